@@ -1,0 +1,1 @@
+"""Upsample feature maps on the CPU at the speed of the machine, and solve their sizes exactly."""
