@@ -8,7 +8,7 @@ from types import ModuleType
 
 from upshape import _machine
 
-__all__ = ["clear_cache", "get_num_threads", "set_num_threads", "show_config"]
+__all__ = ["__version__", "clear_cache", "get_num_threads", "set_num_threads", "show_config"]
 
 __version__ = "0.1.0"
 
