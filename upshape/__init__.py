@@ -5,7 +5,11 @@ and `upsample_concat`, on NumPy arrays. Sizes: ``from upshape import shapes``.
 """
 
 from upshape.runtime import (
-    __version__, clear_cache, get_num_threads, set_num_threads, show_config,
+    __version__,
+    clear_cache,
+    get_num_threads,
+    set_num_threads,
+    show_config,
 )
 
 __all__ = [

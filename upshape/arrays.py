@@ -51,7 +51,9 @@ def as_array(operation: str, name: str, value: Any, dtypes: Sequence[str] = ()) 
     return array
 
 
-def as_dtype_of(operation: str, name: str, value: Any, other: str, dtype: np.dtype[Any]) -> AnyArray:
+def as_dtype_of(
+    operation: str, name: str, value: Any, other: str, dtype: np.dtype[Any]
+) -> AnyArray:
     """Return `value` as an ndarray of exactly this dtype, which the argument `other` has."""
     array = as_array(operation, name, value)
     if array.dtype != dtype:
@@ -67,7 +69,8 @@ def check_rank(operation: str, name: str, array: AnyArray, ranks: dict[int, str]
     if array.ndim not in ranks:
         layouts = _or([f"{rank} axes {layout}" for rank, layout in ranks.items()])
         raise ValueError(
-            f"{operation}: {name} has shape {array.shape}, {array.ndim} axes; it must have {layouts}"
+            f"{operation}: {name} has shape {array.shape}, {array.ndim} axes; "
+            f"it must have {layouts}"
         )
 
 
@@ -136,11 +139,11 @@ def check_out(
 def has_own_memory(array: AnyArray) -> bool:
     """Return whether no two elements of an array share memory, as far as its strides prove it."""
     reach = array.itemsize
-    for stride, size in sorted((abs(st), n) for st, n in zip(array.strides, array.shape, strict=True)):
-        if size > 1:
-            if stride < reach:
-                return False
-            reach += stride * (size - 1)
+    axes = zip(map(abs, array.strides), array.shape, strict=True)
+    for stride, size in sorted(axis for axis in axes if axis[1] > 1):
+        if stride < reach:
+            return False
+        reach += stride * (size - 1)
     return True
 
 
@@ -149,7 +152,7 @@ def overlap(a: AnyArray, b: AnyArray) -> bool:
     if not np.may_share_memory(a, b):
         return False
     try:
-        return np.shares_memory(a, b, max_work=10_000)
+        return np.shares_memory(a, b, max_work=10_000)  # type: ignore[arg-type]
     except np.exceptions.TooHardError:
         return True
 
