@@ -16,16 +16,14 @@ $(PY):
 	$(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install --quiet --upgrade pip
 
-# One stamp an extra: it is older than the sources when the kernels must be compiled again.
+# Stamps: older than the sources when the kernels must be compiled again.
 $(VENV)/built: $(PY) $(SOURCES)
 	$(PY) -m pip install --quiet --editable .
 	@touch $@
 
-$(VENV)/with-%: $(VENV)/built pyproject.toml
-	$(PY) -m pip install --quiet $$($(PY) -c "import tomllib; \
-	  e = tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']; \
-	  flat = lambda x: sum((flat(y[8:-1]) if y.startswith('upshape[') else [y.replace(' ', '')] \
-	    for z in x.split(',') for y in e[z]), []); print(*flat('$*'))")
+# upshape is installed already: pip adds what the extra names.
+$(VENV)/with-%: $(VENV)/built
+	$(PY) -m pip install --quiet "upshape[$*]"
 	@touch $@
 
 demo: $(VENV)/with-plot  ## a photograph through a feature pyramid: upshape-demo.png
