@@ -22,7 +22,7 @@ def test_other_byte_order_is_converted_without_changing_values():
     assert y.tolist() == x.tolist()
 
 
-@pytest.mark.parametrize("x", [np.array([None, 1]), np.zeros(3, "V0"), np.zeros(2, "U0")])
+@pytest.mark.parametrize("x", [np.array([None, 1]), np.zeros(3, "V0")])
 def test_dtypes_without_a_fixed_size_are_refused(x):
     with pytest.raises(TypeError, match="op: x has dtype .* no fixed size"):
         arrays.as_array("op", "x", x)
@@ -91,7 +91,7 @@ def readonly():
     (np.zeros((3, 2), np.float32), ValueError, r"out has shape \(3, 2\); it must have \(2, 3\)"),
     (readonly(), ValueError, "out is read-only"),
     (np.lib.stride_tricks.as_strided(np.zeros(3, np.float32), (2, 3), (0, 4)), ValueError,
-     "elements that share memory"),
+     "out has elements that share memory"),
 ])
 def test_unfit_outs_are_refused(out, error, message):
     with pytest.raises(error, match=f"op: {message}"):
