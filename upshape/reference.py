@@ -165,9 +165,8 @@ def nearest_indices(
         scale = real(input_size) / real(output_size)
     else:
         scale = real(1.0 / float(scale_factor))
-    start = np.arange(output_size) + (0.5 if exact else 0.0)
-    # float32 times a small integer is exact in float64, so that this rounds once, to float32.
-    position = (start * np.float64(scale)).astype(np.float32)
+    start = (np.arange(output_size) + (0.5 if exact else 0.0)).astype(real)
+    position = (start * scale).astype(np.float32)
     return np.minimum(np.floor(position).astype(np.intp), input_size - 1)
 
 
