@@ -1,0 +1,1 @@
+"""Exact sizes of convolutions, transposed convolutions, poolings and interpolations."""

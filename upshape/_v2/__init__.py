@@ -1,0 +1,1 @@
+"""The kernels compiled for x86-64-v2."""
