@@ -4,6 +4,16 @@ Kernels: `interpolate`, `conv_transpose1d`, `conv_transpose2d`, `conv1d`, `conv2
 and `upsample_concat`, on NumPy arrays. Sizes: ``from upshape import shapes``.
 """
 
+from upshape.convolution import (
+    Conv1d,
+    Conv2d,
+    ConvTranspose1d,
+    ConvTranspose2d,
+    conv1d,
+    conv2d,
+    conv_transpose1d,
+    conv_transpose2d,
+)
 from upshape.runtime import (
     __version__,
     clear_cache,
@@ -13,8 +23,16 @@ from upshape.runtime import (
 )
 
 __all__ = [
+    "Conv1d",
+    "Conv2d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
     "__version__",
     "clear_cache",
+    "conv1d",
+    "conv2d",
+    "conv_transpose1d",
+    "conv_transpose2d",
     "get_num_threads",
     "set_num_threads",
     "show_config",
