@@ -29,7 +29,8 @@ if X86_64:
         "x86-64-v4": ("_v4", ["-march=x86-64-v4", "-mprefer-vector-width=512"]),
     }
     if os.environ.get("UPSHAPE_EMULATE_V4") == "1":
-        LEVELS["x86-64-v4"] = ("_v4", ["-march=x86-64-v3", "-DUPSHAPE_VECTOR_BYTES=64", "-Wno-psabi"])
+        emulated = ["-march=x86-64-v3", "-DUPSHAPE_VECTOR_BYTES=64", "-Wno-psabi"]
+        LEVELS["x86-64-v4"] = ("_v4", emulated)
 else:
     LEVELS = {"generic": ("_generic", [])}
 if os.environ.get("UPSHAPE_LEVELS"):
@@ -37,7 +38,7 @@ if os.environ.get("UPSHAPE_LEVELS"):
 
 # No -ffast-math: NaN stays NaN, and sums keep their order. Contraction to FMA is wanted.
 FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"]
-FLAGS += ["-DUPSHAPE_DEBUG", "-UNDEBUG"] if DEBUG else ["-DNDEBUG"]
+FLAGS += ["-DUPSHAPE_DEBUG", "-UNDEBUG", "-g"] if DEBUG else ["-DNDEBUG", "-g0"]
 
 DIRECTIVES = {
     "language_level": 3,
@@ -60,7 +61,9 @@ def extensions() -> list[Extension]:
         "define_macros": [("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
     }
     kernels = sorted(path.stem for path in ROOT.glob("pyx/*.pyx") if path.stem != "machine")
-    modules = [Extension("upshape._machine", ["pyx/machine.pyx"], extra_compile_args=FLAGS[:], **shared)]
+    modules = [
+        Extension("upshape._machine", ["pyx/machine.pyx"], extra_compile_args=FLAGS[:], **shared)
+    ]
     for package, flags in LEVELS.values():
         modules += [
             Extension(
@@ -76,18 +79,20 @@ class BuildKernels(build_ext):
     """Cython first, into one directory a level: one .pyx, several modules, no shared .c."""
 
     def finalize_options(self) -> None:
+        """Compile on all cores unless told otherwise."""
         super().finalize_options()
         self.parallel = self.parallel or os.cpu_count()
 
     def build_extensions(self) -> None:
+        """Turn each .pyx into C in its level's own folder, then compile."""
         compile_flags, link_flags = self.openmp()
         for ext in self.extensions:
             ext.extra_compile_args += compile_flags
             ext.extra_link_args += link_flags
             package = ext.name.split(".")[-2]
             if ext.name == "upshape._machine":
-                built = "; ".join(f"{name}: {' '.join(flags)}" for name, (_, flags) in LEVELS.items())
-                flags = " ".join(FLAGS + compile_flags) + (f" ({built})" if built else "")
+                levels = "; ".join(f"{name}: {' '.join(own)}" for name, (_, own) in LEVELS.items())
+                flags = f"{' '.join(FLAGS + compile_flags)} ({levels})"
                 ext.define_macros = [*ext.define_macros, ("UPSHAPE_FLAGS", f'"{flags}"')]
             ext.sources = cythonize(
                 [Extension(ext.name, ext.sources)],

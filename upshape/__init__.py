@@ -1,1 +1,21 @@
-"""Upsample feature maps on the CPU at the speed of the machine, and solve their sizes exactly."""
+"""Upsample feature maps on the CPU at the speed of the machine, and solve their sizes exactly.
+
+Kernels: `interpolate`, `conv_transpose1d`, `conv_transpose2d`, `conv1d`, `conv2d`, their layers,
+and `upsample_concat`, on NumPy arrays. Sizes: ``from upshape import shapes``.
+"""
+
+from upshape.runtime import (
+    __version__,
+    clear_cache,
+    get_num_threads,
+    set_num_threads,
+    show_config,
+)
+
+__all__ = [
+    "__version__",
+    "clear_cache",
+    "get_num_threads",
+    "set_num_threads",
+    "show_config",
+]

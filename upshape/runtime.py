@@ -6,9 +6,15 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from types import ModuleType
 
-from upshape import _machine
+try:
+    from upshape import _machine
+except ImportError as error:
+    raise ImportError(
+        f"upshape's compiled modules cannot be imported ({error}). In a source tree, build them "
+        f"with `pip install -e .`; an installed upshape is found from any other folder"
+    ) from error
 
-__all__ = ["clear_cache", "get_num_threads", "set_num_threads", "show_config"]
+__all__ = ["__version__", "clear_cache", "get_num_threads", "set_num_threads", "show_config"]
 
 __version__ = "0.1.0"
 
@@ -33,9 +39,15 @@ def _built(level: str) -> bool:
     )
 
 
+def usable_levels() -> list[str]:
+    """Return the levels that are built and that this CPU can run, best first."""
+    level = _machine.x86_level()
+    return [name for name, (_, needs) in _LEVELS.items() if level >= needs and _built(name)]
+
+
 def _choose_level() -> str:
     """Return the level whose kernels are used: UPSHAPE_CPU's, else the best there is."""
-    usable = [name for name, (_, needs) in _LEVELS.items() if _machine.x86_level() >= needs]
+    usable = usable_levels()
     forced = os.environ.get("UPSHAPE_CPU")
     if forced:
         if forced not in _LEVELS:
@@ -48,12 +60,11 @@ def _choose_level() -> str:
         if forced not in usable:
             raise ImportError(
                 f"UPSHAPE_CPU={forced}: this CPU lacks instructions of that level; "
-                f"it can run {', '.join(filter(_built, usable))}"
+                f"it can run {', '.join(usable) or 'none that was built'}"
             )
         return forced
-    for name in usable:
-        if _built(name):
-            return name
+    if usable:
+        return usable[0]
     raise ImportError(
         "upshape: no kernels were built that this CPU can run; "
         "build it from source on this machine (pip install --no-binary upshape upshape)"
