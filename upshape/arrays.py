@@ -142,7 +142,7 @@ def has_own_memory(array: AnyArray) -> bool:
     axes = zip(map(abs, array.strides), array.shape, strict=True)
     for stride, size in sorted(axis for axis in axes if axis[1] > 1):
         if stride < reach:
-            return False
+            return array.size == 0
         reach += stride * (size - 1)
     return True
 

@@ -1,1 +1,75 @@
-"""Exact sizes of convolutions, transposed convolutions, poolings and interpolations."""
+"""The sizes of feature maps: what a layer, or a whole network, does to them, exactly.
+
+Integers are answered at once. What needs SymPy (`derive`, the symbols, symbolic answers of
+`solve`) loads it when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from .layers import Choice, Conv, ConvTranspose, Interpolate, Origin, Pool
+
+if TYPE_CHECKING:
+    from . import symbols, zoo
+    from ._derivation import Derivation, derive, scale_condition
+    from ._external import from_torch
+    from ._search import find
+    from ._size import Size
+    from ._solve import same, solve
+    from .symbols import a, d, i, k, o, p, s
+
+__all__ = [
+    "Choice",
+    "Conv",
+    "ConvTranspose",
+    "Derivation",
+    "Interpolate",
+    "Origin",
+    "Pool",
+    "Size",
+    "a",
+    "d",
+    "derive",
+    "find",
+    "from_torch",
+    "i",
+    "k",
+    "o",
+    "p",
+    "s",
+    "same",
+    "scale_condition",
+    "solve",
+    "symbols",
+    "zoo",
+]
+
+# Where the names live that are loaded on first use; a module's own name stands for the module.
+_LAZY = {
+    "Derivation": "_derivation",
+    "Size": "_size",
+    "derive": "_derivation",
+    "find": "_search",
+    "from_torch": "_external",
+    "same": "_solve",
+    "scale_condition": "_derivation",
+    "solve": "_solve",
+    "symbols": "symbols",
+    "zoo": "zoo",
+    **dict.fromkeys("ioksdpa", "symbols"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(f".{_LAZY[name]}", __name__)
+    value = module if name == _LAZY[name] else getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

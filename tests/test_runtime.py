@@ -1,0 +1,283 @@
+"""CPU level, threads and recycled memory, as a process sees them."""
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+import threadpoolctl
+
+import upshape as up
+from upshape import _machine, runtime
+
+MIB = 1 << 20
+
+
+def run_python(code, **environment):
+    return subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **environment},
+        capture_output=True, text=True, timeout=120, check=False,
+    )
+
+
+@pytest.fixture
+def threads():
+    before = up.get_num_threads()
+    yield up.set_num_threads
+    up.set_num_threads(before)
+
+
+@pytest.fixture
+def store():
+    limit = _machine.store_info()["limit_bytes"]
+    up.clear_cache()
+    yield _machine.store_info
+    _machine.set_limit(limit)
+    up.clear_cache()
+
+
+# --- CPU level -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("level", runtime.usable_levels())
+def test_each_usable_level_can_be_forced(level):
+    result = run_python("import upshape as up; up.show_config()", UPSHAPE_CPU=level)
+    assert result.returncode == 0, result.stderr
+    assert f"{level} (UPSHAPE_CPU)" in result.stdout
+
+
+def test_best_level_is_chosen_when_none_is_forced():
+    result = run_python("from upshape import runtime; print(runtime.LEVEL)", UPSHAPE_CPU="")
+    assert result.stdout.strip() == runtime.usable_levels()[0]
+
+
+def test_unknown_level_is_refused_with_the_known_ones():
+    result = run_python("import upshape", UPSHAPE_CPU="avx2")
+    assert result.returncode != 0
+    assert "UPSHAPE_CPU='avx2' is no CPU level" in result.stderr
+    assert "x86-64-v3" in result.stderr
+
+
+def test_level_that_the_machine_lacks_is_refused(monkeypatch):
+    monkeypatch.setattr(_machine, "x86_level", lambda: 2)
+    monkeypatch.setattr(runtime, "_built", lambda level: level != "generic")
+    monkeypatch.setenv("UPSHAPE_CPU", "x86-64-v4")
+    with pytest.raises(ImportError, match="this CPU lacks .* it can run x86-64-v2"):
+        runtime._choose_level()
+
+
+def test_level_that_was_not_built_is_refused(monkeypatch):
+    monkeypatch.setattr(runtime, "_built", lambda level: level == "x86-64-v2")
+    monkeypatch.setenv("UPSHAPE_CPU", "generic")
+    with pytest.raises(ImportError, match="no kernels were built for it; built: x86-64-v2"):
+        runtime._choose_level()
+
+
+def test_show_config_names_what_a_bug_report_needs(capsys):
+    up.show_config()
+    text = capsys.readouterr().out
+    assert up.__version__ in text
+    for word in ("compiler", "flags", "levels built", "level in use", "OpenMP", "threads",
+                 "last-level cache", "memory store"):
+        assert word in text
+
+
+def test_version_is_the_installed_one():
+    from importlib.metadata import version
+
+    assert up.__version__ == version("upshape")
+
+
+# --- threads -------------------------------------------------------------------------------------
+
+
+def test_set_num_threads_is_what_get_returns(threads):
+    for n in (1, 2, 7, np.int64(3)):
+        threads(n)
+        assert up.get_num_threads() == n
+
+
+@pytest.mark.parametrize(("n", "error"), [
+    (0, ValueError), (-1, ValueError), (10**9, ValueError),
+    (1.0, TypeError), (True, TypeError), ("2", TypeError), (None, TypeError),
+])
+def test_bad_thread_counts_are_refused(n, error):
+    before = up.get_num_threads()
+    with pytest.raises(error, match="set_num_threads: n="):
+        up.set_num_threads(n)
+    assert up.get_num_threads() == before
+
+
+@pytest.mark.parametrize(("environment", "expected"), [
+    ({"UPSHAPE_NUM_THREADS": "3", "OMP_NUM_THREADS": "5"}, 3),
+    ({"OMP_NUM_THREADS": "5"}, 5),
+    ({"OMP_NUM_THREADS": "4,2"}, 4),
+])
+def test_environment_sets_the_threads(environment, expected):
+    result = run_python("import upshape as up; print(up.get_num_threads())", **environment)
+    assert result.stdout.split() == [str(expected)], result.stderr
+
+
+@pytest.mark.parametrize("text", ["0", "two", "-1", "1.5"])
+def test_bad_environment_is_refused_by_name(text):
+    result = run_python("import upshape", UPSHAPE_NUM_THREADS=text)
+    assert result.returncode != 0
+    assert f"UPSHAPE_NUM_THREADS='{text}' must be a whole number" in result.stderr
+
+
+def test_default_is_the_cpus_this_process_may_run_on():
+    code = (
+        "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))});"
+        "import upshape as up; print(up.get_num_threads())"
+    )
+    environment = {"UPSHAPE_NUM_THREADS": "", "OMP_NUM_THREADS": ""}
+    if not hasattr(os, "sched_setaffinity"):
+        pytest.skip("this system has no CPU affinity")
+    assert run_python(code, **environment).stdout.split() == ["1"]
+
+
+def test_threadpoolctl_limits_the_threads(threads):
+    threads(5)
+    openmp = _machine.build()["openmp"]
+    with threadpoolctl.threadpool_limits(limits=1, user_api="openmp"):
+        # Where OpenMP's own limit is 1 already, threadpoolctl changes nothing that could be seen.
+        assert up.get_num_threads() == (1 if openmp and os.cpu_count() > 1 else 5)
+    assert up.get_num_threads() == 5
+
+
+def work():
+    x = np.arange(8 * 64 * 64, dtype=np.float32).reshape(1, 8, 64, 64)
+    return up.interpolate(x, scale_factor=4, mode="bilinear")
+
+
+def child(queue):
+    up.set_num_threads(4)
+    queue.put((up.get_num_threads(), float(work().sum())))
+
+
+@pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")
+@pytest.mark.skipif(
+    "fork" not in multiprocessing.get_all_start_methods(), reason="this system has no fork"
+)
+def test_forked_child_works_after_threads_were_used(threads):
+    threads(2)
+    expected = float(work().sum())
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    process = context.Process(target=child, args=(queue,))
+    process.start()
+    try:
+        assert queue.get(timeout=60) == (1, expected)
+        process.join(60)
+        assert process.exitcode == 0
+    finally:
+        process.kill()
+    assert float(work().sum()) == expected
+
+
+def test_many_python_threads_get_the_same_result():
+    expected = work()
+    results = []
+
+    def collect():
+        results.extend(work() for _ in range(8))
+
+    workers = [threading.Thread(target=collect) for _ in range(6)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert len(results) == 48
+    for result in results:
+        np.testing.assert_array_equal(result, expected)
+
+
+# --- memory --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["u1", "f4", "c16"])
+@pytest.mark.parametrize("shape", [(), (0, 3), (5,), (3, 1000, 1000), (1, 2, 3, 4, 5)])
+def test_empty_is_an_ordinary_array(shape, dtype):
+    array = _machine.empty(shape, np.dtype(dtype))
+    assert type(array) is np.ndarray
+    assert array.shape == shape
+    assert array.dtype == dtype
+    assert array.flags.c_contiguous
+    assert array.flags.writeable
+    assert array.flags.aligned
+    array[...] = 1
+    assert (array == 1).all()
+
+
+def test_block_is_kept_and_used_again_by_its_size_class(store):
+    array = _machine.empty((8 * MIB,), np.dtype("u1"))
+    address = array.ctypes.data
+    assert address % (2 * MIB) == 0
+    del array
+    assert store()["kept_bytes"] == 8 * MIB
+    again = _machine.empty((2 * MIB - 1,), np.dtype("f4"))
+    assert again.ctypes.data == address
+    assert store()["kept_bytes"] == 0
+
+
+def test_a_view_keeps_its_block(store):
+    view = _machine.empty((4 * MIB,), np.dtype("u1"))[10:20]
+    view[:] = 7
+    assert store()["kept_bytes"] == 0
+    other = _machine.empty((4 * MIB,), np.dtype("u1"))
+    other[:] = 0
+    assert (view == 7).all()
+
+
+def test_two_live_results_never_share_memory(store):
+    arrays = [_machine.empty((3 * MIB,), np.dtype("u1")) for _ in range(8)]
+    for value, array in enumerate(arrays):
+        array[:] = value
+    del arrays[::2]
+    arrays += [_machine.empty((3 * MIB,), np.dtype("u1")) for _ in range(4)]
+    for value in range(4):
+        arrays[4 + value][:] = 100 + value
+    assert [int(a[0]) for a in arrays] == [1, 3, 5, 7, 100, 101, 102, 103]
+    assert all((a == a[0]).all() for a in arrays)
+
+
+def test_store_is_bounded_and_drops_the_oldest(store):
+    _machine.set_limit(16 * MIB)
+    arrays = [_machine.empty(((2 + 2 * k) * MIB,), np.dtype("u1")) for k in range(5)]
+    while arrays:
+        arrays.pop(0)
+        assert store()["kept_bytes"] <= 16 * MIB
+    assert store()["kept_bytes"] == 10 * MIB  # the largest alone: 8 + 10 would be too many
+    _machine.set_limit(0)
+    assert store()["kept_bytes"] == 0
+
+
+def test_many_small_blocks_are_bounded_by_number(store):
+    arrays = [_machine.empty((2 * MIB,), np.dtype("u1")) for _ in range(100)]
+    del arrays
+    assert store()["blocks"] <= 64
+
+
+def test_clear_cache_gives_memory_back_and_leaves_live_arrays(store):
+    live = _machine.empty((4 * MIB,), np.dtype("u1"))
+    live[:] = 3
+    del_me = _machine.empty((4 * MIB,), np.dtype("u1"))
+    del del_me
+    up.clear_cache()
+    assert store()["kept_bytes"] == 0
+    assert (live == 3).all()
+
+
+@pytest.mark.parametrize("shape", [(1 << 62, 8), (1 << 70,), (1 << 31, 1 << 31, 4), (1 << 44,)])
+def test_sizes_that_no_memory_holds_are_memory_errors(shape):
+    with pytest.raises(MemoryError, match="shape"):
+        _machine.empty(shape, np.dtype("f8"))
+
+
+def test_cache_limit_comes_from_the_environment():
+    code = "from upshape import _machine; print(_machine.store_info()['limit_bytes'])"
+    assert run_python(code, UPSHAPE_CACHE_MB="5").stdout.split() == [str(5 * MIB)]
+    assert "UPSHAPE_CACHE_MB='x'" in run_python(code, UPSHAPE_CACHE_MB="x").stderr

@@ -1,0 +1,1053 @@
+"""The layers that change the size of a feature map, each as the relation of two sizes.
+
+The letters are those of Dumoulin and Visin (2016): input size i, output size o, kernel_size k,
+stride s, padding p, dilation d, and a, the remainder that the floor swallows, which PyTorch calls
+output_padding. A kernel spans d(k-1)+1 positions of its input: the effective kernel.
+
+Every formula stands here once, in a method `formula`, as a plain expression. It gives an int for
+an int, a SymPy expression for a SymPy expression and a traced size for a traced size. `formula`
+checks nothing; calling the layer does.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields
+from fractions import Fraction
+from typing import Any, NamedTuple, TypeAlias, overload
+
+from ._numbers import LARGEST, ceil_div, is_symbolic, is_traced, smaller, whole
+
+__all__ = ["Choice", "Conv", "ConvTranspose", "Interpolate", "Layer", "Origin", "Pool"]
+
+# An int, a SymPy expression, or a tuple of them, one an axis.
+Parameter: TypeAlias = Any
+# An int, a SymPy expression, a traced size, or a tuple of them.
+SizeLike: TypeAlias = Any
+
+MOST_LISTED = 1_000_000  # a list of sizes that is longer than this helps nobody
+
+
+class Origin(NamedTuple):
+    """An input size, and the remainder that the layer's floor swallows from it."""
+
+    i: int
+    a: int
+
+    @property
+    def input_size(self) -> int:
+        """The input size i."""
+        return self.i
+
+    @property
+    def remainder(self) -> int:
+        """The remainder a."""
+        return self.a
+
+
+class Choice(NamedTuple):
+    """An output padding, and the output size that it leads to."""
+
+    a: int
+    o: int
+
+    @property
+    def output_padding(self) -> int:
+        """The output padding a."""
+        return self.a
+
+    @property
+    def output_size(self) -> int:
+        """The output size o."""
+        return self.o
+
+
+class Layer:
+    """What all layers share: frozen parameters, one or several axes, checked calls.
+
+    A layer is an instance of one of `Conv`, `ConvTranspose`, `Pool` and `Interpolate`.
+    """
+
+    # _both: what is padded on both sides together, 2p.
+    # _drops: whether ceil_mode may drop the last window. _ratio: an exact scale factor.
+    # _least.._most: the ints that the layer takes, empty if it has several axes or symbols in it.
+    __slots__ = (
+        "_axes",
+        "_both",
+        "_drops",
+        "_least",
+        "_lower",
+        "_most",
+        "_ratio",
+        "effective_kernel",
+    )
+
+    _axes: tuple[Any, ...] | None
+    _both: Any
+    _drops: bool
+    _ratio: tuple[int, int] | None
+    _least: int
+    _most: int
+    _lower: Any
+    effective_kernel: Any
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__
+        names = [field.name for field in fields(self)]  # type: ignore[arg-type]
+        given = {name: getattr(self, name) for name in names}
+        lengths = {
+            name: len(value) for name, value in given.items() if isinstance(value, tuple | list)
+        }
+        put(self, "_axes", None)
+        put(self, "_least", 1)
+        put(self, "_most", 0)
+        put(self, "effective_kernel", None)
+        if not lengths:
+            self._prepare()
+            return
+        count = next(iter(lengths.values()))
+        if count == 0 or any(length != count for length in lengths.values()):
+            told = ", ".join(f"{name}={given[name]!r}" for name in lengths)
+            raise ValueError(
+                f"{self._name}: tuples must have one entry an axis, and all of them as many "
+                f"entries, got {told}"
+            )
+        axes = tuple(
+            type(self)(
+                *(value[axis] if name in lengths else value for name, value in given.items())
+            )
+            for axis in range(count)
+        )
+        put(self, "_axes", axes)
+        for name in [*names, "effective_kernel"]:
+            values = tuple(getattr(axis, name) for axis in axes)
+            if not all(value is None or isinstance(value, bool) for value in values):
+                put(self, name, values)
+
+    def _prepare(self) -> None:
+        """Check and normalise the parameters of a layer of one axis, and find its range."""
+        raise NotImplementedError
+
+    def _normalise(self, **least: int) -> bool:
+        """Check the integer parameters; tell whether all of them are ints."""
+        put = object.__setattr__
+        plain = True
+        for name, bound in least.items():
+            value = whole(getattr(self, name), f"{self._name}: {name}", bound)
+            put(self, name, value)
+            plain = plain and type(value) is int
+        return plain
+
+    def _set_range(self, lower: Any, upper: Any) -> None:
+        """Say which inputs the layer takes: from `lower` on, and up to `upper` if both are ints."""
+        put = object.__setattr__
+        put(self, "_lower", lower)
+        if type(lower) is int and type(upper) is int:
+            put(self, "_least", lower)
+            put(self, "_most", min(upper, LARGEST))
+
+    def __repr__(self) -> str:
+        told = []
+        for number, field in enumerate(fields(self)):  # type: ignore[arg-type]
+            value = getattr(self, field.name)
+            default = field.default
+            each = value if isinstance(value, tuple) else (value,)
+            if number == 0 and default is MISSING or any(one != default for one in each):
+                told.append(f"{field.name}={value!r}")
+        return f"{self._name}({', '.join(told)})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), tuple(getattr(self, field.name) for field in fields(self))  # type: ignore[arg-type]
+
+    @property
+    def _name(self) -> str:
+        return type(self).__name__
+
+    @property
+    def axes(self) -> tuple[Any, ...]:
+        """The layers of the single axes; a layer without tuples is its own only axis.
+
+        Examples
+        --------
+        >>> Conv((3, 5), stride=2).axes
+        (Conv(kernel_size=3, stride=2), Conv(kernel_size=5, stride=2))
+        """
+        return (self,) if self._axes is None else self._axes
+
+    @property
+    def minimum(self) -> Any:
+        """The smallest input size that the layer takes; every larger one is taken too.
+
+        Examples
+        --------
+        >>> Conv(7, padding=1).minimum
+        5
+        """
+        if self._axes is not None:
+            return tuple(axis.minimum for axis in self._axes)
+        return self._lower
+
+    def formula(self, i: Any) -> Any:
+        """Return the output size for the input size i, unchecked; for a layer of one axis."""
+        raise NotImplementedError
+
+    @overload
+    def __call__(self, i: int) -> int: ...
+    @overload
+    def __call__(self, i: tuple[int, ...]) -> tuple[int, ...]: ...
+    @overload
+    def __call__(self, i: SizeLike) -> Any: ...
+    def __call__(self, i: SizeLike) -> Any:
+        """Return the output size for the input size i.
+
+        Parameters
+        ----------
+        i : int, SymPy expression, traced size, or a tuple of them
+            The input size. A tuple has one entry an axis.
+
+        Returns
+        -------
+        int, SymPy expression, traced size, or a tuple of them
+            The output size, of the kind of `i`; a tuple if `i` is one or the layer has several
+            axes.
+
+        Raises
+        ------
+        ValueError
+            If the layer does not take this size.
+        TypeError
+            If `i` is no size.
+        """
+        if type(i) is int and self._least <= i <= self._most:
+            return self.formula(i)
+        if is_traced(i):
+            return i._through(self._only_axis())
+        if self._axes is not None or isinstance(i, tuple | list):
+            return self._each(type(self).__call__, i)
+        return self.formula(self._checked(i))
+
+    def _checked(self, i: Any) -> Any:
+        """Return the input size i of a layer of one axis as an int or expression it can take."""
+        if type(i) is int and self._least <= i <= self._most or is_traced(i):
+            return i
+        number = whole(i, f"{self._name}: input size", 1)
+        if type(number) is int and self._most:
+            if number < self._least:
+                raise ValueError(self._too_small(number))
+            if number > self._most:
+                raise ValueError(
+                    f"{self!r}: the output for input size {number} is larger than any array; "
+                    f"the input size can be at most {self._most}"
+                )
+        return i if is_symbolic(i) else number
+
+    def _too_small(self, i: int) -> str:
+        """Say why the input size i is too small."""
+        return (
+            f"{self!r}: input size {i} is too small, it gives output size {self.formula(i)}; "
+            f"it must be at least {self._least}"
+        )
+
+    def _only_axis(self) -> Any:
+        """Return the layer that a traced size, which is one axis, goes through."""
+        axes = self.axes
+        if any(axis != axes[0] for axis in axes):
+            raise TypeError(
+                f"{self!r}: its axes differ and a traced size is a single one; "
+                "use the layer of that axis, layer.axes[0] for the first"
+            )
+        return axes[0]
+
+    def _each(self, ask: Callable[..., Any], *sizes: Any) -> tuple[Any, ...]:
+        """Ask every axis; each of `sizes` is a tuple, or one number for all axes."""
+        lengths = [len(size) for size in sizes if isinstance(size, tuple | list)]
+        if self._axes is not None:
+            lengths.append(len(self._axes))
+        count = lengths[-1]
+        if count == 0 or any(length != count for length in lengths):
+            told = " and ".join(repr(size) for size in sizes)
+            axes = f"{count} axes" if count != 1 else "one axis"
+            raise ValueError(f"{self!r}: {axes} expected, got sizes {told}")
+        axes_ = self._axes if self._axes is not None else (self,) * count
+        answers = []
+        for number, axis in enumerate(axes_):
+            own = [size[number] if isinstance(size, tuple | list) else size for size in sizes]
+            try:
+                answers.append(ask(axis, *own))
+            except (TypeError, ValueError) as error:
+                if count == 1:
+                    raise
+                raise type(error)(f"axis {number}: {error}") from None
+        return tuple(answers)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Conv(Layer):
+    """Relate the sizes of a convolution: ``o = floor((i + 2p - [d(k-1)+1]) / s) + 1``.
+
+    Parameters
+    ----------
+    kernel_size, stride, padding, dilation : int, or tuple of one int an axis
+        As of ``torch.nn.Conv2d``. `padding` may also be ``"valid"``, which is 0, and ``"same"``,
+        which needs stride 1 and gives o = i: d(k-1) positions in all, the odd one at the end.
+        SymPy expressions are taken in place of ints.
+
+    Raises
+    ------
+    TypeError
+        If a parameter is no int.
+    ValueError
+        If a parameter is out of range.
+
+    Examples
+    --------
+    >>> conv = Conv(3, stride=2, padding=1)
+    >>> conv(12), conv((11, 14))
+    (6, (6, 7))
+    >>> from upshape.shapes import i, k, s, p, d
+    >>> Conv(k, s, p, d)(i)
+    floor((-d*(k - 1) + i + 2*p - 1)/s) + 1
+    """
+
+    kernel_size: Parameter
+    stride: Parameter = 1
+    padding: Parameter = 0
+    dilation: Parameter = 1
+
+    def _prepare(self) -> None:
+        put = object.__setattr__
+        word = self.padding if isinstance(self.padding, str) else None
+        if word not in (None, "same", "valid"):
+            raise ValueError(f"Conv: padding must be an int, 'same' or 'valid', got {word!r}")
+        if word is not None:
+            put(self, "padding", 0)
+        plain = self._normalise(kernel_size=1, stride=1, padding=0, dilation=1)
+        effective = self.dilation * (self.kernel_size - 1) + 1
+        both = 2 * self.padding
+        if word == "same":
+            if self.stride != 1:
+                raise ValueError(f"Conv: padding='same' needs stride=1, got stride={self.stride}")
+            both = effective - 1
+            put(self, "padding", both // 2 if plain and both % 2 == 0 else word)
+        put(self, "effective_kernel", effective)
+        put(self, "_both", both)
+        if plain:
+            upper = (LARGEST - 1) * self.stride - both + effective
+            self._set_range(max(1, effective - both), upper)
+        else:
+            self._set_range(_at_least_one(effective - both), None)
+
+    def formula(self, i: Any) -> Any:
+        """Return floor((i + 2p - [d(k-1)+1]) / s) + 1, unchecked.
+
+        Examples
+        --------
+        >>> Conv(3, stride=2, padding=1).formula(12)
+        6
+        """
+        return (i + self._both - self.effective_kernel) // self.stride + 1
+
+    def _too_small(self, i: int) -> str:
+        return _does_not_fit(self, i)
+
+    def remainder(self, i: SizeLike) -> Any:
+        """Return a, the part of the input that the floor swallows: ``(i + 2p - [d(k-1)+1]) mod s``.
+
+        The last a positions of the padded input are in no window.
+
+        Parameters
+        ----------
+        i : int, SymPy expression, traced size, or a tuple of them
+            The input size.
+
+        Returns
+        -------
+        int, SymPy expression, traced size, or a tuple of them
+            The remainder, 0 <= a < s.
+
+        Examples
+        --------
+        >>> conv = Conv(3, stride=2, padding=1)
+        >>> conv.remainder(11), conv.remainder(12)
+        (0, 1)
+        """
+        if self._axes is not None or isinstance(i, tuple | list):
+            return self._each(type(self).remainder, i)
+        return (self._checked(i) + self._both - self.effective_kernel) % self.stride
+
+    def input_sizes(self, o: SizeLike) -> Any:
+        """Return every input size that gives the output size o, smallest first.
+
+        There are up to s of them, ``i = (o-1)s - 2p + [d(k-1)+1] + a`` for 0 <= a < s; fewer at the
+        small end, where i would be below 1.
+
+        Parameters
+        ----------
+        o : int, SymPy expression, or a tuple of them
+            The output size.
+
+        Returns
+        -------
+        tuple of Origin
+            The pairs (i, a); for a SymPy expression the set of the i, with its condition; for a
+            tuple, or a layer of several axes, one such answer an axis.
+
+        Examples
+        --------
+        >>> conv = Conv(3, stride=2, padding=1)
+        >>> conv.input_sizes(6)
+        (Origin(i=11, a=0), Origin(i=12, a=1))
+        >>> [conv(i) for i, a in conv.input_sizes(6)]
+        [6, 6]
+        >>> from upshape.shapes import o
+        >>> conv.input_sizes(o)
+        ConditionSet(i, i >= 1, Range(2*o - 1, 2*o + 1, 1))
+        """
+        if self._axes is not None or isinstance(o, tuple | list):
+            return self._each(type(self).input_sizes, o)
+        o = whole(o, f"{self._name}: output size", 1)
+        first = (o - 1) * self.stride - self._both + self.effective_kernel
+        if is_symbolic(first) or is_symbolic(self.stride):
+            return _from_one_on(first, first + self.stride)
+        _refuse_long_list(self, self.stride)
+        return tuple(
+            Origin(i, i - first)
+            for i in range(max(1, first), min(first + self.stride, LARGEST + 1))
+        )
+
+    def transpose(self, input_size: SizeLike = None) -> ConvTranspose:
+        """Return the transposed convolution with the same parameters.
+
+        Parameters
+        ----------
+        input_size : int, or a tuple of ints, optional
+            The input size to go back to: its remainder becomes the output_padding.
+
+        Returns
+        -------
+        ConvTranspose
+            The layer that leads from ``self(i)`` back to i.
+
+        Examples
+        --------
+        >>> conv = Conv(3, stride=2, padding=1)
+        >>> conv.transpose()
+        ConvTranspose(kernel_size=3, stride=2, padding=1)
+        >>> conv.transpose(12)
+        ConvTranspose(kernel_size=3, stride=2, padding=1, output_padding=1)
+        >>> conv.transpose(12)(conv(12))
+        12
+        """
+        for axis in self.axes:
+            if axis.padding == "same":
+                raise ValueError(
+                    f"{self!r}: it pads its two sides differently, which no transposed "
+                    "convolution undoes; use an odd effective kernel"
+                )
+        padding = 0 if input_size is None else self.remainder(input_size)
+        return ConvTranspose(self.kernel_size, self.stride, self.padding, padding, self.dilation)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ConvTranspose(Layer):
+    """Relate the sizes of a transposed convolution: ``o = (i-1)s - 2p + [d(k-1)+1] + a``.
+
+    Parameters
+    ----------
+    kernel_size, stride, padding, output_padding, dilation : int, or tuple of one int an axis
+        As of ``torch.nn.ConvTranspose2d``; a is `output_padding`, less than the larger one of
+        `stride` and `dilation`. SymPy expressions are taken in place of ints.
+
+    Raises
+    ------
+    TypeError
+        If a parameter is no int.
+    ValueError
+        If a parameter is out of range.
+
+    Notes
+    -----
+    A convolution with the same parameters leads back, from o to i, as long as a < s.
+
+    Examples
+    --------
+    >>> up = ConvTranspose(3, stride=2, padding=1)
+    >>> up(6), up(6, output_size=12)
+    (11, 12)
+    >>> from upshape.shapes import i, k, s, p, a, d
+    >>> ConvTranspose(k, s, p, a, d)(i)
+    a + d*(k - 1) - 2*p + s*(i - 1) + 1
+    """
+
+    kernel_size: Parameter
+    stride: Parameter = 1
+    padding: Parameter = 0
+    output_padding: Parameter = 0
+    dilation: Parameter = 1
+
+    def _prepare(self) -> None:
+        put = object.__setattr__
+        plain = self._normalise(kernel_size=1, stride=1, padding=0, output_padding=0, dilation=1)
+        s, a, d = self.stride, self.output_padding, self.dilation
+        effective = d * (self.kernel_size - 1) + 1
+        both = 2 * self.padding
+        put(self, "effective_kernel", effective)
+        put(self, "_both", both)
+        if not plain:
+            self._set_range(_at_least_one(1 + ceil_div(1 + both - effective - a, s)), None)
+            return
+        if a >= max(s, d):
+            raise ValueError(
+                f"ConvTranspose: output_padding must be smaller than stride or dilation, got "
+                f"output_padding={a} with stride={s}, dilation={d}; it can be 0 to {max(s, d) - 1}"
+            )
+        upper = (LARGEST + both - effective - a) // s + 1
+        self._set_range(max(1, 1 + ceil_div(1 + both - effective - a, s)), upper)
+
+    def formula(self, i: Any) -> Any:
+        """Return (i-1)s - 2p + [d(k-1)+1] + a, unchecked.
+
+        Examples
+        --------
+        >>> ConvTranspose(3, stride=2, padding=1).formula(6)
+        11
+        """
+        return (i - 1) * self.stride - self._both + self.effective_kernel + self.output_padding
+
+    @overload
+    def __call__(self, i: int, output_size: int | None = None) -> int: ...
+    @overload
+    def __call__(
+        self, i: tuple[int, ...], output_size: int | tuple[int, ...] | None = None
+    ) -> tuple[int, ...]: ...
+    @overload
+    def __call__(self, i: SizeLike, output_size: SizeLike = None) -> Any: ...
+    def __call__(self, i: SizeLike, output_size: SizeLike = None) -> Any:
+        """Return the output size for the input size i.
+
+        Parameters
+        ----------
+        i : int, SymPy expression, traced size, or a tuple of them
+            The input size. A tuple has one entry an axis.
+        output_size : as `i`, optional
+            The output size to reach, which is what the call returns. As in PyTorch it decides
+            alone: the layer's own output_padding does not count.
+
+        Returns
+        -------
+        int, SymPy expression, traced size, or a tuple of them
+            The output size, of the kind of `i`; a tuple if `i` is one or the layer has several
+            axes.
+
+        Raises
+        ------
+        ValueError
+            If the layer does not take this size or cannot reach `output_size`.
+        TypeError
+            If `i` is no size.
+        """
+        if type(i) is int:
+            if output_size is None and self._least <= i <= self._most:
+                return self.formula(i)
+            if type(output_size) is int and self._axes is None:
+                self.output_padding_for(i, output_size)
+                return output_size
+        if is_traced(i):
+            return i._through(self._only_axis(), output_size=output_size)
+        if self._axes is not None or isinstance(i, tuple | list):
+            if output_size is None:
+                return self._each(type(self).__call__, i)
+            return self._each(type(self).__call__, i, output_size)
+        if output_size is None:
+            return self.formula(self._checked(i))
+        self.output_padding_for(i, output_size)
+        if is_symbolic(output_size) or is_traced(output_size):
+            return output_size
+        return whole(output_size, "ConvTranspose: output_size", 1)
+
+    def _smallest(self, i: Any) -> Any:
+        """Return the output size for the input size i without any output padding."""
+        return (i - 1) * self.stride - self._both + self.effective_kernel
+
+    def choices(self, i: SizeLike) -> Any:
+        """Return the s sizes that ``output_size=`` reaches from the input size i, smallest first.
+
+        Parameters
+        ----------
+        i : int, SymPy expression, or a tuple of them
+            The input size.
+
+        Returns
+        -------
+        tuple of Choice
+            The pairs (a, o) with 0 <= a < s and o >= 1; for a tuple, or a layer of several axes,
+            one such tuple an axis.
+
+        See Also
+        --------
+        wider_choices : What ``output_padding=`` reaches beyond them.
+
+        Examples
+        --------
+        >>> up = ConvTranspose(3, stride=2, padding=1)
+        >>> up.choices(6)
+        (Choice(a=0, o=11), Choice(a=1, o=12))
+        >>> [up.transpose()(o) for a, o in up.choices(6)]
+        [6, 6]
+        """
+        if self._axes is not None or isinstance(i, tuple | list):
+            return self._each(type(self).choices, i)
+        return self._choices(i, 0, self.stride)
+
+    def wider_choices(self, i: SizeLike) -> Any:
+        """Return the sizes that only a dilation above the stride admits, smallest first.
+
+        PyTorch takes an output_padding below the larger one of stride and dilation, although
+        its ``output_size=`` only reaches those below the stride. A convolution with the same
+        parameters does not lead back to i from these sizes, but to a larger one.
+
+        Parameters
+        ----------
+        i : int, SymPy expression, or a tuple of them
+            The input size.
+
+        Returns
+        -------
+        tuple of Choice
+            The pairs (a, o) with s <= a < max(s, d) and o >= 1; for a tuple, or a layer of several
+            axes, one such tuple an axis.
+
+        Examples
+        --------
+        >>> up = ConvTranspose(2, dilation=3)
+        >>> up.choices(5), up.wider_choices(5)
+        ((Choice(a=0, o=8),), (Choice(a=1, o=9), Choice(a=2, o=10)))
+        >>> [up.transpose()(o) for a, o in up.wider_choices(5)]
+        [6, 7]
+        """
+        if self._axes is not None or isinstance(i, tuple | list):
+            return self._each(type(self).wider_choices, i)
+        return self._choices(i, self.stride, max(self.stride, self.dilation))
+
+    def _choices(self, i: Any, start: Any, stop: Any) -> tuple[Choice, ...]:
+        i = whole(i, "ConvTranspose: input size", 1)
+        if type(start) is not int or type(stop) is not int:
+            raise TypeError(f"{self!r}: choices are counted, which needs an int for the stride")
+        _refuse_long_list(self, stop - start)
+        smallest = self._smallest(i)
+        if type(smallest) is int:
+            start, stop = max(start, 1 - smallest), min(stop, LARGEST + 1 - smallest)
+        return tuple(Choice(a, smallest + a) for a in range(start, stop))
+
+    def output_padding_for(self, i: SizeLike, output_size: SizeLike) -> Any:
+        """Return the output_padding with which the input size i leads to `output_size`.
+
+        It is ``(o + 2p - [d(k-1)+1]) mod s``, if `output_size` can be reached at all.
+
+        Parameters
+        ----------
+        i, output_size : int, SymPy expression, or a tuple of them
+            The input size and the wanted output size.
+
+        Returns
+        -------
+        int, SymPy expression, or a tuple of them
+            The a, 0 <= a < s.
+
+        Raises
+        ------
+        ValueError
+            If there is no such a; the message lists the sizes that can be reached.
+
+        Examples
+        --------
+        >>> up = ConvTranspose(3, stride=2, padding=1)
+        >>> up.output_padding_for(6, 12)
+        1
+        >>> ConvTranspose(3, stride=2, padding=1, output_padding=1)(6)
+        12
+        """
+        if self._axes is not None or isinstance(i, tuple | list):
+            return self._each(type(self).output_padding_for, i, output_size)
+        i = whole(i, "ConvTranspose: input size", 1)
+        output_size = whole(output_size, "ConvTranspose: output_size", 1)
+        smallest = self._smallest(i)
+        a = output_size - smallest
+        if type(a) is int and type(self.stride) is int and not 0 <= a < self.stride:
+            raise ValueError(self._unreachable(i, output_size, smallest))
+        return a
+
+    def _unreachable(self, i: int, output_size: int, smallest: int) -> str:
+        """Say which sizes can be reached instead of `output_size`."""
+        told = (
+            f"ConvTranspose: output_size={output_size} cannot be reached from input size {i} with "
+            f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+        )
+        if self.dilation != 1:
+            told += f", dilation={self.dilation}"
+        low, high = max(1, smallest), smallest + self.stride - 1
+        if high < 1:
+            return f"{told}; no size can, the padding takes away all of the output"
+        if low == high:
+            return f"{told}; it can only be {low}"
+        nearest = min(max(output_size, low), high)
+        can = f"{low} or {high}" if high == low + 1 else f"{low} to {high}"
+        return f"{told}; it can be {can}, the nearest is {nearest} (output_padding={nearest - smallest})"
+
+    def transpose(self) -> Conv:
+        """Return the convolution with the same parameters, which leads from o back to i.
+
+        Returns
+        -------
+        Conv
+            The convolution that this layer undoes; `output_padding` has no counterpart in it.
+
+        Examples
+        --------
+        >>> ConvTranspose(3, stride=2, padding=1, output_padding=1).transpose()
+        Conv(kernel_size=3, stride=2, padding=1)
+        """
+        return Conv(self.kernel_size, self.stride, self.padding, self.dilation)
+
+    def taps_per_phase(self) -> Any:
+        """Return how many taps of the kernel reach each phase of the output.
+
+        Tap t of the kernel carries input x to the output position ``xs - p + td``. The positions
+        that leave the same rest on division by s are a phase; where phases get different numbers
+        of taps, the output tends to show a checkerboard (Odena et al. 2016).
+
+        Returns
+        -------
+        tuple of int
+            The number for the positions 0 mod s, 1 mod s, ..., (s-1) mod s, away from the borders;
+            one such tuple an axis if the layer has several.
+
+        Examples
+        --------
+        >>> ConvTranspose(3, stride=2).taps_per_phase()
+        (2, 1)
+        >>> ConvTranspose(4, stride=2, padding=1).taps_per_phase()
+        (2, 2)
+        """
+        if self._axes is not None:
+            return tuple(axis.taps_per_phase() for axis in self._axes)
+        k, s, p, d = self.kernel_size, self.stride, self.padding, self.dilation
+        if any(type(value) is not int for value in (k, s, p, d)):
+            raise TypeError(f"{self!r}: taps are counted, which needs ints for all parameters")
+        _refuse_long_list(self, s)
+        # t and t + s reach the same phase: count by whole rounds of s taps.
+        rounds, rest = divmod(k, s)
+        taps = [0] * s
+        for t in range(min(k, s)):
+            taps[(t * d - p) % s] += rounds + (t < rest)
+        return tuple(taps)
+
+    @property
+    def is_even(self) -> bool:
+        """Whether all phases get the same number of taps, so that no checkerboard arises.
+
+        Examples
+        --------
+        >>> ConvTranspose(3, stride=2).is_even, ConvTranspose(4, stride=2).is_even
+        (False, True)
+        """
+        if self._axes is not None:
+            return all(axis.is_even for axis in self._axes)
+        k, s, d = self.kernel_size, self.stride, self.dilation
+        if any(type(value) is not int for value in (k, s, d)):
+            raise TypeError(f"{self!r}: taps are counted, which needs ints for all parameters")
+        # s taps in a row reach every phase once, unless d and s share a divisor: then some never.
+        return bool(k % s == 0 and math.gcd(d, s) == 1)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Pool(Layer):
+    """Relate the sizes of a pooling: those of a convolution, or rounded up with `ceil_mode`.
+
+    With `ceil_mode` a last window may reach beyond the padded input, but not start beyond the
+    input and its left padding: ``o = min(ceil((i + 2p - [d(k-1)+1]) / s) + 1, ceil((i + p) / s))``.
+
+    Parameters
+    ----------
+    kernel_size, stride, padding, dilation : int, or tuple of one int an axis
+        As of ``torch.nn.MaxPool2d``: `stride` is `kernel_size` unless given, and `padding` is at
+        most half of the effective kernel. SymPy expressions are taken in place of ints.
+    ceil_mode : bool
+        Round up.
+
+    Raises
+    ------
+    TypeError
+        If a parameter is no int.
+    ValueError
+        If a parameter is out of range.
+
+    Examples
+    --------
+    >>> Pool(2)(13), Pool(2, ceil_mode=True)(13)
+    (6, 7)
+    >>> from upshape.shapes import i
+    >>> Pool(3, 2, 1)(i)
+    floor(i/2 - 1/2) + 1
+    """
+
+    kernel_size: Parameter
+    stride: Parameter = None
+    padding: Parameter = 0
+    dilation: Parameter = 1
+    ceil_mode: bool = False
+
+    def _prepare(self) -> None:
+        put = object.__setattr__
+        if self.stride is None:
+            put(self, "stride", self.kernel_size)
+        if not isinstance(self.ceil_mode, bool):
+            if type(self.ceil_mode).__name__ not in ("bool_", "bool"):  # NumPy's
+                raise TypeError(f"Pool: ceil_mode must be a bool, got {self.ceil_mode!r}")
+            put(self, "ceil_mode", bool(self.ceil_mode))
+        plain = self._normalise(kernel_size=1, stride=1, padding=0, dilation=1)
+        s, p = self.stride, self.padding
+        effective = self.dilation * (self.kernel_size - 1) + 1
+        put(self, "effective_kernel", effective)
+        put(self, "_both", 2 * p)
+        # Only such a long stride can bring the start of the last window beyond the input.
+        put(self, "_drops", not plain or s + p > effective)
+        reach = effective - 2 * p - (s - 1 if self.ceil_mode else 0)
+        if not plain:
+            self._set_range(_at_least_one(reach), None)
+            return
+        if 2 * p > effective:
+            raise ValueError(
+                f"Pool: padding can be at most half of the effective kernel, got padding={p} "
+                f"with kernel_size={self.kernel_size}, dilation={self.dilation}; it can be 0 to "
+                f"{effective // 2}"
+            )
+        self._set_range(max(1, reach), LARGEST)
+
+    def formula(self, i: Any) -> Any:
+        """Return the output size for the input size i, unchecked.
+
+        Examples
+        --------
+        >>> Pool(1, stride=3, ceil_mode=True).formula(5)
+        2
+        """
+        past = i + self._both - self.effective_kernel
+        if not self.ceil_mode:
+            return past // self.stride + 1
+        windows = ceil_div(past, self.stride) + 1
+        if not self._drops:
+            return windows
+        return smaller(windows, ceil_div(i + self.padding, self.stride))
+
+    def _too_small(self, i: int) -> str:
+        return _does_not_fit(self, i)
+
+    def input_sizes(self, o: SizeLike) -> Any:
+        """Return every input size that gives the output size o, smallest first.
+
+        Parameters
+        ----------
+        o : int, or a tuple of ints
+            The output size.
+
+        Returns
+        -------
+        tuple of int
+            The input sizes; one such tuple an axis for a tuple, or a layer of several axes.
+
+        Examples
+        --------
+        >>> Pool(2).input_sizes(6), Pool(2, ceil_mode=True).input_sizes(6)
+        ((12, 13), (11, 12))
+        """
+        if self._axes is not None or isinstance(o, tuple | list):
+            return self._each(type(self).input_sizes, o)
+        o = whole(o, "Pool: output size", 1)
+        if type(o) is not int or not self._most:
+            raise TypeError(f"{self!r}: input sizes are counted, which needs ints, got {o}")
+        _refuse_long_list(self, self.stride)
+        # Rounding up moves the s sizes of the floor down by s - 1; the last window's rule lets
+        # some more belong to o.
+        last = o * self.stride - self._both + self.effective_kernel - 1
+        first = last - 2 * (self.stride - 1)
+        stop = max(last, o * self.stride - self.padding)
+        sizes = range(max(self._least, first), min(stop, LARGEST) + 1)
+        return tuple(i for i in sizes if self.formula(i) == o)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Interpolate(Layer):
+    """Relate the sizes of an interpolation: ``o = size``, or ``o = floor(i * scale_factor)``.
+
+    Parameters
+    ----------
+    size : int, SymPy expression, traced size, or tuple of one an axis, optional
+        The output size.
+    scale_factor : int, float, Fraction, or tuple of one an axis, optional
+        The factor. With a float the product is computed in double, as PyTorch does; with an int or
+        a Fraction it is exact. One of `size` and `scale_factor` must be given.
+
+    Raises
+    ------
+    TypeError
+        If a parameter is of another kind.
+    ValueError
+        If a parameter is out of range, or not one of both is given.
+
+    Examples
+    --------
+    >>> Interpolate(scale_factor=2)(6), Interpolate(size=(9, 14))((6, 7))
+    (12, (9, 14))
+    >>> from fractions import Fraction
+    >>> from upshape.shapes import i
+    >>> Interpolate(scale_factor=Fraction(3, 2))(i)
+    floor(3*i/2)
+    """
+
+    size: Parameter = None
+    scale_factor: Parameter = None
+
+    def _prepare(self) -> None:
+        put = object.__setattr__
+        if (self.size is None) == (self.scale_factor is None):
+            raise ValueError(
+                f"Interpolate: give one of size and scale_factor, got size={self.size!r}, "
+                f"scale_factor={self.scale_factor!r}"
+            )
+        if self.size is not None:
+            if not is_traced(self.size):
+                put(self, "size", whole(self.size, "Interpolate: size", 1))
+            self._set_range(1, LARGEST)
+            return
+        factor = _factor(self.scale_factor)
+        put(self, "scale_factor", factor)
+        ratio = Fraction(factor)
+        exact = not isinstance(factor, float) or max(ratio.as_integer_ratio()) <= SIMPLE
+        put(self, "_ratio", ratio.as_integer_ratio() if exact else None)
+        least = math.ceil(1 / ratio)
+        if isinstance(factor, float):
+            # The rounded product can reach 1 before or after the exact one.
+            while least > 1 and (least - 1) * factor >= 1:
+                least -= 1
+            while least * factor < 1:
+                least += 1
+        if least > LARGEST:
+            raise ValueError(f"Interpolate: scale_factor={factor!r} leaves nothing of any size")
+        self._set_range(least, math.floor(LARGEST / ratio))
+
+    def formula(self, i: Any) -> Any:
+        """Return the output size for the input size i, unchecked.
+
+        Examples
+        --------
+        >>> Interpolate(scale_factor=0.7).formula(10)
+        7
+        """
+        if self.size is not None:
+            return self.size
+        if isinstance(self.scale_factor, float) and isinstance(i, int):
+            return math.floor(i * self.scale_factor)
+        numerator, denominator = self._ratio or self.exact_factor().as_integer_ratio()
+        return i * numerator // denominator
+
+    def exact_factor(self) -> Fraction:
+        """Return the scale factor as a Fraction, for sizes that are no ints.
+
+        Returns
+        -------
+        Fraction
+            The factor.
+
+        Raises
+        ------
+        ValueError
+            If the factor is a float such as 0.7, whose products are rounded; the message says
+            which Fraction to write instead. Floats such as 0.5 and 1.5, whose products with sizes
+            are exact, are taken.
+
+        Examples
+        --------
+        >>> Interpolate(scale_factor=1.5).exact_factor()
+        Fraction(3, 2)
+        """
+        factor = self.scale_factor
+        if factor is None or isinstance(factor, tuple):
+            raise ValueError(f"{self!r}: one scale_factor is needed here; use layer.axes")
+        if self._ratio is None:
+            raise ValueError(
+                f"Interpolate: the sizes that scale_factor={factor!r} gives depend on the rounding "
+                f"of a float, so that nothing exact can be said of all sizes; write "
+                f"scale_factor={_simplest(factor)!r}"
+            )
+        return Fraction(*self._ratio)
+
+
+# A float n/2**e with n and 2**e up to this has exact products with every size below 2**33.
+SIMPLE = 2**20
+
+
+def _factor(value: Any) -> int | float | Fraction:
+    """Return a scale factor as an int, a float or a Fraction."""
+    if is_symbolic(value) and value.is_Rational:
+        value = Fraction(int(value.p), int(value.q))
+    if isinstance(value, Fraction):
+        factor: int | float | Fraction = value
+    elif isinstance(value, bool | str | bytes | complex):
+        raise TypeError(f"Interpolate: scale_factor must be a number, got {value!r}")
+    else:
+        try:
+            factor = int(value.__index__()) if hasattr(value, "__index__") else float(value)
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"Interpolate: scale_factor must be an int, a float or a Fraction, got {value!r}"
+            ) from None
+    if not 0 < factor < math.inf:
+        raise ValueError(f"Interpolate: scale_factor must be positive and finite, got {value!r}")
+    if factor > LARGEST:
+        raise ValueError(f"Interpolate: scale_factor={value!r} is larger than any size")
+    return factor
+
+
+def _simplest(factor: float) -> Fraction:
+    """Return the Fraction of a small denominator that a float was meant to be."""
+    denominator = 10
+    while True:
+        fraction = Fraction(factor).limit_denominator(denominator)
+        if float(fraction) == factor:
+            return fraction
+        denominator *= 10
+
+
+def _at_least_one(bound: Any) -> Any:
+    """Return Max(1, bound)."""
+    import sympy
+
+    return sympy.Max(1, bound)
+
+
+def _from_one_on(first: Any, stop: Any) -> Any:
+    """Return the set of the integers i >= 1 from `first` up to `stop`, without it."""
+    import sympy
+
+    i = sympy.Symbol("i", integer=True)  # unlike symbols.i it could be below 1
+    return sympy.ConditionSet(i, i >= 1, sympy.Range(first, stop))
+
+
+def _refuse_long_list(layer: Layer, length: int) -> None:
+    if length > MOST_LISTED:
+        raise ValueError(
+            f"{layer!r}: a list of {length} sizes is too long; at most {MOST_LISTED} are listed"
+        )
+
+
+def _does_not_fit(layer: Any, i: int) -> str:
+    """Say why a window does not fit into the input size i."""
+    told = f"{layer!r}: the kernel does not fit into input size {i}: it spans "
+    told += f"{layer.effective_kernel} positions, the input"
+    if layer._both:
+        told += f" and its padding {i + layer._both}"
+    else:
+        told += f" only {i}"
+    return f"{told}; the input size must be at least {layer._least}"
