@@ -35,7 +35,7 @@ from libc.math cimport fabs, floor
 from libc.stdint cimport int64_t, uint8_t, uint16_t
 from libc.string cimport memcpy
 
-from rows cimport PyArray_BYTES, PyArrayObject, Place, Roles, Rows, place_of, rows_of, step, windows
+from rows cimport PyArray_BYTES, PyArrayObject, Place, Roles, Rows, place_of, rows_of, step, strides_of, windows
 from vector cimport (
     UPSHAPE_INDEX_BYTES,
     UPSHAPE_VECTOR_BYTES,
@@ -676,7 +676,10 @@ cdef class Plan:
         return ["copy", "windows", "elements", "pixels"][<int>self.table.kind]
 
     def run(self, cnp.ndarray source not None, cnp.ndarray result not None, int threads):
-        """Fill `result` from `source`, on so many threads."""
+        """Fill `result` from `source`, on so many threads.
+
+        Return whether that was done: not if elements are not aligned.
+        """
         cdef Rows rows = rows_of(<PyArrayObject*>source, <PyArrayObject*>result, self.roles)
         cdef Py_ssize_t total = rows.n * rows.m * rows.depth * rows.height
         cdef const char* from_ = PyArray_BYTES(<PyArrayObject*>source)
@@ -684,6 +687,8 @@ cdef class Plan:
         cdef Py_ssize_t room = self.scratch + (self.stage if self.streaming else 0)
         cdef char* memory
         cdef int t
+        if (<size_t>from_ | <size_t>to | strides_of(&rows)) % <size_t>self.element != 0:
+            return False
         if total < threads:
             threads = <int>total
         threads = max(threads, 1)
@@ -701,3 +706,4 @@ cdef class Plan:
                               memory + t * room,
                               memory + t * room + self.scratch if self.streaming else NULL)
         PyMem_RawFree(memory)
+        return True

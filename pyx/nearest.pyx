@@ -318,7 +318,7 @@ cdef class Plan:
         return ["copy", "words", "bytes", "items", "triples", "pixels"][<int>self.table.kind]
 
     def run(self, cnp.ndarray source not None, cnp.ndarray result not None, int threads):
-        """Fill `result` from `source`, on so many threads."""
+        """Fill `result` from `source`, on so many threads; return True."""
         cdef Rows rows = rows_of(<PyArrayObject*>source, <PyArrayObject*>result, self.roles)
         cdef Py_ssize_t total = rows.n * rows.m * rows.depth * rows.height
         cdef const char* from_ = PyArray_BYTES(<PyArrayObject*>source)
@@ -344,3 +344,4 @@ cdef class Plan:
                              total * t // threads, total * (t + 1) // threads,
                              NULL if stage == NULL else stage + t * room)
         PyMem_RawFree(stage)
+        return True

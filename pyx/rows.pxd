@@ -55,6 +55,12 @@ cdef inline Rows rows_of(PyArrayObject* src, PyArrayObject* dst, Roles roles) no
     return rows
 
 
+cdef inline size_t strides_of(const Rows* rows) noexcept nogil:
+    """Return a number with every bit that is set in a stride."""
+    return <size_t>(rows.src_n | rows.src_m | rows.src_d | rows.src_h
+                    | rows.dst_n | rows.dst_m | rows.dst_d | rows.dst_h)
+
+
 cdef inline Place place_of(const Rows* rows, Py_ssize_t row) noexcept nogil:
     """Return where the row with this number stands, counting planes, depth and height in order."""
     cdef Place at

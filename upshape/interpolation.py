@@ -180,7 +180,7 @@ def layout_of(array: Array, channel_axis: int) -> Layout:
     for layout in (own, other):
         if layout.fits(array) and layout.spacing(array) == layout.pixel(array):
             return layout
-    return own
+    return other if other.fits(array) and not own.fits(array) else own
 
 
 # --- plans ----------------------------------------------------------------------------------------
@@ -197,11 +197,13 @@ class How(NamedTuple):
 
 @lru_cache(maxsize=_PLANS_KEPT)
 def kernel_plan(
-    how: How, shape: tuple[int, ...], dtype: np.dtype[Any], layout: Layout, spacing: int
+    how: How, shape: tuple[int, ...], dtype: np.dtype[Any], layout: Layout, spacing: int,
+    streaming: bool,
 ) -> tuple[Any, int]:
     """Return a kernel's plan for an input of this shape, and how many threads are worth waking.
 
-    `spacing`: the bytes from one pixel of the result's rows to the next.
+    `spacing`: the bytes from one pixel of the result's rows to the next; `streaming`: write past
+    the cache.
     """
     inputs = [shape[axis] for axis in layout.spatial]
     channels = shape[layout.channel_axis]
@@ -211,7 +213,6 @@ def kernel_plan(
         raise ValueError(
             f"interpolate: x has shape {shape}; an axis can have {np.iinfo(np.int32).max} at most"
         )
-    streaming = total >= _STREAMED_FROM
     axes = list(zip(inputs, how.sizes, how.factors, strict=True))
     plan: Any
     if how.mode.startswith("nearest"):
@@ -245,20 +246,21 @@ class Resize(NamedTuple):
 _resizes: dict[tuple[Any, ...], Resize] = {}
 
 
-def resize_into(x: Array, out: Array, how: How, layout: Layout) -> None:
+def resize_into(x: Array, out: Array, how: How, layout: Layout, whole: int) -> None:
     """Fill `out` from `x`, both of any strides; the layout is the result's.
 
-    The caller has checked sizes, dtypes and that the arrays do not overlap.
+    `whole`: the bytes of the result that `out` may be a part of. The caller has checked sizes,
+    dtypes and that the arrays do not overlap.
     """
     if out.size == 0:
         return
     if not layout.fits(out) or layout.spacing(out) % out.itemsize:
         result = layout.empty(out.shape, out.dtype)
-        resize_into(x, result, how, layout)
+        resize_into(x, result, how, layout, whole)
         np.copyto(out, result)
         return
     x = layout.lay(x)
-    plan, most_threads = kernel_plan(how, x.shape, x.dtype, layout, layout.spacing(out))
+    plan, most_threads = kernel_plan(how, x.shape, x.dtype, layout, layout.spacing(out), whole >= _STREAMED_FROM)
     _run(plan.run, x, out, most_threads)
 
 
@@ -552,13 +554,14 @@ def _interpolate(
     check_memory("interpolate", shape, x.dtype)
     if out is not None:
         out = arrays.check_out("interpolate", out, shape, x.dtype, x)
-        resize_into(x, out, how, layout_of(out, axis))
+        resize_into(x, out, how, layout_of(out, axis), out.nbytes)
         return out
     result = layout.empty(shape, x.dtype)
-    resize_into(x, result, how, layout)
+    resize_into(x, result, how, layout, result.nbytes)
     if key is not None and x is value and result.size and layout.lay(x) is x:
         spacing = layout.spacing(result)
-        plan, most_threads = kernel_plan(how, x.shape, x.dtype, layout, spacing)
+        streaming = result.nbytes >= _STREAMED_FROM
+        plan, most_threads = kernel_plan(how, x.shape, x.dtype, layout, spacing, streaming)
         in_order = layout.order() == tuple(range(x.ndim))
         if len(_resizes) >= _PLANS_KEPT:
             _resizes.clear()
