@@ -14,6 +14,8 @@ from upshape.convolution import (
     conv_transpose1d,
     conv_transpose2d,
 )
+from upshape.interpolation import interpolate
+from upshape.pyramid import upsample_concat
 from upshape.runtime import (
     __version__,
     clear_cache,
@@ -34,6 +36,8 @@ __all__ = [
     "conv_transpose1d",
     "conv_transpose2d",
     "get_num_threads",
+    "interpolate",
     "set_num_threads",
     "show_config",
+    "upsample_concat",
 ]
