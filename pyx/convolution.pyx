@@ -74,6 +74,7 @@ cdef enum:
     # Multiply-adds from which a second thread is worth waking.
     WORTH_A_THREAD = 400000
     DIRECT_PIXELS = 2048
+    HUGE = 1 << 30
 
 # How a block of pixels reaches the tiles.
 cdef enum Source:
@@ -403,7 +404,7 @@ cdef class Plan:
     cdef Py_ssize_t slab_rows, slab_columns, planes_y, planes_x
     cdef Py_ssize_t slab_c, slab_y, slab_x, slab_size
     cdef Py_ssize_t sums_row, sums_size, most_runs
-    cdef size_t thread_bytes
+    cdef readonly size_t thread_bytes
     cdef list kept
     cdef Py_ssize_t* tap
 
@@ -498,6 +499,9 @@ cdef class Plan:
                 if self.slab_c // vector % 2 == 0 and channels > 8 and rows * columns > 2 * vector:
                     self.slab_c += vector
                 self.slab_size = channels * self.slab_c
+            if (<double>self.slab_rows * self.slab_columns * self.planes_y * self.planes_x * channels
+                    > HUGE):
+                self.slab_size = HUGE  # and its strides have overflowed
             if source == DIRECT:
                 self.slab_size = 0
                 self.slab_c, self.slab_y, self.slab_x = self.xc, self.xy * layout.isy, self.xx * layout.isx
@@ -633,7 +637,7 @@ cdef class Plan:
             "source": SOURCES[self.source],
             "rows": self.rows, "columns": self.columns, "items": self.items, "splits": self.splits,
             "threads": self.threads, "channel blocks": self.layout.blocks,
-            "thread bytes": self.thread_bytes, "panels": self.layout.panels,
+            "panels": self.layout.panels,
         }
 
     cpdef run(self, cnp.ndarray x, cnp.ndarray packed, cnp.ndarray out):
