@@ -65,6 +65,10 @@ cdef extern from "tile.h" nogil:
     void zip_64(double* to, const double* a, const double* b, Py_ssize_t n) noexcept
     void move_32(float* to, const float* a, Py_ssize_t n) noexcept
     void move_64(double* to, const double* a, Py_ssize_t n) noexcept
+    void zero_32(float* to, Py_ssize_t n) noexcept
+    void zero_64(double* to, Py_ssize_t n) noexcept
+    void pick_32(float* to, const float* a, Py_ssize_t step, Py_ssize_t n) noexcept
+    void pick_64(double* to, const double* a, Py_ssize_t step, Py_ssize_t n) noexcept
 
 # Bytes of a thread's scratch: the slab (or the gathered pixels), and the sums that are not yet
 # complete. Together they leave room for a panel of weights in a second-level cache of 512 KiB.
@@ -868,84 +872,96 @@ cdef inline Py_ssize_t list_runs(Plan plan, Py_ssize_t first, Py_ssize_t length,
 
 # --- the input's side ----------------------------------------------------------------------------
 
-cdef inline void copy_row(const real* x, Py_ssize_t step, Py_ssize_t start, Py_ssize_t size,
-                          real* out, Py_ssize_t length) noexcept nogil:
-    """Set out[j] = x[start + j step] where that lies in 0 .. size - 1, else 0."""
-    cdef Py_ssize_t j, low = 0, high = length
+cdef inline void inside(Py_ssize_t step, Py_ssize_t start, Py_ssize_t size, Py_ssize_t length,
+                        Py_ssize_t* low, Py_ssize_t* high) noexcept nogil:
+    """Find low <= j < high of 0 .. length - 1 for which start + j step is in 0 .. size - 1."""
+    low[0], high[0] = 0, length
     if start < 0:
-        low = min(-start if step == 1 else (-start + step - 1) // step, length)
+        low[0] = min(-start if step == 1 else (-start + step - 1) // step, length)
     if start + (length - 1) * step >= size:
-        high = 0
+        high[0] = 0
         if size > start:
-            high = size - start if step == 1 else (size - start + step - 1) // step
-        high = max(high, low)
-    x += start
-    for j in range(low):
-        out[j] = 0
-    if step == 1:
-        if real is float:
-            move_32(out + low, x + low, high - low)
-        else:
-            move_64(out + low, x + low, high - low)
-    elif step == 2:
-        for j in range(low, high):
-            out[j] = x[2 * j]
+            high[0] = size - start if step == 1 else (size - start + step - 1) // step
+        high[0] = max(high[0], low[0])
+
+
+cdef inline void zero(real* to, Py_ssize_t n) noexcept nogil:
+    if real is float:
+        zero_32(to, n)
     else:
-        for j in range(low, high):
-            out[j] = x[step * j]
-    for j in range(high, length):
-        out[j] = 0
+        zero_64(to, n)
 
 
-cdef void fill_slab(Plan plan, Layout layout, const real* x, Py_ssize_t channels, real* slab, Py_ssize_t y0,
-                    Py_ssize_t x0, Py_ssize_t rows) noexcept nogil:
+cdef inline void copy_row(const real* x, Py_ssize_t step, Py_ssize_t low, Py_ssize_t high,
+                          Py_ssize_t length, real* to) noexcept nogil:
+    """Set to[j] = x[j step] for low <= j < high, and 0 for the rest of 0 .. length - 1."""
+    if low > 0:
+        zero[real](to, low)
+    if real is float:
+        pick_32(to + low, x + low * step, step, high - low)
+    else:
+        pick_64(to + low, x + low * step, step, high - low)
+    if high < length:
+        zero[real](to + high, length - high)
+
+
+cdef void fill_slab(Plan plan, Layout layout, const real* x, Py_ssize_t channels, real* slab,
+                    Py_ssize_t y0, Py_ssize_t x0, Py_ssize_t rows) noexcept nogil:
     """Copy the input rows that a block reads, with zeros where they leave the input."""
-    cdef Py_ssize_t c, py, px, row, column, iy, ix
+    cdef Py_ssize_t py, px, row, column, c, iy, ix, low, high, row_low, row_high, width
+    cdef Py_ssize_t step = layout.isx
     cdef real* to
     cdef const real* source
+    width = plan.slab_columns
+    if plan.slab_x == 1 and plan.xx == 1:
+        # Channel by channel: both sides are read and written in the order of memory.
+        for c in range(channels):
+            for py in range(plan.planes_y):
+                iy = y0 * layout.isy + layout.y_first + py
+                inside(layout.isy, iy, plan.hi, rows, &row_low, &row_high)
+                for px in range(plan.planes_x):
+                    ix = x0 * step + layout.x_first + px
+                    inside(step, ix, plan.wi, width, &low, &high)
+                    to = (slab + c * plan.slab_c
+                          + (py * plan.planes_x + px) * plan.slab_rows * width)
+                    source = x + c * plan.xc + iy * plan.xy + ix
+                    zero[real](to, row_low * width)
+                    if low == 0 and high == width == plan.xy and step == layout.isy == 1:
+                        memcpy(to + row_low * width, source + row_low * width,
+                               (row_high - row_low) * width * sizeof(real))
+                    else:
+                        for row in range(row_low, row_high):
+                            copy_row[real](source + row * layout.isy * plan.xy, step, low, high,
+                                           width, to + row * width)
+                    zero[real](to + row_high * width, (rows - row_high) * width)
+        return
     for py in range(plan.planes_y):
         for px in range(plan.planes_x):
-            ix = x0 * layout.isx + layout.x_first + px
+            ix = x0 * step + layout.x_first + px
+            inside(step, ix, plan.wi, width, &low, &high)
             for row in range(rows):
                 iy = (y0 + row) * layout.isy + layout.y_first + py
                 to = slab + ((py * plan.planes_x + px) * plan.slab_rows + row) * plan.slab_y
-                if iy < 0 or iy >= plan.hi:
-                    if plan.slab_x == 1:
-                        for c in range(channels):
-                            memset(to + c * plan.slab_c, 0, plan.slab_columns * sizeof(real))
-                    else:
-                        memset(to, 0, plan.slab_y * sizeof(real))
-                elif plan.slab_x == 1:
-                    if plan.xx == 1:
-                        for c in range(channels):
-                            copy_row[real](x + iy * plan.xy + c * plan.xc, layout.isx, ix, plan.wi,
-                                           to + c * plan.slab_c, plan.slab_columns)
-                    else:
-                        for column in range(plan.slab_columns):
-                            if 0 <= ix + column * layout.isx < plan.wi:
-                                source = x + iy * plan.xy + (ix + column * layout.isx) * plan.xx
-                                for c in range(channels):
-                                    to[c * plan.slab_c + column] = source[c * plan.xc]
-                            else:
-                                for c in range(channels):
-                                    to[c * plan.slab_c + column] = 0
-                else:
-                    for column in range(plan.slab_columns):
-                        if 0 <= ix + column * layout.isx < plan.wi:
-                            source = x + iy * plan.xy + (ix + column * layout.isx) * plan.xx
-                            if plan.xc == 1:
-                                memcpy(to + column * plan.slab_x, source, channels * sizeof(real))
-                            else:
-                                for c in range(channels):
-                                    to[column * plan.slab_x + c] = source[c * plan.xc]
+                for column in range(width):
+                    source = x + iy * plan.xy + (ix + column * step) * plan.xx
+                    if 0 <= iy < plan.hi and low <= column < high:
+                        if plan.slab_c == 1 and plan.xc == 1:
+                            memcpy(to, source, channels * sizeof(real))
                         else:
-                            memset(to + column * plan.slab_x, 0, channels * sizeof(real))
+                            for c in range(channels):
+                                to[c * plan.slab_c] = source[c * plan.xc]
+                    elif plan.slab_c == 1:
+                        zero[real](to, channels)
+                    else:
+                        for c in range(channels):
+                            to[c * plan.slab_c] = 0
+                    to += plan.slab_x
 
 
 cdef void gather(Plan plan, Layout layout, const real* x, Py_ssize_t channels, real* slab, const Run* runs,
                  Py_ssize_t count) noexcept nogil:
     """Copy, for every offset and channel, what each pixel of the block reads."""
-    cdef Py_ssize_t o, c, r, iy, ix, j, length
+    cdef Py_ssize_t o, c, r, iy, ix, j, length, low, high
     cdef const real* source
     cdef real* to
     for o in range(layout.offsets):
@@ -957,14 +973,12 @@ cdef void gather(Plan plan, Layout layout, const real* x, Py_ssize_t channels, r
             source = x + runs[r].n * plan.xn + iy * plan.xy
             if iy < 0 or iy >= plan.hi:
                 for c in range(channels):
-                    for j in range(length):
-                        to[j] = 0
-                    to += plan.sums_row
+                    zero[real](to + c * plan.sums_row, length)
             elif plan.xx == 1:
+                inside(layout.isx, ix, plan.wi, length, &low, &high)
                 for c in range(channels):
-                    copy_row[real](source, layout.isx, ix, plan.wi, to, length)
-                    to += plan.sums_row
-                    source += plan.xc
+                    copy_row[real](source + c * plan.xc + ix, layout.isx, low, high, length,
+                                   to + c * plan.sums_row)
             else:
                 for j in range(length):
                     if 0 <= ix + j * layout.isx < plan.wi:

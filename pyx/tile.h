@@ -181,7 +181,8 @@ UPSHAPE_CHANNEL_SHAPES(UPSHAPE_CHANNELS, double, 64)
 UPSHAPE_DISPATCH(float, 32)
 UPSHAPE_DISPATCH(double, 64)
 
-/* Rows on their way out. zip: to[2j] = a[j], to[2j + 1] = b[j]; move: to[j] = a[j]. */
+/* Rows on their way in and out. zip: to[2j] = a[j], to[2j + 1] = b[j]; move: to[j] = a[j];
+ * pick: to[j] = a[step j]; zero: to[j] = 0. */
 #ifdef __clang__
 #define UPSHAPE_SHUFFLE(a, b, mask, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
 #else
@@ -196,15 +197,26 @@ typedef long long upshape_i64 __attribute__((vector_size(UPSHAPE_VECTOR_BYTES)))
 #define UPSHAPE_ZIP16(a, b, M, LOW)                                                               \
     UPSHAPE_SHUFFLE(a, b, M, LOW, LOW + 16, LOW + 1, LOW + 17, LOW + 2, LOW + 18, LOW + 3, LOW + 19, \
                     LOW + 4, LOW + 20, LOW + 5, LOW + 21, LOW + 6, LOW + 22, LOW + 7, LOW + 23)
+#define UPSHAPE_EVEN2(a, b, M) UPSHAPE_SHUFFLE(a, b, M, 0, 2)
+#define UPSHAPE_EVEN4(a, b, M) UPSHAPE_SHUFFLE(a, b, M, 0, 2, 4, 6)
+#define UPSHAPE_EVEN8(a, b, M) UPSHAPE_SHUFFLE(a, b, M, 0, 2, 4, 6, 8, 10, 12, 14)
+#define UPSHAPE_EVEN16(a, b, M)                                                                   \
+    UPSHAPE_SHUFFLE(a, b, M, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30)
 #if UPSHAPE_VECTOR_BYTES == 64
 #define UPSHAPE_ZIP_32 UPSHAPE_ZIP16
 #define UPSHAPE_ZIP_64 UPSHAPE_ZIP8
+#define UPSHAPE_EVEN_32 UPSHAPE_EVEN16
+#define UPSHAPE_EVEN_64 UPSHAPE_EVEN8
 #elif UPSHAPE_VECTOR_BYTES == 32
 #define UPSHAPE_ZIP_32 UPSHAPE_ZIP8
 #define UPSHAPE_ZIP_64 UPSHAPE_ZIP4
+#define UPSHAPE_EVEN_32 UPSHAPE_EVEN8
+#define UPSHAPE_EVEN_64 UPSHAPE_EVEN4
 #else
 #define UPSHAPE_ZIP_32 UPSHAPE_ZIP4
 #define UPSHAPE_ZIP_64 UPSHAPE_ZIP2
+#define UPSHAPE_EVEN_32 UPSHAPE_EVEN4
+#define UPSHAPE_EVEN_64 UPSHAPE_EVEN2
 #endif
 /* A scalar tail that stays scalar: it is shorter than a vector, and rows are short in small maps. */
 #define UPSHAPE_SCALAR(j) __asm__("" : "+r"(j))
@@ -247,9 +259,42 @@ typedef long long upshape_i64 __attribute__((vector_size(UPSHAPE_VECTOR_BYTES)))
             UPSHAPE_SCALAR(j);                                                                    \
         }                                                                                         \
     }
+#define UPSHAPE_ROWS_IN(T, BITS)                                                                  \
+    UPSHAPE_INLINE void zero_##BITS(T *to, ptrdiff_t n)                                           \
+    {                                                                                             \
+        enum { LANES = UPSHAPE_VECTOR_BYTES / sizeof(T) };                                        \
+        ptrdiff_t j = 0;                                                                          \
+        for (; j + LANES <= n; j += LANES)                                                        \
+            *(upshape_u##BITS *)(to + j) = (upshape_v##BITS){0};                                  \
+        for (; j < n; j++) {                                                                      \
+            to[j] = 0;                                                                            \
+            UPSHAPE_SCALAR(j);                                                                    \
+        }                                                                                         \
+    }                                                                                             \
+    UPSHAPE_INLINE void pick_##BITS(T *to, const T *a, ptrdiff_t step, ptrdiff_t n)               \
+    {                                                                                             \
+        enum { LANES = UPSHAPE_VECTOR_BYTES / sizeof(T) };                                        \
+        ptrdiff_t j = 0;                                                                          \
+        if (step == 1) {                                                                          \
+            move_##BITS(to, a, n);                                                                \
+            return;                                                                               \
+        }                                                                                         \
+        /* Below n, not at it: the last vector's odd neighbour may lie past the array. */         \
+        for (; step == 2 && j + LANES < n; j += LANES) {                                          \
+            upshape_v##BITS p = *(const upshape_u##BITS *)(a + 2 * j);                            \
+            upshape_v##BITS q = *(const upshape_u##BITS *)(a + 2 * j + LANES);                    \
+            *(upshape_u##BITS *)(to + j) = UPSHAPE_EVEN_##BITS(p, q, upshape_i##BITS);            \
+        }                                                                                         \
+        for (; j < n; j++) {                                                                      \
+            to[j] = a[step * j];                                                                  \
+            UPSHAPE_SCALAR(j);                                                                    \
+        }                                                                                         \
+    }
 typedef int upshape_j32 __attribute__((vector_size(16)));
 typedef long long upshape_j64 __attribute__((vector_size(16)));
 UPSHAPE_ROWS_OUT(float, 32, UPSHAPE_ZIP4, upshape_j32)
 UPSHAPE_ROWS_OUT(double, 64, UPSHAPE_ZIP2, upshape_j64)
+UPSHAPE_ROWS_IN(float, 32)
+UPSHAPE_ROWS_IN(double, 64)
 
 #endif
