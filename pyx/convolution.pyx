@@ -1,27 +1,28 @@
-"""Convolution and transposed convolution as products of small matrices, read straight from the input.
+"""Convolution and transposed convolution: products of small matrices, read from the input itself.
 
 A transposed convolution with stride s is s x s ordinary convolutions of its input, one for each
-phase r of the output index o = q s + r: the taps k with (r + p - k d) divisible by s land there, and
-read the input at i = q + (r + p - k d) / s. An ordinary convolution is the case of one phase that
-reads i = q s + k d - p. Phases whose taps read the same offsets form a class; with K for
+phase r of the output index o = q s + r: the taps k with (r + p - k d) divisible by s land there,
+and read the input at i = q + (r + p - k d) / s. An ordinary convolution is the case of one phase
+that reads i = q s + k d - p. Phases whose taps read the same offsets form a class; with K for
 (tap, input channel) and L ("lanes") for (phase, output channel), each class is a product
 
-    C[L, pixel q] = bias[L] + sum over K of  W[K, L] X[K, q],        X[(tap, c), q] = x[c, q + offset(tap)]
+    C[L, pixel q] = bias[L] + sum over K of  W[K, L] X[K, q]
+    X[(tap, c), q] = x[c, q + offset(tap)]
 
-No zeros are inserted and X is never stored: tiles read it from a copy of a few input rows with their
-zero border (the slab), or from the input itself. Small maps are the exception: a block of pixels,
-whichever rows and images they come from, is gathered for every offset.
+No zeros are inserted and X is never stored: tiles read it from a copy of a few input rows with
+their zero border (the slab), or from the input itself. Small maps are the exception: a block of
+pixels, whichever rows and images they come from, is gathered for every offset.
 
 Loop order: block of pixels (its slab stays in the second-level cache), block of input channels (the
 sum over K in pieces of which a panel of weights fits the first-level cache), panel of lanes, tile.
 Threads share out blocks of pixels and ranges of lanes, never a sum: the bits do not depend on them.
 
-Two orders of work share all of this: "pixels" makes vectors of pixels and broadcasts weights; "channels"
-makes vectors of lanes that lie side by side in the output (channels of a channels-last array,
-x-phases of a large stride) and broadcasts pixels.
+Two orders of work share all of this: "pixels" makes vectors of pixels and broadcasts weights;
+"channels" makes vectors of lanes that lie side by side in the output (channels of a channels-last
+array, x-phases of a large stride) and broadcasts pixels.
 
 The caller has checked: sizes and strides agree with the arrays, the output is disjoint from the
-inputs; no allocation or Python object inside run's parallel part.
+inputs. Nothing is allocated, and no Python object is touched, inside run's parallel part.
 
 Register tiles (see tile.h), for the guard of the generated code:
 tile_pixels_{32,64}_{NB}x{NV}, tile_channels_{32,64}_{MB}x{NV}
@@ -52,9 +53,9 @@ cdef extern from "tile.h" nogil:
     void tile_pixels_32(int nb, int nv, const float* x, Py_ssize_t x_channel, const Py_ssize_t* tap,
                         Py_ssize_t taps, Py_ssize_t channels, const float* w, const float* init,
                         float* c, Py_ssize_t c_row) noexcept
-    void tile_pixels_64(int nb, int nv, const double* x, Py_ssize_t x_channel, const Py_ssize_t* tap,
-                        Py_ssize_t taps, Py_ssize_t channels, const double* w, const double* init,
-                        double* c, Py_ssize_t c_row) noexcept
+    void tile_pixels_64(int nb, int nv, const double* x, Py_ssize_t x_channel,
+                        const Py_ssize_t* tap, Py_ssize_t taps, Py_ssize_t channels,
+                        const double* w, const double* init, double* c, Py_ssize_t c_row) noexcept
     void tile_channels_32(int mb, int nv, float** x, Py_ssize_t x_channel,
                           const Py_ssize_t* tap, Py_ssize_t taps, Py_ssize_t channels,
                           const float* w, const float* init, float* c) noexcept
@@ -192,7 +193,7 @@ cdef class Layout:
         self.most_taps = max(taps)
         self.offsets = len(offsets)
 
-        # Panels: the lanes of one tile, and their weights. Chunks: panels whose sums are written together.
+        # Panels: the lanes of one tile and their weights. Chunks: panels that are written together.
         panels = []  # (class, width, ry, rx, co, length)
         lane_co, lane_kernel, chunk_panel, chunk_co, slot = [], [], [0], [0], []
         if channels:
@@ -209,9 +210,12 @@ cdef class Layout:
                         for start in range(0, count, longest):
                             used = min(longest, count - start)
                             width = up(used, lanes_of_vector) * lanes_of_vector
-                            some = [(c, rx + start + lane) if lanes_are_phases else (start + lane, rx)
-                                    for lane in range(used)]
-                            panels.append((index, width, y_at[ry], x_at[some[0][1]], some[0][0], used))
+                            if lanes_are_phases:
+                                some = [(c, rx + start + lane) for lane in range(used)]
+                            else:
+                                some = [(start + lane, rx) for lane in range(used)]
+                            panels.append((index, width, y_at[ry], x_at[some[0][1]], some[0][0],
+                                           used))
                             lane_co += [c for c, _ in some] + [-1] * (width - used)
                             lane_kernel += [lane_kernel_of[ry, rx] for _, rx in some]
                             lane_kernel += [0] * (width - used)
@@ -225,13 +229,15 @@ cdef class Layout:
             for first_co, end_co in zip(bounds, bounds[1:]):
                 chunk_lane = len(lane_co)
                 for index, (rys, rxs) in enumerate(members):
-                    lanes = [(c, ry, rx) for c in range(first_co, end_co) for ry in rys for rx in rxs]
+                    lanes = [(c, ry, rx)
+                             for c in range(first_co, end_co) for ry in rys for rx in rxs]
                     parts = up(len(lanes), UPSHAPE_TILE_ROWS)
                     for part in range(parts):
                         some = lanes[len(lanes) * part // parts:len(lanes) * (part + 1) // parts]
                         panels.append((index, len(some), 0, 0, first_co, len(some)))
                         for c, ry, rx in some:
-                            slot[(c * self.y_phases + ry) * self.x_phases + rx] = len(lane_co) - chunk_lane
+                            place = (c * self.y_phases + ry) * self.x_phases + rx
+                            slot[place] = len(lane_co) - chunk_lane
                             lane_co.append(c)
                             lane_kernel.append(lane_kernel_of[ry, rx])
                 chunk_panel.append(len(panels))
@@ -407,14 +413,15 @@ def spare_bytes():
 # --- one input shape -----------------------------------------------------------------------------
 
 cdef class Plan:
-    """How one shape of input goes through a layout: source of the tiles, blocks, threads' shares."""
+    """How one shape of input goes through a layout: the tiles' source, blocks, threads' shares."""
     cdef Layout layout
     cdef int source
     cdef readonly int threads
     cdef Py_ssize_t n, hi, wi, ho, wo, qy, qx, vector
     cdef Py_ssize_t xn, xc, xy, xx, on, oc, oy, ox
     # A block: `rows` x `columns` pixels of an image, or `pixels` of a flat sequence.
-    cdef Py_ssize_t rows, columns, pixels, y_blocks, x_blocks, image_blocks, row_length, splits, items
+    cdef Py_ssize_t rows, columns, pixels, row_length
+    cdef Py_ssize_t y_blocks, x_blocks, image_blocks, splits, items
     # The slab: element strides of channel, row and column; planes for the phases of an input step.
     cdef Py_ssize_t slab_rows, slab_columns, planes_y, planes_x
     cdef Py_ssize_t slab_c, slab_y, slab_x, slab_size
@@ -430,7 +437,7 @@ cdef class Plan:
         `source` allows one source of the tiles only, `block` (rows, columns) one size of blocks:
         tests hold them against each other, and benchmarks choose the numbers above.
         """
-        cdef Py_ssize_t t, cls, item = 4 if layout.single else 8
+        cdef Py_ssize_t t, item = 4 if layout.single else 8
         cdef double work
         self.layout = layout
         self.n, _, self.hi, self.wi = x_shape
@@ -440,7 +447,8 @@ cdef class Plan:
         self.qy = (self.ho + layout.sy - 1) // layout.sy
         self.qx = (self.wo + layout.sx - 1) // layout.sx
         self.vector = UPSHAPE_VECTOR_BYTES // item
-        self.planes_y, self.planes_x = min(layout.isy, layout.y_span), min(layout.isx, layout.x_span)
+        self.planes_y = min(layout.isy, layout.y_span)
+        self.planes_x = min(layout.isx, layout.x_span)
         work = (<double>self.n * self.qy * self.qx * layout.groups * layout.ci
                 * (layout.weights + layout.lanes))
         self.threads = <int>max(min(<double>threads, work / WORTH_A_THREAD), 1.0)
@@ -471,7 +479,7 @@ cdef class Plan:
     cdef void set_block(self, int source, Py_ssize_t rows, Py_ssize_t columns) noexcept:
         """Fill in the sizes that follow from a source and the size of its blocks."""
         cdef Layout layout = self.layout
-        cdef Py_ssize_t channels = layout.block_channels, vector = self.vector
+        cdef Py_ssize_t channels = layout.block_channels, vector = self.vector, blocks
         self.source, self.rows, self.columns = source, rows, columns
         self.y_blocks = (self.qy + rows - 1) // rows
         self.x_blocks = (self.qx + columns - 1) // columns
@@ -501,7 +509,8 @@ cdef class Plan:
                 self.sums_row = rows * self.row_length
             else:
                 self.row_length = self.slab_columns
-                self.sums_row = ((rows - 1) * self.row_length + columns + vector - 1) // vector * vector
+                self.sums_row = (rows - 1) * self.row_length + columns
+                self.sums_row = (self.sums_row + vector - 1) // vector * vector
             if layout.channels:
                 self.row_length = columns
                 self.sums_row = rows * columns
@@ -512,27 +521,29 @@ cdef class Plan:
                 self.slab_size = self.planes_y * self.planes_x * self.slab_rows * self.slab_y
             else:
                 self.slab_x, self.slab_y = 1, self.slab_columns
-                # An odd number of cache lines from channel to channel: no set is used twice as much.
+                # An odd number of vectors from channel to channel, so that all sets are used.
                 self.slab_c = self.planes_y * self.planes_x * self.slab_rows * self.slab_columns
                 self.slab_c = (self.slab_c + vector - 1) // vector * vector
                 if self.slab_c // vector % 2 == 0 and channels > 8 and rows * columns > 2 * vector:
                     self.slab_c += vector
                 self.slab_size = channels * self.slab_c
-            if (<double>self.slab_rows * self.slab_columns * self.planes_y * self.planes_x * channels
-                    > HUGE):
+            if (<double>self.slab_rows * self.slab_columns * self.planes_y * self.planes_x
+                    * channels > HUGE):
                 self.slab_size = HUGE  # and its strides have overflowed
             if source == DIRECT:
                 self.slab_size = 0
-                self.slab_c, self.slab_y, self.slab_x = self.xc, self.xy * layout.isy, self.xx * layout.isx
+                self.slab_c = self.xc
+                self.slab_y, self.slab_x = self.xy * layout.isy, self.xx * layout.isx
         # Tiles may read whole vectors past the last pixel.
         self.slab_size += UPSHAPE_TILE_VECTORS * vector
-        self.splits = self.split_count(self.image_blocks * layout.groups * self.y_blocks * self.x_blocks)
+        blocks = self.image_blocks * layout.groups * self.y_blocks * self.x_blocks
+        self.splits = self.split_count(blocks)
         if layout.blocks > 1:
             while (self.splits < layout.chunks
                    and self.sums_of_split() * self.sums_row * UPSHAPE_VECTOR_BYTES
                    > SUMS_BYTES * vector):
                 self.splits = min(2 * self.splits, layout.chunks)
-        self.items = self.splits * self.image_blocks * layout.groups * self.y_blocks * self.x_blocks
+        self.items = self.splits * blocks
         if layout.blocks > 1:
             self.sums_size = self.sums_of_split() * self.sums_row
         elif layout.channels:
@@ -560,7 +571,6 @@ cdef class Plan:
     cdef double cost(self, Py_ssize_t item) noexcept:
         """Estimate the cycles of the busiest thread for the block as it is set."""
         cdef Layout layout = self.layout
-        cdef double blocks = <double>self.image_blocks * layout.groups * self.y_blocks * self.x_blocks
         cdef double vectors, copied, pieces, cycles, turns
         cdef double per_vector = <double>layout.weights * layout.ci / 2
         if layout.channels:
@@ -575,8 +585,8 @@ cdef class Plan:
             copied = <double>layout.offsets * layout.ci * self.pixels
             pieces = layout.offsets * layout.ci * (self.pixels / min(self.qx, self.pixels) + 1)
         else:
-            copied = <double>layout.ci * self.slab_rows * self.slab_columns * self.planes_x * self.planes_y
             pieces = <double>layout.ci * self.slab_rows * self.planes_x * self.planes_y
+            copied = pieces * self.slab_columns
         if layout.isx > 1:
             copied *= 4
         if layout.blocks > 1:
@@ -612,20 +622,23 @@ cdef class Plan:
         cdef double best = -1, cost
         cdef int source, best_source = ROWS, last = ROWS if layout.channels else FLAT
         cdef Py_ssize_t best_rows = 1, best_columns = min(self.qx, 2 * self.vector)
-        cdef bint inside = (layout.y_first >= 0 and layout.x_first >= 0
-                            and (self.qy - 1) * layout.isy + layout.y_first + layout.y_span <= self.hi
-                            and (self.qx - 1) * layout.isx + layout.x_first + layout.x_span <= self.wi)
-        if (not layout.channels and inside and layout.most_taps <= 1 and layout.blocks == 1
+        # No tap leaves the input.
+        cdef bint within = (
+            layout.y_first >= 0 and layout.x_first >= 0
+            and (self.qy - 1) * layout.isy + layout.y_first + layout.y_span <= self.hi
+            and (self.qx - 1) * layout.isx + layout.x_first + layout.x_span <= self.wi)
+        if (not layout.channels and within and layout.most_taps <= 1 and layout.blocks == 1
                 and only in (-1, DIRECT)):
             # One pass over the input: a copy would cost as much as the work. With more lanes the
             # copy pays, since planes lie at strides that a cache takes badly.
-            if ((layout.panels <= 2 or only == DIRECT) and layout.isy == 1 and layout.isx == 1 and layout.y_span == 1
-                    and layout.x_span == 1 and self.qx == self.wi and self.xy == self.wi
+            if ((layout.panels <= 2 or only == DIRECT) and layout.isy == 1 and layout.isx == 1
+                    and layout.y_span == 1 and layout.x_span == 1
+                    and self.qx == self.wi and self.xy == self.wi
                     and layout.y_first == 0 and layout.x_first == 0
                     and (plane % self.vector == 0 or plane > DIRECT_PIXELS)):
                 self.set_block(DIRECT, 1, min(plane, DIRECT_PIXELS))
                 return
-        if layout.channels and layout.lane_step_channel and inside:
+        if layout.channels and layout.lane_step_channel and within:
             last = DIRECT
         for source in range(ROWS, last + 1):
             if (source == GATHERED or (source == FLAT and layout.channels)
@@ -661,7 +674,8 @@ cdef class Plan:
                     break
                 cost = self.cost(item)
                 if best < 0 or cost < best:
-                    best, best_source, best_rows, best_columns = cost, GATHERED, 1, min(columns, total)
+                    best, best_source = cost, GATHERED
+                    best_rows, best_columns = 1, min(columns, total)
                 if columns >= total or columns >= 512:
                     break
                 columns += 2 * self.vector
@@ -693,26 +707,26 @@ cdef class Plan:
         cdef const void* source = cnp.PyArray_DATA(x)
         cdef const void* weights = cnp.PyArray_DATA(packed)
         cdef void* target = cnp.PyArray_DATA(out)
-        cdef char* space = scratch.aligned
         cdef int t
         with nogil:
-            if self.layout.single:
-                if threads == 1:
-                    run_share[float](self, self.layout, 0, <const float*>source, <const float*>weights,
-                                     <float*>target, space)
-                else:
-                    for t in prange(threads, schedule="static", num_threads=threads):
-                        run_share[float](self, self.layout, t, <const float*>source, <const float*>weights,
-                                         <float*>target, space)
+            if threads == 1:
+                run_thread(self, self.layout, 0, source, weights, target, scratch.aligned)
             else:
-                if threads == 1:
-                    run_share[double](self, self.layout, 0, <const double*>source, <const double*>weights,
-                                      <double*>target, space)
-                else:
-                    for t in prange(threads, schedule="static", num_threads=threads):
-                        run_share[double](self, self.layout, t, <const double*>source, <const double*>weights,
-                                          <double*>target, space)
+                for t in prange(threads, schedule="static", num_threads=threads):
+                    run_thread(self, self.layout, t, source, weights, target, scratch.aligned)
         give_scratch(scratch)
+
+
+cdef void run_thread(Plan plan, Layout layout, int thread, const void* x, const void* packed,
+                     void* out, char* space) noexcept nogil:
+    """Do one thread's share, in its part of the scratch."""
+    space += thread * plan.thread_bytes
+    if layout.single:
+        run_share[float](plan, layout, thread, <const float*>x, <const float*>packed, <float*>out,
+                         space)
+    else:
+        run_share[double](plan, layout, thread, <const double*>x, <const double*>packed,
+                          <double*>out, space)
 
 
 @cython.final
@@ -725,8 +739,8 @@ cdef class Repeat:
     cdef Py_ssize_t[8] shape
     cdef Py_ssize_t[8] strides
 
-    def __init__(self, Plan plan, cnp.ndarray packed, cnp.ndarray x, output_size, tuple memory, view,
-                 empty, threads):
+    def __init__(self, Plan plan, cnp.ndarray packed, cnp.ndarray x, output_size, tuple memory,
+                 view, empty, threads):
         """Note the input's shape, and how to make the result.
 
         That is empty(memory, dtype), its axes permuted by `view` unless that is None.
@@ -765,29 +779,32 @@ cdef class Repeat:
         return result
 
 
-cdef void run_share(Plan plan, Layout layout, int thread, const real* x, const real* packed, real* out,
-                    char* space) noexcept nogil:
+cdef void run_share(Plan plan, Layout layout, int thread, const real* x, const real* packed,
+                    real* out, char* space) noexcept nogil:
     """Do one thread's items: each a group, a range of lanes and a block of pixels."""
-    cdef Py_ssize_t item, block, split, g, rest
+    cdef Py_ssize_t item, block, split, g, rest, first_chunk, end_chunk
     cdef Py_ssize_t blocks = plan.image_blocks * plan.y_blocks * plan.x_blocks
-    cdef real* slab = <real*>(space + thread * plan.thread_bytes)
+    cdef Py_ssize_t first = plan.items * thread // plan.threads
+    cdef Py_ssize_t end = plan.items * (thread + 1) // plan.threads
+    cdef real* slab = <real*>space
     cdef real* sums = slab + (plan.slab_size + 15) // 16 * 16
     cdef Run* runs = <Run*>(sums + (plan.sums_size + 15) // 16 * 16)
     cdef const real* biases = packed + layout.groups * layout.ci * layout.weights
-    for item in range(plan.items * thread // plan.threads, plan.items * (thread + 1) // plan.threads):
+    for item in range(first, end):
         block = item % blocks
         rest = item // blocks
         split = rest % plan.splits
         g = rest // plan.splits
-        run_item[real](plan, layout, block, layout.chunks * split // plan.splits,
-            layout.chunks * (split + 1) // plan.splits, x + g * layout.ci * plan.xc,
-            packed + g * layout.ci * layout.weights, biases + g * layout.lanes,
-            out + g * layout.co * plan.oc, slab, sums, runs)
+        first_chunk = layout.chunks * split // plan.splits
+        end_chunk = layout.chunks * (split + 1) // plan.splits
+        run_item[real](plan, layout, block, first_chunk, end_chunk, x + g * layout.ci * plan.xc,
+                       packed + g * layout.ci * layout.weights, biases + g * layout.lanes,
+                       out + g * layout.co * plan.oc, slab, sums, runs)
 
 
-cdef inline void run_item(Plan plan, Layout layout, Py_ssize_t block, Py_ssize_t first_chunk, Py_ssize_t end_chunk,
-                          const real* x, const real* packed, const real* bias, real* out,
-                          real* slab, real* sums, Run* runs) noexcept nogil:
+cdef inline void run_item(Plan plan, Layout layout, Py_ssize_t block, Py_ssize_t first_chunk,
+                          Py_ssize_t end_chunk, const real* x, const real* packed,
+                          const real* bias, real* out, real* slab, real* sums, Run* runs) noexcept nogil:
     cdef Py_ssize_t count = 0, b, first, channels, chunk, y0 = 0, x0 = 0, length = 0, i
     cdef Py_ssize_t n = 0, segments = 1, base_lane, rows = 0, shift = 0
     cdef const real* tiles = slab
@@ -844,11 +861,11 @@ cdef inline void run_item(Plan plan, Layout layout, Py_ssize_t block, Py_ssize_t
             if layout.blocks == 1:
                 base_lane = layout.panel_lane[layout.chunk_panel[chunk]]
             if layout.channels:
-                channels_chunk[real](plan, layout, chunk, tiles, channels, weights, bias, b, out, sums, runs, count,
-                                     base_lane)
+                channels_chunk[real](plan, layout, chunk, tiles, channels, weights, bias, b, out,
+                                     sums, runs, count, base_lane)
             else:
-                pixels_chunk[real](plan, layout, chunk, tiles, channels, weights, bias, b, sums, segments,
-                                   length, base_lane)
+                pixels_chunk[real](plan, layout, chunk, tiles, channels, weights, bias, b, sums,
+                                   segments, length, base_lane)
                 if b == layout.blocks - 1:
                     write_chunk[real](plan, layout, chunk, sums, base_lane, out, runs, count)
 
@@ -958,11 +975,12 @@ cdef void fill_slab(Plan plan, Layout layout, const real* x, Py_ssize_t channels
                     to += plan.slab_x
 
 
-cdef void gather(Plan plan, Layout layout, const real* x, Py_ssize_t channels, real* slab, const Run* runs,
-                 Py_ssize_t count) noexcept nogil:
+cdef void gather(Plan plan, Layout layout, const real* x, Py_ssize_t channels, real* slab,
+                 const Run* runs, Py_ssize_t count) noexcept nogil:
     """Copy, for every offset and channel, what each pixel of the block reads."""
     cdef Py_ssize_t o, c, r, iy, ix, j, length, low, high
     cdef const real* source
+    cdef const real* pixel
     cdef real* to
     for o in range(layout.offsets):
         for r in range(count):
@@ -982,8 +1000,9 @@ cdef void gather(Plan plan, Layout layout, const real* x, Py_ssize_t channels, r
             else:
                 for j in range(length):
                     if 0 <= ix + j * layout.isx < plan.wi:
+                        pixel = source + (ix + j * layout.isx) * plan.xx
                         for c in range(channels):
-                            to[c * plan.sums_row + j] = source[(ix + j * layout.isx) * plan.xx + c * plan.xc]
+                            to[c * plan.sums_row + j] = pixel[c * plan.xc]
                     else:
                         for c in range(channels):
                             to[c * plan.sums_row + j] = 0
@@ -991,10 +1010,11 @@ cdef void gather(Plan plan, Layout layout, const real* x, Py_ssize_t channels, r
 
 # --- vectors of pixels ---------------------------------------------------------------------------
 
-cdef inline void pixels_chunk(Plan plan, Layout layout, Py_ssize_t chunk, const real* tiles, Py_ssize_t channels,
-                              const real* weights, const real* bias, Py_ssize_t b, real* sums,
-                              Py_ssize_t segments, Py_ssize_t length, Py_ssize_t base_lane) noexcept nogil:
-    """Add a block of input channels to the sums of a chunk's panels, over all pixels of the block."""
+cdef inline void pixels_chunk(Plan plan, Layout layout, Py_ssize_t chunk, const real* tiles,
+                              Py_ssize_t channels, const real* weights, const real* bias,
+                              Py_ssize_t b, real* sums, Py_ssize_t segments, Py_ssize_t length,
+                              Py_ssize_t base_lane) noexcept nogil:
+    """Add a block of input channels to the sums of a chunk's panels, over a block's pixels."""
     cdef Py_ssize_t panel, cls, taps, width, segment, at
     cdef int vectors = <int>((length + plan.vector - 1) // plan.vector)
     cdef int most, last_most = 0, pieces = 0, piece, short = 0, longer = 0
@@ -1020,7 +1040,8 @@ cdef inline void pixels_chunk(Plan plan, Layout layout, Py_ssize_t chunk, const 
             longer = vectors - short * pieces
         for segment in range(segments):
             source = tiles + segment * plan.slab_y
-            c = sums + (layout.panel_lane[panel] - base_lane) * plan.sums_row + segment * plan.row_length
+            c = (sums + (layout.panel_lane[panel] - base_lane) * plan.sums_row
+                 + segment * plan.row_length)
             at = 0
             for piece in range(pieces):
                 nv = short + (piece < longer)
@@ -1082,11 +1103,11 @@ cdef void write_chunk(Plan plan, Layout layout, Py_ssize_t chunk, const real* su
 
 # --- vectors of lanes ----------------------------------------------------------------------------
 
-cdef inline void channels_chunk(Plan plan, Layout layout, Py_ssize_t panel, const real* tiles, Py_ssize_t channels,
-                                const real* weights, const real* bias, Py_ssize_t b, real* out,
-                                real* sums, const Run* runs, Py_ssize_t count,
+cdef inline void channels_chunk(Plan plan, Layout layout, Py_ssize_t panel, const real* tiles,
+                                Py_ssize_t channels, const real* weights, const real* bias,
+                                Py_ssize_t b, real* out, real* sums, const Run* runs, Py_ssize_t count,
                                 Py_ssize_t base_lane) noexcept nogil:
-    """Add a block of input channels to a panel's sums, over all pixels of the block; write the last."""
+    """Add a block of input channels to a panel's sums, over a block's pixels; write the last."""
     cdef Py_ssize_t cls = layout.panel_class[panel], width = layout.panel_width[panel]
     cdef Py_ssize_t taps = layout.class_first[cls + 1] - layout.class_first[cls]
     cdef const Py_ssize_t* tap = plan.tap + layout.class_first[cls]

@@ -47,8 +47,10 @@ typedef double upshape_u64 __attribute__((vector_size(UPSHAPE_VECTOR_BYTES), ali
         upshape_v##BITS acc[UPSHAPE_TILE_ROWS][UPSHAPE_TILE_VECTORS];                             \
         UPSHAPE_UNROLL for (int b = 0; b < nb; b++)                                               \
             UPSHAPE_UNROLL for (int v = 0; v < nv; v++)                                           \
-                acc[b][v] = init ? (upshape_v##BITS){0} + init[b]                                 \
-                                 : (upshape_v##BITS)*(upshape_u##BITS *)(c + b * c_row + v * LANES); \
+                if (init)                                                                         \
+                    acc[b][v] = (upshape_v##BITS){0} + init[b];                                   \
+                else                                                                              \
+                    acc[b][v] = *(upshape_u##BITS *)(c + b * c_row + v * LANES);                  \
         for (ptrdiff_t t = 0; t < taps; t++) {                                                    \
             const T *p = x + tap[t];                                                              \
             for (ptrdiff_t k = 0; k < channels; k++) {                                            \
