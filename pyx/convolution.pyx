@@ -804,7 +804,8 @@ cdef void run_share(Plan plan, Layout layout, int thread, const real* x, const r
 
 cdef inline void run_item(Plan plan, Layout layout, Py_ssize_t block, Py_ssize_t first_chunk,
                           Py_ssize_t end_chunk, const real* x, const real* packed,
-                          const real* bias, real* out, real* slab, real* sums, Run* runs) noexcept nogil:
+                          const real* bias, real* out, real* slab, real* sums,
+                          Run* runs) noexcept nogil:
     cdef Py_ssize_t count = 0, b, first, channels, chunk, y0 = 0, x0 = 0, length = 0, i
     cdef Py_ssize_t n = 0, segments = 1, base_lane, rows = 0, shift = 0
     cdef const real* tiles = slab
@@ -1105,8 +1106,8 @@ cdef void write_chunk(Plan plan, Layout layout, Py_ssize_t chunk, const real* su
 
 cdef inline void channels_chunk(Plan plan, Layout layout, Py_ssize_t panel, const real* tiles,
                                 Py_ssize_t channels, const real* weights, const real* bias,
-                                Py_ssize_t b, real* out, real* sums, const Run* runs, Py_ssize_t count,
-                                Py_ssize_t base_lane) noexcept nogil:
+                                Py_ssize_t b, real* out, real* sums, const Run* runs,
+                                Py_ssize_t count, Py_ssize_t base_lane) noexcept nogil:
     """Add a block of input channels to a panel's sums, over a block's pixels; write the last."""
     cdef Py_ssize_t cls = layout.panel_class[panel], width = layout.panel_width[panel]
     cdef Py_ssize_t taps = layout.class_first[cls + 1] - layout.class_first[cls]

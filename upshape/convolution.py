@@ -387,7 +387,8 @@ class _Layer:
         if 0 in shape:
             result = _empty(shape, self._dtype) if target is None else target
         else:
-            result = self._run(array, given is x, output_size, shape, target)
+            plain = given is x and type(self) is not _OneCall
+            result = self._run(array, plain, output_size, shape, target)
         if out is not None:
             return out
         return result if batched else result[0]
