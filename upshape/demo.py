@@ -253,7 +253,7 @@ def print_example() -> None:
 # --- the picture ----------------------------------------------------------------------------------
 
 INK, FAINT, PAPER = "#22262e", "#6d7480", "#ffffff"
-COLOURS = {"nearest": "#d1495b", "bilinear": "#00798c", "transposed conv": "#edae49"}
+COLOURS = {"nearest": "#d1495b", "bilinear": "#00798c", "transposed conv": "#c9820a"}
 
 
 def draw(picture: Array, scales: list[Scale], results: list[Result], output: str | Path) -> None:
@@ -363,10 +363,12 @@ def draw_scale(ax: Any, scale: Scale, size: tuple[int, int]) -> None:
     rows, columns = features.shape[2:]
     ax.set_xlim(0, width)
     ax.set_ylim(height, 0)
-    ax.fill_between([0, width], 0, height, color="#f1f2f4", linewidth=0)
+    ax.fill_between([0, width], 0, height, color="#f1f2f4", linewidth=0, zorder=-1)
     ax.imshow(as_image(features[:, :3]), extent=(0, columns, rows, 0), interpolation="nearest",
               aspect="auto")  # fmt: skip
     gap = height * 0.02
+    ax.text(0.97 * width, 0.98 * height, "colours and edges, at true size", ha="right", va="bottom",
+            color=FAINT, size=7)  # fmt: skip
     strength = np.hypot(features[0, 3], features[0, 4])
     if scale.factor == 2:
         below = (0, columns, 2 * rows, rows)
@@ -393,11 +395,13 @@ def draw_channels(ax: Any, concatenated: Array, size: tuple[int, int]) -> None:
         low, high = np.quantile(channel, (0.01, 0.99))
         left, top = n * step * width, (channels - 1 - n) * step * height
         extent = (left, left + share * width, top + share * height, top)
-        ax.imshow(channel, extent=extent, cmap="gray", vmin=low, vmax=high, aspect="auto")
+        ax.imshow(
+            channel, extent=extent, cmap="gray", vmin=low, vmax=high, aspect="auto", zorder=-n
+        )
         ax.plot(
             [extent[0], extent[1], extent[1], extent[0], extent[0]],
             [extent[2], extent[2], extent[3], extent[3], extent[2]],
-            color=PAPER, linewidth=0.8,
+            color=PAPER, linewidth=0.8, zorder=-n,
         )  # fmt: skip
     ax.set_xlim(0, width)
     ax.set_ylim(height, 0)
@@ -425,8 +429,7 @@ def draw_bars(ax: Any, results: list[Result], scales: list[Scale]) -> None:
             y -= thick
         y -= thick
     for n, result in enumerate(results):
-        ax.text(0.13, 0.02 - 0.001 * n, "", va="bottom")
-        ax.text((0.0, 0.22, 0.45)[n], -0.1 * 0, result.method, va="bottom", size=8, weight="bold",
+        ax.text((0, 0.22, 0.43)[n], 0.01, result.method, va="bottom", size=8, weight="bold",
                 color=COLOURS[result.method])  # fmt: skip
 
 
@@ -443,14 +446,13 @@ def load_picture(image: str | Path | None) -> tuple[Array, str]:
             f"the demonstration reads pictures with Pillow and draws with Matplotlib, but there is "
             f"{str(error)[0].lower()}{str(error)[1:]}: pip install 'upshape[plot]'"
         ) from None
-    source: Any = get_sample_data("grace_hopper.jpg") if image is None else Path(image).open("rb")
     name = "grace_hopper.jpg" if image is None else Path(image).name
-    with source:
-        try:
-            with Image.open(source) as opened:
-                photograph = ImageOps.exif_transpose(opened).convert("RGB")
-        except Image.DecompressionBombError as error:
-            raise ValueError(f"{name}: {error}") from None
+    source = get_sample_data(name, asfileobj=False) if image is None else image
+    try:
+        with Image.open(source) as opened:
+            photograph = ImageOps.exif_transpose(opened).convert("RGB")
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"{name}: {error}") from None
     photograph.thumbnail((LARGEST, LARGEST))
     if min(photograph.size) < SMALLEST:
         raise ValueError(
