@@ -4,6 +4,8 @@ Kernels: `interpolate`, `conv_transpose1d`, `conv_transpose2d`, `conv1d`, `conv2
 and `upsample_concat`, on NumPy arrays. Sizes: ``from upshape import shapes``.
 """
 
+from upshape.interpolation import interpolate
+from upshape.pyramid import upsample_concat
 from upshape.runtime import (
     __version__,
     clear_cache,
@@ -16,6 +18,8 @@ __all__ = [
     "__version__",
     "clear_cache",
     "get_num_threads",
+    "interpolate",
     "set_num_threads",
     "show_config",
+    "upsample_concat",
 ]
