@@ -86,7 +86,8 @@ def random_convolution(rng: random.Random, number: int) -> Convolution:
         dilation = often(rng, {1: 8, 2: 1, 3: 1})
         padding = rng.randint(0, dilation * (kernel - 1) // 2)
         more = rng.randint(0, max(stride, dilation) - 1) if transposed else 0
-        shape = (often(rng, {1: 8, 4: 1, 16: 1}), inner, *(between(rng, 4, 256) for _ in range(rank)))
+        maps = [between(rng, 4, 256) for _ in range(rank)]
+        shape = (often(rng, {1: 8, 4: 1, 16: 1}), inner, *maps)
         reach = dilation * (kernel - 1) + 1
         if transposed:
             out = [(n - 1) * stride - 2 * padding + reach + more for n in shape[2:]]
