@@ -12,19 +12,17 @@ checks nothing; calling the layer does.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, NamedTuple, TypeAlias, overload
 
+from ._layer import Layer, SizeLike
 from ._numbers import LARGEST, ceil_div, is_symbolic, is_traced, smaller, whole
 
-__all__ = ["Choice", "Conv", "ConvTranspose", "Interpolate", "Layer", "Origin", "Pool"]
+__all__ = ["Choice", "Conv", "ConvTranspose", "Interpolate", "Origin", "Pool"]
 
 # An int, a SymPy expression, or a tuple of them, one an axis.
 Parameter: TypeAlias = Any
-# An int, a SymPy expression, a traced size, or a tuple of them.
-SizeLike: TypeAlias = Any
 
 MOST_LISTED = 1_000_000  # a list of sizes that is longer than this helps nobody
 
@@ -61,225 +59,6 @@ class Choice(NamedTuple):
     def output_size(self) -> int:
         """The output size o."""
         return self.o
-
-
-class Layer:
-    """What all layers share: frozen parameters, one or several axes, checked calls.
-
-    A layer is an instance of one of `Conv`, `ConvTranspose`, `Pool` and `Interpolate`.
-    """
-
-    # _both: what is padded on both sides together, 2p.
-    # _drops: whether ceil_mode may drop the last window. _ratio: an exact scale factor.
-    # _least.._most: the ints that the layer takes, empty if it has several axes or symbols in it.
-    __slots__ = (
-        "_axes",
-        "_both",
-        "_drops",
-        "_least",
-        "_lower",
-        "_most",
-        "_ratio",
-        "effective_kernel",
-    )
-
-    _axes: tuple[Any, ...] | None
-    _both: Any
-    _drops: bool
-    _ratio: tuple[int, int] | None
-    _least: int
-    _most: int
-    _lower: Any
-    effective_kernel: Any
-
-    def __post_init__(self) -> None:
-        put = object.__setattr__
-        names = [field.name for field in fields(self)]  # type: ignore[arg-type]
-        given = {name: getattr(self, name) for name in names}
-        lengths = {
-            name: len(value) for name, value in given.items() if isinstance(value, tuple | list)
-        }
-        put(self, "_axes", None)
-        put(self, "_least", 1)
-        put(self, "_most", 0)
-        put(self, "effective_kernel", None)
-        if not lengths:
-            self._prepare()
-            return
-        count = next(iter(lengths.values()))
-        if count == 0 or any(length != count for length in lengths.values()):
-            told = ", ".join(f"{name}={given[name]!r}" for name in lengths)
-            raise ValueError(
-                f"{self._name}: tuples must have one entry an axis, and all of them as many "
-                f"entries, got {told}"
-            )
-        axes = tuple(
-            type(self)(
-                *(value[axis] if name in lengths else value for name, value in given.items())
-            )
-            for axis in range(count)
-        )
-        put(self, "_axes", axes)
-        for name in [*names, "effective_kernel"]:
-            values = tuple(getattr(axis, name) for axis in axes)
-            if not all(value is None or isinstance(value, bool) for value in values):
-                put(self, name, values)
-
-    def _prepare(self) -> None:
-        """Check and normalise the parameters of a layer of one axis, and find its range."""
-        raise NotImplementedError
-
-    def _normalise(self, **least: int) -> bool:
-        """Check the integer parameters; tell whether all of them are ints."""
-        put = object.__setattr__
-        plain = True
-        for name, bound in least.items():
-            value = whole(getattr(self, name), f"{self._name}: {name}", bound)
-            put(self, name, value)
-            plain = plain and type(value) is int
-        return plain
-
-    def _set_range(self, lower: Any, upper: Any) -> None:
-        """Say which inputs the layer takes: from `lower` on, and up to `upper` if both are ints."""
-        put = object.__setattr__
-        put(self, "_lower", lower)
-        if type(lower) is int and type(upper) is int:
-            put(self, "_least", lower)
-            put(self, "_most", min(upper, LARGEST))
-
-    def __repr__(self) -> str:
-        told = []
-        for number, field in enumerate(fields(self)):  # type: ignore[arg-type]
-            value = getattr(self, field.name)
-            default = field.default
-            each = value if isinstance(value, tuple) else (value,)
-            if number == 0 and default is MISSING or any(one != default for one in each):
-                told.append(f"{field.name}={value!r}")
-        return f"{self._name}({', '.join(told)})"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), tuple(getattr(self, field.name) for field in fields(self))  # type: ignore[arg-type]
-
-    @property
-    def _name(self) -> str:
-        return type(self).__name__
-
-    @property
-    def axes(self) -> tuple[Any, ...]:
-        """The layers of the single axes; a layer without tuples is its own only axis.
-
-        Examples
-        --------
-        >>> Conv((3, 5), stride=2).axes
-        (Conv(kernel_size=3, stride=2), Conv(kernel_size=5, stride=2))
-        """
-        return (self,) if self._axes is None else self._axes
-
-    @property
-    def minimum(self) -> Any:
-        """The smallest input size that the layer takes; every larger one is taken too.
-
-        Examples
-        --------
-        >>> Conv(7, padding=1).minimum
-        5
-        """
-        if self._axes is not None:
-            return tuple(axis.minimum for axis in self._axes)
-        return self._lower
-
-    def formula(self, i: Any) -> Any:
-        """Return the output size for the input size i, unchecked; for a layer of one axis."""
-        raise NotImplementedError
-
-    @overload
-    def __call__(self, i: int) -> int: ...
-    @overload
-    def __call__(self, i: tuple[int, ...]) -> tuple[int, ...]: ...
-    @overload
-    def __call__(self, i: SizeLike) -> Any: ...
-    def __call__(self, i: SizeLike) -> Any:
-        """Return the output size for the input size i.
-
-        Parameters
-        ----------
-        i : int, SymPy expression, traced size, or a tuple of them
-            The input size. A tuple has one entry an axis.
-
-        Returns
-        -------
-        int, SymPy expression, traced size, or a tuple of them
-            The output size, of the kind of `i`; a tuple if `i` is one or the layer has several
-            axes.
-
-        Raises
-        ------
-        ValueError
-            If the layer does not take this size.
-        TypeError
-            If `i` is no size.
-        """
-        if type(i) is int and self._least <= i <= self._most:
-            return self.formula(i)
-        if is_traced(i):
-            return i._through(self._only_axis())
-        if self._axes is not None or isinstance(i, tuple | list):
-            return self._each(type(self).__call__, i)
-        return self.formula(self._checked(i))
-
-    def _checked(self, i: Any) -> Any:
-        """Return the input size i of a layer of one axis as an int or expression it can take."""
-        if type(i) is int and self._least <= i <= self._most or is_traced(i):
-            return i
-        number = whole(i, f"{self._name}: input size", 1)
-        if type(number) is int and self._most:
-            if number < self._least:
-                raise ValueError(self._too_small(number))
-            if number > self._most:
-                raise ValueError(
-                    f"{self!r}: the output for input size {number} is larger than any array; "
-                    f"the input size can be at most {self._most}"
-                )
-        return i if is_symbolic(i) else number
-
-    def _too_small(self, i: int) -> str:
-        """Say why the input size i is too small."""
-        return (
-            f"{self!r}: input size {i} is too small, it gives output size {self.formula(i)}; "
-            f"it must be at least {self._least}"
-        )
-
-    def _only_axis(self) -> Any:
-        """Return the layer that a traced size, which is one axis, goes through."""
-        axes = self.axes
-        if any(axis != axes[0] for axis in axes):
-            raise TypeError(
-                f"{self!r}: its axes differ and a traced size is a single one; "
-                "use the layer of that axis, layer.axes[0] for the first"
-            )
-        return axes[0]
-
-    def _each(self, ask: Callable[..., Any], *sizes: Any) -> tuple[Any, ...]:
-        """Ask every axis; each of `sizes` is a tuple, or one number for all axes."""
-        lengths = [len(size) for size in sizes if isinstance(size, tuple | list)]
-        if self._axes is not None:
-            lengths.append(len(self._axes))
-        count = lengths[-1]
-        if count == 0 or any(length != count for length in lengths):
-            told = " and ".join(repr(size) for size in sizes)
-            axes = f"{count} axes" if count != 1 else "one axis"
-            raise ValueError(f"{self!r}: {axes} expected, got sizes {told}")
-        axes_ = self._axes if self._axes is not None else (self,) * count
-        answers = []
-        for number, axis in enumerate(axes_):
-            own = [size[number] if isinstance(size, tuple | list) else size for size in sizes]
-            try:
-                answers.append(ask(axis, *own))
-            except (TypeError, ValueError) as error:
-                if count == 1:
-                    raise
-                raise type(error)(f"axis {number}: {error}") from None
-        return tuple(answers)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -693,7 +472,8 @@ class ConvTranspose(Layer):
             return f"{told}; it can only be {low}"
         nearest = min(max(output_size, low), high)
         can = f"{low} or {high}" if high == low + 1 else f"{low} to {high}"
-        return f"{told}; it can be {can}, the nearest is {nearest} (output_padding={nearest - smallest})"
+        told += f"; it can be {can}, the nearest is {nearest}"
+        return f"{told} (output_padding={nearest - smallest})"
 
     def transpose(self) -> Conv:
         """Return the convolution with the same parameters, which leads from o back to i.
@@ -757,8 +537,7 @@ class ConvTranspose(Layer):
         k, s, d = self.kernel_size, self.stride, self.dilation
         if any(type(value) is not int for value in (k, s, d)):
             raise TypeError(f"{self!r}: taps are counted, which needs ints for all parameters")
-        # s taps in a row reach every phase once, unless d and s share a divisor: then some never.
-        return bool(k % s == 0 and math.gcd(d, s) == 1)
+        return phases_are_even(k, s, d)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -1020,6 +799,23 @@ def _simplest(factor: float) -> Fraction:
         denominator *= 10
 
 
+def _does_not_fit(layer: Any, i: int) -> str:
+    """Say why a window does not fit into the input size i."""
+    told = f"{layer!r}: the kernel does not fit into input size {i}: it spans "
+    told += f"{layer.effective_kernel} positions, the input"
+    if layer._both:
+        told += f" and its padding {i + layer._both}"
+    else:
+        told += f" only {i}"
+    return f"{told}; the input size must be at least {layer._least}"
+
+
+def phases_are_even(k: int, s: int, d: int) -> bool:
+    """Tell whether the taps of a transposed convolution reach all phases equally often."""
+    # s taps in a row reach every phase once, unless d and s share a divisor: then some never.
+    return k % s == 0 and math.gcd(d, s) == 1
+
+
 def _at_least_one(bound: Any) -> Any:
     """Return Max(1, bound)."""
     import sympy
@@ -1035,19 +831,8 @@ def _from_one_on(first: Any, stop: Any) -> Any:
     return sympy.ConditionSet(i, i >= 1, sympy.Range(first, stop))
 
 
-def _refuse_long_list(layer: Layer, length: int) -> None:
+def _refuse_long_list(layer: object, length: int) -> None:
     if length > MOST_LISTED:
         raise ValueError(
             f"{layer!r}: a list of {length} sizes is too long; at most {MOST_LISTED} are listed"
         )
-
-
-def _does_not_fit(layer: Any, i: int) -> str:
-    """Say why a window does not fit into the input size i."""
-    told = f"{layer!r}: the kernel does not fit into input size {i}: it spans "
-    told += f"{layer.effective_kernel} positions, the input"
-    if layer._both:
-        told += f" and its padding {i + layer._both}"
-    else:
-        told += f" only {i}"
-    return f"{told}; the input size must be at least {layer._least}"
