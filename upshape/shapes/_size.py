@@ -243,6 +243,19 @@ def _blame(error: PeriodError, steps: list[Step]) -> str:
     )
 
 
+class _Resize:
+    """What stands in a trace for ``Interpolate(size=other)``: the size is another step's."""
+
+    minimum = 1
+
+    def formula(self, i: Any) -> Any:
+        """Never asked: the size is given with every call."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return "Interpolate(size=...)"
+
+
 class Size:
     """The sizes that one place of a network has, for all input sizes at once.
 
@@ -282,9 +295,12 @@ class Size:
 
     def _through(self, layer: Any, output_size: Any = None, label: str | None = None) -> Size:
         """Go through a layer."""
+        size = getattr(layer, "size", None)
+        if isinstance(size, tuple):
+            size = self._entry(size, f"{type(layer).__name__}: size")
+        if isinstance(size, Size):
+            layer, output_size = _Resize(), size
         layer = self._axis_of(layer)
-        if output_size is None and isinstance(getattr(layer, "size", None), Size):
-            output_size = layer.size
         if getattr(layer, "scale_factor", None) is not None:
             layer.exact_factor()
         args: tuple[Any, ...] = (self._step,)
@@ -293,6 +309,11 @@ class Size:
                 output_size = self._entry(output_size, f"{layer!r}: output_size")
             args += (self._operand(output_size, f"{layer!r}: output_size"),)
         return self._trace.add(Step("layer", args, layer, label))
+
+    def _reached_from(self, layer: Any, i: Any) -> Size:
+        """Be the output size of a layer whose input size is an int."""
+        start = self._trace.add(Step("+", (whole_number(i, f"{layer!r}: input size"), 0)))
+        return start._through(layer, output_size=self)
 
     def _axis_of(self, layer: Any) -> Any:
         """Return the layer of the axis that this size is on."""
