@@ -225,13 +225,42 @@ def _common(conditions: list[Condition], trace: Trace) -> SizeSet:
     return SizeSet(mask)
 
 
-class MendedCall(NamedTuple):
-    """A call that a repair changed: the layer, and what it is to be given."""
+class MendedCall:
+    """A call that a repair changed.
 
-    layer: Any
-    step: int
-    output_size: Any
-    output_padding: Any
+    Attributes
+    ----------
+    layer : ConvTranspose or Interpolate
+        The layer that was called.
+    step : int
+        The number of the call, as `Answer.explain` shows it.
+    """
+
+    __slots__ = ("_padding", "_size", "layer", "step")
+
+    def __init__(self, layer: Any, step: int, size: Expression, padding: Expression | None) -> None:
+        self.layer = layer
+        self.step = step
+        self._size = size
+        self._padding = padding
+
+    @property
+    def output_size(self) -> Any:
+        """The size to ask the layer for, as a SymPy expression of i."""
+        return self._size.sympy()
+
+    @property
+    def output_padding(self) -> Any:
+        """The output padding that this comes to; None for an interpolation."""
+        return None if self._padding is None else self._padding.sympy()
+
+    def __repr__(self) -> str:
+        if self._padding is None:
+            return f"{self.layer!r} (step {self.step}) with size={self._size}"
+        return (
+            f"{self.layer!r} (step {self.step}) with output_size={self._size} "
+            f"(output_padding={self._padding})"
+        )
 
 
 class Repair(NamedTuple):
@@ -665,8 +694,8 @@ def _with_repair(answer: Answer, fix: str) -> Answer:
         natural = Function.of(twin.layer.formula(twin.args[0].function))
         if (twin.function - natural).is_constant and twin.function.at(1) == natural.at(1):
             continue  # it reaches that size by itself
-        size = best._expression_of(twin).sympy()
-        padding = best._padding_of(twin).sympy() if step.is_transposed else None
+        size = best._expression_of(twin)
+        padding = best._padding_of(twin) if step.is_transposed else None
         calls.append(MendedCall(step.layer, step.place, size, padding))
     base = _common([one for one in best._conditions if _is_bound(best, one)], best._trace)
     complete = base.is_subset_of(best._sizes)
