@@ -109,7 +109,7 @@ def _upsample(module: Any) -> Layer:
 
 
 def _kernel_size(module: Any) -> Any:
-    """Return a convolution's kernel size; the weights of upshape's layers have it as their shape."""
+    """Return a convolution's kernel size, in upshape's layers a part of the weights' shape."""
     return module.kernel_size if hasattr(module, "kernel_size") else module.weight.shape[2:]
 
 

@@ -133,7 +133,7 @@ class Conv(Layer):
     def remainder(self, i: SizeLike) -> Any:
         """Return a, the part of the input that the floor swallows: ``(i + 2p - [d(k-1)+1]) mod s``.
 
-        The last a positions of the padded input are in no window.
+        The last a positions of the padded input lie beyond the last window.
 
         Parameters
         ----------
