@@ -88,10 +88,10 @@ def _sizes(
 ) -> tuple[str, str]:
     values = [_at(arg, n) for arg in step.args]
     if step is failing:
-        if step.kind == "join":
+        if step.is_join:
             return _listed(values), "do not agree"
         return str(values[0]), "does not fit"
-    if step.kind == "join":
+    if step.is_join:
         return str(values[0]), ""
     told = f"{values[0]} -> {_at(step, n)}"
     pixels = lost(step, n)
@@ -149,7 +149,7 @@ def _origin(arg: Any) -> str:
     computed = ""
     while isinstance(arg, Step) and not arg.place and arg.kind != "input" and arg.parents:
         arg, computed = arg.parents[0], "computed from "
-    if not isinstance(arg, Step) or arg.kind not in ("input", "layer", "join", "demand"):
+    if not isinstance(arg, Step) or not (arg.place or arg.kind == "input"):
         return "a fixed size"
     if arg.kind == "input":
         return f"{computed}the input"
@@ -160,7 +160,7 @@ def _why(answer: Answer, condition: Condition, failing: Step | None, n: int) -> 
     if failing is None:
         return _wrapped(f"The network has no output: {condition.tell(n)}.")
     values = [_at(arg, n) for arg in failing.args]
-    if failing.kind != "join":
+    if not failing.is_join:
         return _wrapped(f"{failing.told()} gets size {values[0]}, but {condition.tell(n)}.")
     met = [
         f"{value} ({_origin(arg)})" for value, arg in zip(values, failing.args, strict=True)

@@ -530,7 +530,7 @@ class Answer:
         if condition not in self._trace.conditions:
             return condition.tell(n)
         values = [_at(arg, n) for arg in step.args]
-        if step.kind == "join":
+        if step.is_join:
             return f"{step.told()} meets sizes {_listed(values)}"
         return f"{step.told()} gets size {values[0]}, but {condition.tell(n)}"
 
@@ -668,7 +668,7 @@ def mended(answer: Answer, fix: str) -> tuple[Answer, dict[Step, Step], Plan]:
     """
     plan: Plan = {}
     best, twins = answer, {step: step for step in answer._trace.steps}
-    for join in [step for step in answer._trace.steps if step.kind == "join"]:
+    for join in [step for step in answer._trace.steps if step.is_join]:
         base, held = _held(best, twins[join])
         if base.is_subset_of(held):
             continue
@@ -709,7 +709,7 @@ def _is_bound(answer: Answer, condition: Condition) -> bool:
     step = answer._trace.steps[condition.step]
     if condition not in answer._trace.conditions:
         return True
-    return step.kind != "join" and len(step.args) == 1
+    return not step.is_join and len(step.args) == 1
 
 
 def _held(answer: Answer, join: Step) -> tuple[SizeSet, SizeSet]:
@@ -765,7 +765,7 @@ def _chain(step: Step, fix: str) -> list[tuple[Step, tuple[Callable[[Any], Any],
             found.append((step, back))
             break
         else:
-            if step.kind == "join" or len(step.parents) > 1:
+            if step.is_join or len(step.parents) > 1:
                 break
             shift = step.function - parent.function
             if not shift.is_constant:
