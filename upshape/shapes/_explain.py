@@ -88,14 +88,15 @@ def _sizes(
 ) -> tuple[str, str]:
     values = [_at(arg, n) for arg in step.args]
     if step is failing:
-        if step.kind == "join":
+        if step.is_join:
             return _listed(values), "do not agree"
         return str(values[0]), "does not fit"
-    if step.kind == "join":
+    if step.is_join:
         return str(values[0]), ""
     told = f"{values[0]} -> {_at(step, n)}"
     pixels = lost(step, n)
-    return told, f"drops {_pixels(pixels)}" if pixels else ""
+    of_padding = " of padding" if pixels and pixels <= step.layer.padding else ""
+    return told, f"drops {_pixels(pixels)}{of_padding}" if pixels else ""
 
 
 def _pixels(number: int) -> str:
@@ -112,44 +113,54 @@ def lost(step: Step, n: int) -> int:
     return int((_at(step.args[0], n) + 2 * layer.padding - layer.effective_kernel) % layer.stride)
 
 
-def _rounds(step: Step, n: int) -> str | None:
-    """Say what a step's rounding does to n, None if nothing."""
-    size = _at(step.args[0], n) if step.args else 0
-    if pixels := lost(step, n):
-        return f"{step.told()} rounds {size} down: its floor drops {_pixels(pixels)}."
+def _rounds(step: Step, n: int) -> tuple[bool, str] | None:
+    """Say what a step's rounding does to n, None if nothing.
+
+    The bool tells whether the sizes are out of proportion after it: whether stride times output is
+    not the input.
+    """
     layer = step.layer
-    if step.kind == "layer" and getattr(layer, "scale_factor", None) is not None:
-        factor = layer.exact_factor()
-        exact = size * factor
-        if len(step.args) == 1 and exact.denominator != 1:
-            return f"{step.told()} makes {exact.numerator // exact.denominator} of {size} * {factor} = {float(exact):g}."
-    if step.kind == "layer" and getattr(layer, "ceil_mode", False):
-        rest = (size + 2 * layer.padding - layer.effective_kernel) % layer.stride
-        if rest:
-            return f"{step.told()} rounds {size} up: its last window is {_pixels(layer.stride - rest)} short."
     if step.kind == "//":
+        size = _at(step.args[0], n)
         rest = size % step.args[1]
-        if rest:
-            return f"A division, {size} // {step.args[1]}, leaves a rest of {rest}."
+        return (True, f"The division {size} // {step.args[1]} leaves a rest of {rest}.") if rest else None
+    if step.kind != "layer" or len(step.args) > 1 or step.is_transposed:
+        return None
+    size, made = _at(step.args[0], n), _at(step, n)
+    if getattr(layer, "scale_factor", None) is not None:
+        exact = size * layer.exact_factor()
+        told = f"{step.told()} makes {made} of {size}, rounding {exact} down."
+        return (True, told) if exact.denominator != 1 else None
+    stride = getattr(layer, "stride", 1)
+    if stride == 1:
+        return None
+    if pixels := lost(step, n):
+        of = "padding" if pixels <= layer.padding else str(size)
+        told = f"{step.told()} makes {made} of {size}: its floor drops {_pixels(pixels)} of {of}."
+        return made * stride != size, told
+    if made * stride != size:
+        way = "up" if made * stride > size else "down"
+        return True, f"{step.told()} makes {made} of {size}, rounding {size}/{stride} {way}."
     return None
 
 
 def _origin(arg: Any) -> str:
     """Say where a size that meets another one comes from."""
+    computed = ""
     while isinstance(arg, Step) and not arg.place and arg.kind != "input" and arg.parents:
-        arg = arg.parents[0]
-    if not isinstance(arg, Step):
+        arg, computed = arg.parents[0], "computed from "
+    if not isinstance(arg, Step) or not (arg.place or arg.kind == "input"):
         return "a fixed size"
     if arg.kind == "input":
-        return "the input"
-    return f"{arg.name}, step {arg.place}"
+        return f"{computed}the input"
+    return f"{computed}{arg.name}, step {arg.place}"
 
 
 def _why(answer: Answer, condition: Condition, failing: Step | None, n: int) -> list[str]:
     if failing is None:
         return _wrapped(f"The network has no output: {condition.tell(n)}.")
     values = [_at(arg, n) for arg in failing.args]
-    if failing.kind != "join":
+    if not failing.is_join:
         return _wrapped(f"{failing.told()} gets size {values[0]}, but {condition.tell(n)}.")
     met = [
         f"{value} ({_origin(arg)})" for value, arg in zip(values, failing.args, strict=True)
@@ -159,9 +170,10 @@ def _why(answer: Answer, condition: Condition, failing: Step | None, n: int) -> 
     )
     # What all sides share cannot tell them apart.
     behind = [ancestors([arg]) if isinstance(arg, Step) else set() for arg in failing.args]
-    apart = set().union(*behind) - set.intersection(*behind)
-    own = sorted(apart, key=lambda step: step.number)
-    blamed = [told for step in own if (told := _rounds(step, n)) is not None]
+    differ = set().union(*behind) - set.intersection(*behind)
+    own = sorted(differ, key=lambda step: step.number)
+    rounded = [told for step in own if (told := _rounds(step, n)) is not None]
+    blamed = [told for apart, told in rounded if apart] or [told for _, told in rounded]
     if not blamed:
         changes = [
             f"{step.told()}: {_at(step.args[0], n)} -> {_at(step, n)}"
@@ -281,10 +293,5 @@ def _repair_told(answer: Answer) -> str:
         if repair.complete:
             return "none needed: every join holds"
         return "no output size given to a layer mends a join that fails"
-    calls = []
-    for call in repair.calls:
-        padding = "" if call.output_padding is None else f" (output_padding={call.output_padding})"
-        word = "size" if call.output_padding is None else "output_size"
-        calls.append(f"{call.layer!r} (step {call.step}) with {word}={call.output_size}{padding}")
     end = "which mends every join" if repair.complete else "which does not mend every join"
-    return ", ".join(calls) + f"; {end}"
+    return ", ".join(map(repr, repair.calls)) + f"; {end}"

@@ -8,6 +8,8 @@ can be run again with other numbers (ints, expressions) or with another output s
 
 from __future__ import annotations
 
+import functools
+import itertools
 import math
 import operator
 from collections.abc import Callable, Iterable, Sequence
@@ -36,7 +38,7 @@ class Step:
     """One step of a network: what is done, and to which earlier steps or ints.
 
     kind: "input"; "layer" (through `layer`, the second argument being the size it is to reach, if
-    any); "join"; "+", "-", "*", "//", "%", "min", "max"; "demand" (a condition, the size goes on).
+    any); "join"; "broadcast" (a join in which a size of 1 agrees with every other one); "+", "-", "*", "//", "%", "min", "max"; "demand" (a condition, the size goes on).
     """
 
     __slots__ = ("args", "function", "kind", "label", "layer", "number", "place")
@@ -61,7 +63,7 @@ class Step:
         if self.layer is not None:
             name = f"{self.label}: {self.layer!r}" if self.label else repr(self.layer)
             return name
-        if self.kind == "join":
+        if self.is_join:
             return self.label or "same"
         return self.label or self.kind
 
@@ -73,6 +75,11 @@ class Step:
     def parents(self) -> list[Step]:
         """The steps whose sizes it takes."""
         return [arg for arg in self.args if isinstance(arg, Step)]
+
+    @property
+    def is_join(self) -> bool:
+        """Whether sizes meet here that must agree."""
+        return self.kind in ("join", "broadcast")
 
     @property
     def is_transposed(self) -> bool:
@@ -88,6 +95,8 @@ class Step:
             return values[0]
         if kind == "join":  # all agree where it holds: go on with the simplest
             return min(values, key=_length)
+        if kind == "broadcast":
+            return functools.reduce(_broadcast, values)
         if kind in ("min", "max"):
             first, second = values
             if isinstance(first, int) and isinstance(second, int):
@@ -107,6 +116,11 @@ class Step:
             found = [
                 Condition(self.number, _equal(values[0], value), lambda n: "the sizes differ")
                 for value in values[1:]
+            ]
+        elif self.kind == "broadcast":
+            found = [
+                Condition(self.number, _compatible(first, second), lambda n: "the sizes differ")
+                for first, second in itertools.combinations(values, 2)
             ]
         elif self.kind == "demand":
             found = [Condition(self.number, self.layer.mask(*values), self.layer.tell)]
@@ -163,6 +177,30 @@ def _equal(first: Any, second: Any) -> Function:
     return Function.of(second).equals(first)
 
 
+def _compatible(first: Any, second: Any) -> Function:
+    """Return where two sizes can be broadcast to one another."""
+    first, second = Function.of(first), Function.of(second)
+    agree = first.equals(second)
+    if agree.is_constant and agree.tail.at(0):
+        return agree
+    return agree.either(first.equals(1)).either(second.equals(1))
+
+
+def _broadcast(first: Any, second: Any) -> Any:
+    """Return the size that two sizes are broadcast to."""
+    if isinstance(first, Function) and isinstance(second, Function):
+        for one in (first, second):
+            ones = one.equals(1)
+            if not ones.is_constant or ones.tail.at(0):
+                return first._max(second)
+        return min(first, second, key=_length)
+    if isinstance(first, Expression) and isinstance(second, Expression):
+        return first if first == second else first._max(second)
+    if isinstance(first, int) and isinstance(second, int):
+        return max(first, second)
+    return second._max(first) if isinstance(first, int) else first._max(second)
+
+
 class Trace:
     """The record of one walk through a network, in the order in which it was taken."""
 
@@ -176,7 +214,7 @@ class Trace:
     def add(self, step: Step) -> Size:
         """Take a step."""
         step.number = len(self.steps)
-        if step.kind in ("layer", "join", "demand"):
+        if step.kind in ("layer", "join", "broadcast", "demand"):
             self.places += 1
             step.place = self.places
         try:

@@ -225,13 +225,42 @@ def _common(conditions: list[Condition], trace: Trace) -> SizeSet:
     return SizeSet(mask)
 
 
-class MendedCall(NamedTuple):
-    """A call that a repair changed: the layer, and what it is to be given."""
+class MendedCall:
+    """A call that a repair changed.
 
-    layer: Any
-    step: int
-    output_size: Any
-    output_padding: Any
+    Attributes
+    ----------
+    layer : ConvTranspose or Interpolate
+        The layer that was called.
+    step : int
+        The number of the call, as `Answer.explain` shows it.
+    """
+
+    __slots__ = ("_padding", "_size", "layer", "step")
+
+    def __init__(self, layer: Any, step: int, size: Expression, padding: Expression | None) -> None:
+        self.layer = layer
+        self.step = step
+        self._size = size
+        self._padding = padding
+
+    @property
+    def output_size(self) -> Any:
+        """The size to ask the layer for, as a SymPy expression of i."""
+        return self._size.sympy()
+
+    @property
+    def output_padding(self) -> Any:
+        """The output padding that this comes to; None for an interpolation."""
+        return None if self._padding is None else self._padding.sympy()
+
+    def __repr__(self) -> str:
+        if self._padding is None:
+            return f"{self.layer!r} (step {self.step}) with size={self._size}"
+        return (
+            f"{self.layer!r} (step {self.step}) with output_size={self._size} "
+            f"(output_padding={self._padding})"
+        )
 
 
 class Repair(NamedTuple):
@@ -501,7 +530,7 @@ class Answer:
         if condition not in self._trace.conditions:
             return condition.tell(n)
         values = [_at(arg, n) for arg in step.args]
-        if step.kind == "join":
+        if step.is_join:
             return f"{step.told()} meets sizes {_listed(values)}"
         return f"{step.told()} gets size {values[0]}, but {condition.tell(n)}"
 
@@ -639,7 +668,7 @@ def mended(answer: Answer, fix: str) -> tuple[Answer, dict[Step, Step], Plan]:
     """
     plan: Plan = {}
     best, twins = answer, {step: step for step in answer._trace.steps}
-    for join in [step for step in answer._trace.steps if step.kind == "join"]:
+    for join in [step for step in answer._trace.steps if step.is_join]:
         base, held = _held(best, twins[join])
         if base.is_subset_of(held):
             continue
@@ -665,8 +694,8 @@ def _with_repair(answer: Answer, fix: str) -> Answer:
         natural = Function.of(twin.layer.formula(twin.args[0].function))
         if (twin.function - natural).is_constant and twin.function.at(1) == natural.at(1):
             continue  # it reaches that size by itself
-        size = best._expression_of(twin).sympy()
-        padding = best._padding_of(twin).sympy() if step.is_transposed else None
+        size = best._expression_of(twin)
+        padding = best._padding_of(twin) if step.is_transposed else None
         calls.append(MendedCall(step.layer, step.place, size, padding))
     base = _common([one for one in best._conditions if _is_bound(best, one)], best._trace)
     complete = base.is_subset_of(best._sizes)
@@ -680,7 +709,7 @@ def _is_bound(answer: Answer, condition: Condition) -> bool:
     step = answer._trace.steps[condition.step]
     if condition not in answer._trace.conditions:
         return True
-    return step.kind != "join" and len(step.args) == 1
+    return not step.is_join and len(step.args) == 1
 
 
 def _held(answer: Answer, join: Step) -> tuple[SizeSet, SizeSet]:
@@ -736,7 +765,7 @@ def _chain(step: Step, fix: str) -> list[tuple[Step, tuple[Callable[[Any], Any],
             found.append((step, back))
             break
         else:
-            if step.kind == "join" or len(step.parents) > 1:
+            if step.is_join or len(step.parents) > 1:
                 break
             shift = step.function - parent.function
             if not shift.is_constant:
