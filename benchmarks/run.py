@@ -77,5 +77,6 @@ def run_case(
     return Result(
         case=case.name, group=case.group, threads=threads, judged=case.judged,
         headline=case.headline, result_bytes=nbytes, flops=flops, peak_flops=peak_flops,
-        fill=limits.fill_of(nbytes), times=times, goal=case.goal, left_out=left_out, wrong=wrong,
+        fills=limits.fills(nbytes, threads), times=times, goal=case.goal, left_out=left_out,
+        wrong=wrong,
     )

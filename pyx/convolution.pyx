@@ -74,6 +74,7 @@ cdef enum:
     # Multiply-adds from which a second thread is worth waking.
     WORTH_A_THREAD = 400000
     DIRECT_PIXELS = 2048
+    HUGE = 1 << 30
 
 # How a block of pixels reaches the tiles.
 cdef enum Source:
@@ -81,6 +82,8 @@ cdef enum Source:
     FLAT      # slab; a tile runs on over the border columns into the next row
     GATHERED  # pixels of any rows and images, gathered for every offset
     DIRECT    # the input itself
+
+SOURCES = ("rows", "flat", "gathered", "direct")
 
 cdef struct Run:
     # Pixels q that lie side by side in a row of an image.
@@ -401,13 +404,16 @@ cdef class Plan:
     cdef Py_ssize_t slab_rows, slab_columns, planes_y, planes_x
     cdef Py_ssize_t slab_c, slab_y, slab_x, slab_size
     cdef Py_ssize_t sums_row, sums_size, most_runs
-    cdef size_t thread_bytes
+    cdef readonly size_t thread_bytes
     cdef list kept
     cdef Py_ssize_t* tap
 
     def __init__(self, Layout layout, tuple x_shape, tuple x_strides, tuple out_shape,
-                 tuple out_strides, int threads):
-        """Plan for (N, C, H, W) arrays; strides count elements."""
+                 tuple out_strides, int threads, source=None):
+        """Plan for (N, C, H, W) arrays; strides count elements.
+
+        `source` allows one source of the tiles only: tests hold them against each other.
+        """
         cdef Py_ssize_t t, cls, item = 4 if layout.single else 8
         cdef double work
         self.layout = layout
@@ -423,7 +429,7 @@ cdef class Plan:
                 * (layout.weights + layout.lanes))
         self.threads = <int>max(min(<double>threads, work / WORTH_A_THREAD), 1.0)
         self.kept = []
-        self.choose(item)
+        self.choose(item, -1 if source is None else SOURCES.index(source))
         taps = np.empty(layout.class_first[layout.classes] + 1, np.intp)
         self.kept.append(taps)
         self.tap = <Py_ssize_t*>cnp.PyArray_DATA(taps)
@@ -493,6 +499,9 @@ cdef class Plan:
                 if self.slab_c // vector % 2 == 0 and channels > 8 and rows * columns > 2 * vector:
                     self.slab_c += vector
                 self.slab_size = channels * self.slab_c
+            if (<double>self.slab_rows * self.slab_columns * self.planes_y * self.planes_x * channels
+                    > HUGE):
+                self.slab_size = HUGE  # and its strides have overflowed
             if source == DIRECT:
                 self.slab_size = 0
                 self.slab_c, self.slab_y, self.slab_x = self.xc, self.xy * layout.isy, self.xx * layout.isx
@@ -549,7 +558,7 @@ cdef class Plan:
     cdef bint fits(self, Py_ssize_t item) noexcept:
         return self.slab_size * item <= SLAB_BYTES and self.sums_size * item <= SUMS_BYTES
 
-    cdef void choose(self, Py_ssize_t item) noexcept:
+    cdef void choose(self, Py_ssize_t item, int only) noexcept:
         """Try the sources and block sizes that fit the scratch; keep the cheapest."""
         cdef Layout layout = self.layout
         cdef Py_ssize_t parts, columns, rows, step, plane = self.qy * self.qx
@@ -560,10 +569,11 @@ cdef class Plan:
         cdef bint inside = (layout.y_first >= 0 and layout.x_first >= 0
                             and (self.qy - 1) * layout.isy + layout.y_first + layout.y_span <= self.hi
                             and (self.qx - 1) * layout.isx + layout.x_first + layout.x_span <= self.wi)
-        if not layout.channels and inside and layout.most_taps <= 1 and layout.blocks == 1:
+        if (not layout.channels and inside and layout.most_taps <= 1 and layout.blocks == 1
+                and only in (-1, DIRECT)):
             # One pass over the input: a copy would cost as much as the work. With more lanes the
             # copy pays, since planes lie at strides that a cache takes badly.
-            if (layout.panels <= 2 and layout.isy == 1 and layout.isx == 1 and layout.y_span == 1
+            if ((layout.panels <= 2 or only == DIRECT) and layout.isy == 1 and layout.isx == 1 and layout.y_span == 1
                     and layout.x_span == 1 and self.qx == self.wi and self.xy == self.wi
                     and layout.y_first == 0 and layout.x_first == 0
                     and (plane % self.vector == 0 or plane > DIRECT_PIXELS)):
@@ -572,7 +582,8 @@ cdef class Plan:
         if layout.channels and layout.lane_step_channel and inside:
             last = DIRECT
         for source in range(ROWS, last + 1):
-            if source == GATHERED or (source == FLAT and layout.channels):
+            if (source == GATHERED or (source == FLAT and layout.channels)
+                    or (only >= 0 and source != only)):
                 continue
             parts = 1
             while True:
@@ -596,7 +607,7 @@ cdef class Plan:
                 if columns <= 2 * self.vector:
                     break
                 parts += 1 if parts < 4 else parts // 2
-        if not layout.channels:
+        if not layout.channels and only in (-1, GATHERED):
             columns = 2 * self.vector
             while True:
                 self.set_block(GATHERED, 1, min(columns, total))
@@ -623,10 +634,10 @@ cdef class Plan:
         """What was chosen, in words and numbers, for tests and benchmarks."""
         return {
             "order": "channels" if self.layout.channels else "pixels",
-            "source": ["rows", "flat", "gathered", "direct"][self.source],
+            "source": SOURCES[self.source],
             "rows": self.rows, "columns": self.columns, "items": self.items, "splits": self.splits,
             "threads": self.threads, "channel blocks": self.layout.blocks,
-            "thread bytes": self.thread_bytes, "panels": self.layout.panels,
+            "panels": self.layout.panels,
         }
 
     cpdef run(self, cnp.ndarray x, cnp.ndarray packed, cnp.ndarray out):

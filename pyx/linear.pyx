@@ -594,6 +594,8 @@ cdef class Plan:
                     t.kind = WINDOWS
                 else:
                     steps = t.width
+                    if channels >= t.lanes:
+                        t.kind = PIXELS
             t.u = <char*>self.allocate(max(steps * t.lanes, t.width) * work)
             t.v = <char*>self.allocate(max(steps * t.lanes, t.width) * work)
             if t.kind == WINDOWS:

@@ -15,10 +15,13 @@ from numpy.typing import NDArray
 __all__ = [
     "as_array", "as_bool", "as_choice", "as_dtype_of", "as_int", "as_ints", "as_spatial_sizes",
     "check_channels", "check_divides", "check_no_empty_axis", "check_out", "check_rank",
-    "check_shape", "has_own_memory",
+    "check_reach", "check_shape", "has_own_memory",
 ]
 
 AnyArray = NDArray[Any]
+
+# Pixels. No memory holds so many, and products of a few such numbers still fit 64 bits.
+_FARTHEST = 1 << 44
 
 
 def as_array(operation: str, name: str, value: Any, dtypes: Sequence[str] = ()) -> AnyArray:
@@ -161,6 +164,15 @@ def check_shape(
     if array.shape != shape:
         raise ValueError(
             f"{operation}: {name} has shape {array.shape}; it must have {shape}, {meaning}"
+        )
+
+
+def check_reach(operation: str, name: str, values: Sequence[int]) -> None:
+    """Check that a window's parameters do not lead further than any array does."""
+    if any(value > _FARTHEST for value in values):
+        raise ValueError(
+            f"{operation}: {name} reaches {max(values)} pixels far, beyond any array; "
+            f"it can reach {_FARTHEST}"
         )
 
 

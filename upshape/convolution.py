@@ -92,7 +92,12 @@ def _check(
         bias = arrays.as_dtype_of(operation, "bias", bias, "weight", weight.dtype)
         arrays.check_shape(operation, "bias", bias, (channels,), "one number an output channel")
     kernels = weight.shape[2:]
-    relation: shapes.Conv | shapes.ConvTranspose
+    for name, values in {
+        "stride": strides, "padding": () if isinstance(pads, str) else pads,
+        "dilation": [d * (k - 1) for d, k in zip(dilations, kernels, strict=True)],
+    }.items():
+        arrays.check_reach(operation, name, values)
+    relation: Any
     if transposed:
         extra = arrays.as_ints(operation, "output_padding", output_padding, axes, 0)
         relation = _sized(operation, shapes.ConvTranspose, kernels, strides, pads, extra, dilations)
@@ -106,7 +111,7 @@ def _check(
         operation, transposed, weight.shape, strides, pads, dilations, groups, relation,  # type: ignore[arg-type]
         weight.dtype == np.float32,
     )
-    return parameters, weight, bias  # type: ignore[return-value]
+    return parameters, weight, bias
 
 
 def _sized(operation: str, ask: Callable[..., Any], *arguments: Any) -> Any:
@@ -191,19 +196,20 @@ def _steps(array: AnyArray) -> tuple[int, ...]:
 
 
 class _Task(NamedTuple):
-    """A plan and what it runs on."""
+    """A plan, and what its results are made of."""
 
     order: str
     plan: Any
-    out_shape: tuple[int, ...]  # in memory
-    view: tuple[int, ...] | None  # axes of that memory in the order of the result
+    memory: tuple[int, ...]
+    view: tuple[int, ...] | None
 
 
 def _out_shape(
     parameters: _Parameters, x_shape: tuple[int, ...], output_size: Any
 ) -> tuple[int, ...]:
     """Return the shape of the result for an input of shape (N, C, *spatial)."""
-    operation, relation, axes = parameters.operation, parameters.relation, parameters.axes
+    operation, axes = parameters.operation, parameters.axes
+    relation: Any = parameters.relation
     sizes = x_shape[-axes:]
     if output_size is None:
         spatial = _sized(operation, relation, sizes)
@@ -212,7 +218,7 @@ def _out_shape(
             operation, "output_size", output_size, axes, x_shape[0], parameters.channels_out
         )
         try:
-            spatial = relation(sizes, wanted)  # type: ignore[call-arg]
+            spatial = relation(sizes, wanted)
         except ValueError:
             raise ValueError(_unreachable(parameters, sizes, output_size)) from None
     return (x_shape[0], parameters.channels_out, *spatial)
@@ -245,37 +251,33 @@ def _unreachable(
             f"{sizes if len(sizes) > 1 else sizes[0]} with {words}; {can}")
 
 
-def _task(
-    parameters: _Parameters, x: AnyArray, out: AnyArray | None, shape: tuple[int, ...], threads: int
-) -> _Task:
-    """Choose the order of work and plan it, for this input and, if given, this output."""
-    rank = x.ndim
-    out_order = _memory_order(x if out is None else out)
-    view = None
-    memory_shape = shape
-    if out is None and out_order == "channels":
-        view = (0, rank - 1, *range(1, rank - 1))
-        memory_shape = (shape[0], *shape[2:], shape[1])
-    if out is not None:
-        out_steps = _steps(out)
-    else:
-        contiguous = [1]
-        for size in reversed(memory_shape[1:]):
-            contiguous.append(contiguous[-1] * size)
-        contiguous.reverse()
-        out_steps = _four(tuple(contiguous[axis] for axis in view or range(rank)), 0)
+def _memory(x: AnyArray, shape: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
+    """Return the shape of a new result's memory, and the axes of it that the result is."""
+    if _memory_order(x) != "channels":
+        return shape, None
+    return (shape[0], *shape[2:], shape[1]), (0, x.ndim - 1, *range(1, x.ndim - 1))
+
+
+def _new(memory: tuple[int, ...], view: tuple[int, ...] | None, dtype: Any) -> AnyArray:
+    """Return memory for a result."""
+    result: AnyArray = _empty(memory, dtype)
+    return result if view is None else result.transpose(view)
+
+
+def _plan(parameters: _Parameters, x: AnyArray, out: AnyArray, threads: int) -> tuple[str, Any]:
+    """Choose the order of work for these arrays, and plan it."""
     order = "pixels"
-    if out_order == "channels":
+    if _memory_order(out) == "channels":
         order = "channels"
-    elif parameters.transposed and parameters.stride[-1] >= _WIDE_STRIDE and out_steps[3] == 1:
+    elif parameters.transposed and parameters.stride[-1] >= _WIDE_STRIDE:
         order = "phases"
     while True:
         plan = _kernel.Plan(
-            _layout(parameters, order), _four(x.shape, 1), _steps(x), _four(shape, 1), out_steps,
-            threads,
+            _layout(parameters, order), _four(x.shape, 1), _steps(x), _four(out.shape, 1),
+            _steps(out), threads,
         )
-        if order == "pixels" or plan.description["thread bytes"] <= _MOST_SCRATCH:
-            return _Task(order, plan, memory_shape, view)
+        if order == "pixels" or plan.thread_bytes <= _MOST_SCRATCH:
+            return order, plan
         order = "pixels"
 
 
@@ -352,9 +354,7 @@ class _Layer:
             except TypeError:
                 task = None
             if task is not None:
-                result = _empty(task.out_shape, self._dtype)
-                if task.view is not None:
-                    result = result.transpose(task.view)
+                result = _new(task.memory, task.view, self._dtype)
                 if self._gaps:
                     _fill(result, self.bias)
                 task.plan.run(x, self._packed[task.order], result)
@@ -394,31 +394,30 @@ class _Layer:
         target = out
         if out is not None and (_memory_order(out) == "other" or not out.flags.aligned):
             target = _empty(shape, self._dtype)
-        threads = _threads()
-        task = _task(self._parameters, x, target, shape, threads)
-        packed = self._weights(task.order)
-        if plain and out is None:
-            try:
-                key = (x.shape, x.strides, output_size, threads)
-                hash(key)
-            except TypeError:
-                pass
-            else:
-                with self._lock:
-                    while len(self._tasks) >= _MOST_PLANS:
-                        del self._tasks[next(iter(self._tasks))]
-                    self._tasks[key] = task
+        memory, view = _memory(x, shape)
         if target is None:
-            target = _empty(task.out_shape, self._dtype)
-            if task.view is not None:
-                target = target.transpose(task.view)
+            target = _new(memory, view, self._dtype)
+        threads = _threads()
+        order, plan = _plan(self._parameters, x, target, threads)
+        packed = self._weights(order)
         if self._gaps:
             _fill(target, self.bias)
-        task.plan.run(x, packed, target)
+        plan.run(x, packed, target)
+        if plain and out is None:
+            self._remember((x.shape, x.strides, output_size, threads),
+                           _Task(order, plan, memory, view))
         if out is not None and target is not out:
             out[...] = target
             return out
         return target
+
+    def _remember(self, key: Any, task: _Task) -> None:
+        """Keep a plan for the next input like this one; the oldest goes when there are many."""
+        with self._lock:
+            while len(self._tasks) >= _MOST_PLANS:
+                del self._tasks[next(iter(self._tasks))]
+            if not isinstance(key[2], (list, np.ndarray)):
+                self._tasks[key] = task
 
     def _arguments(self) -> tuple[Any, ...]:
         raise NotImplementedError

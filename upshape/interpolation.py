@@ -59,13 +59,10 @@ def nearest_axis(i: int, o: int, factor: float | None, exact: bool, double: bool
     The scale (``1 / factor``, else ``i / o``) and the product are float64 for float64 arrays, else
     float32; the position is rounded to float32 before its floor is taken.
     """
-    real: Callable[[float], Any] = np.float64 if double else np.float32
-    scale = float(real(i) / real(o) if factor is None else real(1.0 / factor))
-    position = np.arange(o, dtype=np.float64)
-    if exact:
-        position += 0.5
-    position *= scale
-    index = position.astype(np.float32).astype(np.int64)
+    real: Any = np.float64 if double else np.float32
+    scale = real(i) / real(o) if factor is None else real(1.0 / factor)
+    start = (np.arange(o) + (0.5 if exact else 0.0)).astype(real)
+    index = (start * scale).astype(np.float32).astype(np.int64)
     return np.minimum(index, i - 1, out=index)
 
 
@@ -116,8 +113,8 @@ class Layout(NamedTuple):
     @property
     def roles(self) -> tuple[int, int, int, int]:
         """Which axis is n, m, d, h to a kernel; -1: none."""
-        outer = (-1, -1, *self.spatial[:-1])[-2:]
-        return (0, -1 if self.last else self.channel_axis, *outer)
+        depth, height = (-1, -1, *self.spatial[:-1])[-2:]
+        return 0, -1 if self.last else self.channel_axis, depth, height
 
     def fits(self, array: Array) -> bool:
         """Return whether a kernel can walk this array: no gap between channels, or in a row."""
@@ -553,9 +550,9 @@ def _interpolate(
     shape = tuple(sizes)
     check_memory("interpolate", shape, x.dtype)
     if out is not None:
-        out = arrays.check_out("interpolate", out, shape, x.dtype, x)
-        resize_into(x, out, how, layout_of(out, axis), out.nbytes)
-        return out
+        result = arrays.check_out("interpolate", out, shape, x.dtype, x)
+        resize_into(x, result, how, layout_of(result, axis), result.nbytes)
+        return result
     result = layout.empty(shape, x.dtype)
     resize_into(x, result, how, layout, result.nbytes)
     if key is not None and x is value and result.size and layout.lay(x) is x:

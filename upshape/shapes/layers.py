@@ -133,7 +133,7 @@ class Conv(Layer):
     def remainder(self, i: SizeLike) -> Any:
         """Return a, the part of the input that the floor swallows: ``(i + 2p - [d(k-1)+1]) mod s``.
 
-        The last a positions of the padded input are in no window.
+        The last a positions of the padded input lie beyond the last window.
 
         Parameters
         ----------
@@ -333,7 +333,9 @@ class ConvTranspose(Layer):
                 self.output_padding_for(i, output_size)
                 return output_size
         if is_traced(i):
-            return i._through(self._only_axis(), output_size=output_size)
+            return i._through(self, output_size=output_size)
+        if is_traced(output_size):
+            return output_size._reached_from(self, i)
         if self._axes is not None or isinstance(i, tuple | list):
             if output_size is None:
                 return self._each(type(self).__call__, i)
