@@ -8,6 +8,7 @@ happens to the sizes on the way is printed, and a picture of it is drawn.
 import math
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -439,8 +440,10 @@ def draw_bars(ax: Any, results: list[Result], scales: list[Scale]) -> None:
 def load_picture(image: str | Path | None) -> tuple[Array, str]:
     """Return a picture (1, 3, H, W) in [0, 1] whose sizes leave remainders, and its name."""
     try:
-        from matplotlib.cbook import get_sample_data
+        # Pillow first: Matplotlib needs it as well, and says so less clearly.
         from PIL import Image, ImageOps
+
+        get_sample_data = import_module("matplotlib.cbook").get_sample_data
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             f"the demonstration reads pictures with Pillow and draws with Matplotlib, but there is "
