@@ -562,8 +562,9 @@ def _told_error(error: Exception) -> str:
 
 
 def _demo(args: Any) -> None:
+    from upshape import demo
+
     try:
-        from upshape import demo
+        demo.main(args.image, args.output)
     except ModuleNotFoundError as error:
-        raise CommandError(f'{error}; install it with pip install "upshape[plot]"') from None
-    demo.main(args.image, args.output)
+        raise CommandError(str(error)) from None

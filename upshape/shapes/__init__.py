@@ -16,17 +16,20 @@ if TYPE_CHECKING:
     from ._derivation import Derivation, derive, scale_condition
     from ._external import from_torch
     from ._search import find
-    from ._size import Size
-    from ._solve import same, solve
+    from ._quasilinear import PeriodError
+    from ._size import Size, maximum, minimum
+    from ._solve import Answer, same, solve
     from .symbols import a, d, i, k, o, p, s
 
 __all__ = [
+    "Answer",
     "Choice",
     "Conv",
     "ConvTranspose",
     "Derivation",
     "Interpolate",
     "Origin",
+    "PeriodError",
     "Pool",
     "Size",
     "a",
@@ -36,6 +39,8 @@ __all__ = [
     "from_torch",
     "i",
     "k",
+    "maximum",
+    "minimum",
     "o",
     "p",
     "s",
@@ -48,6 +53,10 @@ __all__ = [
 
 # Where the names live that are loaded on first use; a module's own name stands for the module.
 _LAZY = {
+    "Answer": "_solve",
+    "PeriodError": "_quasilinear",
+    "maximum": "_size",
+    "minimum": "_size",
     "Derivation": "_derivation",
     "Size": "_size",
     "derive": "_derivation",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ._layer import Layer
@@ -11,7 +11,7 @@ from .layers import Conv, ConvTranspose, Interpolate, Pool
 __all__ = ["from_torch", "layer_of"]
 
 
-def from_torch(module: Any) -> Any:
+def from_torch(module: Any, *, read: Mapping[Any, Callable[..., Any]] | None = None) -> Any:
     """Return the size relation of a PyTorch module, or of one of upshape's layers.
 
     Parameters
@@ -19,12 +19,16 @@ def from_torch(module: Any) -> Any:
     module : torch.nn.Module, or a layer of upshape
         A convolution, transposed convolution, max, average or power-average pooling, or an
         upsampling, of 1 to 3 axes; or a whole model.
+    read : mapping, optional
+        For parts of a model that cannot be read, what they do to a size: from a module's class, its
+        name in the model, or a function, to a function of the size.
 
     Returns
     -------
     Conv, ConvTranspose, Pool or Interpolate
         The layer with the module's parameters; those that are alike on all axes are given once.
-        For a model: a function of the input size, for `solve`.
+        For a model: a function of the input size, for `solve`; its attribute `unread` lists what
+        could not be read.
 
     Raises
     ------
@@ -51,7 +55,7 @@ def from_torch(module: Any) -> Any:
     if hasattr(module, "named_children") and hasattr(module, "forward"):
         from ._fx import trace
 
-        return trace(module)
+        return trace(module, read)
     raise TypeError(
         f"from_torch: {type(module).__name__} is neither a torch.nn.Module nor a layer of upshape; "
         f"layers are read from {', '.join(sorted(_READERS))}"

@@ -333,7 +333,9 @@ class ConvTranspose(Layer):
                 self.output_padding_for(i, output_size)
                 return output_size
         if is_traced(i):
-            return i._through(self._only_axis(), output_size=output_size)
+            return i._through(self, output_size=output_size)
+        if is_traced(output_size):
+            return output_size._reached_from(self, i)
         if self._axes is not None or isinstance(i, tuple | list):
             if output_size is None:
                 return self._each(type(self).__call__, i)
