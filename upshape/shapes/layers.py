@@ -708,14 +708,14 @@ class Interpolate(Layer):
         exact = not isinstance(factor, float) or max(ratio.as_integer_ratio()) <= SIMPLE
         put(self, "_ratio", ratio.as_integer_ratio() if exact else None)
         least = math.ceil(1 / ratio)
+        if least > LARGEST:
+            raise ValueError(f"Interpolate: scale_factor={factor!r} leaves nothing of any size")
         if isinstance(factor, float):
             # The rounded product can reach 1 before or after the exact one.
             while least > 1 and (least - 1) * factor >= 1:
                 least -= 1
             while least * factor < 1:
                 least += 1
-        if least > LARGEST:
-            raise ValueError(f"Interpolate: scale_factor={factor!r} leaves nothing of any size")
         self._set_range(least, math.floor(LARGEST / ratio))
 
     def formula(self, i: Any) -> Any:
