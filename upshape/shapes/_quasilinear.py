@@ -131,6 +131,8 @@ class Line:
     def reduced(self) -> Line:
         """Return the same function with its least period."""
         period, rise, offsets = self.period, self.rise, self.offsets
+        if period > 1 and self.bound + abs(rise) >= SAFE:
+            offsets = offsets.astype(object)
         for prime in _primes(period):
             while period % prime == 0 and rise % prime == 0:
                 step, slope = period // prime, rise // prime
@@ -161,7 +163,7 @@ class Line:
         """Return f * number."""
         if number == 0:
             return Line.constant(0)
-        bound = self.bound * abs(number)
+        bound = max(self.bound, 1) * abs(number)
         offsets = self.offsets if bound < SAFE else self.offsets.astype(object)
         return Line(self.period, self.rise * number, offsets * number, bound)
 
