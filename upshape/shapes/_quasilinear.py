@@ -498,9 +498,7 @@ def _points(points: list[int], start: int) -> Iterator[Stretch]:
         if first > start:
             yield start, zero
         values = np.zeros(last - first + 1, np.int64)
-        values[
-            np.array(points, dtype=object) - first if last >= SAFE else np.array(points) - first
-        ] = 1
+        values[[point - first for point in points]] = 1
         yield first, Line.explicit(first, values, 1)
         yield last + 1, zero
         return
