@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from benchmarks import limits
-from benchmarks.results import Check, Result, checks, geometric_mean
+from benchmarks.results import CROWDED, Check, Result, checks, geometric_mean
 
 ROOT = Path(__file__).parent.parent
 BEGIN, END = "<!-- benchmark: begin -->", "<!-- benchmark: end -->"
@@ -200,6 +200,13 @@ def print_run(console: Console, machine: dict, run: dict, results: list[Result])
         "of limit: what the machine needs at least, over our time. ~: a noisy case.\n",
         highlight=False,
     )
+    crowded = sum(r.others > CROWDED for r in results)
+    if crowded:
+        most = max(r.others for r in results)
+        console.print(
+            f"[yellow]The machine was not to itself: during {crowded} of {len(results)} timings "
+            f"other processes kept up to {most:.1f} CPUs busy.[/yellow]\n", highlight=False,
+        )
     table = Table(title="groups", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     columns = (
         "group", "threads", "cases", "worst peer/upshape", "in", "geometric mean", "goals met",

@@ -16,6 +16,8 @@ FORMAT = 1
 
 # A median this far above the minimum: the machine was not to itself.
 NOISY = 1.3
+# CPUs that other processes may keep busy.
+CROWDED = 0.15
 
 # On several threads a convolution's share of the peak may be this much lower.
 SEVERAL_THREADS = 0.9
@@ -48,6 +50,7 @@ class Result:
     goal: Goal | None = None
     left_out: dict[str, str] = field(default_factory=dict)
     wrong: str | None = None
+    others: float = 0.0  # CPUs that other processes kept busy
 
     # --- ours and the peers' ---------------------------------------------------------------------
 
@@ -83,6 +86,8 @@ class Result:
 
     @property
     def noisy(self) -> bool:
+        if self.others > CROWDED:
+            return True
         names = [self.judged]
         best = self.best_peer()
         if best:

@@ -73,10 +73,10 @@ def run_case(
         flops, peak_flops = case.flops(shape), 0
         if flops:
             calls[limits.PEAK], peak_flops = limits.peak(threads, double_precision)
-        times = measure(calls, seconds, threads, rng, peers)
+        times, others = measure(calls, seconds, threads, rng, peers)
     return Result(
         case=case.name, group=case.group, threads=threads, judged=case.judged,
         headline=case.headline, result_bytes=nbytes, flops=flops, peak_flops=peak_flops,
         fills=limits.fills(nbytes, threads), times=times, goal=case.goal, left_out=left_out,
-        wrong=wrong,
+        wrong=wrong, others=others,
     )

@@ -19,7 +19,7 @@ def all_layers(kind, d=D):
     for k, s, p, d_ in itertools.product(K, S, P, d):
         if kind is ConvTranspose:
             layers += [ConvTranspose(k, s, p, a, d_) for a in range(max(s, d_))]
-        elif kind is Conv or 2 * p <= d_ * (k - 1) + 1:
+        elif kind is Conv or 2 * p <= k:
             layers.append(kind(k, s, p, d_))
             if kind is Pool:
                 layers.append(Pool(k, s, p, d_, True))

@@ -131,6 +131,8 @@ class Line:
     def reduced(self) -> Line:
         """Return the same function with its least period."""
         period, rise, offsets = self.period, self.rise, self.offsets
+        if period > 1 and self.bound + abs(rise) >= SAFE:
+            offsets = offsets.astype(object)
         for prime in _primes(period):
             while period % prime == 0 and rise % prime == 0:
                 step, slope = period // prime, rise // prime
@@ -161,7 +163,7 @@ class Line:
         """Return f * number."""
         if number == 0:
             return Line.constant(0)
-        bound = self.bound * abs(number)
+        bound = max(self.bound, 1) * abs(number)
         offsets = self.offsets if bound < SAFE else self.offsets.astype(object)
         return Line(self.period, self.rise * number, offsets * number, bound)
 
@@ -496,9 +498,7 @@ def _points(points: list[int], start: int) -> Iterator[Stretch]:
         if first > start:
             yield start, zero
         values = np.zeros(last - first + 1, np.int64)
-        values[
-            np.array(points, dtype=object) - first if last >= SAFE else np.array(points) - first
-        ] = 1
+        values[[point - first for point in points]] = 1
         yield first, Line.explicit(first, values, 1)
         yield last + 1, zero
         return

@@ -15,6 +15,18 @@ __all__ = ["as_sympy"]
 MOST_LISTED = 64  # elements or classes that are listed one by one; more become a condition
 
 
+LATEX = {
+    "{": r"\left\{",
+    "}": r"\right\}",
+    " mod ": r" \bmod ",
+    " not in ": r" \notin ",
+    " in ": r" \in ",
+    ">=": r"\geq",
+    "<=": r"\leq",
+    "|": r"\cup",
+}
+
+
 class Progression(sympy.Range):  # type: ignore[misc]
     """The residue class {m n + r : n >= n0}: a SymPy Range without end, printed as a class."""
 
@@ -79,9 +91,10 @@ class Sizes(sympy.Set):  # type: ignore[misc]
         return prettyForm(str(self._sizes))
 
     def _latex(self, printer: Any) -> str:
-        told = str(self._sizes).replace("{", r"\left\{").replace("}", r"\right\}")
-        return told.replace(" mod ", r" \bmod ").replace(" not in ", r" \notin ").replace(
-            " in ", r" \in ").replace(">=", r"\geq").replace("<=", r"\leq").replace("|", r"\cup")  # fmt: skip
+        told = str(self._sizes)
+        for plain, latex in LATEX.items():
+            told = told.replace(plain, latex)
+        return told
 
 
 def as_sympy(sizes: SizeSet) -> Any:

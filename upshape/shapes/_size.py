@@ -405,6 +405,8 @@ class Size:
         return self._trace.add(Step(kind, args))
 
     def _operate(self, kind: str, other: Any, swapped: bool = False) -> Any:
+        if isinstance(other, Fraction) and other.denominator == 1:
+            other = other.numerator
         if isinstance(other, Size) or _is_int(other):
             operand = self._operand(other, f"Size {kind}")
             args = (operand, self._step) if swapped else (self._step, operand)
