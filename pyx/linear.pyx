@@ -11,10 +11,14 @@ known here. A row of the result is made in two steps, tile by tile:
 
 The line has the source's width, so that blending costs little, and is float32 (float64 for float64)
 whatever the dtype of the arrays: conversions happen at its two ends. Rows are written one after
-another from front to back, which is what memory likes best. A line ends with a copy of its last
-pixel, so that low + 1 is always there. Spreading goes by whole vectors, each a permutation of two
-windows of the line one pixel apart, where the plan found that the sources of every vector lie that
-close (any enlargement), else element by element.
+another from front to back, which is what memory likes best.
+
+Where the sources of every vector of a row lie close together (any enlargement), the line is never
+stored: a window of it is blended in a register and spread by permutations, for two rows of the
+result at once where they lie between the same source rows. Loads that straddle recent stores wait
+for them, and behind stores past the cache they wait long; this way there is nothing to wait for.
+The same goes for pixels of many channels, which need no permutation. Else the line is stored, tile
+by tile, with a copy of its last pixel at its end, and spread element by element.
 
 uint8: the mean is rounded to the nearest integer, ties to even. float32 decides, except within
 BAND of a tie, where the mean is formed again in float64; weights whose products float32 holds
@@ -23,8 +27,8 @@ exactly need no second look.
 The caller has checked: indices in range, pixels and the source's rows without gaps, elements
 aligned, source and result disjoint. No allocation in a row loop, no Python object.
 
-Hot row functions, for who reads the machine code: blend_two, blend_four, spread_windows,
-spread_elements, spread_pixels.
+Hot row functions, for who reads the machine code: one_tap, two_taps, two_taps_twice, four_taps (by
+windows), pixels_two_taps, pixels_twice (many channels), blend_two, blend_four, spread_elements.
 """
 
 cimport cython
@@ -33,9 +37,9 @@ from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from cython.parallel cimport prange
 from libc.math cimport fabs, floor
 from libc.stdint cimport int64_t, uint8_t, uint16_t
-from libc.string cimport memcpy
+from libc.string cimport memcmp, memset
 
-from rows cimport PyArray_BYTES, PyArrayObject, Place, Roles, Rows, place_of, rows_of, step, strides_of, windows
+from rows cimport PyArray_BYTES, PyArrayObject, Place, Roles, Rows, place_of, rows_of, step, strides_of
 from vector cimport (
     UPSHAPE_INDEX_BYTES,
     UPSHAPE_VECTOR_BYTES,
@@ -75,13 +79,18 @@ ctypedef fused work_t:  # an element of the line: double for double, else float
 
 cdef enum Kind:
     COPY  # width unchanged
-    WINDOWS  # by whole vectors
+    WINDOWS  # by vectors that are permutations of windows of the source
+    CHANNELS  # by vectors of channels
     ELEMENTS  # element by element
-    PIXELS  # many channels, or gaps between the result's pixels: loops over channels
 
-# Elements of a tile, of line or result, whichever is more: both stay in the first cache.
+# Elements of a tile, of source or result, whichever is more: its tables and what is read and written
+# stay in the first cache while the rows of a block are made.
 cdef enum:
-    TILE = 2048
+    TILE = 1024
+
+# Rows of a block, where a row has several tiles.
+cdef enum:
+    BLOCK = 16
 
 # Rows of fewer bytes are gathered before they are streamed, so that few lines are torn.
 cdef enum:
@@ -90,6 +99,10 @@ cdef enum:
 # Pixels of this many channels are interpolated one by one, whole vectors of channels at a time.
 cdef enum:
     MANY_CHANNELS = 16
+
+# Bytes gathered before they are streamed.
+cdef enum:
+    GATHERED = 8192
 
 # A bound on float32's error in a mean of uint8: 255 (values) x 2^-24 x 10 roundings is 1.5e-4.
 cdef float BAND = 2e-4
@@ -110,8 +123,12 @@ cdef struct Table:
     Py_ssize_t* tile  # for each tile: its first step, the first and the last + 1 pixel of the line
     int64_t* low
     double* t
-    int64_t* base
-    uint8_t* order
+    int64_t* base  # where the windows of lower and of upper pixels begin, in elements
+    int64_t* upper
+    uint8_t* order  # the permutation of lower, then that of upper pixels
+    bint apart  # upper windows are not the lower ones
+    Py_ssize_t even, odd  # from vector `even` to `odd` - 1 windows advance evenly,
+    Py_ssize_t advance  # by so many elements, and all else is alike
     char* u  # weights of the lower and of the upper pixel, in the order of the vectors' lanes
     char* v
 
@@ -185,7 +202,7 @@ cdef inline words add(words a, words b, work_t like) noexcept nogil:
         return add_floats(a, b)
 
 
-# --- blend: from two or four source rows to a line ------------------------------------------------
+# --- blend one, two or four source rows into a stored line ---------------------------------------
 
 cdef void blend_one(work_t* line, const pixel_t* a, Py_ssize_t count) noexcept nogil:
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
@@ -240,35 +257,299 @@ cdef inline void blend(work_t* line, const Taps* taps, Py_ssize_t skip, Py_ssize
                    taps.weight, count)
 
 
-# --- spread: from a line to a row of the result ---------------------------------------------------
+# --- windows: blend and spread in registers -------------------------------------------------------
 
-# Each returns how many steps are in doubt (uint8 near a tie) and lists them.
+# Each writes the vectors `first` to `last` - 1 of a row, or of two; the last one of a row is moved
+# back, so that it ends with the row. Each returns how many vectors are in doubt (uint8 near a tie)
+# and lists them. What a vector is spread by is looked up, then kept as long as it stays the same.
 
-cdef Py_ssize_t spread_windows(pixel_t* to, const char* line, const Table* t, Py_ssize_t first,
-                               Py_ssize_t last, Py_ssize_t* doubt, work_t like) noexcept nogil:
-    """Steps are vectors. `line` is where the whole row's line would begin."""
+cdef struct Spread:
+    Py_ssize_t base, upper, end
+    words low, high, u, v
+
+
+cdef inline void spread_by(Spread* by, const Table* t, Py_ssize_t k,
+                           Py_ssize_t last) noexcept nogil:
+    by.base = t.base[k]
+    by.upper = t.upper[k]
+    by.low = load(t.order + 2 * k * UPSHAPE_VECTOR_BYTES)
+    by.high = load(t.order + (2 * k + 1) * UPSHAPE_VECTOR_BYTES)
+    by.u = load(t.u + k * UPSHAPE_VECTOR_BYTES)
+    by.v = load(t.v + k * UPSHAPE_VECTOR_BYTES)
+    by.end = min(t.odd, last) if k >= t.even and k < t.odd else k + 1
+
+
+cdef inline words spread(words low, words high, const Spread* by, work_t like) noexcept nogil:
+    return mix(permute(low, by.low), permute(high, by.high), by.u, by.v, like)
+
+
+cdef inline Py_ssize_t doubts_of(pixel_t* to, words value, Py_ssize_t k, Py_ssize_t* doubt,
+                                 Py_ssize_t doubts, bint look) noexcept nogil:
+    narrow(to, value)
+    if pixel_t is uint8_t:
+        if look and near_half(value, BAND):
+            doubt[doubts] = k
+            return doubts + 1
+    return doubts
+
+
+cdef Py_ssize_t one_tap(pixel_t* row, const Taps* taps, const Table* t, Py_ssize_t first,
+                        Py_ssize_t last, Py_ssize_t* doubt, work_t like) noexcept nogil:
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
-    cdef Py_ssize_t apart = t.channels * sizeof(work_t)
-    cdef Py_ssize_t total = t.width * t.channels
-    cdef bint look = pixel_t is uint8_t and not t.exact
-    cdef Py_ssize_t doubts = 0
-    cdef Py_ssize_t k, at
-    cdef const char* window
-    cdef words order, value
-    for k in range(first, last):
-        window = line + t.base[k]
-        order = load(t.order + k * UPSHAPE_VECTOR_BYTES)
-        value = mix(permute(load(window), order), permute(load(window + apart), order),
-                    load(t.u + k * UPSHAPE_VECTOR_BYTES), load(t.v + k * UPSHAPE_VECTOR_BYTES),
-                    like)
-        at = min(k * lanes, total - lanes) - first * lanes
-        narrow(to + at, value)
+    cdef Py_ssize_t furthest = t.width * t.channels - (first + 1) * lanes
+    cdef bint look = pixel_t is uint8_t and not t.exact, apart = t.apart
+    cdef Py_ssize_t doubts = 0, k = first
+    cdef const pixel_t* a = <const pixel_t*>taps.row[0]
+    cdef pixel_t* to
+    cdef words low, high
+    cdef Spread by
+    while k < last:
+        spread_by(&by, t, k, last)
+        to = row + min((k - first) * lanes, furthest)
+        while True:
+            low = widen(a + by.base)
+            high = widen(a + by.upper) if apart else low
+            doubts = doubts_of(to, spread(low, high, &by, like), k, doubt, doubts, look)
+            k += 1
+            if k >= by.end:
+                break
+            to += lanes
+            by.base += t.advance
+            by.upper += t.advance
+    return doubts
+
+
+cdef Py_ssize_t two_taps(pixel_t* row, const Taps* taps, const Table* t, Py_ssize_t first,
+                         Py_ssize_t last, Py_ssize_t* doubt, work_t like) noexcept nogil:
+    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t), advance = t.advance
+    cdef Py_ssize_t furthest = t.width * t.channels - (first + 1) * lanes
+    cdef bint look = pixel_t is uint8_t and not t.exact, apart = t.apart
+    cdef Py_ssize_t doubts = 0, k = first
+    cdef const pixel_t* a = <const pixel_t*>taps.row[0]
+    cdef const pixel_t* b = <const pixel_t*>taps.row[1]
+    cdef words p = splat(<work_t>taps.weight[0]), q = splat(<work_t>taps.weight[1])
+    cdef pixel_t* to
+    cdef words low, high
+    cdef Spread by
+    while k < last:
+        spread_by(&by, t, k, last)
+        to = row + min((k - first) * lanes, furthest)
+        while True:
+            low = mix(widen(a + by.base), widen(b + by.base), p, q, like)
+            high = low
+            if apart:
+                high = mix(widen(a + by.upper), widen(b + by.upper), p, q, like)
+            doubts = doubts_of(to, spread(low, high, &by, like), k, doubt, doubts, look)
+            k += 1
+            if k >= by.end:
+                break
+            to += lanes
+            by.base += advance
+            by.upper += advance
+    return doubts
+
+
+cdef Py_ssize_t two_taps_twice(pixel_t* row, pixel_t* next_row, const Taps* taps,
+                               const Taps* next_, const Table* t, Py_ssize_t first,
+                               Py_ssize_t last, Py_ssize_t* doubt, Py_ssize_t* next_doubt,
+                               Py_ssize_t* next_doubts, work_t like) noexcept nogil:
+    """Two rows of the result between the same two source rows."""
+    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t), advance = t.advance
+    cdef Py_ssize_t furthest = t.width * t.channels - (first + 1) * lanes
+    cdef bint look = pixel_t is uint8_t and not t.exact, apart = t.apart
+    cdef Py_ssize_t doubts = 0, others = 0, k = first, at
+    cdef const pixel_t* a = <const pixel_t*>taps.row[0]
+    cdef const pixel_t* b = <const pixel_t*>taps.row[1]
+    cdef words p = splat(<work_t>taps.weight[0]), q = splat(<work_t>taps.weight[1])
+    cdef words r = splat(<work_t>next_.weight[0]), s = splat(<work_t>next_.weight[1])
+    cdef words left, right, value, other
+    cdef Spread by
+    while k < last:
+        spread_by(&by, t, k, last)
+        at = min((k - first) * lanes, furthest)
+        while True:
+            left = widen(a + by.base)
+            right = widen(b + by.base)
+            value = mix(left, right, p, q, like)
+            other = mix(left, right, r, s, like)
+            if apart:
+                left = widen(a + by.upper)
+                right = widen(b + by.upper)
+                value = spread(value, mix(left, right, p, q, like), &by, like)
+                other = spread(other, mix(left, right, r, s, like), &by, like)
+            else:
+                value = spread(value, value, &by, like)
+                other = spread(other, other, &by, like)
+            doubts = doubts_of(row + at, value, k, doubt, doubts, look)
+            others = doubts_of(next_row + at, other, k, next_doubt, others, look)
+            k += 1
+            if k >= by.end:
+                break
+            at += lanes
+            by.base += advance
+            by.upper += advance
+    next_doubts[0] = others
+    return doubts
+
+
+cdef Py_ssize_t four_taps(pixel_t* row, const Taps* taps, const Table* t, Py_ssize_t first,
+                          Py_ssize_t last, Py_ssize_t* doubt, work_t like) noexcept nogil:
+    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t), advance = t.advance
+    cdef Py_ssize_t furthest = t.width * t.channels - (first + 1) * lanes
+    cdef bint look = pixel_t is uint8_t and not t.exact, apart = t.apart
+    cdef Py_ssize_t doubts = 0, k = first
+    cdef const pixel_t* a = <const pixel_t*>taps.row[0]
+    cdef const pixel_t* b = <const pixel_t*>taps.row[1]
+    cdef const pixel_t* c = <const pixel_t*>taps.row[2]
+    cdef const pixel_t* d = <const pixel_t*>taps.row[3]
+    cdef words p = splat(<work_t>taps.weight[0]), q = splat(<work_t>taps.weight[1])
+    cdef words r = splat(<work_t>taps.weight[2]), s = splat(<work_t>taps.weight[3])
+    cdef pixel_t* to
+    cdef words low, high
+    cdef Spread by
+    while k < last:
+        spread_by(&by, t, k, last)
+        to = row + min((k - first) * lanes, furthest)
+        while True:
+            low = add(mix(widen(a + by.base), widen(b + by.base), p, q, like),
+                      mix(widen(c + by.base), widen(d + by.base), r, s, like), like)
+            high = low
+            if apart:
+                high = add(mix(widen(a + by.upper), widen(b + by.upper), p, q, like),
+                           mix(widen(c + by.upper), widen(d + by.upper), r, s, like), like)
+            doubts = doubts_of(to, spread(low, high, &by, like), k, doubt, doubts, look)
+            k += 1
+            if k >= by.end:
+                break
+            to += lanes
+            by.base += advance
+            by.upper += advance
+    return doubts
+
+
+# --- many channels: blend and spread in registers -------------------------------------------------
+
+cdef Py_ssize_t pixels_taps(pixel_t* to, const Taps* taps, const Table* t, Py_ssize_t first,
+                            Py_ssize_t last, Py_ssize_t* doubt, work_t like) noexcept nogil:
+    """Steps are pixels of many channels, `spacing` elements apart; one tap, or four."""
+    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
+    cdef Py_ssize_t channels = t.channels, count = (channels + lanes - 1) // lanes
+    cdef bint look = pixel_t is uint8_t and not t.exact, unsure
+    cdef Py_ssize_t doubts = 0, x, c, k, n, low, high
+    cdef words u, v, values, lower, upper, weight
+    cdef const pixel_t* row
+    for x in range(first, last):
+        low = t.low[x] * channels
+        high = low + (channels if t.low[x] < t.source_width - 1 else 0)
+        u = splat((<const work_t*>t.u)[x])
+        v = splat((<const work_t*>t.v)[x])
+        unsure = False
+        for k in range(count):
+            c = min(k * lanes, channels - lanes)
+            row = <const pixel_t*>taps.row[0]
+            if taps.count == 1:
+                lower = widen(row + low + c)
+                upper = widen(row + high + c)
+            else:
+                lower = four(taps, low + c, <pixel_t>0, like)
+                upper = four(taps, high + c, <pixel_t>0, like)
+            values = mix(lower, upper, u, v, like)
+            narrow(to + c, values)
+            if pixel_t is uint8_t:
+                unsure = unsure or (look and near_half(values, BAND))
+        to += t.spacing
         if pixel_t is uint8_t:
-            if look and near_half(value, BAND):
-                doubt[doubts] = k
+            if unsure:
+                doubt[doubts] = x
                 doubts += 1
     return doubts
 
+
+cdef inline words four(const Taps* taps, Py_ssize_t at, pixel_t kind, work_t like) noexcept nogil:
+    return add(mix(widen(<const pixel_t*>taps.row[0] + at), widen(<const pixel_t*>taps.row[1] + at),
+                   splat(<work_t>taps.weight[0]), splat(<work_t>taps.weight[1]), like),
+               mix(widen(<const pixel_t*>taps.row[2] + at), widen(<const pixel_t*>taps.row[3] + at),
+                   splat(<work_t>taps.weight[2]), splat(<work_t>taps.weight[3]), like), like)
+
+
+cdef Py_ssize_t pixels_two_taps(pixel_t* to, const pixel_t* a, const pixel_t* b,
+                                const double* weight, const Table* t, Py_ssize_t first,
+                                Py_ssize_t last, Py_ssize_t* doubt, work_t like) noexcept nogil:
+    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
+    cdef Py_ssize_t channels = t.channels, count = (channels + lanes - 1) // lanes
+    cdef bint look = pixel_t is uint8_t and not t.exact, unsure
+    cdef Py_ssize_t doubts = 0, x, c, k, low, high
+    cdef words p = splat(<work_t>weight[0]), q = splat(<work_t>weight[1])
+    cdef words u, v, values
+    for x in range(first, last):
+        low = t.low[x] * channels
+        high = low + (channels if t.low[x] < t.source_width - 1 else 0)
+        u = splat((<const work_t*>t.u)[x])
+        v = splat((<const work_t*>t.v)[x])
+        unsure = False
+        for k in range(count):
+            c = min(k * lanes, channels - lanes)
+            values = mix(mix(widen(a + low + c), widen(b + low + c), p, q, like),
+                         mix(widen(a + high + c), widen(b + high + c), p, q, like), u, v, like)
+            narrow(to + c, values)
+            if pixel_t is uint8_t:
+                unsure = unsure or (look and near_half(values, BAND))
+        to += t.spacing
+        if pixel_t is uint8_t:
+            if unsure:
+                doubt[doubts] = x
+                doubts += 1
+    return doubts
+
+
+cdef Py_ssize_t pixels_twice(pixel_t* to, pixel_t* next_to, const pixel_t* a, const pixel_t* b,
+                             const double* weight, const double* next_weight, const Table* t,
+                             Py_ssize_t first, Py_ssize_t last, Py_ssize_t* doubt,
+                             Py_ssize_t* next_doubt, Py_ssize_t* next_doubts,
+                             work_t like) noexcept nogil:
+    """Two rows of the result between the same two source rows."""
+    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
+    cdef Py_ssize_t channels = t.channels, count = (channels + lanes - 1) // lanes
+    cdef bint look = pixel_t is uint8_t and not t.exact, unsure, other
+    cdef Py_ssize_t doubts = 0, others = 0, x, c, k, low, high
+    cdef words p = splat(<work_t>weight[0]), q = splat(<work_t>weight[1])
+    cdef words r = splat(<work_t>next_weight[0]), s = splat(<work_t>next_weight[1])
+    cdef words u, v, values, a_low, a_high, b_low, b_high
+    for x in range(first, last):
+        low = t.low[x] * channels
+        high = low + (channels if t.low[x] < t.source_width - 1 else 0)
+        u = splat((<const work_t*>t.u)[x])
+        v = splat((<const work_t*>t.v)[x])
+        unsure = False
+        other = False
+        for k in range(count):
+            c = min(k * lanes, channels - lanes)
+            a_low = widen(a + low + c)
+            b_low = widen(b + low + c)
+            a_high = widen(a + high + c)
+            b_high = widen(b + high + c)
+            values = mix(mix(a_low, b_low, p, q, like), mix(a_high, b_high, p, q, like), u, v, like)
+            narrow(to + c, values)
+            if pixel_t is uint8_t:
+                unsure = unsure or (look and near_half(values, BAND))
+            values = mix(mix(a_low, b_low, r, s, like), mix(a_high, b_high, r, s, like), u, v, like)
+            narrow(next_to + c, values)
+            if pixel_t is uint8_t:
+                other = other or (look and near_half(values, BAND))
+        to += t.spacing
+        next_to += t.spacing
+        if pixel_t is uint8_t:
+            if unsure:
+                doubt[doubts] = x
+                doubts += 1
+            if other:
+                next_doubt[others] = x
+                others += 1
+    next_doubts[0] = others
+    return doubts
+
+
+# --- spread a stored line -------------------------------------------------------------------------
 
 cdef inline bint doubtful(work_t value) noexcept nogil:
     return fabs(fabs(value - floor(value)) - 0.5) < BAND
@@ -276,7 +557,7 @@ cdef inline bint doubtful(work_t value) noexcept nogil:
 
 cdef Py_ssize_t spread_elements(pixel_t* to, const char* line, const Table* t, Py_ssize_t first,
                                 Py_ssize_t last, Py_ssize_t* doubt, work_t like) noexcept nogil:
-    """Steps are pixels of few channels."""
+    """Steps are pixels, `spacing` elements apart. `line` is where a whole row's would begin."""
     cdef Py_ssize_t channels = t.channels
     cdef bint look = pixel_t is uint8_t and not t.exact
     cdef Py_ssize_t doubts = 0
@@ -291,46 +572,6 @@ cdef Py_ssize_t spread_elements(pixel_t* to, const char* line, const Table* t, P
         unsure = False
         for c in range(channels):
             value = low[c] * u[x] + low[c + channels] * v[x]
-            to[c] = narrowed(value, <pixel_t>0)
-            if pixel_t is uint8_t:
-                unsure = unsure or (look and doubtful(value))
-        to += channels
-        if pixel_t is uint8_t:
-            if unsure:
-                doubt[doubts] = x
-                doubts += 1
-    return doubts
-
-
-cdef Py_ssize_t spread_pixels(pixel_t* to, const char* line, const Table* t, Py_ssize_t first,
-                              Py_ssize_t last, Py_ssize_t* doubt, work_t like) noexcept nogil:
-    """Steps are pixels of many channels, `spacing` elements apart."""
-    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
-    cdef Py_ssize_t channels = t.channels
-    cdef bint look = pixel_t is uint8_t and not t.exact
-    cdef Py_ssize_t doubts = 0
-    cdef Py_ssize_t x, c, k
-    cdef const work_t* low
-    cdef const work_t* high
-    cdef work_t u, v, value
-    cdef words us, vs, values
-    cdef bint unsure
-    for x in range(first, last):
-        low = <const work_t*>line + t.low[x] * channels
-        high = low + channels
-        u = (<const work_t*>t.u)[x]
-        v = (<const work_t*>t.v)[x]
-        us = splat(u)
-        vs = splat(v)
-        unsure = False
-        for k in range(channels // lanes):
-            c = k * lanes
-            values = mix(load(low + c), load(high + c), us, vs, u)
-            narrow(to + c, values)
-            if pixel_t is uint8_t:
-                unsure = unsure or (look and near_half(values, BAND))
-        for c in range(channels - channels % lanes, channels):
-            value = low[c] * u + high[c] * v
             to[c] = narrowed(value, <pixel_t>0)
             if pixel_t is uint8_t:
                 unsure = unsure or (look and doubtful(value))
@@ -409,9 +650,9 @@ cdef void settle(uint8_t* to, const Taps* taps, const Table* t, Py_ssize_t first
 
 # --- rows -----------------------------------------------------------------------------------------
 
-cdef inline void make_tile(pixel_t* to, const Taps* taps, const Table* t, Py_ssize_t tile,
-                           work_t* line, Py_ssize_t* doubt) noexcept nogil:
-    """Write one tile of a row to `to`."""
+cdef void stored_line(pixel_t* to, const Taps* taps, const Table* t, Py_ssize_t tile,
+                      work_t* line, Py_ssize_t* doubt) noexcept nogil:
+    """Write one tile of a row to `to`, by way of a line in memory."""
     cdef Py_ssize_t first = t.tile[3 * tile], last = t.tile[3 * tile + 3]
     cdef Py_ssize_t low = t.tile[3 * tile + 1], high = t.tile[3 * tile + 2]
     cdef Py_ssize_t channels = t.channels, count = (high - low) * channels
@@ -426,17 +667,52 @@ cdef inline void make_tile(pixel_t* to, const Taps* taps, const Table* t, Py_ssi
         for c in range(channels):
             line[count + c] = line[count - channels + c]
     origin = <const char*>(line - low * channels)
-    if t.kind == WINDOWS:
-        doubts = spread_windows(to, origin, t, first, last, doubt, <work_t>0)
-    elif t.kind == ELEMENTS:
+    if t.kind == ELEMENTS:
         doubts = spread_elements(to, origin, t, first, last, doubt, <work_t>0)
-    elif t.kind == PIXELS:
-        doubts = spread_pixels(to, origin, t, first, last, doubt, <work_t>0)
     else:
         doubts = spread_copy(to, origin, t, first, last, doubt, <work_t>0)
     if pixel_t is uint8_t:
         if doubts > 0:
             settle(to, taps, t, first, doubt, doubts)
+
+
+cdef void make_tile(pixel_t* to, pixel_t* next_to, const Taps* taps, const Taps* next_,
+                    const Table* t, Py_ssize_t tile, work_t* line,
+                    Py_ssize_t* doubt) noexcept nogil:
+    """Write one tile of a row to `to`; of the next row to `next_to`, if that is not NULL."""
+    cdef Py_ssize_t first = t.tile[3 * tile], last = t.tile[3 * tile + 3]
+    cdef Py_ssize_t* next_doubt = doubt + (last - first)
+    cdef Py_ssize_t doubts = 0, others = 0
+    if t.kind == WINDOWS:
+        if next_to != NULL:
+            doubts = two_taps_twice(to, next_to, taps, next_, t, first, last, doubt, next_doubt,
+                                    &others, <work_t>0)
+        elif taps.count == 1:
+            doubts = one_tap(to, taps, t, first, last, doubt, <work_t>0)
+        elif taps.count == 2:
+            doubts = two_taps(to, taps, t, first, last, doubt, <work_t>0)
+        else:
+            doubts = four_taps(to, taps, t, first, last, doubt, <work_t>0)
+    elif t.kind == CHANNELS:
+        if next_to != NULL:
+            doubts = pixels_twice(
+                to, next_to, <const pixel_t*>taps.row[0], <const pixel_t*>taps.row[1], taps.weight,
+                next_.weight, t, first, last, doubt, next_doubt, &others, <work_t>0)
+        elif taps.count == 2:
+            doubts = pixels_two_taps(
+                to, <const pixel_t*>taps.row[0], <const pixel_t*>taps.row[1], taps.weight, t, first,
+                last, doubt, <work_t>0)
+        else:
+            doubts = pixels_taps(to, taps, t, first, last, doubt, <work_t>0)
+    else:
+        stored_line(to, taps, t, tile, line, doubt)
+        if next_to != NULL:
+            stored_line(next_to, next_, t, tile, line, doubt)
+    if pixel_t is uint8_t:
+        if doubts > 0:
+            settle(to, taps, t, first, doubt, doubts)
+        if others > 0:
+            settle(next_to, next_, t, first, next_doubt, others)
 
 
 cdef inline int taps_of(Taps* taps, const char* plane, const Axis* d, const Axis* h,
@@ -477,46 +753,77 @@ cdef inline int taps_of(Taps* taps, const char* plane, const Axis* d, const Axis
     return 0
 
 
-cdef void run_rows(const Table* t, const Rows* rows, const Axis* d, const Axis* h, pixel_t* to,
-                   const char* source, Py_ssize_t first, Py_ssize_t last, char* scratch,
-                   char* stage, work_t like) noexcept nogil:
-    """Compute the rows `first` to `last` - 1; with a stage, past the cache."""
-    cdef Place at = place_of(rows, first)
-    cdef Py_ssize_t element = sizeof(pixel_t)
-    cdef Py_ssize_t bytes = t.width * t.channels * element
+cdef void run_tile(const Table* t, const Rows* rows, const Axis* d, const Axis* h, pixel_t* to,
+                   const char* source, Py_ssize_t first, Py_ssize_t last, Py_ssize_t tile,
+                   work_t* line, char* stage) noexcept nogil:
+    """Compute one tile of the rows `first` to `last` - 1; with a stage, past the cache."""
+    cdef Place at = place_of(rows, first), other
     cdef Py_ssize_t per_step = t.lanes if t.kind == WINDOWS else t.spacing
-    cdef work_t* line = <work_t*>scratch
+    cdef Py_ssize_t start = t.tile[3 * tile] * per_step * <Py_ssize_t>sizeof(pixel_t)
+    cdef Py_ssize_t whole = t.width * t.spacing * <Py_ssize_t>sizeof(pixel_t)
+    cdef Py_ssize_t bytes = min(t.tile[3 * tile + 3] * per_step * <Py_ssize_t>sizeof(pixel_t),
+                                whole) - start
     cdef Py_ssize_t* doubt = <Py_ssize_t*>(line + t.room)
-    cdef Py_ssize_t used = 0, r, tile, start, end
+    cdef Py_ssize_t used = 0, room
+    cdef bint narrow = bytes < NARROW, pair
     cdef char* row
+    cdef char* next_row
     cdef char* block = NULL
-    cdef Taps taps
-    for r in range(first, last):
+    cdef Taps taps, next_
+    while first < last:
         row = (<char*>to + at.n * rows.dst_n + at.m * rows.dst_m + at.d * rows.dst_d
-               + at.h * rows.dst_h)
+               + at.h * rows.dst_h + start)
         taps_of(&taps, source + at.n * rows.src_n + at.m * rows.src_m, d, h, rows, &at)
+        pair = (taps.count == 2 and first + 1 < last and at.h + 1 < rows.height and h.t != NULL
+                and h.low[at.h + 1] == h.low[at.h])
+        if pair:
+            other = at
+            other.h += 1
+            taps_of(&next_, source + at.n * rows.src_n + at.m * rows.src_m, d, h, rows, &other)
+        next_row = NULL
         if stage == NULL:
-            for tile in range(t.tiles):
-                make_tile(<pixel_t*>row + t.tile[3 * tile] * per_step, &taps, t, tile, line, doubt)
-        elif bytes >= NARROW:
-            for tile in range(t.tiles):
-                start = t.tile[3 * tile] * per_step * element
-                end = min(t.tile[3 * tile + 3] * per_step * element, bytes)
-                make_tile(<pixel_t*>stage, &taps, t, tile, line, doubt)
-                stream(row + start, stage, end - start)
-        else:
-            if used > 0 and (row != block + used or used + bytes > 4 * NARROW):
+            if pair:
+                next_row = row + rows.dst_h
+            make_tile(<pixel_t*>row, <pixel_t*>next_row, &taps, &next_, t, tile, line, doubt)
+        elif narrow and not (pair and rows.dst_h != bytes):
+            room = bytes * (2 if pair else 1)
+            if used > 0 and (row != block + used or used + room > GATHERED):
                 stream(block, stage, used)
                 used = 0
             if used == 0:
                 block = row
-            for tile in range(t.tiles):
-                make_tile(<pixel_t*>(stage + used) + t.tile[3 * tile] * per_step, &taps, t, tile,
-                          line, doubt)
-            used += bytes
-        step(rows, &at, 1)
+            if pair:
+                next_row = stage + used + bytes
+            make_tile(<pixel_t*>(stage + used), <pixel_t*>next_row, &taps, &next_, t, tile, line,
+                      doubt)
+            used += room
+        else:
+            if used > 0:
+                stream(block, stage, used)
+                used = 0
+            if pair:
+                next_row = stage + (bytes + 63) // 64 * 64
+            make_tile(<pixel_t*>stage, <pixel_t*>next_row, &taps, &next_, t, tile, line, doubt)
+            stream(row, stage, bytes)
+            if pair:
+                stream(row + rows.dst_h, next_row, bytes)
+        step(rows, &at, 2 if pair else 1)
+        first += 2 if pair else 1
     if used > 0:
         stream(block, stage, used)
+
+
+cdef void run_rows(const Table* t, const Rows* rows, const Axis* d, const Axis* h, pixel_t* to,
+                   const char* source, Py_ssize_t first, Py_ssize_t last, char* scratch,
+                   char* stage, work_t like) noexcept nogil:
+    """Compute the rows `first` to `last` - 1, block by block, and a block tile by tile."""
+    cdef Py_ssize_t block = last - first if t.tiles == 1 else BLOCK
+    cdef Py_ssize_t tile, end
+    while first < last:
+        end = min(first + block, last)
+        for tile in range(t.tiles):
+            run_tile(t, rows, d, h, to, source, first, end, tile, <work_t*>scratch, stage)
+        first = end
     if stage != NULL:
         stream_end()
 
@@ -581,21 +888,15 @@ cdef class Plan:
             t.kind = COPY
         else:
             t.kind = ELEMENTS
-            if spacing != channels or channels >= MANY_CHANNELS:
-                t.kind = PIXELS
-            elif not plain and total >= t.lanes:
+            if plain:
+                pass
+            elif channels >= t.lanes and (spacing != channels or channels >= MANY_CHANNELS):
+                t.kind = CHANNELS
+            elif spacing == channels and self.find_windows((total + t.lanes - 1) // t.lanes):
+                t.kind = WINDOWS
                 steps = (total + t.lanes - 1) // t.lanes
-                t.base = <int64_t*>self.allocate(steps * sizeof(int64_t))
-                t.order = <uint8_t*>self.allocate(steps * UPSHAPE_VECTOR_BYTES)
-                # The line goes on past its end by a pixel and a vector.
-                if windows(t.low, t.width, channels, work, UPSHAPE_VECTOR_BYTES,
-                           t.source_width * channels * work + UPSHAPE_VECTOR_BYTES,
-                           UPSHAPE_INDEX_BYTES, t.base, t.order):
-                    t.kind = WINDOWS
-                else:
-                    steps = t.width
-                    if channels >= t.lanes:
-                        t.kind = PIXELS
+            elif channels >= t.lanes:
+                t.kind = CHANNELS
             t.u = <char*>self.allocate(max(steps * t.lanes, t.width) * work)
             t.v = <char*>self.allocate(max(steps * t.lanes, t.width) * work)
             if t.kind == WINDOWS:
@@ -603,10 +904,83 @@ cdef class Plan:
                     e = min(k * t.lanes, total - t.lanes)
                     for lane in range(t.lanes):
                         self.set_weight(k * t.lanes + lane, t.t[(e + lane) // channels])
+                self.find_even(steps)
             else:
                 for x in range(t.width):
                     self.set_weight(x, t.t[x])
         self.cut_tiles(steps)
+
+    cdef bint find_windows(self, Py_ssize_t steps) except -1:
+        """Fill base, upper and order; return whether every vector's sources fit into windows."""
+        cdef Table* t = &self.table
+        cdef Py_ssize_t lanes = t.lanes, channels = t.channels
+        cdef Py_ssize_t total = t.width * channels, source = t.source_width * channels
+        cdef Py_ssize_t unit = UPSHAPE_VECTOR_BYTES // lanes // UPSHAPE_INDEX_BYTES
+        cdef Py_ssize_t k, lane, first, at, step, base, x, j, half
+        cdef Py_ssize_t[2] least, most
+        cdef uint8_t* order
+        if total < lanes or source < lanes:
+            return False
+        t.base = <int64_t*>self.allocate(steps * sizeof(int64_t))
+        t.upper = <int64_t*>self.allocate(steps * sizeof(int64_t))
+        t.order = <uint8_t*>self.allocate(2 * steps * UPSHAPE_VECTOR_BYTES)
+        memset(t.order, 0, 2 * steps * UPSHAPE_VECTOR_BYTES)
+        # First whether one window holds both neighbours of every vector, then whether two do.
+        for half in range(2):
+            t.apart = half == 1
+            for k in range(steps):
+                first = min(k * lanes, total - lanes)
+                for step in range(2):
+                    least[step] = source
+                    most[step] = 0
+                    for lane in range(lanes):
+                        x = (first + lane) // channels
+                        j = min(t.low[x] + step, t.source_width - 1) * channels
+                        j += first + lane - x * channels
+                        least[step] = min(least[step], j)
+                        most[step] = max(most[step], j)
+                if not t.apart:
+                    least[0] = least[1] = min(least[0], least[1])
+                    most[0] = most[1] = max(most[0], most[1])
+                if most[0] - least[0] >= lanes or most[1] - least[1] >= lanes:
+                    break
+                t.base[k] = min(least[0], source - lanes)
+                t.upper[k] = min(least[1], source - lanes)
+                for step in range(2):
+                    base = t.upper[k] if step else t.base[k]
+                    order = t.order + (2 * k + step) * UPSHAPE_VECTOR_BYTES
+                    for lane in range(lanes):
+                        x = (first + lane) // channels
+                        j = min(t.low[x] + step, t.source_width - 1) * channels
+                        j += first + lane - x * channels - base
+                        for at in range(unit):
+                            order[(lane * unit + at) * UPSHAPE_INDEX_BYTES] = (
+                                <uint8_t>(j * unit + at))
+            else:
+                return True
+        return False
+
+    cdef int find_even(self, Py_ssize_t steps) except -1:
+        """Find the longest stretch of vectors that differ in where their windows begin alone."""
+        cdef Table* t = &self.table
+        cdef Py_ssize_t bytes = UPSHAPE_VECTOR_BYTES
+        cdef Py_ssize_t whole = t.width * t.channels // t.lanes  # the last one may be moved back
+        cdef Py_ssize_t k, begin = 0
+        t.even = t.odd = t.advance = 0
+        for k in range(1, whole + 1):
+            if (k < whole and t.base[k] - t.base[k - 1] == t.upper[k] - t.upper[k - 1]
+                    and (k == begin + 1
+                         or t.base[k] - t.base[k - 1] == t.base[begin + 1] - t.base[begin])
+                    and memcmp(t.order + 2 * k * bytes, t.order + 2 * begin * bytes, 2 * bytes) == 0
+                    and memcmp(t.u + k * bytes, t.u + begin * bytes, bytes) == 0
+                    and memcmp(t.v + k * bytes, t.v + begin * bytes, bytes) == 0):
+                continue
+            if k - begin > max(1, t.odd - t.even):
+                t.even = begin
+                t.odd = k
+                t.advance = t.base[begin + 1] - t.base[begin]
+            begin = k
+        return 0
 
     cdef int set_axis(self, Axis* axis, tuple given) except -1:
         cdef int64_t[::1] low = given[0]
@@ -655,18 +1029,21 @@ cdef class Plan:
             t.tile[3 * j] = first
             t.tile[3 * j + 1] = low
             t.tile[3 * j + 2] = high
-            t.room = max(t.room, (high - low) * t.channels)
+            if t.kind != WINDOWS and t.kind != CHANNELS:
+                t.room = max(t.room, (high - low) * t.channels)
         t.tile[3 * t.tiles] = steps
         t.room += t.channels + 2 * t.lanes
         t.room += t.room % 2  # what follows it holds Py_ssize_t
-        self.scratch = t.room * (8 if self.element == 8 else 4) + (each + 1) * sizeof(Py_ssize_t)
+        self.scratch = t.room * (8 if self.element == 8 else 4)
+        self.scratch += 2 * (each + 1) * sizeof(Py_ssize_t)
         self.scratch = (self.scratch + 63) // 64 * 64
-        self.stage = max((each + 1) * per_step * self.element, 4 * NARROW) + UPSHAPE_VECTOR_BYTES
+        self.stage = max(2 * (each + 1) * per_step * self.element, GATHERED) + 128
         self.stage = (self.stage + 63) // 64 * 64
         return 0
 
     def __dealloc__(self):
         PyMem_RawFree(self.table.base)
+        PyMem_RawFree(self.table.upper)
         PyMem_RawFree(self.table.order)
         PyMem_RawFree(self.table.u)
         PyMem_RawFree(self.table.v)
@@ -675,7 +1052,7 @@ cdef class Plan:
     @property
     def kind(self):
         """How rows are spread."""
-        return ["copy", "windows", "elements", "pixels"][<int>self.table.kind]
+        return ["copy", "windows", "channels", "elements"][<int>self.table.kind]
 
     def run(self, cnp.ndarray source not None, cnp.ndarray result not None, int threads):
         """Fill `result` from `source`, on so many threads.

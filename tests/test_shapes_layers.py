@@ -142,8 +142,8 @@ def test_round_trips_with_the_remainder_are_exact():
 
 def test_pooling_counts_the_windows():
     for k, s, p, d in GRID:
-        if 2 * p > d * (k - 1) + 1:
-            with pytest.raises(ValueError, match="at most half of the effective kernel"):
+        if 2 * p > k:
+            with pytest.raises(ValueError, match="at most half of kernel_size"):
                 Pool(k, s, p, d)
             continue
         for mode in (False, True):
@@ -203,7 +203,7 @@ def test_symbolic_sizes_agree_with_integers():
     i = symbols.i
     for k, s, p, d in GRID[::7]:
         layers = [Conv(k, s, p, d), ConvTranspose(k, s, p, 0, d), ConvTranspose(k, s, p, s - 1, d)]
-        if 2 * p <= d * (k - 1) + 1:
+        if 2 * p <= k:
             layers += [Pool(k, s, p, d), Pool(k, s, p, d, True)]
         layers += [Interpolate(scale_factor=Fraction(k, s))]
         for layer in layers:
@@ -331,9 +331,9 @@ class Traced:
         return layer, options
 
 
-def test_a_traced_size_gets_the_layer_of_its_axis():
+def test_a_traced_size_gets_the_layer_and_answers_itself():
     assert Conv(3)(Traced()) == (Conv(3), {})
-    assert Conv((3, 3))(Traced()) == (Conv(3), {})
+    assert Conv((3, 3))(Traced()) == (Conv((3, 3)), {})
     assert Pool(2)((Traced(), 12)) == ((Pool(2), {}), 6)
     wanted = Traced()
     assert ConvTranspose(3)(Traced(), output_size=wanted) == (
@@ -342,8 +342,6 @@ def test_a_traced_size_gets_the_layer_of_its_axis():
     )
     assert ConvTranspose(3)(Traced()) == (ConvTranspose(3), {"output_size": None})
     assert Interpolate(size=wanted).size is wanted
-    with pytest.raises(TypeError, match=r"its axes differ.*layer.axes\[0\]"):
-        Conv((3, 5))(Traced())
 
 
 def test_exact_factors_are_the_floats_that_are_meant_exactly():
@@ -605,10 +603,10 @@ def test_every_public_name_is_there_and_others_are_not():
 
 # Far beyond the grid.
 
-large = st.integers(1, 2**40)
+large = st.integers(1, 2**30)
 
 
-@given(large, large, large, st.integers(0, 2**40), large)
+@given(large, large, large, st.integers(0, 2**30), large)
 def test_large_sizes_obey_the_relation(i, k, s, p, d):
     conv = Conv(k, s, p, d)
     i += conv.minimum - 1

@@ -123,7 +123,11 @@ def _rounds(step: Step, n: int) -> tuple[bool, str] | None:
     if step.kind == "//":
         size = _at(step.args[0], n)
         rest = size % step.args[1]
-        return (True, f"The division {size} // {step.args[1]} leaves a rest of {rest}.") if rest else None
+        return (
+            (True, f"The division {size} // {step.args[1]} leaves a rest of {rest}.")
+            if rest
+            else None
+        )
     if step.kind != "layer" or len(step.args) > 1 or step.is_transposed:
         return None
     size, made = _at(step.args[0], n), _at(step, n)
@@ -162,15 +166,12 @@ def _why(answer: Answer, condition: Condition, failing: Step | None, n: int) -> 
     values = [_at(arg, n) for arg in failing.args]
     if not failing.is_join:
         return _wrapped(f"{failing.told()} gets size {values[0]}, but {condition.tell(n)}.")
-    met = [
-        f"{value} ({_origin(arg)})" for value, arg in zip(values, failing.args, strict=True)
-    ]
-    text = _wrapped(
-        f"The join at step {failing.place} met {', '.join(met[:-1])} and {met[-1]}."
-    )
+    met = [f"{value} ({_origin(arg)})" for value, arg in zip(values, failing.args, strict=True)]
+    text = _wrapped(f"The join at step {failing.place} met {', '.join(met[:-1])} and {met[-1]}.")
     # What all sides share cannot tell them apart.
-    behind = [ancestors([arg]) if isinstance(arg, Step) else set() for arg in failing.args]
-    differ = set().union(*behind) - set.intersection(*behind)
+    behind = [ancestors([arg] if isinstance(arg, Step) else []) for arg in failing.args]
+    shared: set[Step] = set.intersection(*behind)
+    differ = set().union(*behind) - shared
     own = sorted(differ, key=lambda step: step.number)
     rounded = [told for step in own if (told := _rounds(step, n)) is not None]
     blamed = [told for apart, told in rounded if apart] or [told for _, told in rounded]
@@ -180,13 +181,11 @@ def _why(answer: Answer, condition: Condition, failing: Step | None, n: int) -> 
             for step in own
             if step.kind == "layer" and _at(step.args[0], n) != _at(step, n)
         ]
-        told = "No floor drops a pixel on the way"
+        summary = "No layer rounds on the way"
         if changes:
-            told += "; the sizes change in " + ", ".join(changes[-MOST_BLAMED:])
-        return text + _wrapped(told + ".")
-    for told in blamed[-MOST_BLAMED:]:
-        text += _wrapped(told)
-    return text
+            summary += "; the sizes change in " + ", ".join(changes[-MOST_BLAMED:])
+        return text + _wrapped(summary + ".")
+    return text + [line for told in blamed[-MOST_BLAMED:] for line in _wrapped(told)]
 
 
 def _remedies(answer: Answer, failing: Step | None, n: int) -> list[str]:
@@ -232,7 +231,9 @@ def _calls(answer: Answer, n: int) -> list[str]:
                     f"(output_padding={padding})"
                 )
             else:
-                told.append(f"Interpolate(size={wanted}) at step {step.place} in place of {step.name}")
+                told.append(
+                    f"Interpolate(size={wanted}) at step {step.place} in place of {step.name}"
+                )
         if told:
             return ["; ".join(told) + f"; then {n} is taken as it is"]
     return []

@@ -52,6 +52,8 @@ class Expression:
     def fraction(cls, rise: int, constant: int, run: int, floored: bool) -> Expression:
         """Return ``(rise * i + constant) / run``, or its floor."""
         numerator = cls(constant, ((INPUT, rise),) if rise else ())
+        if floored and rise > 0 and -run < constant < run > 1:
+            return cls(0, ((("floor", numerator, run), 1),))
         if floored or rise % run == 0 == constant % run:
             return numerator // run
         return cls(0, ((("over", numerator, run), 1),))
@@ -91,7 +93,7 @@ class Expression:
         return self + Expression.of(other) * -1
 
     def __rsub__(self, other: Any) -> Expression:
-        return self * -1 + other
+        return Expression.of(other) - self
 
     def __floordiv__(self, divisor: Any) -> Expression:
         d = int(divisor)
@@ -118,7 +120,8 @@ class Expression:
         if len(inside) == 1 and inside[0][0][0] == "floor" and inside[0][1] == 1:
             # floor((floor(e / b) + c) / d) = floor((e + b c) / (b d))
             _, numerator, b = inside[0][0]
-            return outside + (numerator + b * constant) // (b * d)
+            merged: Expression = (numerator + b * constant) // (b * d)
+            return outside + merged
         return outside + Expression(0, ((("floor", Expression(constant, inside), d), 1),))
 
     def __mod__(self, divisor: Any) -> Expression:

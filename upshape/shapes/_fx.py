@@ -6,13 +6,14 @@ imported here alone, and only to trace; no tensor is made.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ._external import layer_of
 from ._numbers import is_traced
 from ._quasilinear import Function
-from ._size import Size, Step, maximum
+from ._size import Size, Step, Trace, maximum, minimum
 from ._solve import same
 from .layers import Conv, ConvTranspose, Interpolate, Pool
 
@@ -97,7 +98,9 @@ class _Plain:
 
     def __call__(self, i: int) -> Any:
         if i < self.minimum:
-            raise ValueError(f"{self.name}: input size {i} is too small; it takes {self.minimum} or more")
+            raise ValueError(
+                f"{self.name}: input size {i} is too small; it takes {self.minimum} or more"
+            )
         return self.formula(i)
 
     def __repr__(self) -> str:
@@ -135,12 +138,9 @@ class TorchNetwork:
 
     def _survey(self) -> None:
         """Find out what cannot be read, by following one traced size."""
-        from ._size import Trace
-
-        try:
+        # Whatever goes wrong otherwise is for whoever calls the network to see.
+        with contextlib.suppress(TypeError, ValueError, ZeroDivisionError):
             self._follow(Trace().input)
-        except (TypeError, ValueError, ZeroDivisionError):
-            pass  # whoever calls the network gets to see it
         self.unread = tuple(self._lost)
 
     def __call__(self, x: Any) -> Any:
@@ -206,15 +206,15 @@ def trace(model: Any, read: Mapping[Any, Callable[..., Any]] | None = None) -> T
     """
     import torch.fx
 
-    read = dict(read or {})
+    known = dict(read or {})
 
-    class Tracer(torch.fx.Tracer):  # type: ignore[misc]
+    class Tracer(torch.fx.Tracer):
         def is_leaf_module(self, module: Any, name: str) -> bool:
-            if type(module) in read or name in read or layer_of(module) is not None:
+            if type(module) in known or name in known or layer_of(module) is not None:
                 return True
             return bool(super().is_leaf_module(module, name))
 
-    functions = tuple(key for key in read if callable(key) and not isinstance(key, type))
+    functions = tuple(key for key in known if callable(key) and not isinstance(key, type))
     try:
         graph = Tracer(autowrap_functions=functions).trace(model)
     except Exception as error:  # whatever a model's own code makes of proxies
@@ -223,7 +223,7 @@ def trace(model: Any, read: Mapping[Any, Callable[..., Any]] | None = None) -> T
             "whose code depends on its input in from_torch(model, read={module class: function of "
             "the size}), or write the network as a function of a size"
         ) from error
-    return TorchNetwork(graph, model, read)
+    return TorchNetwork(graph, model, known)
 
 
 def _rank_of(modules: Mapping[str, Any]) -> int:
@@ -327,7 +327,8 @@ class _Run:
         if isinstance(x, tuple | list):
             if len(x) != self.rank:
                 raise ValueError(
-                    f"from_torch: {self.network.__name__} has {self.rank} spatial axes, got sizes {x!r}"
+                    f"from_torch: {self.network.__name__} has {self.rank} spatial axes, "
+                    f"got sizes {x!r}"
                 )
             return tuple(x)
         axis = x._trace.axis if isinstance(x, Size) else None
@@ -359,7 +360,9 @@ class _Run:
             return size._through(layer, output_size=output_size, label=self.label)
         return layer(size) if output_size is None else layer(size, output_size)
 
-    def each(self, sizes: Sequence[Any], action: Callable[[int], Any], keys: Sequence[Any]) -> tuple[Any, ...]:
+    def each(
+        self, sizes: Sequence[Any], action: Callable[[int], Any], keys: Sequence[Any]
+    ) -> tuple[Any, ...]:
         """Return what becomes of every axis; axes that are alike share the result."""
         made: dict[Any, Any] = {}
         found = []
@@ -441,7 +444,8 @@ class _Run:
             numbers = {size for size in sizes if not (broadcast and size == 1)}
             if len(numbers) > 1:
                 raise ValueError(
-                    f"{self.label}: {what} of the sizes {', '.join(map(str, sizes))}, which do not agree"
+                    f"{self.label}: {what} of the sizes {', '.join(map(str, sizes))}, "
+                    "which do not agree"
                 )
             return max(sizes)
         kept = [size for size in sizes if not (broadcast and _constant(size) == 1)]
@@ -537,7 +541,7 @@ class _Run:
 
     def told(self, action: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """Do what the user says that a part does to a size."""
-        maps = [one for one in _all([args, kwargs]) if isinstance(one, Map | Unknown)]
+        maps: list[Any] = [one for one in _all([args, kwargs]) if isinstance(one, Map | Unknown)]
         lost = [one for one in maps if isinstance(one, Unknown)]
         if lost or not maps:
             return lost[0] if lost else self.unread("a part without a feature map")
@@ -555,7 +559,9 @@ class _Run:
     def instance_norm(self, x: Any) -> Any:
         """Demand more than one pixel, which PyTorch does of what it normalises by itself."""
         if isinstance(x, Map) and not any(size is None for size in x.sizes):
-            distinct = list({id(size) if is_traced(size) else size: size for size in x.sizes}.values())
+            distinct = list(
+                {id(size) if is_traced(size) else size: size for size in x.sizes}.values()
+            )
 
             def mask(*functions: Function) -> Function:
                 held = Function.constant(0)
@@ -604,7 +610,7 @@ class _Run:
         if lost or len(padding) > 2 * len(x.sizes) + 2:
             return lost[0] if lost else self.unread("pad of the batch axis")
         changes: list[Any] = [None] * len(x.sizes)
-        sizes = list(x.sizes)
+        sizes: list[Any] = list(x.sizes)
         for number in range(0, min(len(padding), 2 * len(sizes)), 2):
             left, right = padding[number], padding[number + 1]
             place = len(sizes) - 1 - number // 2
@@ -646,11 +652,14 @@ class _Run:
             return self.unread(f"{name} after an unknown number of channels")
         if any(size is None for size in sizes):
             raise ValueError(
-                f"{self.label}: {name} after a flatten needs the sizes of all axes; solve without axis="
+                f"{self.label}: {name} after a flatten needs the sizes of all axes; solve "
+                "without axis="
             )
         if not sizes:
             if channels != features:
-                raise ValueError(f"{self.label}: {name} gets {channels} features, it takes {features}")
+                raise ValueError(
+                    f"{self.label}: {name} gets {channels} features, it takes {features}"
+                )
             return Vector((made,))
         told = f"it takes {features} features, from {channels} channels"
         rest, area = features % channels, features // channels
@@ -708,7 +717,8 @@ class _Run:
         factors = [_whole(one) for one in _entries(factor, count)]
         layers = [Interpolate(scale_factor=one) for one in factors]
         keys = [
-            (id(old) if is_traced(old) else old, one) for old, one in zip(x.sizes, factors, strict=True)
+            (id(old) if is_traced(old) else old, one)
+            for old, one in zip(x.sizes, factors, strict=True)
         ]
         return x.with_sizes(
             self.each(x.sizes, lambda place: self.through(layers[place], x.sizes[place]), keys)
@@ -772,8 +782,8 @@ class _Run:
         if name == "flatten":
             return self.flatten(x, argument(0, "start_dim", 0), argument(1, "end_dim", -1))
         if name in ("view", "reshape"):
-            shape = rest[0] if rest and isinstance(rest[0], tuple | list) else rest
-            return self.viewed(x, list(shape) or list(kwargs.get("shape", [])))
+            shape = list(rest[0]) if rest and isinstance(rest[0], tuple | list) else rest
+            return self.viewed(x, shape or list(kwargs.get("shape", [])))
         if name == "squeeze":
             return self.squeezed(x, argument(0, "dim"))
         if name in ("chunk", "split", "tensor_split"):
@@ -806,10 +816,12 @@ class _Run:
     def numbers(self, name: str, args: Any, kwargs: Any, target: Any) -> Any:
         """Compute with sizes and other numbers."""
         if name in ("sym_max", "sym_min") or target in (max, min):
-            from ._size import minimum
-
             return maximum(*args) if "max" in name else minimum(*args)
-        if callable(target) and getattr(target, "__module__", "") in ("_operator", "builtins", "math"):
+        if callable(target) and getattr(target, "__module__", "") in (
+            "_operator",
+            "builtins",
+            "math",
+        ):
             return target(*args, **kwargs)
         if name in ("tuple", "list", "Size"):
             return tuple(args[0])
@@ -877,7 +889,10 @@ class _Run:
         """Concatenate: along the channels the sizes must agree, along an axis they add up."""
         if not isinstance(maps, tuple | list):
             return self.unread("cat of a number of feature maps that is not fixed")
-        maps = [Map(_padded(one.shape, self.rank), None) if isinstance(one, _Tensor) else one for one in maps]
+        maps = [
+            Map(_padded(one.shape, self.rank), None) if isinstance(one, _Tensor) else one
+            for one in maps
+        ]
         if all(isinstance(one, Vector) for one in maps):
             totals = [one.factors[0] if len(one.factors) == 1 else None for one in maps]
             return Vector((None,) if None in totals else (sum(totals),))
@@ -900,13 +915,17 @@ class _Run:
         for one in known:
             total = None if total is None or one.sizes[axis] is None else total + one.sizes[axis]
         # The other axes must agree; this one does not take part.
-        others = [one.with_sizes([s for n, s in enumerate(one.sizes) if n != axis]) for one in known]
+        others = [
+            one.with_sizes([s for n, s in enumerate(one.sizes) if n != axis]) for one in known
+        ]
         joined = self.join(others, "torch.cat", False, channels).sizes if dims > 3 else ()
         return Map((*joined[:axis], total, *joined[axis:]), channels)
 
     def elementwise(self, name: str, args: Any, kwargs: Any) -> Any:
         """Join what is added, multiplied or compared; numbers take no part."""
-        parts = [one for one in _all([args, kwargs]) if isinstance(one, Map | Unknown | _Tensor | Vector)]
+        parts = [
+            one for one in _all([args, kwargs]) if isinstance(one, Map | Unknown | _Tensor | Vector)
+        ]
         if name in ("max", "min") and len(parts) == 1:
             dim = args[1] if len(args) > 1 else kwargs.get("dim")
             made = self.reduced(parts[0], dim, bool(kwargs.get("keepdim", False)))
@@ -957,7 +976,9 @@ class _Run:
         if all(_constant(size) == 1 for size in x.sizes):
             if dim is None:
                 return Vector((x.channels,))
-            places = {p % (len(x.sizes) + 2) for p in (dim if isinstance(dim, tuple | list) else [dim])}
+            places = {
+                p % (len(x.sizes) + 2) for p in (dim if isinstance(dim, tuple | list) else [dim])
+            }
             left = [size for n, size in enumerate(x.sizes) if n + 2 not in places]
             return Map(left, x.channels) if left else Vector((x.channels,))
         return self.unread("squeeze")
@@ -985,7 +1006,11 @@ class _Run:
             layer = Pool(_entry(k), s, 0, 1, bool(argument(3, "ceil_mode", False)))
         elif name.startswith("avg_pool"):
             layer = Pool(
-                _entry(k), s, _entry(argument(2, "padding", 0)), 1, bool(argument(3, "ceil_mode", False))
+                _entry(k),
+                s,
+                _entry(argument(2, "padding", 0)),
+                1,
+                bool(argument(3, "ceil_mode", False)),
             )
         elif name.startswith(("max_pool", "boolean_dispatch")):
             layer = Pool(
@@ -1067,8 +1092,6 @@ def _cropped(size: Any, cut: slice) -> Any:
             return default
         if not is_traced(value) and value < 0:
             return maximum(size + value, 0)
-        from ._size import minimum
-
         return minimum(value, size)
 
     length = bound(cut.stop, size) - bound(cut.start, 0)
@@ -1089,5 +1112,3 @@ def _product_is(functions: Sequence[Function], number: int) -> Function:
             if not (one.is_constant and one.tail.at(0) == 0):
                 held = held.either(one.both(_product_is(rest, number // divisor)))
     return held
-
-

@@ -1,6 +1,6 @@
 """Exact arithmetic of the functions that sizes are, and of the sets that they cut out.
 
-A line is a quasi-linear function on all integers: f(i + M) = f(i) + R, with a period M and a rise R;
+A line is a quasi-linear function on all integers: f(i + M) = f(i) + R, with period M and rise R;
 the offsets f(0), ..., f(M-1) say the rest. A `Function` on 1, 2, 3, ... is a line from some place
 on, and finitely many other lines before it (where a maximum changes from one size to the other).
 These are closed under + - and //, %, * by ints, under minimum and maximum, and the i at which one
@@ -12,6 +12,7 @@ Offsets are int64 where a bound known beforehand says that they fit, and Python 
 
 from __future__ import annotations
 
+import itertools
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
@@ -88,7 +89,7 @@ class Line:
 
     @classmethod
     def explicit(cls, start: int, values: Table, bound: int) -> Line:
-        """Return a line that takes these values from `start` on, for as many places as there are."""
+        """Return a line that takes these values from `start` on, as far as they reach."""
         return cls(len(values), 0, np.roll(values, start % len(values)), bound).reduced()
 
     def at(self, i: int) -> int:
@@ -130,6 +131,8 @@ class Line:
     def reduced(self) -> Line:
         """Return the same function with its least period."""
         period, rise, offsets = self.period, self.rise, self.offsets
+        if period > 1 and self.bound + abs(rise) >= SAFE:
+            offsets = offsets.astype(object)
         for prime in _primes(period):
             while period % prime == 0 and rise % prime == 0:
                 step, slope = period // prime, rise // prime
@@ -160,7 +163,7 @@ class Line:
         """Return f * number."""
         if number == 0:
             return Line.constant(0)
-        bound = self.bound * abs(number)
+        bound = max(self.bound, 1) * abs(number)
         offsets = self.offsets if bound < SAFE else self.offsets.astype(object)
         return Line(self.period, self.rise * number, offsets * number, bound)
 
@@ -318,7 +321,9 @@ class Function:
         return self.line_at(i).at(i)
 
     def _map(self, action: Callable[[Line, int, int | None], Line]) -> Function:
-        return self._built((start, action(line, start, stop)) for start, stop, line in self.stretches())
+        return self._built(
+            (start, action(line, start, stop)) for start, stop, line in self.stretches()
+        )
 
     def _with(
         self, other: Function, action: Callable[[Line, Line, int, int | None], Iterable[Stretch]]
@@ -353,10 +358,10 @@ class Function:
     def __sub__(self, other: Any) -> Function:
         if isinstance(other, Function):
             return self._simple(other * -1, _added)
-        return self + -other
+        return self + -_int(other)
 
     def __rsub__(self, other: Any) -> Function:
-        return self * -1 + other
+        return (self * -1).__add__(other)
 
     def __mul__(self, other: Any) -> Function:
         number = _int(other)
@@ -493,7 +498,7 @@ def _points(points: list[int], start: int) -> Iterator[Stretch]:
         if first > start:
             yield start, zero
         values = np.zeros(last - first + 1, np.int64)
-        values[np.array(points, dtype=object) - first if last >= SAFE else np.array(points) - first] = 1
+        values[[point - first for point in points]] = 1
         yield first, Line.explicit(first, values, 1)
         yield last + 1, zero
         return
@@ -592,7 +597,7 @@ class SizeSet:
         return not self.residues
 
     def head(self) -> Iterator[tuple[int, int, int, Table]]:
-        """Yield the stretches below the threshold that have elements: start, stop, period, residues."""
+        """Yield what lies below the threshold, as (start, stop, period, residues)."""
         for number, (start, stop, line) in enumerate(self.mask.stretches()):
             end = self.threshold if stop is None else min(stop, self.threshold)
             if start < end and len(self._residues_of(number)):
@@ -626,9 +631,16 @@ class SizeSet:
                 if head:
                     parts.append("{" + ", ".join(map(str, head)) + "}")
                     head = []
+                if stop - start <= period:
+                    few = list(itertools.islice(self.from_to(start, stop), 8))
+                    count = int(self.mask.line_at(start).over(start, stop - start).sum())
+                    ends = f"..., {self.previous(stop - 1)} ({count} sizes)"
+                    parts.append("{" + ", ".join(map(str, few)) + f", {ends}" + "}")
+                    continue
                 last = self.previous(stop - 1)
                 low = self.next(start)
-                assert last is not None and low is not None
+                assert last is not None
+                assert low is not None
                 if len(residues) == 1:
                     low, last = (low - low % period) // period, (last - last % period) // period
                 parts.append(
@@ -651,7 +663,9 @@ class SizeSet:
                     told = ", ".join(_progression(modulus, [member]) for member in members)
                     parts.append("{" + f"{told} : n >= {low}" + "}")
             else:
-                parts.append("{" + f"n : n >= {firsts[0]}" + _condition(modulus, self.residues) + "}")
+                parts.append(
+                    "{" + f"n : n >= {firsts[0]}" + _condition(modulus, self.residues) + "}"
+                )
         return " | ".join(parts) if parts else "{}"
 
 

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import sympy
 from sympy.printing.pretty.stringpict import prettyForm
 
 from ._quasilinear import SizeSet
-from .symbols import i
 
 __all__ = ["as_sympy"]
 
 MOST_LISTED = 64  # elements or classes that are listed one by one; more become a condition
 
 
-class Progression(sympy.Range):
+LATEX = {
+    "{": r"\left\{",
+    "}": r"\right\}",
+    " mod ": r" \bmod ",
+    " not in ": r" \notin ",
+    " in ": r" \in ",
+    ">=": r"\geq",
+    "<=": r"\leq",
+    "|": r"\cup",
+}
+
+
+class Progression(sympy.Range):  # type: ignore[misc]
     """The residue class {m n + r : n >= n0}: a SymPy Range without end, printed as a class."""
 
     def _parts(self) -> tuple[int, int, int]:
@@ -35,8 +47,8 @@ class Progression(sympy.Range):
         return prettyForm(told.replace(">=", "≥") if printer._use_unicode else told)
 
     def _latex(self, printer: Any) -> str:
-        told = self._sympystr(printer)[1:-1].replace(" n", r"\,n").replace(">=", r"\geq")
-        return r"\left\{" + told.replace(":", r"\;\middle|\;") + r"\right\}"
+        told = self._sympystr(printer)[1:-1].replace(">=", r"\geq")
+        return r"\left\{" + told.replace(" : ", r" \;\middle|\; ") + r"\right\}"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, sympy.Range) and self.args == other.args
@@ -46,6 +58,43 @@ class Progression(sympy.Range):
 
     def __hash__(self) -> int:
         return hash(sympy.Range(*self.args))
+
+
+class Sizes(sympy.Set):  # type: ignore[misc]
+    """Sizes of too many classes to be listed: a set that knows its elements."""
+
+    is_iterable = True
+
+    def __new__(cls, sizes: SizeSet, start: int, stop: Any) -> Any:
+        """Return the part of `sizes` from `start` on, below `stop`."""
+        made = sympy.Basic.__new__(cls, sympy.Integer(start), sympy.sympify(stop))
+        made._sizes = sizes
+        return made
+
+    def _hashable_content(self) -> Any:
+        return (*self.args, id(self._sizes))
+
+    def _contains(self, other: Any) -> Any:
+        if other.is_Integer:
+            inside = int(other) in self._sizes and self.args[0] <= other < self.args[1]
+            return sympy.true if inside else sympy.false
+        return sympy.false if other.is_integer is False else None
+
+    def __iter__(self) -> Iterator[Any]:
+        stop = None if self.args[1] == sympy.oo else int(self.args[1])
+        return map(sympy.Integer, self._sizes.from_to(int(self.args[0]), stop))
+
+    def _sympystr(self, printer: Any) -> str:
+        return str(self._sizes)
+
+    def _pretty(self, printer: Any) -> Any:
+        return prettyForm(str(self._sizes))
+
+    def _latex(self, printer: Any) -> str:
+        told = str(self._sizes)
+        for plain, latex in LATEX.items():
+            told = told.replace(plain, latex)
+        return told
 
 
 def as_sympy(sizes: SizeSet) -> Any:
@@ -60,24 +109,13 @@ def as_sympy(sizes: SizeSet) -> Any:
                 first = start + (residue - start) % period
                 parts.append(sympy.Range(first, stop, period))
         else:
-            parts.append(_by_condition(sympy.Range(start, stop), period, residues.tolist()))
+            parts.append(Sizes(sizes, start, stop))
     if single:
         parts.insert(0, sympy.FiniteSet(*single))
     if len(sizes.residues) <= MOST_LISTED:
         parts += [Progression(first, sympy.oo, sizes.modulus) for first in sizes.firsts()]
     else:
-        base = Progression(sizes.threshold, sympy.oo, 1)
-        parts.append(_by_condition(base, sizes.modulus, sizes.residues))
+        parts.append(Sizes(sizes, sizes.threshold, sympy.oo))
     if not parts:
         return sympy.S.EmptySet
     return parts[0] if len(parts) == 1 else sympy.Union(*parts, evaluate=False)
-
-
-def _by_condition(base: Any, modulus: int, residues: Any) -> Any:
-    rest = sympy.Mod(i, modulus)
-    missing = modulus - len(residues)
-    if missing < len(residues):
-        inside = set(residues)
-        classes = sympy.FiniteSet(*(r for r in range(modulus) if r not in inside))
-        return sympy.ConditionSet(i, sympy.Not(sympy.Contains(rest, classes)), base)
-    return sympy.ConditionSet(i, sympy.Contains(rest, sympy.FiniteSet(*residues)), base)

@@ -37,8 +37,9 @@ class Condition:
 class Step:
     """One step of a network: what is done, and to which earlier steps or ints.
 
-    kind: "input"; "layer" (through `layer`, the second argument being the size it is to reach, if
-    any); "join"; "broadcast" (a join in which a size of 1 agrees with every other one); "+", "-", "*", "//", "%", "min", "max"; "demand" (a condition, the size goes on).
+    The kinds are "input"; "layer" (with a second argument it is to reach that size); "join";
+    "broadcast" (a join in which a size of 1 agrees with every other one); "demand" (a condition,
+    the size goes on as it is); and "+", "-", "*", "//", "%", "min", "max".
     """
 
     __slots__ = ("args", "function", "kind", "label", "layer", "number", "place")
@@ -61,8 +62,7 @@ class Step:
     def name(self) -> str:
         """What the step is called."""
         if self.layer is not None:
-            name = f"{self.label}: {self.layer!r}" if self.label else repr(self.layer)
-            return name
+            return f"{self.label}: {self.layer!r}" if self.label else repr(self.layer)
         if self.is_join:
             return self.label or "same"
         return self.label or self.kind
@@ -172,18 +172,15 @@ _OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {
 
 
 def _equal(first: Any, second: Any) -> Function:
-    if isinstance(first, Function):
-        return first.equals(second)
-    return Function.of(second).equals(first)
+    return Function.of(first).equals(Function.of(second))
 
 
 def _compatible(first: Any, second: Any) -> Function:
     """Return where two sizes can be broadcast to one another."""
-    first, second = Function.of(first), Function.of(second)
-    agree = first.equals(second)
+    agree = _equal(first, second)
     if agree.is_constant and agree.tail.at(0):
         return agree
-    return agree.either(first.equals(1)).either(second.equals(1))
+    return agree.either(_equal(first, 1)).either(_equal(second, 1))
 
 
 def _broadcast(first: Any, second: Any) -> Any:
@@ -259,6 +256,9 @@ def ancestors(steps: Iterable[Step]) -> set[Step]:
     return found
 
 
+MOST_BLAMED = 8  # steps that an error names one by one
+
+
 def _blame(error: PeriodError, steps: list[Step]) -> str:
     """Say which steps made the period as long as it is."""
     grown: list[tuple[int, Step]] = []
@@ -270,11 +270,22 @@ def _blame(error: PeriodError, steps: list[Step]) -> str:
         if after > before and step.kind != "input":
             grown.append((after // before, step))
     grown.sort(key=lambda one: (-one[0], one[1].number))
-    last = ", ".join(step.told() for step in steps)
-    told = ", ".join(f"{step.told()} by {factor}" for factor, step in grown[:12])
-    if len(grown) > 12:
-        told += f" and {len(grown) - 12} more"
-    told = f"; it grew in {told}" if grown else ""
+    last = ", ".join(step.told() for step in steps[:MOST_BLAMED])
+    if len(steps) > MOST_BLAMED:
+        last += f" and {len(steps) - MOST_BLAMED} more"
+    groups: dict[tuple[str, int], list[Step]] = {}
+    for factor, step in grown:
+        groups.setdefault((step.name, factor), []).append(step)
+    parts = [
+        f"{members[0].told()} by {factor}"
+        if len(members) == 1
+        else f"{name} by {factor}, {len(members)} times"
+        for (name, factor), members in groups.items()
+    ]
+    told = "; ".join(parts[:MOST_BLAMED])
+    if len(parts) > MOST_BLAMED:
+        told += f"; and {len(parts) - MOST_BLAMED} more"
+    told = f"; before, it grew in {told}" if parts else ""
     return (
         f"solve: at {last} the sizes repeat only every {error.period} pixels, above the limit of "
         f"{LIMIT}{told}"
@@ -365,8 +376,8 @@ class Size:
             return axes[axis]
         if any(one != axes[0] for one in axes):
             raise TypeError(
-                f"{layer!r}: its axes differ and a traced size is a single one; solve one axis at a "
-                "time, with solve(network, axis=0) and solve(network, axis=1)"
+                f"{layer!r}: its axes differ and a traced size is a single one; solve one axis at "
+                "a time, with solve(network, axis=0) and solve(network, axis=1)"
             )
         return axes[0]
 
@@ -394,6 +405,8 @@ class Size:
         return self._trace.add(Step(kind, args))
 
     def _operate(self, kind: str, other: Any, swapped: bool = False) -> Any:
+        if isinstance(other, Fraction) and other.denominator == 1:
+            other = other.numerator
         if isinstance(other, Size) or _is_int(other):
             operand = self._operand(other, f"Size {kind}")
             args = (operand, self._step) if swapped else (self._step, operand)
@@ -415,8 +428,8 @@ class Size:
                 return self._then(kind, first, values[1])
             if kind == "*":
                 raise TypeError(
-                    "Size * Size: the product of two sizes is not quasi-linear, so no period decides "
-                    "it; sizes can be multiplied by ints"
+                    "Size * Size: the product of two sizes is not quasi-linear, so no period "
+                    "decides it; sizes can be multiplied by ints"
                 )
             raise TypeError(
                 f"Size {kind} Size: sizes can be divided by ints only, so that the result repeats "
@@ -434,34 +447,34 @@ class Size:
         self._trace.add(step)
         return step
 
-    def __add__(self, other: Any) -> Size:
+    def __add__(self, other: Any) -> Any:
         return self._operate("+", other)
 
-    def __radd__(self, other: Any) -> Size:
+    def __radd__(self, other: Any) -> Any:
         return self._operate("+", other, True)
 
-    def __sub__(self, other: Any) -> Size:
+    def __sub__(self, other: Any) -> Any:
         return self._operate("-", other)
 
-    def __rsub__(self, other: Any) -> Size:
+    def __rsub__(self, other: Any) -> Any:
         return self._operate("-", other, True)
 
-    def __mul__(self, other: Any) -> Size:
+    def __mul__(self, other: Any) -> Any:
         return self._operate("*", other)
 
-    def __rmul__(self, other: Any) -> Size:
+    def __rmul__(self, other: Any) -> Any:
         return self._operate("*", other, True)
 
-    def __floordiv__(self, other: Any) -> Size:
+    def __floordiv__(self, other: Any) -> Any:
         return self._operate("//", other)
 
-    def __rfloordiv__(self, other: Any) -> Size:
+    def __rfloordiv__(self, other: Any) -> Any:
         return self._operate("//", other, True)
 
-    def __mod__(self, other: Any) -> Size:
+    def __mod__(self, other: Any) -> Any:
         return self._operate("%", other)
 
-    def __rmod__(self, other: Any) -> Size:
+    def __rmod__(self, other: Any) -> Any:
         return self._operate("%", other, True)
 
     def __divmod__(self, other: Any) -> tuple[Size, Size]:
@@ -493,7 +506,8 @@ class Size:
     def __bool__(self) -> bool:
         self._refuse(
             "bool(Size)",
-            "to demand something write same(a, b); for a choice write maximum(a, b) or minimum(a, b)",
+            "to demand something write same(a, b); for a choice write shapes.maximum(a, b) or "
+            "shapes.minimum(a, b)",
         )
 
     def _compare(self, sign: str) -> NoReturn:
@@ -565,7 +579,7 @@ def _is_int(value: Any) -> bool:
     return hasattr(value, "__index__") and not isinstance(value, bool)
 
 
-def whole_number(value: Any, what: str) -> int:
+def whole_number(value: Any, what: str, kinds: str = "an int or a Size") -> int:
     """Return an int, or a NumPy or SymPy integer, as an int."""
     if isinstance(value, bool) or type(value).__name__ == "bool_":
         raise TypeError(f"{what} must be an int, got {value!r}")
@@ -577,7 +591,7 @@ def whole_number(value: Any, what: str) -> int:
         return operator.index(value)
     except TypeError:
         raise TypeError(
-            f"{what} must be an int or a Size, got {value!r} ({type(value).__name__})"
+            f"{what} must be {kinds}, got {value!r} ({type(value).__name__})"
         ) from None
 
 

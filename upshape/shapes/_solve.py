@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from functools import cached_property
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from ._size import (
     ancestors,
     whole_number,
 )
+
+if TYPE_CHECKING:
+    from ._explain import Explanation
 
 __all__ = ["Answer", "MendedCall", "Repair", "same", "solve"]
 
@@ -58,11 +61,13 @@ def same(*sizes: Any) -> Any:
     if not sizes:
         raise TypeError("same: one size or more is needed, got none")
     if any(isinstance(size, tuple | list) for size in sizes):
-        if not all(isinstance(size, tuple | list) for size in sizes) or len(
-            {len(size) for size in sizes}
-        ) != 1:
+        if (
+            not all(isinstance(size, tuple | list) for size in sizes)
+            or len({len(size) for size in sizes}) != 1
+        ):
             raise ValueError(
-                f"same: tuples of sizes must all have one entry an axis, got {', '.join(map(repr, sizes))}"
+                "same: tuples of sizes must all have one entry an axis, got "
+                f"{', '.join(map(repr, sizes))}"
             )
         return tuple(same(*axis) for axis in zip(*sizes, strict=True))
     traced = next((size for size in sizes if isinstance(size, Size)), None)
@@ -205,7 +210,7 @@ def _leaves(result: Any) -> Iterator[Any]:
 def _input_size(n: Any, what: str) -> int:
     if isinstance(n, Size):
         raise TypeError(f"{what}: the size must be an int, got a traced Size")
-    number = whole_number(n, f"{what}: the size")
+    number = whole_number(n, f"{what}: the size", "an int")
     if number < 1:
         raise ValueError(f"{what}: the size must be at least 1, got {number}")
     return number
@@ -283,12 +288,10 @@ class Answer:
     >>> from upshape.shapes import Pool, same, solve
     >>> answer = solve(lambda x: same(2 * Pool(2)(x), 3 * Pool(3)(x)))
     >>> answer
-    Answer(inputs={3} | {6 n : n >= 1}, output=i)
+    Answer(inputs={6 n, 6 n + 1 : n >= 1}, output=2*floor(i/2))
     """
 
-    def __init__(
-        self, trace: Trace, result: Any, name: str, repair: Repair | None = None
-    ) -> None:
+    def __init__(self, trace: Trace, result: Any, name: str, repair: Repair | None = None) -> None:
         self._trace = trace
         self._result = result
         self._name = name
@@ -306,7 +309,7 @@ class Answer:
     # The sizes.
 
     def __contains__(self, n: Any) -> bool:
-        number = whole_number(n, "n in answer: the size")
+        number = whole_number(n, "n in answer: the size", "an int")
         return number in self._sizes
 
     def __bool__(self) -> bool:
@@ -487,9 +490,8 @@ class Answer:
         fitted = _fitted(a, self._sizes)
         if fitted is not None and not fitted.terms:
             return fitted
-        return (
-            self._expression_of(wanted) + (2 * layer.padding - layer.effective_kernel)
-        ) % layer.stride
+        shift = int(2 * layer.padding - layer.effective_kernel)
+        return (self._expression_of(wanted) + shift).__mod__(layer.stride)
 
     @cached_property
     def output_padding(self) -> tuple[Any, ...]:
@@ -551,18 +553,19 @@ class Answer:
         >>> print(solve(network).explain(75))
         network does not take 75.
         <BLANKLINE>
-          step  what                                     size
-             1  Pool(kernel_size=2)                      75 -> 37     drops 1 pixel
-             2  ConvTranspose(kernel_size=2, stride=2)   37 -> 74
-             3  same                                     74 and 75    do not agree
+          step  what                                    size
+             1  Pool(kernel_size=2, stride=2)           75 -> 37   drops 1 pixel
+             2  ConvTranspose(kernel_size=2, stride=2)  37 -> 74
+             3  same                                    74 and 75  do not agree
         <BLANKLINE>
-        The join at step 3 met 74 (ConvTranspose(kernel_size=2, stride=2), step 2) and 75 (the input).
-        Pool(kernel_size=2) (step 1) rounds 75 down: its floor drops 1 pixel.
+        The join at step 3 met 74 (ConvTranspose(kernel_size=2, stride=2), step 2) and 75 (the
+        input).
+        Pool(kernel_size=2, stride=2) (step 1) makes 37 of 75: its floor drops 1 pixel of 75.
         <BLANKLINE>
         What mends it:
           - an input size of 74 (1 less) or 76 (1 more);
-          - ConvTranspose(kernel_size=2, stride=2) (step 2) called with output_size=75 in place of
-            74 (output_padding=1); then 75 is taken as it is.
+          - ConvTranspose(kernel_size=2, stride=2) (step 2) called with output_size=75 in place
+            of 74 (output_padding=1); then 75 is taken as it is.
         """
         from ._explain import explanation
 
@@ -612,42 +615,46 @@ def _listed(values: list[int]) -> str:
     return ", ".join(map(str, values[:-1])) + f" and {values[-1]}"
 
 
-MOST_FITTED = 10**5  # sizes at the small end, and in one period, to which an expression is fitted
-
-
 def _fitted(function: Function, sizes: SizeSet) -> Expression | None:
     """Return (P i + B) / Q, or floor((P i + B) / Q), if a function is that on a set of sizes.
 
-    P / Q is the function's slope. h = Q f - P i repeats with the period, so one period, and the
-    sizes below it, show whether h is one number, or keeps within Q consecutive ones.
+    P / Q is the function's slope. h = Q f - P i repeats with the period, so one period of every
+    stretch shows whether h is one number, or keeps within Q consecutive ones.
     """
     tail = function.tail
     divisor = math.gcd(tail.rise, tail.period)
     slope, run = tail.rise // divisor, tail.period // divisor
-    begin = max(sizes.threshold, function.starts[-1])
-    inputs: list[int] = []
-    for n in sizes.from_to(1, begin):
-        inputs.append(n)
-        if len(inputs) > MOST_FITTED:
+    spread: list[int] = []
+    found: list[int] = []
+    cuts: list[Any] = sorted({*function.starts, *sizes.mask.starts})
+    for start, stop in zip(cuts, [*cuts[1:], None], strict=True):
+        line, mask = function.line_at(start), sizes.mask.line_at(start)
+        if not mask.offsets.any():
+            continue
+        count = math.lcm(line.period, mask.period)
+        if stop is not None and stop - start <= count:
+            count = stop - start
+        elif line.rise * run != slope * line.period:
             return None
-    spread = [run * function.at(n) - slope * n for n in inputs]
-    if sizes.residues:
-        period = math.lcm(tail.period, sizes.modulus)
-        if period > LIMIT:
+        if count > LIMIT:
             return None
-        taken = np.flatnonzero(sizes.mask.tail.over(begin, period))
-        values = tail.over(begin, period)[taken]
-        if max(abs(run), abs(slope)) * (tail.over_bound(begin, period) + begin + period) >= 2**62:
+        taken = np.flatnonzero(mask.over(start, count))
+        values = line.over(start, count)[taken]
+        if max(abs(run), abs(slope)) * (line.over_bound(start, count) + start + count) >= 2**62:
             values, taken = values.astype(object), taken.astype(object)
-        shift = values * run - (taken + begin) * slope
-        spread += [int(shift.min()), int(shift.max())]
+        if len(taken):
+            shift = values * run - (taken + start) * slope
+            spread += [int(shift.min()), int(shift.max())]
+            found += [int(values.min()), int(values.max())]
+            if stop is None or stop - start > count:
+                found += [] if slope == 0 else [found[-1] + 1]  # it goes on
     if not spread:
         return None
     low, high = min(spread), max(spread)
     if low == high:
         return Expression.fraction(slope, low, run, floored=False)
-    if len(inputs) <= 1 and not sizes.residues:
-        return Expression.of(function.at(inputs[0]))
+    if min(found) == max(found):
+        return Expression.of(found[0])
     if high > low + run - 1:
         return None
     constant = min(max(0, high), low + run - 1)
@@ -723,7 +730,7 @@ def _held(answer: Answer, join: Step) -> tuple[SizeSet, SizeSet]:
     own = [
         one
         for one in trace.conditions
-        if one.step == join.number or one.step in behind and trace.steps[one.step].kind == "layer"
+        if one.step == join.number or (one.step in behind and trace.steps[one.step].kind == "layer")
     ]
     return _common(base, trace), _common(base + own, trace)
 
@@ -781,7 +788,7 @@ def _shifted_by(number: int) -> Callable[[Any], Any]:
 
 
 def _rebuilt(answer: Answer, plan: Plan) -> tuple[Answer, dict[Step, Step]] | None:
-    """Return the answer of a network with a plan carried out, None if it asks for what comes later."""
+    """Return the answer of a network with a plan carried out, None if that goes in a circle."""
     trace = Trace(answer._trace.axis)
     twins: dict[Step, Step] = {answer._trace.steps[0]: trace.input._step}
     entered: set[Step] = set()

@@ -198,7 +198,12 @@ def deeplab(rates: Sequence[int] = (6, 12, 18), resize: bool = True) -> Network:
     def network(x: Any) -> Any:
         image = x
         x = Pool(3, stride=2, padding=1)(Conv(7, stride=2, padding=3)(x))
-        for stride, first, others, count in ((1, 1, 1, 3), (2, 1, 1, 4), (1, 1, 2, 6), (1, 2, 4, 3)):
+        for stride, first, others, count in (
+            (1, 1, 1, 3),
+            (2, 1, 1, 4),
+            (1, 1, 2, 6),
+            (1, 2, 4, 3),
+        ):
             for place in range(count):
                 dilation = others if place else first
                 step = 1 if place else stride
