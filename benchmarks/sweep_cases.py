@@ -81,6 +81,8 @@ def random_convolution(rng: random.Random, number: int) -> Convolution:
             out = [(n + 2 * padding - reach) // stride + 1 for n in shape[2:]]
         if min(out) < 1 or shape[0] * outer * math.prod(out) * 4 > MOST_RESULT_BYTES:
             continue
+        if inner * outer // groups * kernel**rank * 4 > MOST_RESULT_BYTES:
+            continue
         letters = {"p": padding, "a": more, "g": groups if groups > 1 else 0}
         letters["d"] = dilation if dilation > 1 else 0
         words = [f"#{number}", "conv_transpose" if transposed else "conv", f"{inner}→{outer}"]

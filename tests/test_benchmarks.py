@@ -66,6 +66,9 @@ def test_random_cases_are_bounded_and_reproducible(kind):
     assert first == second
     for case in first:
         if isinstance(case, Convolution):
+            assert not case.transposed or case.flops(()) <= MOST_FLOPS
+            if (case.transposed and case.flops(()) > 1e7) or case.kernel**2 * case.channels > 1e4:
+                continue
             x, weight, bias = case.data()
             name = f"conv{'_transpose' * case.transposed}{case.rank}d"
             numbers = {
@@ -73,10 +76,7 @@ def test_random_cases_are_bounded_and_reproducible(kind):
             }
             if case.transposed:
                 numbers["output_padding"] = case.output_padding
-            if case.flops(x.shape) < 1e7:
-                assert getattr(up, name)(x, weight, bias, **numbers).nbytes <= MOST_RESULT_BYTES
-            if case.transposed:
-                assert case.flops(()) <= MOST_FLOPS
+            assert getattr(up, name)(x, weight, bias, **numbers).nbytes <= MOST_RESULT_BYTES
 
 
 # --- results -------------------------------------------------------------------------------------
@@ -252,7 +252,7 @@ SMALL = [
 @pytest.mark.parametrize("case", SMALL, ids=lambda case: case.name)
 @pytest.mark.parametrize("threads", [1, 2])
 def test_case_runs_without_peers(case, threads):
-    r = run_case(case, threads, 0.01, random.Random(0), only=[])
+    r = run_case(case, threads, 0.01, random.Random(0), peers=[])
     assert r.ours > 0
     assert r.ratio() is None
     assert r.distance > 0
