@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ._derivation import Derivation, derive, scale_condition
     from ._external import from_torch
     from ._quasilinear import PeriodError
-    from ._search import Found, find
+    from ._search import find
     from ._size import Size, maximum, minimum
     from ._solve import Answer, same, solve
     from .symbols import a, d, i, k, o, p, s
@@ -27,7 +27,6 @@ __all__ = [
     "Conv",
     "ConvTranspose",
     "Derivation",
-    "Found",
     "Interpolate",
     "Origin",
     "PeriodError",
@@ -59,7 +58,6 @@ _LAZY = {
     "maximum": "_size",
     "minimum": "_size",
     "Derivation": "_derivation",
-    "Found": "_search",
     "Size": "_size",
     "derive": "_derivation",
     "find": "_search",

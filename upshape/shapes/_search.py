@@ -30,7 +30,7 @@ class Found(Sequence[L], Generic[L]):
     Attributes
     ----------
     condition : sympy.Eq
-        The equation in k, s, p, d and a that all of them solve.
+        The equation in k, s, p, d and a that all of them solve, but for poolings with ceil_mode.
     """
 
     def __init__(self, layers: Iterator[L], question: Any) -> None:
@@ -141,6 +141,8 @@ def find(
     Found
         A sequence of layers, the customary ones first: even phases before a checkerboard, then a
         small remainder a, a small kernel, a small dilation. It is searched as far as it is read.
+        Its attribute `condition` is the equation that the layers solve, but for poolings with
+        ceil_mode.
 
     Raises
     ------
