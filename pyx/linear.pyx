@@ -9,16 +9,15 @@ known here. A row of the result is made in two steps, tile by tile:
     blend    line[j] = sum over a, b of weight_d[a] weight_h[b] source[.., low_d + a, low_h + b, j]
     spread   result[x] = weight_w[0] line[low_w] + weight_w[1] line[low_w + 1]
 
-The line has the source's width, so that blending costs little, and is float32 (float64 for float64)
-whatever the dtype of the arrays: conversions happen at its two ends. Rows are written one after
-another from front to back, which is what memory likes best.
+The line is float32 (float64 for float64) whatever the dtype of the arrays: conversions happen at its
+two ends. Rows are written one after another from front to back, which is what memory likes best.
 
 Where the sources of every vector of a row lie close together (any enlargement), the line is never
 stored: a window of it is blended in a register and spread by permutations, for two rows of the
 result at once where they lie between the same source rows. Loads that straddle recent stores wait
 for them, and behind stores past the cache they wait long; this way there is nothing to wait for.
-The same goes for pixels of many channels, which need no permutation. Else the line is stored, tile
-by tile, with a copy of its last pixel at its end, and spread element by element.
+The same goes for pixels of many channels, which need no permutation, and for single elements. Only
+where the width stays as it is and elements are converted, the line is stored, tile by tile.
 
 uint8: the mean is rounded to the nearest integer, ties to even. float32 decides, except within
 BAND of a tie, where the mean is formed again in float64; weights whose products float32 holds
@@ -28,7 +27,7 @@ The caller has checked: indices in range, pixels and the source's rows without g
 aligned, source and result disjoint. No allocation in a row loop, no Python object.
 
 Hot row functions, for who reads the machine code: one_tap, two_taps, two_taps_twice, four_taps (by
-windows), pixels_two_taps, pixels_twice (many channels), blend_two, blend_four, spread_elements.
+windows), pixels_two_taps, pixels_twice (many channels), elements_two_taps, blend_two, blend_four.
 """
 
 cimport cython
@@ -549,29 +548,31 @@ cdef Py_ssize_t pixels_twice(pixel_t* to, pixel_t* next_to, const pixel_t* a, co
     return doubts
 
 
-# --- spread a stored line -------------------------------------------------------------------------
+# --- element by element ---------------------------------------------------------------------------
 
 cdef inline bint doubtful(work_t value) noexcept nogil:
     return fabs(fabs(value - floor(value)) - 0.5) < BAND
 
 
-cdef Py_ssize_t spread_elements(pixel_t* to, const char* line, const Table* t, Py_ssize_t first,
-                                Py_ssize_t last, Py_ssize_t* doubt, work_t like) noexcept nogil:
-    """Steps are pixels, `spacing` elements apart. `line` is where a whole row's would begin."""
-    cdef Py_ssize_t channels = t.channels
-    cdef bint look = pixel_t is uint8_t and not t.exact
-    cdef Py_ssize_t doubts = 0
-    cdef Py_ssize_t x, c
-    cdef const work_t* low
-    cdef work_t value
+cdef Py_ssize_t elements_two_taps(pixel_t* to, const Taps* taps, const Table* t, Py_ssize_t first,
+                                  Py_ssize_t last, Py_ssize_t* doubt, work_t like) noexcept nogil:
+    """Steps are pixels, `spacing` elements apart."""
+    cdef Py_ssize_t channels = t.channels, end = t.source_width - 1
+    cdef bint look = pixel_t is uint8_t and not t.exact, unsure
+    cdef Py_ssize_t doubts = 0, x, c, low, high
+    cdef const pixel_t* a = <const pixel_t*>taps.row[0]
+    cdef const pixel_t* b = <const pixel_t*>taps.row[1]
+    cdef const int64_t* index = t.low
     cdef const work_t* u = <const work_t*>t.u
     cdef const work_t* v = <const work_t*>t.v
-    cdef bint unsure
+    cdef work_t p = <work_t>taps.weight[0], q = <work_t>taps.weight[1], value
     for x in range(first, last):
-        low = <const work_t*>line + t.low[x] * channels
+        low = index[x] * channels
+        high = low + (channels if index[x] < end else 0)
         unsure = False
         for c in range(channels):
-            value = low[c] * u[x] + low[c + channels] * v[x]
+            value = ((widened(a + low + c, like) * p + widened(b + low + c, like) * q) * u[x]
+                     + (widened(a + high + c, like) * p + widened(b + high + c, like) * q) * v[x])
             to[c] = narrowed(value, <pixel_t>0)
             if pixel_t is uint8_t:
                 unsure = unsure or (look and doubtful(value))
@@ -583,15 +584,49 @@ cdef Py_ssize_t spread_elements(pixel_t* to, const char* line, const Table* t, P
     return doubts
 
 
-cdef Py_ssize_t spread_copy(pixel_t* to, const char* line, const Table* t, Py_ssize_t first,
-                            Py_ssize_t last, Py_ssize_t* doubt, work_t like) noexcept nogil:
-    """Steps are pixels."""
+cdef Py_ssize_t elements_taps(pixel_t* to, const Taps* taps, const Table* t, Py_ssize_t first,
+                              Py_ssize_t last, Py_ssize_t* doubt, work_t like) noexcept nogil:
+    """The same for one tap, or four."""
+    cdef Py_ssize_t channels = t.channels
+    cdef bint look = pixel_t is uint8_t and not t.exact, unsure
+    cdef Py_ssize_t doubts = 0, x, c, low, high
+    cdef int n
+    cdef const pixel_t* row
+    cdef work_t value, lower, upper, weight
+    for x in range(first, last):
+        low = t.low[x] * channels
+        high = low + (channels if t.low[x] < t.source_width - 1 else 0)
+        unsure = False
+        for c in range(channels):
+            lower = 0
+            upper = 0
+            for n in range(taps.count):
+                row = <const pixel_t*>taps.row[n]
+                weight = <work_t>taps.weight[n]
+                lower += widened(row + low + c, like) * weight
+                upper += widened(row + high + c, like) * weight
+            value = lower * (<const work_t*>t.u)[x] + upper * (<const work_t*>t.v)[x]
+            to[c] = narrowed(value, <pixel_t>0)
+            if pixel_t is uint8_t:
+                unsure = unsure or (look and doubtful(value))
+        to += t.spacing
+        if pixel_t is uint8_t:
+            if unsure:
+                doubt[doubts] = x
+                doubts += 1
+    return doubts
+
+
+# --- a width that stays: by way of a stored line, where elements are converted --------------------
+
+cdef Py_ssize_t spread_copy(pixel_t* to, const work_t* low, const Table* t, Py_ssize_t first,
+                            Py_ssize_t last, Py_ssize_t* doubt) noexcept nogil:
+    """Steps are pixels; the line begins with the first."""
     cdef Py_ssize_t channels = t.channels
     cdef bint look = pixel_t is uint8_t and not t.exact
     cdef Py_ssize_t doubts = 0
     cdef Py_ssize_t x, c
     cdef work_t value
-    cdef const work_t* low = <const work_t*>line + first * channels
     cdef bint unsure
     for x in range(first, last):
         unsure = False
@@ -656,21 +691,13 @@ cdef void stored_line(pixel_t* to, const Taps* taps, const Table* t, Py_ssize_t 
     cdef Py_ssize_t first = t.tile[3 * tile], last = t.tile[3 * tile + 3]
     cdef Py_ssize_t low = t.tile[3 * tile + 1], high = t.tile[3 * tile + 2]
     cdef Py_ssize_t channels = t.channels, count = (high - low) * channels
-    cdef Py_ssize_t doubts, c
-    cdef const char* origin
-    if t.kind == COPY and t.spacing == channels:
+    cdef Py_ssize_t doubts
+    if t.spacing == channels:
         if (pixel_t is float and work_t is float) or (pixel_t is double and work_t is double):
             blend(<work_t*>to, taps, low * channels, count, <pixel_t>0)
             return
     blend(line, taps, low * channels, count, <pixel_t>0)
-    if high == t.source_width:
-        for c in range(channels):
-            line[count + c] = line[count - channels + c]
-    origin = <const char*>(line - low * channels)
-    if t.kind == ELEMENTS:
-        doubts = spread_elements(to, origin, t, first, last, doubt, <work_t>0)
-    else:
-        doubts = spread_copy(to, origin, t, first, last, doubt, <work_t>0)
+    doubts = spread_copy(to, line, t, first, last, doubt)
     if pixel_t is uint8_t:
         if doubts > 0:
             settle(to, taps, t, first, doubt, doubts)
@@ -704,6 +731,13 @@ cdef void make_tile(pixel_t* to, pixel_t* next_to, const Taps* taps, const Taps*
                 last, doubt, <work_t>0)
         else:
             doubts = pixels_taps(to, taps, t, first, last, doubt, <work_t>0)
+    elif t.kind == ELEMENTS:
+        if taps.count == 2:
+            doubts = elements_two_taps(to, taps, t, first, last, doubt, <work_t>0)
+            if next_to != NULL:
+                others = elements_two_taps(next_to, next_, t, first, last, next_doubt, <work_t>0)
+        else:
+            doubts = elements_taps(to, taps, t, first, last, doubt, <work_t>0)
     else:
         stored_line(to, taps, t, tile, line, doubt)
         if next_to != NULL:
@@ -716,18 +750,18 @@ cdef void make_tile(pixel_t* to, pixel_t* next_to, const Taps* taps, const Taps*
 
 
 cdef inline int taps_of(Taps* taps, const char* plane, const Axis* d, const Axis* h,
-                        const Rows* rows, const Place* at) noexcept nogil:
+                        const Rows* rows, Py_ssize_t at_d, Py_ssize_t at_h) noexcept nogil:
     """Note the source rows that a row is blended from, and their weights."""
     cdef const char* low
     cdef Py_ssize_t apart_d = 0, apart_h = 0
     cdef double t_d = 0.0, t_h = 0.0
-    low = plane + d.low[at.d] * rows.src_d + h.low[at.h] * rows.src_h
+    low = plane + d.low[at_d] * rows.src_d + h.low[at_h] * rows.src_h
     if d.t != NULL:
-        t_d = d.t[at.d]
-        apart_d = rows.src_d if d.low[at.d] < d.last else 0
+        t_d = d.t[at_d]
+        apart_d = rows.src_d if d.low[at_d] < d.last else 0
     if h.t != NULL:
-        t_h = h.t[at.h]
-        apart_h = rows.src_h if h.low[at.h] < h.last else 0
+        t_h = h.t[at_h]
+        apart_h = rows.src_h if h.low[at_h] < h.last else 0
     taps.count = 1
     taps.row[0] = low
     taps.weight[0] = 1.0
@@ -757,7 +791,7 @@ cdef void run_tile(const Table* t, const Rows* rows, const Axis* d, const Axis* 
                    const char* source, Py_ssize_t first, Py_ssize_t last, Py_ssize_t tile,
                    work_t* line, char* stage) noexcept nogil:
     """Compute one tile of the rows `first` to `last` - 1; with a stage, past the cache."""
-    cdef Place at = place_of(rows, first), other
+    cdef Place at = place_of(rows, first)
     cdef Py_ssize_t per_step = t.lanes if t.kind == WINDOWS else t.spacing
     cdef Py_ssize_t start = t.tile[3 * tile] * per_step * <Py_ssize_t>sizeof(pixel_t)
     cdef Py_ssize_t whole = t.width * t.spacing * <Py_ssize_t>sizeof(pixel_t)
@@ -773,13 +807,12 @@ cdef void run_tile(const Table* t, const Rows* rows, const Axis* d, const Axis* 
     while first < last:
         row = (<char*>to + at.n * rows.dst_n + at.m * rows.dst_m + at.d * rows.dst_d
                + at.h * rows.dst_h + start)
-        taps_of(&taps, source + at.n * rows.src_n + at.m * rows.src_m, d, h, rows, &at)
+        taps_of(&taps, source + at.n * rows.src_n + at.m * rows.src_m, d, h, rows, at.d, at.h)
         pair = (taps.count == 2 and first + 1 < last and at.h + 1 < rows.height and h.t != NULL
                 and h.low[at.h + 1] == h.low[at.h])
         if pair:
-            other = at
-            other.h += 1
-            taps_of(&next_, source + at.n * rows.src_n + at.m * rows.src_m, d, h, rows, &other)
+            taps_of(&next_, source + at.n * rows.src_n + at.m * rows.src_m, d, h, rows, at.d,
+                    at.h + 1)
         next_row = NULL
         if stage == NULL:
             if pair:
@@ -1029,7 +1062,7 @@ cdef class Plan:
             t.tile[3 * j] = first
             t.tile[3 * j + 1] = low
             t.tile[3 * j + 2] = high
-            if t.kind != WINDOWS and t.kind != CHANNELS:
+            if t.kind == COPY:
                 t.room = max(t.room, (high - low) * t.channels)
         t.tile[3 * t.tiles] = steps
         t.room += t.channels + 2 * t.lanes
@@ -1065,14 +1098,16 @@ cdef class Plan:
         cdef char* to = PyArray_BYTES(<PyArrayObject*>result)
         cdef Py_ssize_t room = self.scratch + (self.stage if self.streaming else 0)
         cdef char* memory
+        cdef char* start
         cdef int t
         if (<size_t>from_ | <size_t>to | strides_of(&rows)) % <size_t>self.element != 0:
             return False
         if total < threads:
             threads = <int>total
         threads = max(threads, 1)
-        memory = <char*>PyMem_RawMalloc(room * threads)
-        if memory == NULL:
+        start = <char*>PyMem_RawMalloc(room * threads + 64)
+        memory = start + (-<size_t>start) % 64
+        if start == NULL:
             raise MemoryError(f"no memory for a line of {self.table.room} elements a thread")
         with nogil:
             if threads <= 1:
@@ -1084,5 +1119,5 @@ cdef class Plan:
                               total * t // threads, total * (t + 1) // threads,
                               memory + t * room,
                               memory + t * room + self.scratch if self.streaming else NULL)
-        PyMem_RawFree(memory)
+        PyMem_RawFree(start)
         return True
