@@ -21,13 +21,14 @@ where the width stays as it is and elements are converted, the line is stored, t
 
 uint8: the mean is rounded to the nearest integer, ties to even. float32 decides, except within
 BAND of a tie, where the mean is formed again in float64; weights whose products float32 holds
-exactly need no second look.
+exactly need no second look. Where these are short (factors 2, 4, 8, 1.6), 16 bits hold them, and
+the means are formed in integers.
 
 The caller has checked: indices in range, pixels and the source's rows without gaps, elements
 aligned, source and result disjoint. No allocation in a row loop, no Python object.
 
 Hot row functions, for who reads the machine code: one_tap, two_taps, two_taps_twice, four_taps (by
-windows), pixels_two_taps, pixels_twice (many channels), elements_two_taps, blend_two, blend_four.
+windows), sums_rows (uint8), pixels_two_taps, pixels_twice (many channels), elements_two_taps, blend_two, blend_four.
 """
 
 cimport cython
@@ -41,6 +42,7 @@ from libc.string cimport memcmp, memset
 from rows cimport PyArray_BYTES, PyArrayObject, Place, Roles, Rows, place_of, rows_of, step, strides_of
 from vector cimport (
     UPSHAPE_INDEX_BYTES,
+    UPSHAPE_SUMS,
     UPSHAPE_VECTOR_BYTES,
     add_doubles,
     add_floats,
@@ -49,16 +51,20 @@ from vector cimport (
     load,
     mix_doubles,
     mix_floats,
+    mix_sums,
     narrow_byte,
     narrow_half,
     near_half,
+    pair_sums,
     permute,
     round_byte,
     splat_double,
     splat_float,
     store,
+    store_sums,
     stream,
     stream_end,
+    sums,
     widen_byte,
     widen_half,
     words,
@@ -79,6 +85,7 @@ ctypedef fused work_t:  # an element of the line: double for double, else float
 cdef enum Kind:
     COPY  # width unchanged
     WINDOWS  # by vectors that are permutations of windows of the source
+    SUMS  # the same for uint8 whose weights are short binary fractions, in 16 bits
     CHANNELS  # by vectors of channels
     ELEMENTS  # element by element
 
@@ -128,6 +135,8 @@ cdef struct Table:
     bint apart  # upper windows are not the lower ones
     Py_ssize_t even, odd  # from vector `even` to `odd` - 1 windows advance evenly,
     Py_ssize_t advance  # by so many elements, and all else is alike
+    int bits, bits_w  # SUMS: of the weights of h and w together, and of w
+    uint8_t* weight  # SUMS: in pairs
     char* u  # weights of the lower and of the upper pixel, in the order of the vectors' lanes
     char* v
 
@@ -135,7 +144,7 @@ cdef struct Table:
 cdef struct Axis:
     const int64_t* low
     const double* t
-    Py_ssize_t last
+    Py_ssize_t count, last
 
 # What one row is blended from.
 cdef struct Taps:
@@ -424,6 +433,39 @@ cdef Py_ssize_t four_taps(pixel_t* row, const Taps* taps, const Table* t, Py_ssi
             by.base += advance
             by.upper += advance
     return doubts
+
+
+# --- uint8 in 16 bits -----------------------------------------------------------------------------
+
+cdef void sums_rows(uint8_t* row, uint8_t* next_row, const Taps* taps, const Taps* next_,
+                    const Table* t, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    """Write the vectors `first` to `last` - 1 of a row, and of the next if that is not NULL.
+
+    Both lie between the same two source rows; a row with one tap lies on it.
+    """
+    cdef Py_ssize_t furthest = t.width * t.channels - (first + 1) * UPSHAPE_SUMS
+    cdef const uint8_t* a = <const uint8_t*>taps.row[0]
+    cdef const uint8_t* b = <const uint8_t*>taps.row[taps.count - 1]
+    cdef double one = 1 << (t.bits - t.bits_w)
+    cdef int q = <int>(taps.weight[1] * one) if taps.count == 2 else 0
+    cdef int p = <int>one - q
+    cdef int s = <int>(next_.weight[1] * one) if next_row != NULL else 0
+    cdef int r = <int>one - s
+    cdef int bits = t.bits
+    cdef const int64_t* base = t.base
+    cdef const uint8_t* order
+    cdef const uint8_t* weight
+    cdef Py_ssize_t k, at
+    cdef sums above, below
+    for k in range(first, last):
+        at = min((k - first) * UPSHAPE_SUMS, furthest)
+        order = t.order + 2 * UPSHAPE_SUMS * k
+        weight = t.weight + 2 * UPSHAPE_SUMS * k
+        above = pair_sums(a + base[2 * k], a + base[2 * k + 1], order, weight)
+        below = pair_sums(b + base[2 * k], b + base[2 * k + 1], order, weight)
+        store_sums(row + at, mix_sums(above, below, p, q), bits)
+        if next_row != NULL:
+            store_sums(next_row + at, mix_sums(above, below, r, s), bits)
 
 
 # --- many channels: blend and spread in registers -------------------------------------------------
@@ -720,6 +762,8 @@ cdef void make_tile(pixel_t* to, pixel_t* next_to, const Taps* taps, const Taps*
             doubts = two_taps(to, taps, t, first, last, doubt, <work_t>0)
         else:
             doubts = four_taps(to, taps, t, first, last, doubt, <work_t>0)
+    elif t.kind == SUMS:
+        sums_rows(<uint8_t*>to, <uint8_t*>next_to, taps, next_, t, first, last)
     elif t.kind == CHANNELS:
         if next_to != NULL:
             doubts = pixels_twice(
@@ -792,7 +836,7 @@ cdef void run_tile(const Table* t, const Rows* rows, const Axis* d, const Axis* 
                    work_t* line, char* stage) noexcept nogil:
     """Compute one tile of the rows `first` to `last` - 1; with a stage, past the cache."""
     cdef Place at = place_of(rows, first)
-    cdef Py_ssize_t per_step = t.lanes if t.kind == WINDOWS else t.spacing
+    cdef Py_ssize_t per_step = t.lanes if t.kind == WINDOWS or t.kind == SUMS else t.spacing
     cdef Py_ssize_t start = t.tile[3 * tile] * per_step * <Py_ssize_t>sizeof(pixel_t)
     cdef Py_ssize_t whole = t.width * t.spacing * <Py_ssize_t>sizeof(pixel_t)
     cdef Py_ssize_t bytes = min(t.tile[3 * tile + 3] * per_step * <Py_ssize_t>sizeof(pixel_t),
@@ -875,6 +919,18 @@ cdef inline void run_share(int element, const Table* t, const Rows* rows, const 
         run_rows(t, rows, d, h, <uint16_t*>to, source, first, last, scratch, stage, <float>0)
 
 
+cdef int bits_of(const double* t, Py_ssize_t count) noexcept nogil:
+    """Return how many binary digits the distances have, 9 if more than 8."""
+    cdef int bits = 0
+    cdef Py_ssize_t j = 0
+    while j < count and bits < 9:
+        if t[j] * (1 << bits) == floor(t[j] * (1 << bits)):
+            j += 1
+        else:
+            bits += 1
+    return bits
+
+
 @cython.final
 cdef class Plan:
     """Everything about a linear interpolation that its arguments decide.
@@ -925,11 +981,18 @@ cdef class Plan:
                 pass
             elif channels >= t.lanes and (spacing != channels or channels >= MANY_CHANNELS):
                 t.kind = CHANNELS
+            elif spacing == channels and self.find_sums():
+                t.kind = SUMS
+                t.lanes = UPSHAPE_SUMS
+                steps = (total + t.lanes - 1) // t.lanes
             elif spacing == channels and self.find_windows((total + t.lanes - 1) // t.lanes):
                 t.kind = WINDOWS
                 steps = (total + t.lanes - 1) // t.lanes
             elif channels >= t.lanes:
                 t.kind = CHANNELS
+            if t.kind == SUMS:
+                self.cut_tiles(steps)
+                return
             t.u = <char*>self.allocate(max(steps * t.lanes, t.width) * work)
             t.v = <char*>self.allocate(max(steps * t.lanes, t.width) * work)
             if t.kind == WINDOWS:
@@ -942,6 +1005,57 @@ cdef class Plan:
                 for x in range(t.width):
                     self.set_weight(x, t.t[x])
         self.cut_tiles(steps)
+
+    cdef bint find_sums(self) except -1:
+        """Fill base, order and weight for sums in 16 bits; return whether that can be done."""
+        cdef Table* t = &self.table
+        cdef Py_ssize_t channels = t.channels, total = t.width * channels
+        cdef Py_ssize_t source = t.source_width * channels
+        cdef Py_ssize_t steps = (total + UPSHAPE_SUMS - 1) // UPSHAPE_SUMS
+        cdef Py_ssize_t k, half, j, e, x, c, low, high, least, most, at
+        cdef int bits_h, v
+        if self.element != 1 or self.d.t != NULL or total < UPSHAPE_SUMS or source < 16:
+            return False
+        t.bits_w = bits_of(t.t, t.width)
+        bits_h = 0 if self.h.t == NULL else bits_of(self.h.t, self.h.count)
+        t.bits = t.bits_w + bits_h
+        # A weight of w is an int8, a sum a uint16 with room for rounding; and a shift shifts.
+        if t.bits_w > 6 or t.bits > 8 or t.bits == 0:
+            return False
+        t.base = <int64_t*>self.allocate(2 * steps * sizeof(int64_t))
+        t.order = <uint8_t*>self.allocate(2 * UPSHAPE_SUMS * steps)
+        t.weight = <uint8_t*>self.allocate(2 * UPSHAPE_SUMS * steps)
+        for k in range(steps):
+            for half in range(2):
+                at = min(k * UPSHAPE_SUMS, total - UPSHAPE_SUMS) + 8 * half
+                least = source
+                most = 0
+                for j in range(8 if half * 8 < UPSHAPE_SUMS else 0):
+                    x = (at + j) // channels
+                    low = t.low[x] * channels + (at + j) % channels
+                    least = min(least, low)
+                    most = max(most, low + (channels if t.low[x] < t.source_width - 1 else 0))
+                least = min(least, source - 16)
+                t.base[2 * k + half] = least
+                if most - least > 15:
+                    PyMem_RawFree(t.base)
+                    PyMem_RawFree(t.order)
+                    PyMem_RawFree(t.weight)
+                    t.base = NULL
+                    t.order = NULL
+                    t.weight = NULL
+                    return False
+                for j in range(8 if half * 8 < UPSHAPE_SUMS else 0):
+                    x = (at + j) // channels
+                    low = t.low[x] * channels + (at + j) % channels
+                    high = low + (channels if t.low[x] < t.source_width - 1 else 0)
+                    e = 2 * UPSHAPE_SUMS * k + 16 * half + 2 * j
+                    v = <int>(t.t[x] * (1 << t.bits_w))
+                    t.order[e] = <uint8_t>(low - least)
+                    t.order[e + 1] = <uint8_t>(high - least)
+                    t.weight[e] = <uint8_t>((1 << t.bits_w) - v)
+                    t.weight[e + 1] = <uint8_t>v
+        return True
 
     cdef bint find_windows(self, Py_ssize_t steps) except -1:
         """Fill base, upper and order; return whether every vector's sources fit into windows."""
@@ -1020,6 +1134,7 @@ cdef class Plan:
         cdef double[::1] distance = given[1]
         axis.low = &low[0]
         axis.t = NULL if distance is None else &distance[0]
+        axis.count = low.shape[0]
         axis.last = given[2] - 1
         return 0
 
@@ -1040,7 +1155,7 @@ cdef class Plan:
     cdef int cut_tiles(self, Py_ssize_t steps) except -1:
         """Cut a row into tiles, and find what each needs of the line."""
         cdef Table* t = &self.table
-        cdef Py_ssize_t per_step = t.lanes if t.kind == WINDOWS else t.channels
+        cdef Py_ssize_t per_step = t.lanes if t.kind == WINDOWS or t.kind == SUMS else t.channels
         cdef Py_ssize_t total = t.width * t.channels
         cdef Py_ssize_t each, first, last, start, end, low, high, j
         each = TILE * min(t.width, t.source_width) // t.source_width // per_step
@@ -1078,6 +1193,7 @@ cdef class Plan:
         PyMem_RawFree(self.table.base)
         PyMem_RawFree(self.table.upper)
         PyMem_RawFree(self.table.order)
+        PyMem_RawFree(self.table.weight)
         PyMem_RawFree(self.table.u)
         PyMem_RawFree(self.table.v)
         PyMem_RawFree(self.table.tile)
@@ -1085,7 +1201,7 @@ cdef class Plan:
     @property
     def kind(self):
         """How rows are spread."""
-        return ["copy", "windows", "channels", "elements"][<int>self.table.kind]
+        return ["copy", "windows", "sums", "channels", "elements"][<int>self.table.kind]
 
     def run(self, cnp.ndarray source not None, cnp.ndarray result not None, int threads):
         """Fill `result` from `source`, on so many threads.
