@@ -294,12 +294,13 @@ def markdown(machine: dict, run: dict, results: list[Result]) -> str:
 def write_readme(
     machine: dict, run: dict, results: list[Result], path: Path = ROOT / "README.md"
 ) -> None:
-    """Replace what stands between the two marks."""
+    """Replace what stands between the two marks, and draw the picture that it shows."""
     text = path.read_text()
     if BEGIN not in text or END not in text:
         raise SystemExit(f"{path}: no {BEGIN} and {END} to write between")
     before, rest = text.split(BEGIN, 1)
     after = rest.split(END, 1)[1]
+    draw([r for r in results if r.headline], path.parent / "docs" / "_static" / "bench.png")
     path.write_text(f"{before}{BEGIN}\n{markdown(machine, run, results)}\n{END}{after}")
 
 
@@ -345,6 +346,9 @@ def write_docs(
 # --- the picture ---------------------------------------------------------------------------------
 
 
+TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 7, 10, 20, 50, 100)
+
+
 def draw(results: list[Result], path: Path) -> None:
     """Draw a bar a case and thread count: the best peer's time over ours, on a line at 1."""
     import matplotlib as mpl
@@ -385,7 +389,7 @@ def draw(results: list[Result], path: Path) -> None:
     ratios = [r.ratio() for r in shown]
     ax.set_xlim(min(0.8, min(ratios) * 0.9), max(2.0, max(ratios)) * 1.25)
     low, high = ax.get_xlim()
-    ticks = [t for t in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100) if low <= t <= high]
+    ticks = [t for t in TICKS if low <= t <= high]
     ax.set_xticks(ticks, [f"{t:g}" for t in ticks])
     ax.set_xticks([], minor=True)
     ax.set_yticks(range(len(cases)), cases, fontsize=7.5)

@@ -134,10 +134,11 @@ def checks(result: Result, others: dict[tuple[str, int], Result]) -> list[Check]
         if wanted is not None and value is not None:
             found.append(Check(what, value, wanted, value <= wanted))
 
-    limit = goal.limit
-    if limit is not None and result.flops and result.threads > 1:
-        limit *= SEVERAL_THREADS
-    at_least("of the limit", result.distance, limit)
+    if goal.limit is not None:
+        several = result.flops and result.threads > 1
+        at_least(
+            "of the limit", result.distance, goal.limit * (SEVERAL_THREADS if several else 1)
+        )
     at_least("over the best peer", result.ratio(), goal.ratio)
     for family, wanted in goal.over.items():
         at_least(f"over {family}", result.ratio(family), wanted)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Collection
 
 import numpy as np
 
@@ -15,19 +15,16 @@ from benchmarks.timing import measure
 
 
 def prepare(
-    case: Case, threads: int, only: Iterable[str] | None = None
+    case: Case, threads: int, peers: Collection[str]
 ) -> tuple[dict[str, Contender], dict[str, str], np.ndarray, str | None]:
-    """Return who takes part, who does not and why, our result, and PyTorch's objection to it.
-
-    `only` are the libraries to admit beside upshape.
-    """
+    """Return who takes part, who does not and why, our result, and PyTorch's objection to it."""
     taking_part: dict[str, Contender] = {}
     left_out: dict[str, str] = {}
     reference: np.ndarray | None = None
     wrong = None
     for name, make in offers(case, threads):
         ours = name.startswith("upshape")
-        if not ours and only is not None and name.split()[0] not in only:
+        if not ours and name.split()[0] not in peers:
             continue
         try:
             contender = make()
@@ -57,23 +54,22 @@ def prepare(
 
 
 def run_case(
-    case: Case, threads: int, seconds: float, rng: random.Random,
-    only: Iterable[str] | None = None,
+    case: Case, threads: int, seconds: float, rng: random.Random, peers: Collection[str]
 ) -> Result:
-    """Time a case on so many threads, for about so many seconds."""
-    set_threads(threads)
-    with inference():
-        taking_part, left_out, reference, wrong = prepare(case, threads, only)
+    """Time a case on so many threads, for about so many seconds, beside these libraries."""
+    set_threads(threads, peers)
+    with inference(peers):
+        taking_part, left_out, reference, wrong = prepare(case, threads, peers)
         nbytes, shape = reference.nbytes, reference.shape
         double_precision = reference.dtype == np.float64
         del reference
         calls = {name: contender.call for name, contender in taking_part.items()}
-        peers = {name for name in calls if not name.startswith("upshape")}
+        dispensable = {name for name in calls if not name.startswith("upshape")}
         calls |= limits.contenders(nbytes, threads)
         flops, peak_flops = case.flops(shape), 0
         if flops:
             calls[limits.PEAK], peak_flops = limits.peak(threads, double_precision)
-        times, others = measure(calls, seconds, threads, rng, peers)
+        times, others = measure(calls, seconds, threads, rng, dispensable)
     return Result(
         case=case.name, group=case.group, threads=threads, judged=case.judged,
         headline=case.headline, result_bytes=nbytes, flops=flops, peak_flops=peak_flops,

@@ -9,26 +9,26 @@ known here. A row of the result is made in two steps, tile by tile:
     blend    line[j] = sum over a, b of weight_d[a] weight_h[b] source[.., low_d + a, low_h + b, j]
     spread   result[x] = weight_w[0] line[low_w] + weight_w[1] line[low_w + 1]
 
-The line has the source's width, so that blending costs little, and is float32 (float64 for float64)
-whatever the dtype of the arrays: conversions happen at its two ends. Rows are written one after
-another from front to back, which is what memory likes best.
+The line is float32 (float64 for float64) whatever the dtype of the arrays: conversions happen at its
+two ends. Rows are written one after another from front to back, which is what memory likes best.
 
 Where the sources of every vector of a row lie close together (any enlargement), the line is never
 stored: a window of it is blended in a register and spread by permutations, for two rows of the
 result at once where they lie between the same source rows. Loads that straddle recent stores wait
 for them, and behind stores past the cache they wait long; this way there is nothing to wait for.
-The same goes for pixels of many channels, which need no permutation. Else the line is stored, tile
-by tile, with a copy of its last pixel at its end, and spread element by element.
+The same goes for pixels of many channels, which need no permutation, and for single elements. Only
+where the width stays as it is and elements are converted, the line is stored, tile by tile.
 
 uint8: the mean is rounded to the nearest integer, ties to even. float32 decides, except within
 BAND of a tie, where the mean is formed again in float64; weights whose products float32 holds
-exactly need no second look.
+exactly need no second look. Where these are short (factors 2, 4, 8, 1.6), 16 bits hold them, and
+the means are formed in integers.
 
 The caller has checked: indices in range, pixels and the source's rows without gaps, elements
 aligned, source and result disjoint. No allocation in a row loop, no Python object.
 
 Hot row functions, for who reads the machine code: one_tap, two_taps, two_taps_twice, four_taps (by
-windows), pixels_two_taps, pixels_twice (many channels), blend_two, blend_four, spread_elements.
+windows), sums_rows (uint8), pixels_two_taps, pixels_twice (many channels), elements_two_taps, blend_two, blend_four.
 """
 
 cimport cython
@@ -42,6 +42,7 @@ from libc.string cimport memcmp, memset
 from rows cimport PyArray_BYTES, PyArrayObject, Place, Roles, Rows, place_of, rows_of, step, strides_of
 from vector cimport (
     UPSHAPE_INDEX_BYTES,
+    UPSHAPE_SUMS,
     UPSHAPE_VECTOR_BYTES,
     add_doubles,
     add_floats,
@@ -50,16 +51,20 @@ from vector cimport (
     load,
     mix_doubles,
     mix_floats,
+    mix_sums,
     narrow_byte,
     narrow_half,
     near_half,
+    pair_sums,
     permute,
     round_byte,
     splat_double,
     splat_float,
     store,
+    store_sums,
     stream,
     stream_end,
+    sums,
     widen_byte,
     widen_half,
     words,
@@ -80,6 +85,7 @@ ctypedef fused work_t:  # an element of the line: double for double, else float
 cdef enum Kind:
     COPY  # width unchanged
     WINDOWS  # by vectors that are permutations of windows of the source
+    SUMS  # the same for uint8 whose weights are short binary fractions, in 16 bits
     CHANNELS  # by vectors of channels
     ELEMENTS  # element by element
 
@@ -129,6 +135,8 @@ cdef struct Table:
     bint apart  # upper windows are not the lower ones
     Py_ssize_t even, odd  # from vector `even` to `odd` - 1 windows advance evenly,
     Py_ssize_t advance  # by so many elements, and all else is alike
+    int bits, bits_w  # SUMS: of the weights of h and w together, and of w
+    uint8_t* weight  # SUMS: in pairs
     char* u  # weights of the lower and of the upper pixel, in the order of the vectors' lanes
     char* v
 
@@ -136,7 +144,7 @@ cdef struct Table:
 cdef struct Axis:
     const int64_t* low
     const double* t
-    Py_ssize_t last
+    Py_ssize_t count, last
 
 # What one row is blended from.
 cdef struct Taps:
@@ -427,6 +435,39 @@ cdef Py_ssize_t four_taps(pixel_t* row, const Taps* taps, const Table* t, Py_ssi
     return doubts
 
 
+# --- uint8 in 16 bits -----------------------------------------------------------------------------
+
+cdef void sums_rows(uint8_t* row, uint8_t* next_row, const Taps* taps, const Taps* next_,
+                    const Table* t, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    """Write the vectors `first` to `last` - 1 of a row, and of the next if that is not NULL.
+
+    Both lie between the same two source rows; a row with one tap lies on it.
+    """
+    cdef Py_ssize_t furthest = t.width * t.channels - (first + 1) * UPSHAPE_SUMS
+    cdef const uint8_t* a = <const uint8_t*>taps.row[0]
+    cdef const uint8_t* b = <const uint8_t*>taps.row[taps.count - 1]
+    cdef double one = 1 << (t.bits - t.bits_w)
+    cdef int q = <int>(taps.weight[1] * one) if taps.count == 2 else 0
+    cdef int p = <int>one - q
+    cdef int s = <int>(next_.weight[1] * one) if next_row != NULL else 0
+    cdef int r = <int>one - s
+    cdef int bits = t.bits
+    cdef const int64_t* base = t.base
+    cdef const uint8_t* order
+    cdef const uint8_t* weight
+    cdef Py_ssize_t k, at
+    cdef sums above, below
+    for k in range(first, last):
+        at = min((k - first) * UPSHAPE_SUMS, furthest)
+        order = t.order + 2 * UPSHAPE_SUMS * k
+        weight = t.weight + 2 * UPSHAPE_SUMS * k
+        above = pair_sums(a + base[2 * k], a + base[2 * k + 1], order, weight)
+        below = pair_sums(b + base[2 * k], b + base[2 * k + 1], order, weight)
+        store_sums(row + at, mix_sums(above, below, p, q), bits)
+        if next_row != NULL:
+            store_sums(next_row + at, mix_sums(above, below, r, s), bits)
+
+
 # --- many channels: blend and spread in registers -------------------------------------------------
 
 cdef Py_ssize_t pixels_taps(pixel_t* to, const Taps* taps, const Table* t, Py_ssize_t first,
@@ -549,29 +590,31 @@ cdef Py_ssize_t pixels_twice(pixel_t* to, pixel_t* next_to, const pixel_t* a, co
     return doubts
 
 
-# --- spread a stored line -------------------------------------------------------------------------
+# --- element by element ---------------------------------------------------------------------------
 
 cdef inline bint doubtful(work_t value) noexcept nogil:
     return fabs(fabs(value - floor(value)) - 0.5) < BAND
 
 
-cdef Py_ssize_t spread_elements(pixel_t* to, const char* line, const Table* t, Py_ssize_t first,
-                                Py_ssize_t last, Py_ssize_t* doubt, work_t like) noexcept nogil:
-    """Steps are pixels, `spacing` elements apart. `line` is where a whole row's would begin."""
-    cdef Py_ssize_t channels = t.channels
-    cdef bint look = pixel_t is uint8_t and not t.exact
-    cdef Py_ssize_t doubts = 0
-    cdef Py_ssize_t x, c
-    cdef const work_t* low
-    cdef work_t value
+cdef Py_ssize_t elements_two_taps(pixel_t* to, const Taps* taps, const Table* t, Py_ssize_t first,
+                                  Py_ssize_t last, Py_ssize_t* doubt, work_t like) noexcept nogil:
+    """Steps are pixels, `spacing` elements apart."""
+    cdef Py_ssize_t channels = t.channels, end = t.source_width - 1
+    cdef bint look = pixel_t is uint8_t and not t.exact, unsure
+    cdef Py_ssize_t doubts = 0, x, c, low, high
+    cdef const pixel_t* a = <const pixel_t*>taps.row[0]
+    cdef const pixel_t* b = <const pixel_t*>taps.row[1]
+    cdef const int64_t* index = t.low
     cdef const work_t* u = <const work_t*>t.u
     cdef const work_t* v = <const work_t*>t.v
-    cdef bint unsure
+    cdef work_t p = <work_t>taps.weight[0], q = <work_t>taps.weight[1], value
     for x in range(first, last):
-        low = <const work_t*>line + t.low[x] * channels
+        low = index[x] * channels
+        high = low + (channels if index[x] < end else 0)
         unsure = False
         for c in range(channels):
-            value = low[c] * u[x] + low[c + channels] * v[x]
+            value = ((widened(a + low + c, like) * p + widened(b + low + c, like) * q) * u[x]
+                     + (widened(a + high + c, like) * p + widened(b + high + c, like) * q) * v[x])
             to[c] = narrowed(value, <pixel_t>0)
             if pixel_t is uint8_t:
                 unsure = unsure or (look and doubtful(value))
@@ -583,15 +626,49 @@ cdef Py_ssize_t spread_elements(pixel_t* to, const char* line, const Table* t, P
     return doubts
 
 
-cdef Py_ssize_t spread_copy(pixel_t* to, const char* line, const Table* t, Py_ssize_t first,
-                            Py_ssize_t last, Py_ssize_t* doubt, work_t like) noexcept nogil:
-    """Steps are pixels."""
+cdef Py_ssize_t elements_taps(pixel_t* to, const Taps* taps, const Table* t, Py_ssize_t first,
+                              Py_ssize_t last, Py_ssize_t* doubt, work_t like) noexcept nogil:
+    """The same for one tap, or four."""
+    cdef Py_ssize_t channels = t.channels
+    cdef bint look = pixel_t is uint8_t and not t.exact, unsure
+    cdef Py_ssize_t doubts = 0, x, c, low, high
+    cdef int n
+    cdef const pixel_t* row
+    cdef work_t value, lower, upper, weight
+    for x in range(first, last):
+        low = t.low[x] * channels
+        high = low + (channels if t.low[x] < t.source_width - 1 else 0)
+        unsure = False
+        for c in range(channels):
+            lower = 0
+            upper = 0
+            for n in range(taps.count):
+                row = <const pixel_t*>taps.row[n]
+                weight = <work_t>taps.weight[n]
+                lower += widened(row + low + c, like) * weight
+                upper += widened(row + high + c, like) * weight
+            value = lower * (<const work_t*>t.u)[x] + upper * (<const work_t*>t.v)[x]
+            to[c] = narrowed(value, <pixel_t>0)
+            if pixel_t is uint8_t:
+                unsure = unsure or (look and doubtful(value))
+        to += t.spacing
+        if pixel_t is uint8_t:
+            if unsure:
+                doubt[doubts] = x
+                doubts += 1
+    return doubts
+
+
+# --- a width that stays: by way of a stored line, where elements are converted --------------------
+
+cdef Py_ssize_t spread_copy(pixel_t* to, const work_t* low, const Table* t, Py_ssize_t first,
+                            Py_ssize_t last, Py_ssize_t* doubt) noexcept nogil:
+    """Steps are pixels; the line begins with the first."""
     cdef Py_ssize_t channels = t.channels
     cdef bint look = pixel_t is uint8_t and not t.exact
     cdef Py_ssize_t doubts = 0
     cdef Py_ssize_t x, c
     cdef work_t value
-    cdef const work_t* low = <const work_t*>line + first * channels
     cdef bint unsure
     for x in range(first, last):
         unsure = False
@@ -656,21 +733,13 @@ cdef void stored_line(pixel_t* to, const Taps* taps, const Table* t, Py_ssize_t 
     cdef Py_ssize_t first = t.tile[3 * tile], last = t.tile[3 * tile + 3]
     cdef Py_ssize_t low = t.tile[3 * tile + 1], high = t.tile[3 * tile + 2]
     cdef Py_ssize_t channels = t.channels, count = (high - low) * channels
-    cdef Py_ssize_t doubts, c
-    cdef const char* origin
-    if t.kind == COPY and t.spacing == channels:
+    cdef Py_ssize_t doubts
+    if t.spacing == channels:
         if (pixel_t is float and work_t is float) or (pixel_t is double and work_t is double):
             blend(<work_t*>to, taps, low * channels, count, <pixel_t>0)
             return
     blend(line, taps, low * channels, count, <pixel_t>0)
-    if high == t.source_width:
-        for c in range(channels):
-            line[count + c] = line[count - channels + c]
-    origin = <const char*>(line - low * channels)
-    if t.kind == ELEMENTS:
-        doubts = spread_elements(to, origin, t, first, last, doubt, <work_t>0)
-    else:
-        doubts = spread_copy(to, origin, t, first, last, doubt, <work_t>0)
+    doubts = spread_copy(to, line, t, first, last, doubt)
     if pixel_t is uint8_t:
         if doubts > 0:
             settle(to, taps, t, first, doubt, doubts)
@@ -693,6 +762,8 @@ cdef void make_tile(pixel_t* to, pixel_t* next_to, const Taps* taps, const Taps*
             doubts = two_taps(to, taps, t, first, last, doubt, <work_t>0)
         else:
             doubts = four_taps(to, taps, t, first, last, doubt, <work_t>0)
+    elif t.kind == SUMS:
+        sums_rows(<uint8_t*>to, <uint8_t*>next_to, taps, next_, t, first, last)
     elif t.kind == CHANNELS:
         if next_to != NULL:
             doubts = pixels_twice(
@@ -704,6 +775,13 @@ cdef void make_tile(pixel_t* to, pixel_t* next_to, const Taps* taps, const Taps*
                 last, doubt, <work_t>0)
         else:
             doubts = pixels_taps(to, taps, t, first, last, doubt, <work_t>0)
+    elif t.kind == ELEMENTS:
+        if taps.count == 2:
+            doubts = elements_two_taps(to, taps, t, first, last, doubt, <work_t>0)
+            if next_to != NULL:
+                others = elements_two_taps(next_to, next_, t, first, last, next_doubt, <work_t>0)
+        else:
+            doubts = elements_taps(to, taps, t, first, last, doubt, <work_t>0)
     else:
         stored_line(to, taps, t, tile, line, doubt)
         if next_to != NULL:
@@ -716,18 +794,18 @@ cdef void make_tile(pixel_t* to, pixel_t* next_to, const Taps* taps, const Taps*
 
 
 cdef inline int taps_of(Taps* taps, const char* plane, const Axis* d, const Axis* h,
-                        const Rows* rows, const Place* at) noexcept nogil:
+                        const Rows* rows, Py_ssize_t at_d, Py_ssize_t at_h) noexcept nogil:
     """Note the source rows that a row is blended from, and their weights."""
     cdef const char* low
     cdef Py_ssize_t apart_d = 0, apart_h = 0
     cdef double t_d = 0.0, t_h = 0.0
-    low = plane + d.low[at.d] * rows.src_d + h.low[at.h] * rows.src_h
+    low = plane + d.low[at_d] * rows.src_d + h.low[at_h] * rows.src_h
     if d.t != NULL:
-        t_d = d.t[at.d]
-        apart_d = rows.src_d if d.low[at.d] < d.last else 0
+        t_d = d.t[at_d]
+        apart_d = rows.src_d if d.low[at_d] < d.last else 0
     if h.t != NULL:
-        t_h = h.t[at.h]
-        apart_h = rows.src_h if h.low[at.h] < h.last else 0
+        t_h = h.t[at_h]
+        apart_h = rows.src_h if h.low[at_h] < h.last else 0
     taps.count = 1
     taps.row[0] = low
     taps.weight[0] = 1.0
@@ -757,8 +835,8 @@ cdef void run_tile(const Table* t, const Rows* rows, const Axis* d, const Axis* 
                    const char* source, Py_ssize_t first, Py_ssize_t last, Py_ssize_t tile,
                    work_t* line, char* stage) noexcept nogil:
     """Compute one tile of the rows `first` to `last` - 1; with a stage, past the cache."""
-    cdef Place at = place_of(rows, first), other
-    cdef Py_ssize_t per_step = t.lanes if t.kind == WINDOWS else t.spacing
+    cdef Place at = place_of(rows, first)
+    cdef Py_ssize_t per_step = t.lanes if t.kind == WINDOWS or t.kind == SUMS else t.spacing
     cdef Py_ssize_t start = t.tile[3 * tile] * per_step * <Py_ssize_t>sizeof(pixel_t)
     cdef Py_ssize_t whole = t.width * t.spacing * <Py_ssize_t>sizeof(pixel_t)
     cdef Py_ssize_t bytes = min(t.tile[3 * tile + 3] * per_step * <Py_ssize_t>sizeof(pixel_t),
@@ -773,13 +851,12 @@ cdef void run_tile(const Table* t, const Rows* rows, const Axis* d, const Axis* 
     while first < last:
         row = (<char*>to + at.n * rows.dst_n + at.m * rows.dst_m + at.d * rows.dst_d
                + at.h * rows.dst_h + start)
-        taps_of(&taps, source + at.n * rows.src_n + at.m * rows.src_m, d, h, rows, &at)
+        taps_of(&taps, source + at.n * rows.src_n + at.m * rows.src_m, d, h, rows, at.d, at.h)
         pair = (taps.count == 2 and first + 1 < last and at.h + 1 < rows.height and h.t != NULL
                 and h.low[at.h + 1] == h.low[at.h])
         if pair:
-            other = at
-            other.h += 1
-            taps_of(&next_, source + at.n * rows.src_n + at.m * rows.src_m, d, h, rows, &other)
+            taps_of(&next_, source + at.n * rows.src_n + at.m * rows.src_m, d, h, rows, at.d,
+                    at.h + 1)
         next_row = NULL
         if stage == NULL:
             if pair:
@@ -842,6 +919,18 @@ cdef inline void run_share(int element, const Table* t, const Rows* rows, const 
         run_rows(t, rows, d, h, <uint16_t*>to, source, first, last, scratch, stage, <float>0)
 
 
+cdef int bits_of(const double* t, Py_ssize_t count) noexcept nogil:
+    """Return how many binary digits the distances have, 9 if more than 8."""
+    cdef int bits = 0
+    cdef Py_ssize_t j = 0
+    while j < count and bits < 9:
+        if t[j] * (1 << bits) == floor(t[j] * (1 << bits)):
+            j += 1
+        else:
+            bits += 1
+    return bits
+
+
 @cython.final
 cdef class Plan:
     """Everything about a linear interpolation that its arguments decide.
@@ -892,11 +981,18 @@ cdef class Plan:
                 pass
             elif channels >= t.lanes and (spacing != channels or channels >= MANY_CHANNELS):
                 t.kind = CHANNELS
+            elif spacing == channels and self.find_sums():
+                t.kind = SUMS
+                t.lanes = UPSHAPE_SUMS
+                steps = (total + t.lanes - 1) // t.lanes
             elif spacing == channels and self.find_windows((total + t.lanes - 1) // t.lanes):
                 t.kind = WINDOWS
                 steps = (total + t.lanes - 1) // t.lanes
             elif channels >= t.lanes:
                 t.kind = CHANNELS
+            if t.kind == SUMS:
+                self.cut_tiles(steps)
+                return
             t.u = <char*>self.allocate(max(steps * t.lanes, t.width) * work)
             t.v = <char*>self.allocate(max(steps * t.lanes, t.width) * work)
             if t.kind == WINDOWS:
@@ -909,6 +1005,57 @@ cdef class Plan:
                 for x in range(t.width):
                     self.set_weight(x, t.t[x])
         self.cut_tiles(steps)
+
+    cdef bint find_sums(self) except -1:
+        """Fill base, order and weight for sums in 16 bits; return whether that can be done."""
+        cdef Table* t = &self.table
+        cdef Py_ssize_t channels = t.channels, total = t.width * channels
+        cdef Py_ssize_t source = t.source_width * channels
+        cdef Py_ssize_t steps = (total + UPSHAPE_SUMS - 1) // UPSHAPE_SUMS
+        cdef Py_ssize_t k, half, j, e, x, c, low, high, least, most, at
+        cdef int bits_h, v
+        if self.element != 1 or self.d.t != NULL or total < UPSHAPE_SUMS or source < 16:
+            return False
+        t.bits_w = bits_of(t.t, t.width)
+        bits_h = 0 if self.h.t == NULL else bits_of(self.h.t, self.h.count)
+        t.bits = t.bits_w + bits_h
+        # A weight of w is an int8, a sum a uint16 with room for rounding; and a shift shifts.
+        if t.bits_w > 6 or t.bits > 8 or t.bits == 0:
+            return False
+        t.base = <int64_t*>self.allocate(2 * steps * sizeof(int64_t))
+        t.order = <uint8_t*>self.allocate(2 * UPSHAPE_SUMS * steps)
+        t.weight = <uint8_t*>self.allocate(2 * UPSHAPE_SUMS * steps)
+        for k in range(steps):
+            for half in range(2):
+                at = min(k * UPSHAPE_SUMS, total - UPSHAPE_SUMS) + 8 * half
+                least = source
+                most = 0
+                for j in range(8 if half * 8 < UPSHAPE_SUMS else 0):
+                    x = (at + j) // channels
+                    low = t.low[x] * channels + (at + j) % channels
+                    least = min(least, low)
+                    most = max(most, low + (channels if t.low[x] < t.source_width - 1 else 0))
+                least = min(least, source - 16)
+                t.base[2 * k + half] = least
+                if most - least > 15:
+                    PyMem_RawFree(t.base)
+                    PyMem_RawFree(t.order)
+                    PyMem_RawFree(t.weight)
+                    t.base = NULL
+                    t.order = NULL
+                    t.weight = NULL
+                    return False
+                for j in range(8 if half * 8 < UPSHAPE_SUMS else 0):
+                    x = (at + j) // channels
+                    low = t.low[x] * channels + (at + j) % channels
+                    high = low + (channels if t.low[x] < t.source_width - 1 else 0)
+                    e = 2 * UPSHAPE_SUMS * k + 16 * half + 2 * j
+                    v = <int>(t.t[x] * (1 << t.bits_w))
+                    t.order[e] = <uint8_t>(low - least)
+                    t.order[e + 1] = <uint8_t>(high - least)
+                    t.weight[e] = <uint8_t>((1 << t.bits_w) - v)
+                    t.weight[e + 1] = <uint8_t>v
+        return True
 
     cdef bint find_windows(self, Py_ssize_t steps) except -1:
         """Fill base, upper and order; return whether every vector's sources fit into windows."""
@@ -987,6 +1134,7 @@ cdef class Plan:
         cdef double[::1] distance = given[1]
         axis.low = &low[0]
         axis.t = NULL if distance is None else &distance[0]
+        axis.count = low.shape[0]
         axis.last = given[2] - 1
         return 0
 
@@ -1007,7 +1155,7 @@ cdef class Plan:
     cdef int cut_tiles(self, Py_ssize_t steps) except -1:
         """Cut a row into tiles, and find what each needs of the line."""
         cdef Table* t = &self.table
-        cdef Py_ssize_t per_step = t.lanes if t.kind == WINDOWS else t.channels
+        cdef Py_ssize_t per_step = t.lanes if t.kind == WINDOWS or t.kind == SUMS else t.channels
         cdef Py_ssize_t total = t.width * t.channels
         cdef Py_ssize_t each, first, last, start, end, low, high, j
         each = TILE * min(t.width, t.source_width) // t.source_width // per_step
@@ -1029,7 +1177,7 @@ cdef class Plan:
             t.tile[3 * j] = first
             t.tile[3 * j + 1] = low
             t.tile[3 * j + 2] = high
-            if t.kind != WINDOWS and t.kind != CHANNELS:
+            if t.kind == COPY:
                 t.room = max(t.room, (high - low) * t.channels)
         t.tile[3 * t.tiles] = steps
         t.room += t.channels + 2 * t.lanes
@@ -1045,6 +1193,7 @@ cdef class Plan:
         PyMem_RawFree(self.table.base)
         PyMem_RawFree(self.table.upper)
         PyMem_RawFree(self.table.order)
+        PyMem_RawFree(self.table.weight)
         PyMem_RawFree(self.table.u)
         PyMem_RawFree(self.table.v)
         PyMem_RawFree(self.table.tile)
@@ -1052,7 +1201,7 @@ cdef class Plan:
     @property
     def kind(self):
         """How rows are spread."""
-        return ["copy", "windows", "channels", "elements"][<int>self.table.kind]
+        return ["copy", "windows", "sums", "channels", "elements"][<int>self.table.kind]
 
     def run(self, cnp.ndarray source not None, cnp.ndarray result not None, int threads):
         """Fill `result` from `source`, on so many threads.
@@ -1065,14 +1214,16 @@ cdef class Plan:
         cdef char* to = PyArray_BYTES(<PyArrayObject*>result)
         cdef Py_ssize_t room = self.scratch + (self.stage if self.streaming else 0)
         cdef char* memory
+        cdef char* start
         cdef int t
         if (<size_t>from_ | <size_t>to | strides_of(&rows)) % <size_t>self.element != 0:
             return False
         if total < threads:
             threads = <int>total
         threads = max(threads, 1)
-        memory = <char*>PyMem_RawMalloc(room * threads)
-        if memory == NULL:
+        start = <char*>PyMem_RawMalloc(room * threads + 64)
+        memory = start + (-<size_t>start) % 64
+        if start == NULL:
             raise MemoryError(f"no memory for a line of {self.table.room} elements a thread")
         with nogil:
             if threads <= 1:
@@ -1084,5 +1235,5 @@ cdef class Plan:
                               total * t // threads, total * (t + 1) // threads,
                               memory + t * room,
                               memory + t * room + self.scratch if self.streaming else NULL)
-        PyMem_RawFree(memory)
+        PyMem_RawFree(start)
         return True

@@ -259,6 +259,66 @@ UPSHAPE_INLINE int upshape_near_half(upshape_words v, float band)
 #endif
 }
 
+/* --- sums of uint8 in 16 bits ------------------------------------------------------------------ */
+
+/* On x86 this is one instruction for lanes of 16 bytes; two lanes are as wide as it gets here. */
+#if V >= 32
+#define UPSHAPE_SUMS 16
+#else
+#define UPSHAPE_SUMS 8
+#endif
+
+typedef uint16_t upshape_sums __attribute__((vector_size(2 * UPSHAPE_SUMS)));
+
+/* Sum j is weight[2j] * byte order[2j] + weight[2j + 1] * byte order[2j + 1], the first eight of the
+ * 16 bytes at p, the others of the 16 bytes at q. Weights are at most 64. */
+UPSHAPE_INLINE upshape_sums upshape_pair_sums(
+    const uint8_t* p, const uint8_t* q, const uint8_t* order, const uint8_t* weight)
+{
+#if UPSHAPE_SUMS == 16 && defined(__AVX2__)
+    __m256i window = _mm256_inserti128_si256(
+        _mm256_castsi128_si256(_mm_loadu_si128((const __m128i*)p)),
+        _mm_loadu_si128((const __m128i*)q), 1);
+    __m256i pairs = _mm256_shuffle_epi8(window, _mm256_loadu_si256((const __m256i*)order));
+    return (upshape_sums)_mm256_maddubs_epi16(
+        pairs, _mm256_loadu_si256((const __m256i*)weight));
+#elif UPSHAPE_SUMS == 8 && defined(__SSSE3__)
+    __m128i pairs = _mm_shuffle_epi8(
+        _mm_loadu_si128((const __m128i*)p), _mm_loadu_si128((const __m128i*)order));
+    (void)q;
+    return (upshape_sums)_mm_maddubs_epi16(pairs, _mm_loadu_si128((const __m128i*)weight));
+#else
+    upshape_sums r;
+    for (int j = 0; j < UPSHAPE_SUMS; j++) {
+        const uint8_t* window = j < 8 ? p : q;
+        r[j] = (uint16_t)(window[order[2 * j]] * weight[2 * j]
+                          + window[order[2 * j + 1]] * weight[2 * j + 1]);
+    }
+    return r;
+#endif
+}
+
+UPSHAPE_INLINE upshape_sums upshape_mix_sums(upshape_sums a, upshape_sums b, int u, int v)
+{
+    return a * (uint16_t)u + b * (uint16_t)v;
+}
+
+/* Divide by 2^bits, bits > 0, round to nearest, ties to even, and store one byte each. */
+UPSHAPE_INLINE void upshape_store_sums(uint8_t* p, upshape_sums a, int bits)
+{
+    upshape_sums odd = (a >> bits) & 1;
+    upshape_sums r = (a + odd + (uint16_t)((1 << (bits - 1)) - 1)) >> bits;
+#if UPSHAPE_SUMS == 16 && defined(__AVX2__)
+    _mm_storeu_si128((__m128i*)p, _mm_packus_epi16(
+        _mm256_castsi256_si128((__m256i)r), _mm256_extracti128_si256((__m256i)r, 1)));
+#elif UPSHAPE_SUMS == 8 && defined(__SSE2__)
+    _mm_storel_epi64((__m128i*)p, _mm_packus_epi16((__m128i)r, (__m128i)r));
+#else
+    for (int j = 0; j < UPSHAPE_SUMS; j++)
+        p[j] = (uint8_t)r[j];
+#endif
+}
+
 /* --- stores past the cache --------------------------------------------------------------------- */
 
 /* Copy n bytes. Whole 64-byte lines of the target go past the cache; what comes before the first
