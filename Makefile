@@ -55,7 +55,7 @@ docs: $(VENV)/with-docs  ## build the documentation: docs/_build/html/index.html
 
 lint: $(VENV)/with-lint $(VENV)/with-test  ## ruff, cython-lint and mypy
 	$(PY) -m ruff check .
-	$(VENV)/bin/cython-lint pyx
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cython-lint pyx
 	$(PY) -m mypy
 
 build: $(PY)  ## the source distribution and the wheel, in dist/

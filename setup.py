@@ -38,7 +38,7 @@ if os.environ.get("UPSHAPE_LEVELS"):
 
 # No -ffast-math: NaN stays NaN, and sums keep their order. Contraction to FMA is wanted.
 FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"]
-FLAGS += ["-DUPSHAPE_DEBUG", "-UNDEBUG"] if DEBUG else ["-DNDEBUG"]
+FLAGS += ["-DUPSHAPE_DEBUG", "-UNDEBUG", "-g"] if DEBUG else ["-DNDEBUG", "-g0"]
 
 DIRECTIVES = {
     "language_level": 3,

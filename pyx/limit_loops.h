@@ -17,7 +17,8 @@ typedef float upshape_floats __attribute__((vector_size(UPSHAPE_VECTOR_BYTES)));
 typedef double upshape_doubles __attribute__((vector_size(UPSHAPE_VECTOR_BYTES)));
 
 /* sum = sum * factor + addend, `rounds` times in every chain; the total, so that nothing is
- * optimised away. A factor and an addend of one half keep the sums near 1: no subnormals. */
+ * optimised away. A factor and an addend of one half keep the sums near 1: no subnormals. The caller passes values
+ * that the compiler does not know. */
 #define UPSHAPE_CHAIN_LOOP(name, scalar, vector)                                                  \
     static __attribute__((noinline)) double name(ptrdiff_t rounds, scalar factor, scalar addend)  \
     {                                                                                             \

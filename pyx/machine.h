@@ -18,8 +18,10 @@
 #define UPSHAPE_FLAGS "unknown"
 #endif
 
-#if defined(__clang__) || defined(__GNUC__)
+#if defined(__clang__)
 #define UPSHAPE_COMPILER __VERSION__
+#elif defined(__GNUC__)
+#define UPSHAPE_COMPILER "gcc " __VERSION__
 #else
 #define UPSHAPE_COMPILER "unknown"
 #endif

@@ -146,7 +146,7 @@ def conv(draw):
 @st.composite
 def pool(draw):
     k, d = draw(st.integers(1, 5)), draw(st.integers(1, 2))
-    p = draw(st.integers(0, (d * (k - 1) + 1) // 2))
+    p = draw(st.integers(0, k // 2))
     return k, draw(st.integers(1, 5)), p, d, draw(st.booleans())
 
 

@@ -4,6 +4,18 @@ Kernels: `interpolate`, `conv_transpose1d`, `conv_transpose2d`, `conv1d`, `conv2
 and `upsample_concat`, on NumPy arrays. Sizes: ``from upshape import shapes``.
 """
 
+from upshape.convolution import (
+    Conv1d,
+    Conv2d,
+    ConvTranspose1d,
+    ConvTranspose2d,
+    conv1d,
+    conv2d,
+    conv_transpose1d,
+    conv_transpose2d,
+)
+from upshape.interpolation import interpolate
+from upshape.pyramid import upsample_concat
 from upshape.runtime import (
     __version__,
     clear_cache,
@@ -13,9 +25,19 @@ from upshape.runtime import (
 )
 
 __all__ = [
+    "Conv1d",
+    "Conv2d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
     "__version__",
     "clear_cache",
+    "conv1d",
+    "conv2d",
+    "conv_transpose1d",
+    "conv_transpose2d",
     "get_num_threads",
+    "interpolate",
     "set_num_threads",
     "show_config",
+    "upsample_concat",
 ]

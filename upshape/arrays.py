@@ -13,11 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
-    "as_array", "as_bool", "as_dtype_of", "as_int", "as_ints", "check_out", "check_rank",
-    "has_own_memory",
+    "as_array", "as_bool", "as_choice", "as_dtype_of", "as_int", "as_ints", "as_spatial_sizes",
+    "check_channels", "check_divides", "check_no_empty_axis", "check_out", "check_rank",
+    "check_reach", "check_shape", "has_own_memory",
 ]
 
 AnyArray = NDArray[Any]
+
+# Pixels. No memory holds so many, and products of a few such numbers still fit 64 bits.
+_FARTHEST = 1 << 44
 
 
 def as_array(operation: str, name: str, value: Any, dtypes: Sequence[str] = ()) -> AnyArray:
@@ -109,6 +113,88 @@ def as_bool(operation: str, name: str, value: Any) -> bool:
     if not isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{operation}: {name}={value!r} must be True or False")
     return bool(value)
+
+
+def as_choice(operation: str, name: str, value: Any, choices: Sequence[str]) -> str:
+    """Return `value`, one of some words."""
+    if value not in choices:
+        words = _or([repr(choice) for choice in choices])
+        raise ValueError(f"{operation}: {name}={value!r} must be an int or {words}")
+    return str(value)
+
+
+def as_spatial_sizes(
+    operation: str, name: str, value: Any, count: int, batch: int, channels: int
+) -> tuple[int, ...]:
+    """Return the sizes of `count` spatial axes, given as such or as the whole shape."""
+    if isinstance(value, (tuple, list, np.ndarray)) and np.ndim(value) == 1:
+        if len(value) == count + 2:
+            given = tuple(as_int(operation, name, number, 0) for number in value[:2])
+            if given != (batch, channels):
+                raise ValueError(
+                    f"{operation}: {name}={value!r} is a whole shape with {given[0]} images of "
+                    f"{given[1]} channels, but the result has {batch} of {channels}; "
+                    f"give the spatial sizes alone"
+                )
+        elif len(value) == count + 1:
+            if as_int(operation, name, value[0], 0) != channels:
+                raise ValueError(
+                    f"{operation}: {name}={value!r} is a whole shape with {value[0]} channels, "
+                    f"but the result has {channels}; give the spatial sizes alone"
+                )
+        else:
+            return as_ints(operation, name, value, count, 1)
+        return as_ints(operation, name, tuple(value[-count:]), count, 1)
+    return as_ints(operation, name, value, count, 1)
+
+
+def check_no_empty_axis(operation: str, name: str, array: AnyArray, first: int = 0) -> None:
+    """Check that no axis from `first` on has size 0."""
+    if 0 in array.shape[first:]:
+        axis = array.shape.index(0, first)
+        raise ValueError(
+            f"{operation}: {name} has shape {array.shape}; axis {axis} must have size 1 or more"
+        )
+
+
+def check_shape(
+    operation: str, name: str, array: AnyArray, shape: tuple[int, ...], meaning: str
+) -> None:
+    """Check that an array has exactly this shape."""
+    if array.shape != shape:
+        raise ValueError(
+            f"{operation}: {name} has shape {array.shape}; it must have {shape}, {meaning}"
+        )
+
+
+def check_reach(operation: str, name: str, values: Sequence[int]) -> None:
+    """Check that a window's parameters do not lead further than any array does."""
+    if any(value > _FARTHEST for value in values):
+        raise ValueError(
+            f"{operation}: {name} reaches {max(values)} pixels far, beyond any array; "
+            f"it can reach {_FARTHEST}"
+        )
+
+
+def check_divides(operation: str, name: str, number: int, other: str, array: AnyArray) -> None:
+    """Check that a number of groups divides the first axis of an array."""
+    if array.shape[0] % number:
+        raise ValueError(
+            f"{operation}: {name}={number} does not divide the {array.shape[0]} channels of "
+            f"axis 0 of {other}, whose shape is {array.shape}"
+        )
+
+
+def check_channels(
+    operation: str, name: str, array: AnyArray, axis: int, channels: int,
+    weight_shape: tuple[int, ...], groups: int,
+) -> None:
+    """Check that an input has the channels that the weights are for."""
+    if array.shape[axis] != channels:
+        raise ValueError(
+            f"{operation}: {name} has shape {array.shape} with {array.shape[axis]} channels "
+            f"(axis {axis}); weight of shape {weight_shape} with groups={groups} takes {channels}"
+        )
 
 
 def check_out(

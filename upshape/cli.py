@@ -157,7 +157,9 @@ def _parser() -> Parser:
 
 
 def _add_parameters(parser: Parser) -> None:
-    parser.add_argument("-k", "--kernel-size", type=_sizes, required=True, metavar="K")
+    parser.add_argument(
+        "-k", "--kernel-size", type=_sizes, required=True, metavar="K", help="3, or 3x5"
+    )
     for flags, default in (
         (("-s", "--stride"), 1),
         (("-p", "--padding"), 0),
@@ -180,8 +182,10 @@ def _add_json(parser: Parser) -> None:
 
 
 def _integer(text: str) -> int:
-    if not re.fullmatch(r"[+-]?[0-9]{1,19}", text, re.ASCII):
+    if not re.fullmatch(r"[+-]?[0-9]+", text, re.ASCII):
         raise argparse.ArgumentTypeError(f"{_short(text)} is no integer")
+    if len(text) > 20:
+        raise argparse.ArgumentTypeError(f"{_short(text)} is beyond any size")
     return int(text)
 
 
@@ -409,6 +413,9 @@ def _find(args: Any) -> None:
         for name in ("kernel_size", "stride", "padding", "output_padding", "dilation")
         if getattr(args, name) is not None
     }
+    asked = (args.input_size, args.output_size).count(None) == 0, args.scale is not None, args.same
+    if sum(asked) != 1 or (args.input_size is None) != (args.output_size is None):
+        raise CommandError("give --from and --to, or --scale, or --same")
     if args.ceil_mode:
         parameters["ceil_mode"] = True
     found: Sequence[Any] = shapes.find(
@@ -555,8 +562,9 @@ def _told_error(error: Exception) -> str:
 
 
 def _demo(args: Any) -> None:
+    from upshape import demo
+
     try:
-        from upshape import demo
+        demo.main(args.image, args.output)
     except ModuleNotFoundError as error:
-        raise CommandError(f'{error}; install it with pip install "upshape[plot]"') from None
-    demo.main(args.image, args.output)
+        raise CommandError(str(error)) from None

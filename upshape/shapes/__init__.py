@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ._derivation import Derivation, derive, scale_condition
     from ._external import from_torch
     from ._quasilinear import PeriodError
-    from ._search import find
+    from ._search import Found, find
     from ._size import Size, maximum, minimum
     from ._solve import Answer, same, solve
     from .symbols import a, d, i, k, o, p, s
@@ -27,6 +27,7 @@ __all__ = [
     "Conv",
     "ConvTranspose",
     "Derivation",
+    "Found",
     "Interpolate",
     "Origin",
     "PeriodError",
@@ -54,14 +55,15 @@ __all__ = [
 # Where the names live that are loaded on first use; a module's own name stands for the module.
 _LAZY = {
     "Answer": "_solve",
-    "PeriodError": "_quasilinear",
-    "maximum": "_size",
-    "minimum": "_size",
     "Derivation": "_derivation",
+    "Found": "_search",
+    "PeriodError": "_quasilinear",
     "Size": "_size",
     "derive": "_derivation",
     "find": "_search",
     "from_torch": "_external",
+    "maximum": "_size",
+    "minimum": "_size",
     "same": "_solve",
     "scale_condition": "_derivation",
     "solve": "_solve",

@@ -307,10 +307,9 @@ def _rounded_down(
         for a_, k_, d_, s_ in _tuples(a, k, d, strides):
             if a_ >= (max(s_, d_) if transposed else s_):
                 continue
-            effective = d_ * (k_ - 1) + 1
-            twice = (small - 1) * s_ + effective + a_ - large
+            twice = (small - 1) * s_ + d_ * (k_ - 1) + 1 + a_ - large
             p_ = twice // 2
-            if twice % 2 or p_ not in paddings or (kind is Pool and twice > effective):
+            if twice % 2 or p_ not in paddings or (kind is Pool and twice > k_):
                 continue
             if transposed:
                 if phases_are_even(k_, s_, d_) is not even:
@@ -342,7 +341,7 @@ def _rounded_up(
     """Yield the poolings with ceil_mode, trying the paddings: they are few."""
     for k_, d_, s_ in _tuples(k, d, strides):
         for p_ in p:
-            if 2 * p_ > d_ * (k_ - 1) + 1:
+            if 2 * p_ > k_:
                 break
             layer = Pool(k_, s_, p_, d_, True)
             if all(_takes(layer, i, o) for i, o in pairs):

@@ -1,0 +1,82 @@
+"""Run one case: make its contenders, see that they agree, time them together with the limits."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+
+import numpy as np
+
+from benchmarks import limits
+from benchmarks.cases import Case
+from benchmarks.contenders import Contender, LeftOut, disagreement, inference, offers, set_threads
+from benchmarks.results import Result
+from benchmarks.timing import measure
+
+
+def prepare(
+    case: Case, threads: int, only: Iterable[str] | None = None
+) -> tuple[dict[str, Contender], dict[str, str], np.ndarray, str | None]:
+    """Return who takes part, who does not and why, our result, and PyTorch's objection to it.
+
+    `only` are the libraries to admit beside upshape.
+    """
+    taking_part: dict[str, Contender] = {}
+    left_out: dict[str, str] = {}
+    reference: np.ndarray | None = None
+    wrong = None
+    for name, make in offers(case, threads):
+        ours = name.startswith("upshape")
+        if not ours and only is not None and name.split()[0] not in only:
+            continue
+        try:
+            contender = make()
+            result = contender.result(contender.call())
+        except LeftOut as reason:
+            left_out[name] = str(reason)
+            continue
+        except Exception as error:  # a peer may refuse in any way it likes; ours may not
+            if ours:
+                raise
+            text = str(error).strip().splitlines() or [""]
+            left_out[name] = f"refuses: {type(error).__name__}: {text[0][:100]}"
+            continue
+        if reference is None:
+            reference = result
+        apart = disagreement(case, reference, result)
+        if apart is None:
+            taking_part[name] = contender
+        elif ours:
+            raise AssertionError(f"{case.name}: {name} differs from a plain call: {apart}")
+        else:
+            left_out[name] = apart
+            if name == "torch":
+                wrong = f"PyTorch's result differs: {apart}"
+    assert reference is not None
+    return taking_part, left_out, reference, wrong
+
+
+def run_case(
+    case: Case, threads: int, seconds: float, rng: random.Random,
+    only: Iterable[str] | None = None,
+) -> Result:
+    """Time a case on so many threads, for about so many seconds."""
+    set_threads(threads)
+    with inference():
+        taking_part, left_out, reference, wrong = prepare(case, threads, only)
+        nbytes, shape = reference.nbytes, reference.shape
+        double_precision = reference.dtype == np.float64
+        del reference
+        calls = {name: contender.call for name, contender in taking_part.items()}
+        peers = {name for name in calls if not name.startswith("upshape")}
+        calls |= limits.contenders(nbytes, threads)
+        flops, peak_flops = case.flops(shape), 0
+        if flops:
+            calls[limits.PEAK], peak_flops = limits.peak(threads, double_precision)
+        times = measure(calls, seconds, threads, rng, peers)
+    return Result(
+        case=case.name, group=case.group, threads=threads, judged=case.judged,
+        headline=case.headline, result_bytes=nbytes, flops=flops, peak_flops=peak_flops,
+        fills=limits.fills(nbytes, threads), times=times, goal=case.goal, left_out=left_out,
+        wrong=wrong,
+    )

@@ -1,0 +1,102 @@
+"""Time several callables fairly: interleaved, in shuffled order, many rounds, one process."""
+
+from __future__ import annotations
+
+import gc
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import repeat
+
+# A burst is at least this long (seconds), so that the clock's own cost and grain do not count.
+BURST = 400e-6
+# Calls shorter than this are preceded by one that is not timed: it brings the caches and the
+# threads of its library back after the others' turn. Longer calls do not notice.
+WARM_UP_BELOW = 20e-3
+# Rounds below this say little about noise.
+LEAST_ROUNDS = 5
+MOST_ROUNDS = 200
+# A peer this much slower than the fastest cannot be the best: a few rounds of it will do.
+FAR_BEHIND = 4.0
+# The threads of a library that has just run go on spinning, and would slow the next one down:
+# wait until the process uses less than this share of a CPU, but no longer than this (seconds).
+QUIET = 0.2
+LONGEST_WAIT = 30e-3
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds a call."""
+
+    minimum: float
+    median: float
+    rounds: int
+
+
+def settle() -> None:
+    """Wait until the threads of whoever ran last sleep."""
+    start = time.perf_counter()
+    while True:
+        busy, clock = time.process_time(), time.perf_counter()
+        time.sleep(200e-6)
+        now = time.perf_counter()
+        if time.process_time() - busy < QUIET * (now - clock) or now - start > LONGEST_WAIT:
+            return
+
+
+def burst(call: Callable[[], object], calls: int) -> float:
+    """Return the seconds a call takes; each result is dropped before the next call."""
+    again = repeat(None, calls)
+    start = time.perf_counter()
+    for _ in again:
+        call()
+    return (time.perf_counter() - start) / calls
+
+
+def measure(
+    contenders: dict[str, Callable[[], object]],
+    seconds: float,
+    threads: int,
+    rng: random.Random,
+    peers: set[str],
+) -> dict[str, Timing]:
+    """Return every contender's timing; all of them together take about this many seconds.
+
+    `peers` are those that may be dropped after a few rounds when they are far behind.
+    """
+    times: dict[str, list[float]] = {name: [] for name in contenders}
+    calls: dict[str, int] = {}
+    gc.collect()
+    gc.disable()
+    try:
+        end = time.perf_counter() + seconds
+        for name, call in contenders.items():
+            call()
+            once = min(burst(call, 1) for _ in range(2))
+            calls[name] = max(1, int(BURST / max(once, 1e-9)))
+            times[name].append(burst(call, calls[name]))
+            if threads > 1:
+                settle()
+        order = list(contenders)
+        for done in range(1, MOST_ROUNDS):
+            rng.shuffle(order)
+            fastest = min((min(times[name]) for name in peers), default=0.0)
+            for name in order:
+                best = min(times[name])
+                if name in peers and best > FAR_BEHIND * fastest and done >= LEAST_ROUNDS:
+                    continue
+                call = contenders[name]
+                if best < WARM_UP_BELOW:
+                    call()
+                times[name].append(burst(call, calls[name]))
+                if threads > 1:
+                    settle()
+            if time.perf_counter() > end and done + 1 >= LEAST_ROUNDS:
+                break
+    finally:
+        gc.enable()
+    return {
+        name: Timing(min(values), sorted(values)[len(values) // 2], len(values))
+        for name, values in times.items()
+    }

@@ -1,0 +1,1021 @@
+"""Convolution and transposed convolution as products of small matrices, read straight from the input.
+
+A transposed convolution with stride s is s x s ordinary convolutions of its input, one for each
+phase r of the output index o = q s + r: the taps k with (r + p - k d) divisible by s land there, and
+read the input at i = q + (r + p - k d) / s. An ordinary convolution is the case of one phase that
+reads i = q s + k d - p. Phases whose taps read the same offsets form a class; with K for
+(tap, input channel) and L ("lanes") for (phase, output channel), each class is a product
+
+    C[L, pixel q] = bias[L] + sum over K of  W[K, L] X[K, q],        X[(tap, c), q] = x[c, q + offset(tap)]
+
+No zeros are inserted and X is never stored: tiles read it from a copy of a few input rows with their
+zero border (the slab), or from the input itself. Small maps are the exception: a block of pixels,
+whichever rows and images they come from, is gathered for every offset.
+
+Loop order: block of pixels (its slab stays in the second-level cache), block of input channels (the
+sum over K in pieces of which a panel of weights fits the first-level cache), panel of lanes, tile.
+Threads share out blocks of pixels and ranges of lanes, never a sum: the bits do not depend on them.
+
+Two orders of work share all of this: "pixels" makes vectors of pixels and broadcasts weights; "channels"
+makes vectors of lanes that lie side by side in the output (channels of a channels-last array,
+x-phases of a large stride) and broadcasts pixels.
+
+The caller has checked: sizes and strides agree with the arrays, the output is disjoint from the
+inputs; no allocation or Python object inside run's parallel part.
+
+Register tiles (see tile.h), for the guard of the generated code:
+tile_pixels_{32,64}_{NB}x{NV}, tile_channels_{32,64}_{MB}x{NV}
+"""
+
+cimport cython
+cimport numpy as cnp
+from cython.parallel cimport prange
+from libc.stdint cimport uintptr_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy, memset
+
+import numpy as np
+
+cnp.import_array()
+
+ctypedef fused real:
+    float
+    double
+
+cdef extern from "tile.h" nogil:
+    enum:
+        UPSHAPE_VECTOR_BYTES
+        UPSHAPE_TILE_ROWS
+        UPSHAPE_TILE_REGISTERS
+        UPSHAPE_TILE_PIXELS
+        UPSHAPE_TILE_VECTORS
+    void tile_pixels_32(int nb, int nv, const float* x, Py_ssize_t x_channel, const Py_ssize_t* tap,
+                        Py_ssize_t taps, Py_ssize_t channels, const float* w, const float* init,
+                        float* c, Py_ssize_t c_row) noexcept
+    void tile_pixels_64(int nb, int nv, const double* x, Py_ssize_t x_channel, const Py_ssize_t* tap,
+                        Py_ssize_t taps, Py_ssize_t channels, const double* w, const double* init,
+                        double* c, Py_ssize_t c_row) noexcept
+    void tile_channels_32(int mb, int nv, float** x, Py_ssize_t x_channel,
+                          const Py_ssize_t* tap, Py_ssize_t taps, Py_ssize_t channels,
+                          const float* w, const float* init, float* c) noexcept
+    void tile_channels_64(int mb, int nv, double** x, Py_ssize_t x_channel,
+                          const Py_ssize_t* tap, Py_ssize_t taps, Py_ssize_t channels,
+                          const double* w, const double* init, double* c) noexcept
+
+# Bytes of a thread's scratch: the slab (or the gathered pixels), and the sums that are not yet
+# complete. Together they leave room for a panel of weights in a second-level cache of 512 KiB.
+cdef enum:
+    SLAB_BYTES = 192 << 10
+    SUMS_BYTES = 192 << 10
+    # Products in a row before a sum is put aside: a panel of 6 lanes is 24 KiB of float32.
+    LONGEST_SUM = 1024
+    # Offsets x channels gathered at most: 16 pixels of them fit the slab.
+    MOST_GATHERED = 3072
+    # Multiply-adds from which a second thread is worth waking.
+    WORTH_A_THREAD = 400000
+    DIRECT_PIXELS = 2048
+    HUGE = 1 << 30
+
+# How a block of pixels reaches the tiles.
+cdef enum Source:
+    ROWS      # slab; a tile stays within a row
+    FLAT      # slab; a tile runs on over the border columns into the next row
+    GATHERED  # pixels of any rows and images, gathered for every offset
+    DIRECT    # the input itself
+
+SOURCES = ("rows", "flat", "gathered", "direct")
+
+cdef struct Run:
+    # Pixels q that lie side by side in a row of an image.
+    Py_ssize_t n, qy, qx, length
+    Py_ssize_t at  # place of the first among the sums of its block
+
+
+cdef class Layout:
+    """What a layer's shape decides: classes, panels of lanes, blocks of input channels."""
+    cdef list kept
+    cdef readonly bint channels
+    cdef readonly bint single
+    cdef Py_ssize_t lane_step_channel, lane_step_x
+    cdef readonly Py_ssize_t groups, ci, co, area
+    cdef Py_ssize_t weight_ci, weight_co
+    cdef Py_ssize_t sy, sx, isy, isx, y_first, x_first, y_span, x_span
+    cdef Py_ssize_t y_phases, x_phases
+    cdef Py_ssize_t* y_phase
+    cdef Py_ssize_t* x_phase
+    cdef Py_ssize_t classes, most_taps
+    cdef Py_ssize_t* class_first
+    cdef Py_ssize_t* tap_y
+    cdef Py_ssize_t* tap_x
+    cdef Py_ssize_t* tap_id
+    cdef Py_ssize_t offsets
+    cdef Py_ssize_t* offset_y
+    cdef Py_ssize_t* offset_x
+    cdef Py_ssize_t panels
+    cdef Py_ssize_t* panel_class
+    cdef Py_ssize_t* panel_width
+    cdef Py_ssize_t* panel_prefix
+    cdef Py_ssize_t* panel_lane
+    cdef Py_ssize_t* panel_ry
+    cdef Py_ssize_t* panel_rx
+    cdef Py_ssize_t* panel_co
+    cdef Py_ssize_t* panel_length
+    cdef Py_ssize_t weights, lanes
+    cdef Py_ssize_t* lane_co
+    cdef Py_ssize_t* lane_kernel
+    cdef Py_ssize_t* kernel
+    cdef Py_ssize_t chunks, most_chunk_lanes
+    cdef Py_ssize_t* chunk_panel
+    cdef Py_ssize_t* chunk_co
+    cdef Py_ssize_t* slot
+    cdef Py_ssize_t blocks, block_channels
+
+    def __init__(self, tuple y_axis, tuple x_axis, Py_ssize_t groups, Py_ssize_t ci, Py_ssize_t co,
+                 Py_ssize_t kernel_x, Py_ssize_t area, bint transposed, bint channels,
+                 bint lanes_are_phases, bint single):
+        """Arrange a layer's work.
+
+        Each axis is (output step, input step, phases). Phases are pairs (r, taps), in the order of
+        r; taps are pairs (offset, kernel index). Phases that no tap reaches are left out: the
+        output's gaps, which the caller fills. `channels` asks for vectors of lanes: of x-phases
+        if `lanes_are_phases`, else of output channels. `single`: float32, else float64.
+        """
+        cdef Py_ssize_t lanes_of_vector = UPSHAPE_VECTOR_BYTES // (4 if single else 8)
+        self.kept = []
+        self.channels, self.single = channels, single
+        self.lane_step_channel, self.lane_step_x = not lanes_are_phases, lanes_are_phases
+        self.groups, self.ci, self.co, self.area = groups, ci, co, area
+        if transposed:
+            self.weight_ci, self.weight_co = co * area, area
+        else:
+            self.weight_ci, self.weight_co = area, ci * area
+        self.sy, self.isy, y_phases = y_axis
+        self.sx, self.isx, x_phases = x_axis
+        y_all = [offset for _, taps in y_phases for offset, _ in taps]
+        x_all = [offset for _, taps in x_phases for offset, _ in taps]
+        self.y_first, self.y_span = min(y_all), max(y_all) - min(y_all) + 1
+        self.x_first, self.x_span = min(x_all), max(x_all) - min(x_all) + 1
+
+        # Classes: phases grouped by the offsets that they read.
+        y_classes, x_classes = grouped(y_phases), grouped(x_phases)
+        tap_y, tap_x, tap_id, class_first, kernel, lane_kernel_of = [], [], [], [0], [], {}
+        offsets = {}
+        members = []
+        for y_offsets, rys in y_classes.items():
+            for x_offsets, rxs in x_classes.items():
+                for ty in y_offsets:
+                    for tx in x_offsets:
+                        tap_y.append(ty - self.y_first)
+                        tap_x.append(tx - self.x_first)
+                        tap_id.append(offsets.setdefault((ty, tx), len(offsets)))
+                class_first.append(len(tap_y))
+                members.append((rys, rxs))
+                for ry in rys:
+                    for rx in rxs:
+                        lane_kernel_of[ry, rx] = len(kernel)
+                        kernel += [ky * kernel_x + kx
+                                   for _, ky in y_phases[ry][1] for _, kx in x_phases[rx][1]]
+        self.classes = len(members)
+        self.y_phases, self.x_phases = len(y_phases), len(x_phases)
+        y_at, x_at = [r for r, _ in y_phases], [r for r, _ in x_phases]
+        self.y_phase, self.x_phase = self.keep(y_at), self.keep(x_at)
+        taps = [b - a for a, b in zip(class_first, class_first[1:])]
+        self.most_taps = max(taps)
+        self.offsets = len(offsets)
+
+        # Panels: the lanes of one tile, and their weights. Chunks: panels whose sums are written together.
+        panels = []  # (class, width, ry, rx, co, length)
+        lane_co, lane_kernel, chunk_panel, chunk_co, slot = [], [], [0], [0], []
+        if channels:
+            longest = 2 * lanes_of_vector
+            for index, (rys, rxs) in enumerate(members):
+                # Lanes side by side in the output: (first phase, first channel, how many).
+                if lanes_are_phases:
+                    rows = [(x_at.index(r), c, count) for c in range(co)
+                            for r, count in consecutive([x_at[rx] for rx in rxs])]
+                else:
+                    rows = [(rx, 0, co) for rx in rxs]
+                for ry in rys:
+                    for rx, c, count in rows:
+                        for start in range(0, count, longest):
+                            used = min(longest, count - start)
+                            width = up(used, lanes_of_vector) * lanes_of_vector
+                            some = [(c, rx + start + lane) if lanes_are_phases else (start + lane, rx)
+                                    for lane in range(used)]
+                            panels.append((index, width, y_at[ry], x_at[some[0][1]], some[0][0], used))
+                            lane_co += [c for c, _ in some] + [-1] * (width - used)
+                            lane_kernel += [lane_kernel_of[ry, rx] for _, rx in some]
+                            lane_kernel += [0] * (width - used)
+                            chunk_panel.append(len(panels))
+            slot = [0]
+            chunk_co = [0] * len(chunk_panel)
+        else:
+            pieces = up(co, UPSHAPE_TILE_ROWS)
+            bounds = [co * piece // pieces for piece in range(pieces + 1)]
+            slot = [0] * (co * self.y_phases * self.x_phases)
+            for first_co, end_co in zip(bounds, bounds[1:]):
+                chunk_lane = len(lane_co)
+                for index, (rys, rxs) in enumerate(members):
+                    lanes = [(c, ry, rx) for c in range(first_co, end_co) for ry in rys for rx in rxs]
+                    parts = up(len(lanes), UPSHAPE_TILE_ROWS)
+                    for part in range(parts):
+                        some = lanes[len(lanes) * part // parts:len(lanes) * (part + 1) // parts]
+                        panels.append((index, len(some), 0, 0, first_co, len(some)))
+                        for c, ry, rx in some:
+                            slot[(c * self.y_phases + ry) * self.x_phases + rx] = len(lane_co) - chunk_lane
+                            lane_co.append(c)
+                            lane_kernel.append(lane_kernel_of[ry, rx])
+                chunk_panel.append(len(panels))
+                chunk_co.append(end_co)
+        prefix, lane, prefixes, firsts = 0, 0, [], []
+        for index, width, *_ in panels:
+            prefixes.append(prefix)
+            firsts.append(lane)
+            prefix += width * taps[index]
+            lane += width
+        self.weights, self.lanes = prefix, lane
+        self.panels, self.chunks = len(panels), len(chunk_panel) - 1
+        firsts.append(lane)
+        self.most_chunk_lanes = max(firsts[b] - firsts[a]
+                                    for a, b in zip(chunk_panel, chunk_panel[1:]))
+        self.blocks = max(up(ci * self.most_taps, LONGEST_SUM), 1)
+        if not channels:
+            self.blocks = max(self.blocks, up(ci * self.offsets, MOST_GATHERED))
+        self.blocks = min(self.blocks, ci)
+        self.block_channels = up(ci, self.blocks)
+
+        self.class_first = self.keep(class_first)
+        self.tap_y, self.tap_x, self.tap_id = self.keep(tap_y), self.keep(tap_x), self.keep(tap_id)
+        self.offset_y = self.keep([y for y, _ in offsets])
+        self.offset_x = self.keep([x for _, x in offsets])
+        self.panel_prefix, self.panel_lane = self.keep(prefixes), self.keep(firsts)
+        (self.panel_class, self.panel_width, self.panel_ry, self.panel_rx, self.panel_co,
+         self.panel_length) = (
+            self.keep([row[0] for row in panels]), self.keep([row[1] for row in panels]),
+            self.keep([row[2] for row in panels]), self.keep([row[3] for row in panels]),
+            self.keep([row[4] for row in panels]), self.keep([row[5] for row in panels]))
+        self.lane_co, self.lane_kernel = self.keep(lane_co), self.keep(lane_kernel)
+        self.kernel, self.slot = self.keep(kernel), self.keep(slot)
+        self.chunk_panel, self.chunk_co = self.keep(chunk_panel), self.keep(chunk_co)
+
+    cdef Py_ssize_t* keep(self, values) except NULL:
+        """Return a C array of these values that lives as long as this object."""
+        cdef cnp.ndarray array = np.array(values if values else [0], np.intp)
+        self.kept.append(array)
+        return <Py_ssize_t*>cnp.PyArray_DATA(array)
+
+    def pack(self, cnp.ndarray weight not None, cnp.ndarray bias):
+        """Return the weights (C-contiguous, of this layout's shape and dtype) in the order of use.
+
+        [group][block of input channels][panel][tap][channel][lane], then the biases [group][lane].
+        """
+        cdef cnp.ndarray packed = np.empty(
+            self.groups * (self.ci * self.weights + self.lanes) + UPSHAPE_VECTOR_BYTES,
+            np.float32 if self.single else np.float64)
+        cdef void* w = cnp.PyArray_DATA(weight)
+        cdef void* b = NULL if bias is None else cnp.PyArray_DATA(bias)
+        cdef void* p = cnp.PyArray_DATA(packed)
+        with nogil:
+            if self.single:
+                pack_weights(self, <const float*>w, <const float*>b, <float*>p)
+            else:
+                pack_weights(self, <const double*>w, <const double*>b, <double*>p)
+        return packed
+
+
+cdef inline Py_ssize_t up(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
+    """Return a / b, rounded up."""
+    return (a + b - 1) // b
+
+
+def grouped(phases):
+    """Return {offsets: [indices of the phases that read them]} of one axis."""
+    classes = {}
+    for index, (_, taps) in enumerate(phases):
+        classes.setdefault(tuple([offset for offset, _ in taps]), []).append(index)
+    return classes
+
+
+def consecutive(numbers):
+    """Return the runs (first, length) of consecutive numbers in an ascending list."""
+    runs = {}
+    for number in numbers:
+        if runs and number == first + runs[first]:
+            runs[first] += 1
+        else:
+            first = number
+            runs[first] = 1
+    return runs.items()
+
+
+cdef void pack_weights(Layout layout, const real* weight, const real* bias,
+                       real* packed) noexcept nogil:
+    cdef Py_ssize_t g, b, panel, tap, lane, c, first, end, taps, width, lane0, cls
+    cdef Py_ssize_t[64] base
+    cdef real* out = packed
+    cdef const real* w
+    for g in range(layout.groups):
+        w = weight + g * layout.ci * layout.co * layout.area
+        for b in range(layout.blocks):
+            first = layout.ci * b // layout.blocks
+            end = layout.ci * (b + 1) // layout.blocks
+            for panel in range(layout.panels):
+                cls = layout.panel_class[panel]
+                taps = layout.class_first[cls + 1] - layout.class_first[cls]
+                width = layout.panel_width[panel]
+                lane0 = layout.panel_lane[panel]
+                for tap in range(taps):
+                    for lane in range(width):
+                        base[lane] = -1
+                        if layout.lane_co[lane0 + lane] >= 0:
+                            base[lane] = (layout.lane_co[lane0 + lane] * layout.weight_co
+                                          + layout.kernel[layout.lane_kernel[lane0 + lane] + tap])
+                    for c in range(first, end):
+                        for lane in range(width):
+                            if base[lane] >= 0:
+                                out[lane] = w[base[lane] + c * layout.weight_ci]
+                            else:
+                                out[lane] = 0
+                        out += width
+    for g in range(layout.groups):
+        for lane in range(layout.lanes):
+            out[lane] = 0
+            if bias != NULL and layout.lane_co[lane] >= 0:
+                out[lane] = bias[g * layout.co + layout.lane_co[lane]]
+        out += layout.lanes
+
+
+# --- scratch -------------------------------------------------------------------------------------
+
+@cython.final
+cdef class Scratch:
+    """Memory for one call's threads, kept for the next."""
+    cdef void* start
+    cdef char* aligned
+    cdef size_t bytes
+
+    def __dealloc__(self):
+        free(self.start)
+
+
+cdef list spare_scratch = []
+
+
+cdef Scratch take_scratch(size_t bytes):
+    """Return scratch of at least so many bytes that nobody else uses."""
+    cdef Scratch scratch
+    try:
+        scratch = spare_scratch.pop()
+        if scratch.bytes >= bytes:
+            return scratch
+    except IndexError:
+        pass
+    scratch = Scratch.__new__(Scratch)
+    scratch.start = malloc(bytes + 4096)
+    if scratch.start == NULL:
+        raise MemoryError(f"cannot allocate {bytes} bytes of working memory")
+    scratch.aligned = <char*>((<uintptr_t>scratch.start + 4095) & ~<uintptr_t>4095)
+    scratch.bytes = bytes
+    return scratch
+
+
+cdef void give_scratch(Scratch scratch):
+    if len(spare_scratch) < 4:
+        spare_scratch.append(scratch)
+
+
+def spare_bytes():
+    """Return the bytes of scratch that are kept between calls."""
+    return sum([(<Scratch>scratch).bytes for scratch in spare_scratch])
+
+
+# --- one input shape -----------------------------------------------------------------------------
+
+cdef class Plan:
+    """How one shape of input goes through a layout: source of the tiles, blocks, threads' shares."""
+    cdef Layout layout
+    cdef int source
+    cdef readonly int threads
+    cdef Py_ssize_t n, hi, wi, ho, wo, qy, qx, vector
+    cdef Py_ssize_t xn, xc, xy, xx, on, oc, oy, ox
+    # A block: `rows` x `columns` pixels of an image, or `pixels` of a flat sequence.
+    cdef Py_ssize_t rows, columns, pixels, y_blocks, x_blocks, image_blocks, row_length, splits, items
+    # The slab: element strides of channel, row and column; planes for the phases of an input step.
+    cdef Py_ssize_t slab_rows, slab_columns, planes_y, planes_x
+    cdef Py_ssize_t slab_c, slab_y, slab_x, slab_size
+    cdef Py_ssize_t sums_row, sums_size, most_runs
+    cdef readonly size_t thread_bytes
+    cdef list kept
+    cdef Py_ssize_t* tap
+
+    def __init__(self, Layout layout, tuple x_shape, tuple x_strides, tuple out_shape,
+                 tuple out_strides, int threads, source=None):
+        """Plan for (N, C, H, W) arrays; strides count elements.
+
+        `source` allows one source of the tiles only: tests hold them against each other.
+        """
+        cdef Py_ssize_t t, cls, item = 4 if layout.single else 8
+        cdef double work
+        self.layout = layout
+        self.n, _, self.hi, self.wi = x_shape
+        self.ho, self.wo = out_shape[2], out_shape[3]
+        self.xn, self.xc, self.xy, self.xx = x_strides
+        self.on, self.oc, self.oy, self.ox = out_strides
+        self.qy = (self.ho + layout.sy - 1) // layout.sy
+        self.qx = (self.wo + layout.sx - 1) // layout.sx
+        self.vector = UPSHAPE_VECTOR_BYTES // item
+        self.planes_y, self.planes_x = min(layout.isy, layout.y_span), min(layout.isx, layout.x_span)
+        work = (<double>self.n * self.qy * self.qx * layout.groups * layout.ci
+                * (layout.weights + layout.lanes))
+        self.threads = <int>max(min(<double>threads, work / WORTH_A_THREAD), 1.0)
+        self.kept = []
+        self.choose(item, -1 if source is None else SOURCES.index(source))
+        taps = np.empty(layout.class_first[layout.classes] + 1, np.intp)
+        self.kept.append(taps)
+        self.tap = <Py_ssize_t*>cnp.PyArray_DATA(taps)
+        for t in range(layout.class_first[layout.classes]):
+            if self.source == GATHERED:
+                self.tap[t] = layout.tap_id[t] * layout.block_channels * self.sums_row
+            elif self.source == DIRECT:
+                self.tap[t] = layout.tap_y[t] * self.xy + layout.tap_x[t] * self.xx
+            else:
+                self.tap[t] = self.slab_offset(layout.tap_y[t], layout.tap_x[t])
+        self.thread_bytes = item * (self.slab_size + self.sums_size) + self.most_runs * sizeof(Run)
+        self.thread_bytes = (self.thread_bytes + 4095 + 64) // 4096 * 4096 + 4096
+
+    cdef Py_ssize_t slab_offset(self, Py_ssize_t y, Py_ssize_t x) noexcept:
+        """Where the slab has the tap that reads y rows down and x columns right of the first."""
+        cdef Py_ssize_t plane = y % self.layout.isy * self.planes_x + x % self.layout.isx
+        return (plane * self.slab_rows * self.slab_y
+                + y // self.layout.isy * self.slab_y + x // self.layout.isx * self.slab_x)
+
+    cdef void set_block(self, int source, Py_ssize_t rows, Py_ssize_t columns) noexcept:
+        """Fill in the sizes that follow from a source and the size of its blocks."""
+        cdef Layout layout = self.layout
+        cdef Py_ssize_t channels = layout.block_channels, vector = self.vector, share
+        self.source, self.rows, self.columns = source, rows, columns
+        self.y_blocks = (self.qy + rows - 1) // rows
+        self.x_blocks = (self.qx + columns - 1) // columns
+        if source == GATHERED:
+            self.pixels = columns
+            self.image_blocks = 1
+            self.y_blocks = 1
+            self.x_blocks = (self.n * self.qy * self.qx + columns - 1) // columns
+            self.sums_row = (columns + vector - 1) // vector * vector
+            self.slab_c = self.sums_row
+            self.slab_size = layout.offsets * channels * self.sums_row
+            self.most_runs = columns
+        elif source == DIRECT and not layout.channels:
+            self.pixels = columns
+            self.y_blocks = 1
+            self.x_blocks = (self.qy * self.qx + columns - 1) // columns
+            self.image_blocks = self.n
+            self.sums_row = (columns + vector - 1) // vector * vector + vector
+            self.slab_c, self.slab_size = self.xc, 0
+            self.most_runs = columns // self.qx + 3
+        else:
+            self.image_blocks = self.n
+            self.slab_rows = rows + (layout.y_span - 1) // layout.isy
+            self.slab_columns = columns + (layout.x_span - 1) // layout.isx
+            if source == ROWS:
+                self.row_length = (columns + vector - 1) // vector * vector
+                self.sums_row = rows * self.row_length
+            else:
+                self.row_length = self.slab_columns
+                self.sums_row = ((rows - 1) * self.row_length + columns + vector - 1) // vector * vector
+            if layout.channels:
+                self.row_length = columns
+                self.sums_row = rows * columns
+            self.most_runs = rows
+            if layout.channels and layout.lane_step_channel:
+                self.slab_c, self.slab_x = 1, channels
+                self.slab_y = self.slab_columns * self.slab_x
+                self.slab_size = self.planes_y * self.planes_x * self.slab_rows * self.slab_y
+            else:
+                self.slab_x, self.slab_y = 1, self.slab_columns
+                # An odd number of cache lines from channel to channel: no set is used twice as much.
+                self.slab_c = self.planes_y * self.planes_x * self.slab_rows * self.slab_columns
+                self.slab_c = (self.slab_c + vector - 1) // vector * vector
+                if self.slab_c // vector % 2 == 0 and channels > 8 and rows * columns > 2 * vector:
+                    self.slab_c += vector
+                self.slab_size = channels * self.slab_c
+            if (<double>self.slab_rows * self.slab_columns * self.planes_y * self.planes_x * channels
+                    > HUGE):
+                self.slab_size = HUGE  # and its strides have overflowed
+            if source == DIRECT:
+                self.slab_size = 0
+                self.slab_c, self.slab_y, self.slab_x = self.xc, self.xy * layout.isy, self.xx * layout.isx
+        # Tiles may read whole vectors past the last pixel.
+        self.slab_size += UPSHAPE_TILE_VECTORS * vector
+        self.splits = self.split_count(self.image_blocks * layout.groups * self.y_blocks * self.x_blocks)
+        self.items = self.splits * self.image_blocks * layout.groups * self.y_blocks * self.x_blocks
+        if layout.blocks > 1:
+            share = layout.lanes // self.splits + 2 * layout.most_chunk_lanes
+            self.sums_size = min(share, layout.lanes) * self.sums_row
+        elif layout.channels:
+            self.sums_size = 0
+        else:
+            self.sums_size = layout.most_chunk_lanes * self.sums_row
+        self.sums_size += 2 * UPSHAPE_TILE_REGISTERS * vector
+
+    cdef Py_ssize_t split_count(self, Py_ssize_t blocks) noexcept:
+        """Into how many ranges of lanes to cut the work, so that every thread has its share."""
+        if self.threads == 1 or blocks % self.threads == 0 or blocks >= 12 * self.threads:
+            return 1
+        return min(self.layout.chunks, self.threads)
+
+    cdef double cost(self, Py_ssize_t item) noexcept:
+        """Estimate the cycles of the busiest thread for the block as it is set."""
+        cdef Layout layout = self.layout
+        cdef double blocks = <double>self.image_blocks * layout.groups * self.y_blocks * self.x_blocks
+        cdef double vectors, copied, pieces, cycles, turns
+        cdef double per_vector = <double>layout.weights * layout.ci / 2
+        if layout.channels:
+            # A tile's pixels are the broadcast side.
+            vectors = (self.rows * self.columns + UPSHAPE_TILE_PIXELS - 1) // UPSHAPE_TILE_PIXELS
+            per_vector = per_vector / self.vector * UPSHAPE_TILE_PIXELS
+        else:
+            vectors = self.sums_row / self.vector
+        if self.source == DIRECT:
+            copied = pieces = 0
+        elif self.source == GATHERED:
+            copied = <double>layout.offsets * layout.ci * self.pixels
+            pieces = layout.offsets * layout.ci * (self.pixels / min(self.qx, self.pixels) + 1)
+        else:
+            copied = <double>layout.ci * self.slab_rows * self.slab_columns * self.planes_x * self.planes_y
+            pieces = <double>layout.ci * self.slab_rows * self.planes_x * self.planes_y
+        if layout.isx > 1:
+            copied *= 4
+        if layout.blocks > 1:
+            # Sums put aside and taken up again, once a block of channels.
+            vectors += 2.0 * layout.blocks * layout.lanes * vectors / per_vector
+        cycles = vectors * per_vector / self.splits + copied * item / 16 + pieces * 8
+        # Every block streams all weights from an outer cache, at 8 bytes a cycle.
+        cycles = max(cycles, <double>layout.weights * layout.ci * item / 8 / self.splits)
+        turns = (self.items + self.threads - 1) // self.threads
+        return turns * (cycles + 200)
+
+    cdef bint fits(self, Py_ssize_t item) noexcept:
+        return self.slab_size * item <= SLAB_BYTES and self.sums_size * item <= SUMS_BYTES
+
+    cdef void choose(self, Py_ssize_t item, int only) noexcept:
+        """Try the sources and block sizes that fit the scratch; keep the cheapest."""
+        cdef Layout layout = self.layout
+        cdef Py_ssize_t parts, columns, rows, step, plane = self.qy * self.qx
+        cdef Py_ssize_t total = self.n * plane
+        cdef double best = -1, cost
+        cdef int source, best_source = ROWS, last = ROWS if layout.channels else FLAT
+        cdef Py_ssize_t best_rows = 1, best_columns = min(self.qx, 2 * self.vector)
+        cdef bint inside = (layout.y_first >= 0 and layout.x_first >= 0
+                            and (self.qy - 1) * layout.isy + layout.y_first + layout.y_span <= self.hi
+                            and (self.qx - 1) * layout.isx + layout.x_first + layout.x_span <= self.wi)
+        if (not layout.channels and inside and layout.most_taps <= 1 and layout.blocks == 1
+                and only in (-1, DIRECT)):
+            # One pass over the input: a copy would cost as much as the work. With more lanes the
+            # copy pays, since planes lie at strides that a cache takes badly.
+            if ((layout.panels <= 2 or only == DIRECT) and layout.isy == 1 and layout.isx == 1 and layout.y_span == 1
+                    and layout.x_span == 1 and self.qx == self.wi and self.xy == self.wi
+                    and layout.y_first == 0 and layout.x_first == 0
+                    and (plane % self.vector == 0 or plane > DIRECT_PIXELS)):
+                self.set_block(DIRECT, 1, min(plane, DIRECT_PIXELS))
+                return
+        if layout.channels and layout.lane_step_channel and inside:
+            last = DIRECT
+        for source in range(ROWS, last + 1):
+            if (source == GATHERED or (source == FLAT and layout.channels)
+                    or (only >= 0 and source != only)):
+                continue
+            parts = 1
+            while True:
+                columns = (self.qx + parts - 1) // parts
+                if parts > 1:
+                    columns = (columns + self.vector - 1) // self.vector * self.vector
+                rows = self.qy
+                step = 1
+                while rows >= 1:
+                    self.set_block(source, rows, columns)
+                    if self.fits(item):
+                        cost = self.cost(item)
+                        if best < 0 or cost < best:
+                            best, best_source, best_rows, best_columns = cost, source, rows, columns
+                        # Somewhat smaller blocks may share out better.
+                        step += 1
+                        if step > 3 or rows == 1:
+                            break
+                    # The next smaller number of rows that cuts the height evenly.
+                    rows = self.smaller(rows)
+                if columns <= 2 * self.vector:
+                    break
+                parts += 1 if parts < 4 else parts // 2
+        if not layout.channels and only in (-1, GATHERED):
+            columns = 2 * self.vector
+            while True:
+                self.set_block(GATHERED, 1, min(columns, total))
+                if not self.fits(item) and best >= 0:
+                    break
+                cost = self.cost(item)
+                if best < 0 or cost < best:
+                    best, best_source, best_rows, best_columns = cost, GATHERED, 1, min(columns, total)
+                if columns >= total or columns >= 512:
+                    break
+                columns += 2 * self.vector
+        self.set_block(best_source, best_rows, best_columns)
+
+    cdef Py_ssize_t smaller(self, Py_ssize_t rows) noexcept:
+        """Return the next smaller number of rows worth trying: an even cut of the height."""
+        cdef Py_ssize_t blocks
+        if rows <= 1:
+            return 0
+        blocks = (self.qy + rows - 1) // rows + 1
+        return min((self.qy + blocks - 1) // blocks, rows - 1)
+
+    @property
+    def description(self):
+        """What was chosen, in words and numbers, for tests and benchmarks."""
+        return {
+            "order": "channels" if self.layout.channels else "pixels",
+            "source": SOURCES[self.source],
+            "rows": self.rows, "columns": self.columns, "items": self.items, "splits": self.splits,
+            "threads": self.threads, "channel blocks": self.layout.blocks,
+            "panels": self.layout.panels,
+        }
+
+    cpdef run(self, cnp.ndarray x, cnp.ndarray packed, cnp.ndarray out):
+        """Compute the layer; x and out have the shapes and strides of this plan."""
+        cdef int threads = self.threads
+        cdef Scratch scratch = take_scratch(self.thread_bytes * threads)
+        cdef const void* source = cnp.PyArray_DATA(x)
+        cdef const void* weights = cnp.PyArray_DATA(packed)
+        cdef void* target = cnp.PyArray_DATA(out)
+        cdef char* space = scratch.aligned
+        cdef int t
+        with nogil:
+            if self.layout.single:
+                if threads == 1:
+                    run_share[float](self, self.layout, 0, <const float*>source, <const float*>weights,
+                                     <float*>target, space)
+                else:
+                    for t in prange(threads, schedule="static", num_threads=threads):
+                        run_share[float](self, self.layout, t, <const float*>source, <const float*>weights,
+                                         <float*>target, space)
+            else:
+                if threads == 1:
+                    run_share[double](self, self.layout, 0, <const double*>source, <const double*>weights,
+                                      <double*>target, space)
+                else:
+                    for t in prange(threads, schedule="static", num_threads=threads):
+                        run_share[double](self, self.layout, t, <const double*>source, <const double*>weights,
+                                          <double*>target, space)
+        give_scratch(scratch)
+
+
+cdef void run_share(Plan plan, Layout layout, int thread, const real* x, const real* packed, real* out,
+                    char* space) noexcept nogil:
+    """Do one thread's items: each a group, a range of lanes and a block of pixels."""
+    cdef Py_ssize_t item, block, split, g, rest
+    cdef Py_ssize_t blocks = plan.image_blocks * plan.y_blocks * plan.x_blocks
+    cdef real* slab = <real*>(space + thread * plan.thread_bytes)
+    cdef real* sums = slab + (plan.slab_size + 15) // 16 * 16
+    cdef Run* runs = <Run*>(sums + (plan.sums_size + 15) // 16 * 16)
+    cdef const real* biases = packed + layout.groups * layout.ci * layout.weights
+    memset(slab, 0, plan.slab_size * sizeof(real))
+    for item in range(plan.items * thread // plan.threads, plan.items * (thread + 1) // plan.threads):
+        block = item % blocks
+        rest = item // blocks
+        split = rest % plan.splits
+        g = rest // plan.splits
+        run_item[real](plan, layout, block, layout.chunks * split // plan.splits,
+            layout.chunks * (split + 1) // plan.splits, x + g * layout.ci * plan.xc,
+            packed + g * layout.ci * layout.weights, biases + g * layout.lanes,
+            out + g * layout.co * plan.oc, slab, sums, runs)
+
+
+cdef inline void run_item(Plan plan, Layout layout, Py_ssize_t block, Py_ssize_t first_chunk, Py_ssize_t end_chunk,
+                          const real* x, const real* packed, const real* bias, real* out,
+                          real* slab, real* sums, Run* runs) noexcept nogil:
+    cdef Py_ssize_t count = 0, b, first, channels, chunk, y0 = 0, x0 = 0, length = 0, i
+    cdef Py_ssize_t n = 0, segments = 1, base_lane, rows = 0, shift = 0
+    cdef const real* tiles = slab
+    cdef const real* weights
+    cdef Py_ssize_t x_block = block % plan.x_blocks
+    cdef Py_ssize_t y_block = block // plan.x_blocks % plan.y_blocks
+
+    # Which pixels.
+    if plan.source == GATHERED:
+        y0 = x_block * plan.pixels
+        length = min(plan.pixels, plan.n * plan.qy * plan.qx - y0)
+        count = list_runs(plan, y0, length, 0, runs)
+    elif plan.source == DIRECT and not layout.channels:
+        n = block // plan.x_blocks
+        x0 = x_block * plan.pixels
+        length = min(plan.pixels, plan.qy * plan.qx - x0)
+        # Whole vectors to the last pixel of the plane: begin a little earlier, in the block before.
+        shift = (plan.vector - length % plan.vector) % plan.vector
+        if x_block < plan.x_blocks - 1:
+            shift = 0
+        count = list_runs(plan, n * plan.qy * plan.qx + x0, length, shift, runs)
+        length += shift
+        tiles = x + n * plan.xn + x0 - shift
+    else:
+        n = block // plan.x_blocks // plan.y_blocks
+        y0 = y_block * plan.rows
+        x0 = x_block * plan.columns
+        rows = min(plan.rows, plan.qy - y0)
+        length = min(plan.columns, plan.qx - x0)
+        for i in range(rows):
+            runs[i].n, runs[i].qy, runs[i].qx = n, y0 + i, x0
+            runs[i].length, runs[i].at = length, i * plan.row_length
+        count = rows
+        if plan.source == ROWS:
+            segments = rows
+        else:
+            length += (rows - 1) * plan.row_length
+
+    base_lane = layout.panel_lane[layout.chunk_panel[first_chunk]]
+    for b in range(layout.blocks):
+        first = layout.ci * b // layout.blocks
+        channels = layout.ci * (b + 1) // layout.blocks - first
+        weights = packed + first * layout.weights
+        if plan.source == GATHERED:
+            gather[real](plan, layout, x + first * plan.xc, channels, slab, runs, count)
+        elif plan.source != DIRECT:
+            fill_slab[real](plan, layout, x + n * plan.xn + first * plan.xc, channels, slab, y0, x0,
+                            plan.slab_rows - plan.rows + rows)
+        elif layout.channels:
+            tiles = (x + n * plan.xn + first * plan.xc
+                     + (y0 * layout.isy + layout.y_first) * plan.xy
+                     + (x0 * layout.isx + layout.x_first) * plan.xx)
+        for chunk in range(first_chunk, end_chunk):
+            if layout.blocks == 1:
+                base_lane = layout.panel_lane[layout.chunk_panel[chunk]]
+            if layout.channels:
+                channels_chunk[real](plan, layout, chunk, tiles, channels, weights, bias, b, out, sums, runs, count,
+                                     base_lane)
+            else:
+                pixels_chunk[real](plan, layout, chunk, tiles, channels, weights, bias, b, sums, segments,
+                                   length, base_lane)
+                if b == layout.blocks - 1:
+                    write_chunk[real](plan, layout, chunk, sums, base_lane, out, runs, count)
+
+
+cdef inline Py_ssize_t list_runs(Plan plan, Py_ssize_t first, Py_ssize_t length, Py_ssize_t at,
+                                 Run* runs) noexcept nogil:
+    """Cut pixels first .. first + length of all images in a row into runs; return how many."""
+    cdef Py_ssize_t count = 0, plane = plan.qy * plan.qx, n, rest, some
+    while length > 0:
+        n = first // plane
+        rest = first - n * plane
+        runs[count].n, runs[count].qy, runs[count].qx = n, rest // plan.qx, rest % plan.qx
+        some = min(length, plan.qx - rest % plan.qx)
+        runs[count].length, runs[count].at = some, at
+        count += 1
+        at += some
+        first += some
+        length -= some
+    return count
+
+
+# --- the input's side ----------------------------------------------------------------------------
+
+cdef inline void copy_row(const real* x, Py_ssize_t step, Py_ssize_t start, Py_ssize_t size, real* out,
+                          Py_ssize_t length) noexcept nogil:
+    """out[j] = x[start + j step] where that lies in 0 .. size - 1, else 0; x has elements of stride 1."""
+    cdef Py_ssize_t j, low = 0, high = length
+    if start < 0:
+        low = min((-start + step - 1) // step, length)
+    if start + (length - 1) * step >= size:
+        high = (size - start + step - 1) // step if size > start else 0
+        high = max(high, low)
+    for j in range(low):
+        out[j] = 0
+    x += start
+    if step == 1:
+        if high - low >= 64:
+            memcpy(out + low, x + low, (high - low) * sizeof(real))
+        else:
+            for j in range(low, high):
+                out[j] = x[j]
+    elif step == 2:
+        for j in range(low, high):
+            out[j] = x[2 * j]
+    else:
+        for j in range(low, high):
+            out[j] = x[step * j]
+    for j in range(high, length):
+        out[j] = 0
+
+
+cdef void fill_slab(Plan plan, Layout layout, const real* x, Py_ssize_t channels, real* slab, Py_ssize_t y0,
+                    Py_ssize_t x0, Py_ssize_t rows) noexcept nogil:
+    """Copy the input rows that a block reads, with zeros where they leave the input."""
+    cdef Py_ssize_t c, py, px, row, column, iy, ix
+    cdef real* to
+    cdef const real* source
+    for py in range(plan.planes_y):
+        for px in range(plan.planes_x):
+            ix = x0 * layout.isx + layout.x_first + px
+            for row in range(rows):
+                iy = (y0 + row) * layout.isy + layout.y_first + py
+                to = slab + ((py * plan.planes_x + px) * plan.slab_rows + row) * plan.slab_y
+                if iy < 0 or iy >= plan.hi:
+                    if plan.slab_x == 1:
+                        for c in range(channels):
+                            memset(to + c * plan.slab_c, 0, plan.slab_columns * sizeof(real))
+                    else:
+                        memset(to, 0, plan.slab_y * sizeof(real))
+                elif plan.slab_x == 1:
+                    if plan.xx == 1:
+                        for c in range(channels):
+                            copy_row[real](x + iy * plan.xy + c * plan.xc, layout.isx, ix, plan.wi,
+                                           to + c * plan.slab_c, plan.slab_columns)
+                    else:
+                        for column in range(plan.slab_columns):
+                            if 0 <= ix + column * layout.isx < plan.wi:
+                                source = x + iy * plan.xy + (ix + column * layout.isx) * plan.xx
+                                for c in range(channels):
+                                    to[c * plan.slab_c + column] = source[c * plan.xc]
+                            else:
+                                for c in range(channels):
+                                    to[c * plan.slab_c + column] = 0
+                else:
+                    for column in range(plan.slab_columns):
+                        if 0 <= ix + column * layout.isx < plan.wi:
+                            source = x + iy * plan.xy + (ix + column * layout.isx) * plan.xx
+                            if plan.xc == 1:
+                                memcpy(to + column * plan.slab_x, source, channels * sizeof(real))
+                            else:
+                                for c in range(channels):
+                                    to[column * plan.slab_x + c] = source[c * plan.xc]
+                        else:
+                            memset(to + column * plan.slab_x, 0, channels * sizeof(real))
+
+
+cdef void gather(Plan plan, Layout layout, const real* x, Py_ssize_t channels, real* slab, const Run* runs,
+                 Py_ssize_t count) noexcept nogil:
+    """Copy, for every offset and channel, what each pixel of the block reads."""
+    cdef Py_ssize_t o, c, r, iy, ix, j, length
+    cdef const real* source
+    cdef real* to
+    for o in range(layout.offsets):
+        for r in range(count):
+            iy = runs[r].qy * layout.isy + layout.offset_y[o]
+            ix = runs[r].qx * layout.isx + layout.offset_x[o]
+            length = runs[r].length
+            to = slab + o * layout.block_channels * plan.sums_row + runs[r].at
+            source = x + runs[r].n * plan.xn + iy * plan.xy
+            if iy < 0 or iy >= plan.hi:
+                for c in range(channels):
+                    for j in range(length):
+                        to[j] = 0
+                    to += plan.sums_row
+            elif plan.xx == 1:
+                for c in range(channels):
+                    copy_row[real](source, layout.isx, ix, plan.wi, to, length)
+                    to += plan.sums_row
+                    source += plan.xc
+            else:
+                for j in range(length):
+                    if 0 <= ix + j * layout.isx < plan.wi:
+                        for c in range(channels):
+                            to[c * plan.sums_row + j] = source[(ix + j * layout.isx) * plan.xx + c * plan.xc]
+                    else:
+                        for c in range(channels):
+                            to[c * plan.sums_row + j] = 0
+
+
+# --- vectors of pixels ---------------------------------------------------------------------------
+
+cdef inline void pixels_chunk(Plan plan, Layout layout, Py_ssize_t chunk, const real* tiles, Py_ssize_t channels,
+                              const real* weights, const real* bias, Py_ssize_t b, real* sums,
+                              Py_ssize_t segments, Py_ssize_t length, Py_ssize_t base_lane) noexcept nogil:
+    """Add a block of input channels to the sums of a chunk's panels, over all pixels of the block."""
+    cdef Py_ssize_t panel, cls, taps, width, most, segment, left, pieces, at
+    cdef const Py_ssize_t* tap
+    cdef const real* w
+    cdef const real* init
+    cdef const real* source
+    cdef real* c
+    cdef int nv
+    for panel in range(layout.chunk_panel[chunk], layout.chunk_panel[chunk + 1]):
+        cls = layout.panel_class[panel]
+        taps = layout.class_first[cls + 1] - layout.class_first[cls]
+        tap = plan.tap + layout.class_first[cls]
+        width = layout.panel_width[panel]
+        most = min(UPSHAPE_TILE_REGISTERS // width, UPSHAPE_TILE_VECTORS)
+        w = weights + layout.panel_prefix[panel] * channels
+        init = bias + layout.panel_lane[panel] if b == 0 else NULL
+        for segment in range(segments):
+            source = tiles + segment * plan.slab_y
+            c = sums + (layout.panel_lane[panel] - base_lane) * plan.sums_row + segment * plan.row_length
+            left = (length + plan.vector - 1) // plan.vector
+            pieces = (left + most - 1) // most
+            at = 0
+            while left > 0:
+                nv = <int>((left + pieces - 1) // pieces)
+                if real is float:
+                    tile_pixels_32(<int>width, nv, source + at, plan.slab_c, tap, taps, channels,
+                                   w, init, c + at, plan.sums_row)
+                else:
+                    tile_pixels_64(<int>width, nv, source + at, plan.slab_c, tap, taps, channels,
+                                   w, init, c + at, plan.sums_row)
+                at += nv * plan.vector
+                left -= nv
+                pieces -= 1
+
+
+cdef void write_chunk(Plan plan, Layout layout, Py_ssize_t chunk, const real* sums,
+                      Py_ssize_t base_lane, real* out, const Run* runs,
+                      Py_ssize_t count) noexcept nogil:
+    """Write the sums of a chunk, the phases of a row interleaved."""
+    cdef Py_ssize_t first_lane = layout.panel_lane[layout.chunk_panel[chunk]] - base_lane
+    cdef Py_ssize_t co, iy, ix, r, j, oy, length, full, rx, step = layout.sx
+    cdef Py_ssize_t phases = layout.x_phases
+    cdef const Py_ssize_t* slot
+    cdef const real* a
+    cdef const real* b
+    cdef real* to
+    cdef bint packed = phases == step and plan.ox == 1
+    for co in range(layout.chunk_co[chunk], layout.chunk_co[chunk + 1]):
+        for iy in range(layout.y_phases):
+            slot = layout.slot + (co * layout.y_phases + iy) * phases
+            for r in range(count):
+                oy = runs[r].qy * layout.sy + layout.y_phase[iy]
+                if oy >= plan.ho:
+                    continue
+                to = (out + runs[r].n * plan.on + co * plan.oc + oy * plan.oy
+                      + runs[r].qx * step * plan.ox)
+                length = min(runs[r].length * step, plan.wo - runs[r].qx * step)
+                if packed and step == 1:
+                    a = sums + (first_lane + slot[0]) * plan.sums_row + runs[r].at
+                    for j in range(length):
+                        to[j] = a[j]
+                elif packed and step == 2:
+                    a = sums + (first_lane + slot[0]) * plan.sums_row + runs[r].at
+                    b = sums + (first_lane + slot[1]) * plan.sums_row + runs[r].at
+                    full = length // 2
+                    for j in range(full):
+                        to[2 * j] = a[j]
+                        to[2 * j + 1] = b[j]
+                    if length % 2:
+                        to[length - 1] = a[full]
+                else:
+                    for ix in range(phases):
+                        rx = layout.x_phase[ix]
+                        a = sums + (first_lane + slot[ix]) * plan.sums_row + runs[r].at
+                        full = (length - rx + step - 1) // step if length > rx else 0
+                        for j in range(full):
+                            to[(j * step + rx) * plan.ox] = a[j]
+
+
+# --- vectors of lanes ----------------------------------------------------------------------------
+
+cdef inline void channels_chunk(Plan plan, Layout layout, Py_ssize_t panel, const real* tiles, Py_ssize_t channels,
+                                const real* weights, const real* bias, Py_ssize_t b, real* out,
+                                real* sums, const Run* runs, Py_ssize_t count,
+                                Py_ssize_t base_lane) noexcept nogil:
+    """Add a block of input channels to a panel's sums, over all pixels of the block; write the last."""
+    cdef Py_ssize_t cls = layout.panel_class[panel], width = layout.panel_width[panel]
+    cdef Py_ssize_t taps = layout.class_first[cls + 1] - layout.class_first[cls]
+    cdef const Py_ssize_t* tap = plan.tap + layout.class_first[cls]
+    cdef const real* w = weights + layout.panel_prefix[panel] * channels
+    cdef const real* init = bias + layout.panel_lane[panel] if b == 0 else NULL
+    cdef real* c = sums
+    cdef real* x[UPSHAPE_TILE_PIXELS]
+    cdef real* to[UPSHAPE_TILE_PIXELS]
+    cdef Py_ssize_t[UPSHAPE_TILE_PIXELS] used
+    cdef Py_ssize_t r, j, m = 0, oy, ox, lane, done, length = runs[0].length
+    cdef bint last = b == layout.blocks - 1
+    if layout.blocks > 1:
+        c = sums + (layout.panel_lane[panel] - base_lane) * plan.sums_row
+    for r in range(count):
+        oy = runs[r].qy * layout.sy + layout.panel_ry[panel]
+        for j in range(length):
+            x[m] = <real*>tiles + r * plan.slab_y + j * plan.slab_x
+            ox = (runs[r].qx + j) * layout.sx + layout.panel_rx[panel]
+            used[m] = layout.panel_length[panel]
+            if layout.lane_step_x:
+                used[m] = min(used[m], plan.wo - ox)
+            if oy >= plan.ho or ox >= plan.wo:
+                used[m] = 0
+            to[m] = (out + runs[r].n * plan.on + layout.panel_co[panel] * plan.oc + oy * plan.oy
+                     + ox * plan.ox)
+            m += 1
+            if m < UPSHAPE_TILE_PIXELS and (r < count - 1 or j < length - 1):
+                continue
+            if real is float:
+                tile_channels_32(<int>m, <int>(width // plan.vector), x, plan.slab_c, tap, taps,
+                                 channels, w, init, c)
+            else:
+                tile_channels_64(<int>m, <int>(width // plan.vector), x, plan.slab_c, tap, taps,
+                                 channels, w, init, c)
+            if last:
+                for done in range(m):
+                    if used[done] == width:
+                        for lane in range(width):
+                            to[done][lane] = c[done * width + lane]
+                    else:
+                        for lane in range(used[done]):
+                            to[done][lane] = c[done * width + lane]
+            if layout.blocks > 1:
+                c += m * width
+            m = 0

@@ -1,0 +1,347 @@
+"""Nearest-neighbour interpolation: every pixel of the result is a copy of one pixel of the source.
+
+    result[n, m, d, h, x] = source[n, m, index_d[d], index_h[h], index_w[x]]
+
+The tables say which pixel; no convention is known here. A pixel is so many bytes, whatever its
+dtype. Rows of the result that come from one source row are built once, piece by piece, and copied
+while the piece is in the first cache. A piece is built by whole vectors, each a permutation of one
+window of the source row, where the plan found that the sources of every vector lie that close (any
+enlargement), else pixel by pixel.
+
+The caller has checked: indices in range, pixels and the source's rows without gaps, source and
+result disjoint. Nothing is allocated within a row loop, no Python object is touched.
+
+Hot row functions, for who reads the machine code: row_words, row_bytes, row_items.
+"""
+
+cimport cython
+cimport numpy as cnp
+from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
+from cython.parallel cimport prange
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+
+from rows cimport PyArray_BYTES, PyArrayObject, Place, Roles, Rows, place_of, rows_of, step, windows
+from vector cimport (
+    UPSHAPE_INDEX_BYTES,
+    UPSHAPE_VECTOR_BYTES,
+    bytes16,
+    load,
+    load_bytes,
+    permute,
+    permute_bytes,
+    store,
+    store_bytes,
+    stream,
+    stream_end,
+)
+
+cnp.import_array()
+
+ctypedef fused item_t:
+    uint8_t
+    uint16_t
+    uint32_t
+    uint64_t
+    bytes16
+
+cdef enum Kind:
+    COPY  # the row as it is
+    WORDS  # vectors, permuted by four bytes (by one where a vector has 16)
+    BYTES  # vectors of 16 bytes, permuted by one
+    ITEMS  # pixel by pixel: 1, 2, 4, 8 or 16 bytes
+    TRIPLES  # pixel by pixel: three times as many
+    PIXELS  # pixel by pixel: any number of bytes, gaps between the result's pixels allowed
+
+# Bytes of a row that are built before they are copied on: a part of the first cache.
+cdef enum:
+    PIECE = 8192
+
+# Rows narrower than this are gathered before they are streamed, so that few lines are torn.
+cdef enum:
+    NARROW = 2048
+
+# What one row of the result is made from: `steps` steps of `stride` bytes, the last one of a WORDS
+# or BYTES row moved back so that it ends with the row.
+cdef struct Table:
+    Kind kind
+    Py_ssize_t pixel, spacing  # bytes of a pixel, bytes from one to the next in the result
+    Py_ssize_t steps, stride, row
+    int64_t* index
+    int64_t* base
+    uint8_t* order
+
+
+cdef void row_words(char* to, const char* source, const int64_t* base, const uint8_t* order,
+                    Py_ssize_t count) noexcept nogil:
+    cdef Py_ssize_t k
+    for k in range(count):
+        store(to + k * UPSHAPE_VECTOR_BYTES,
+              permute(load(source + base[k]), load(order + k * UPSHAPE_VECTOR_BYTES)))
+
+
+cdef void row_bytes(char* to, const char* source, const int64_t* base, const uint8_t* order,
+                    Py_ssize_t count) noexcept nogil:
+    cdef Py_ssize_t k
+    for k in range(count):
+        store_bytes(to + k * 16,
+                    permute_bytes(load_bytes(source + base[k]), load_bytes(order + k * 16)))
+
+
+cdef void row_items(item_t* to, const char* source, const int64_t* index, Py_ssize_t count,
+                    int multiple) noexcept nogil:
+    cdef Py_ssize_t x
+    if multiple == 1:
+        for x in range(count):
+            memcpy(&to[x], source + index[x] * <Py_ssize_t>sizeof(item_t), sizeof(item_t))
+    else:
+        for x in range(count):
+            memcpy(&to[3 * x], source + index[x] * <Py_ssize_t>(3 * sizeof(item_t)),
+                   3 * sizeof(item_t))
+
+
+cdef void row_pixels(char* to, const char* source, const int64_t* index, Py_ssize_t count,
+                     Py_ssize_t pixel, Py_ssize_t spacing) noexcept nogil:
+    cdef Py_ssize_t x
+    for x in range(count):
+        memcpy(to + x * spacing, source + index[x] * pixel, pixel)
+
+
+cdef inline void items(char* to, const char* source, const int64_t* index, Py_ssize_t count,
+                       Py_ssize_t item, int multiple) noexcept nogil:
+    if item == 1:
+        row_items[uint8_t](<uint8_t*>to, source, index, count, multiple)
+    elif item == 2:
+        row_items[uint16_t](<uint16_t*>to, source, index, count, multiple)
+    elif item == 4:
+        row_items[uint32_t](<uint32_t*>to, source, index, count, multiple)
+    elif item == 8:
+        row_items[uint64_t](<uint64_t*>to, source, index, count, multiple)
+    else:
+        row_items[bytes16](<bytes16*>to, source, index, count, multiple)
+
+
+cdef inline void build(const Table* t, char* to, const char* source, Py_ssize_t first,
+                       Py_ssize_t last) noexcept nogil:
+    """Write the steps `first` to `last` - 1 of a row to `to`."""
+    cdef Py_ssize_t whole = last
+    if t.kind == WORDS or t.kind == BYTES:
+        if last * t.stride > t.row:  # only the row's last step, and never its first
+            whole = last - 1
+        if t.kind == WORDS:
+            row_words(to, source, t.base + first, t.order + first * t.stride, whole - first)
+            if whole < last:
+                row_words(to + t.row - (first + 1) * t.stride, source, t.base + whole,
+                          t.order + whole * t.stride, 1)
+        else:
+            row_bytes(to, source, t.base + first, t.order + first * t.stride, whole - first)
+            if whole < last:
+                row_bytes(to + t.row - (first + 1) * t.stride, source, t.base + whole,
+                          t.order + whole * t.stride, 1)
+    elif t.kind == COPY:
+        memcpy(to, source + first * t.stride, min(last * t.stride, t.row) - first * t.stride)
+    elif t.kind == ITEMS:
+        items(to, source, t.index + first, last - first, t.pixel, 1)
+    elif t.kind == TRIPLES:
+        items(to, source, t.index + first, last - first, t.pixel // 3, 3)
+    else:
+        row_pixels(to, source, t.index + first, last - first, t.pixel, t.spacing)
+
+
+cdef inline Py_ssize_t piece_end(const Table* t, Py_ssize_t first) noexcept nogil:
+    """Return the step at which the piece that begins with `first` ends."""
+    cdef Py_ssize_t last = first + max(1, PIECE // t.stride)
+    return t.steps if last + 1 >= t.steps else last
+
+
+cdef inline void write_rows(const Table* t, char* to, const char* source, Py_ssize_t count,
+                            Py_ssize_t pitch) noexcept nogil:
+    """Build a row in the result itself, and copy each piece to the rows that are alike."""
+    cdef Py_ssize_t first = 0, last, start, bytes, j
+    if t.spacing != t.pixel:
+        for j in range(count):
+            row_pixels(to + j * pitch, source, t.index, t.steps, t.pixel, t.spacing)
+        return
+    while first < t.steps:
+        last = piece_end(t, first)
+        start = first * t.stride
+        bytes = min(last * t.stride, t.row) - start
+        build(t, to + start, source, first, last)
+        for j in range(1, count):
+            memcpy(to + j * pitch + start, to + start, bytes)
+        first = last
+
+
+cdef inline void stream_rows(const Table* t, char* to, const char* source, Py_ssize_t count,
+                             Py_ssize_t pitch, char* stage) noexcept nogil:
+    """Build a row in the stage, and stream each piece to the rows that are alike."""
+    cdef Py_ssize_t first = 0, last, start, bytes, j
+    while first < t.steps:
+        last = piece_end(t, first)
+        start = first * t.stride
+        bytes = min(last * t.stride, t.row) - start
+        build(t, stage, source, first, last)
+        for j in range(count):
+            stream(to + j * pitch + start, stage, bytes)
+        first = last
+
+
+cdef void run_rows(const Table* t, const Rows* rows, const int64_t* index_d,
+                   const int64_t* index_h, char* to, const char* source, Py_ssize_t first,
+                   Py_ssize_t last, char* stage) noexcept nogil:
+    """Compute the rows `first` to `last` - 1; with a stage, past the cache."""
+    cdef Place at = place_of(rows, first)
+    cdef Py_ssize_t left = last - first, count, j, used = 0
+    cdef const char* source_row
+    cdef char* row
+    cdef char* block = NULL
+    while left > 0:
+        count = 1
+        while (count < left and at.h + count < rows.height
+               and index_h[at.h + count] == index_h[at.h]):
+            count += 1
+        source_row = (source + at.n * rows.src_n + at.m * rows.src_m
+                      + index_d[at.d] * rows.src_d + index_h[at.h] * rows.src_h)
+        row = (to + at.n * rows.dst_n + at.m * rows.dst_m + at.d * rows.dst_d
+               + at.h * rows.dst_h)
+        if stage == NULL:
+            write_rows(t, row, source_row, count, rows.dst_h)
+        elif t.row >= NARROW:
+            stream_rows(t, row, source_row, count, rows.dst_h, stage)
+        else:
+            for j in range(count):
+                if used > 0 and (row != block + used or used + t.row > PIECE):
+                    stream(block, stage, used)
+                    used = 0
+                if used == 0:
+                    block = row
+                if j > 0 and used > 0:
+                    memcpy(stage + used, stage + used - t.row, t.row)
+                else:
+                    build(t, stage + used, source_row, 0, t.steps)
+                used += t.row
+                row += rows.dst_h
+        step(rows, &at, count)
+        left -= count
+    if used > 0:
+        stream(block, stage, used)
+    if stage != NULL:
+        stream_end()
+
+
+@cython.final
+cdef class Plan:
+    """Everything about a nearest-neighbour interpolation that its arguments decide.
+
+    roles: which axes of the arrays are n, m, d, h (-1: none); the indices of the three axes, int64;
+    source_width: pixels of a source row; pixel, spacing: bytes of a pixel, and from one pixel of
+    the result to the next; streaming: write past the cache.
+    """
+    cdef Roles roles
+    cdef Table table
+    cdef bint streaming
+    cdef object keep
+    cdef int64_t* index_d
+    cdef int64_t* index_h
+
+    def __init__(self, roles, int64_t[::1] index_d not None, int64_t[::1] index_h not None,
+                 int64_t[::1] index_w not None, Py_ssize_t source_width, Py_ssize_t pixel,
+                 Py_ssize_t spacing, bint streaming, bint plain=False):
+        cdef Table* t = &self.table
+        cdef Py_ssize_t width = index_w.shape[0]
+        cdef Py_ssize_t unit, vector, x
+        cdef bint same = width == source_width
+        self.roles.n, self.roles.m, self.roles.d, self.roles.h = roles
+        self.keep = (index_d, index_h, index_w)
+        self.index_d = &index_d[0]
+        self.index_h = &index_h[0]
+        self.streaming = streaming and spacing == pixel
+        t.index = &index_w[0]
+        t.pixel = pixel
+        t.spacing = spacing
+        t.row = width * pixel
+        t.steps = width
+        t.stride = pixel
+        for x in range(width):
+            same = same and index_w[x] == x
+        if spacing != pixel:
+            t.kind = PIXELS
+        elif same and not plain:
+            t.kind = COPY
+            t.stride = PIECE
+            t.steps = (t.row + PIECE - 1) // PIECE
+        else:
+            if pixel in (1, 2, 4, 8, 16):
+                t.kind = ITEMS
+            elif pixel in (3, 6, 12, 24, 48):
+                t.kind = TRIPLES
+            else:
+                t.kind = PIXELS
+            if pixel < 64 and not plain:
+                if pixel % 4 == 0:
+                    self.find_windows(WORDS, index_w, source_width, UPSHAPE_VECTOR_BYTES,
+                                      4, UPSHAPE_INDEX_BYTES)
+                if t.base == NULL:
+                    unit = 4 if pixel % 4 == 0 else 2 if pixel % 2 == 0 else 1
+                    self.find_windows(BYTES, index_w, source_width, 16, unit, 1)
+
+    cdef int find_windows(self, Kind kind, int64_t[::1] index, Py_ssize_t source_width,
+                          Py_ssize_t vector, Py_ssize_t unit, int index_bytes) except -1:
+        """Make this the way of building rows, if every vector's sources fit into a window."""
+        cdef Table* t = &self.table
+        cdef Py_ssize_t steps = (t.row + vector - 1) // vector
+        t.base = <int64_t*>PyMem_RawMalloc(steps * sizeof(int64_t))
+        t.order = <uint8_t*>PyMem_RawMalloc(steps * vector)
+        if t.base == NULL or t.order == NULL:
+            raise MemoryError(f"no memory for the tables of a row of {index.shape[0]} pixels")
+        if windows(&index[0], index.shape[0], t.pixel // unit, unit, vector,
+                   source_width * t.pixel, index_bytes, t.base, t.order):
+            t.kind = kind
+            t.steps = steps
+            t.stride = vector
+        else:
+            self.free_windows()
+        return 0
+
+    cdef void free_windows(self) noexcept:
+        PyMem_RawFree(self.table.base)
+        PyMem_RawFree(self.table.order)
+        self.table.base = NULL
+        self.table.order = NULL
+
+    def __dealloc__(self):
+        self.free_windows()
+
+    @property
+    def kind(self):
+        """How rows are built."""
+        return ["copy", "words", "bytes", "items", "triples", "pixels"][<int>self.table.kind]
+
+    def run(self, cnp.ndarray source not None, cnp.ndarray result not None, int threads):
+        """Fill `result` from `source`, on so many threads; return True."""
+        cdef Rows rows = rows_of(<PyArrayObject*>source, <PyArrayObject*>result, self.roles)
+        cdef Py_ssize_t total = rows.n * rows.m * rows.depth * rows.height
+        cdef const char* from_ = PyArray_BYTES(<PyArrayObject*>source)
+        cdef char* to = PyArray_BYTES(<PyArrayObject*>result)
+        cdef char* stage = NULL
+        cdef Py_ssize_t room = 0
+        cdef int t
+        cdef const Table* table = &self.table
+        if total < threads:
+            threads = <int>total
+        if self.streaming:
+            # A piece takes up a step more than PIECE, or one pixel; then a row in gathered rows.
+            room = 2 * PIECE + 2 * max(table.stride, UPSHAPE_VECTOR_BYTES)
+            stage = <char*>PyMem_RawMalloc(room * max(threads, 1))
+            if stage == NULL:
+                raise MemoryError("no memory for the stage of streamed rows")
+        with nogil:
+            if threads <= 1:
+                run_rows(table, &rows, self.index_d, self.index_h, to, from_, 0, total, stage)
+            else:
+                for t in prange(threads, num_threads=threads, schedule="static", chunksize=1):
+                    run_rows(table, &rows, self.index_d, self.index_h, to, from_,
+                             total * t // threads, total * (t + 1) // threads,
+                             NULL if stage == NULL else stage + t * room)
+        PyMem_RawFree(stage)
+        return True

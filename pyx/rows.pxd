@@ -1,0 +1,131 @@
+"""What the interpolation kernels share: where the rows of a picture stand, and windows.
+
+An array of any layout is n * m planes of depth x height rows, and a row is `width` pixels of
+neighbouring bytes. NCHW: n batches of m channels, a pixel is one element. Channels last: n batches,
+m = 1, a pixel is all channels.
+"""
+
+from libc.stdint cimport int64_t, uint8_t
+
+cdef extern from "numpy/arrayobject.h" nogil:
+    ctypedef Py_ssize_t npy_intp
+    ctypedef struct PyArrayObject:
+        pass
+    npy_intp* PyArray_DIMS(PyArrayObject*)
+    npy_intp* PyArray_STRIDES(PyArrayObject*)
+    char* PyArray_BYTES(PyArrayObject*)
+
+# Which axis of an array plays which part; -1: none does, and its size is 1.
+cdef struct Roles:
+    int n, m, d, h
+
+# Sizes of the result in planes and rows; strides of both arrays in bytes.
+cdef struct Rows:
+    Py_ssize_t n, m, depth, height
+    Py_ssize_t src_n, src_m, src_d, src_h
+    Py_ssize_t dst_n, dst_m, dst_d, dst_h
+
+# One row of the result.
+cdef struct Place:
+    Py_ssize_t n, m, d, h
+
+
+cdef inline Py_ssize_t entry(npy_intp* values, int axis, Py_ssize_t absent) noexcept nogil:
+    return values[axis] if axis >= 0 else absent
+
+
+cdef inline Rows rows_of(PyArrayObject* src, PyArrayObject* dst, Roles roles) noexcept nogil:
+    """Read the sizes of the result and the strides of both arrays."""
+    cdef Rows rows
+    cdef npy_intp* sizes = PyArray_DIMS(dst)
+    cdef npy_intp* there = PyArray_STRIDES(src)
+    cdef npy_intp* here = PyArray_STRIDES(dst)
+    rows.n = entry(sizes, roles.n, 1)
+    rows.m = entry(sizes, roles.m, 1)
+    rows.depth = entry(sizes, roles.d, 1)
+    rows.height = entry(sizes, roles.h, 1)
+    rows.src_n = entry(there, roles.n, 0)
+    rows.src_m = entry(there, roles.m, 0)
+    rows.src_d = entry(there, roles.d, 0)
+    rows.src_h = entry(there, roles.h, 0)
+    rows.dst_n = entry(here, roles.n, 0)
+    rows.dst_m = entry(here, roles.m, 0)
+    rows.dst_d = entry(here, roles.d, 0)
+    rows.dst_h = entry(here, roles.h, 0)
+    return rows
+
+
+cdef inline size_t strides_of(const Rows* rows) noexcept nogil:
+    """Return a number with every bit that is set in a stride."""
+    return <size_t>(rows.src_n | rows.src_m | rows.src_d | rows.src_h
+                    | rows.dst_n | rows.dst_m | rows.dst_d | rows.dst_h)
+
+
+cdef inline Place place_of(const Rows* rows, Py_ssize_t row) noexcept nogil:
+    """Return where the row with this number stands, counting planes, depth and height in order."""
+    cdef Place at
+    at.h = row % rows.height
+    row //= rows.height
+    at.d = row % rows.depth
+    row //= rows.depth
+    at.m = row % rows.m
+    at.n = row // rows.m
+    return at
+
+
+cdef inline void step(const Rows* rows, Place* at, Py_ssize_t count) noexcept nogil:
+    """Go `count` rows on; at most to the first row of the next depth."""
+    at.h += count
+    if at.h == rows.height:
+        at.h = 0
+        at.d += 1
+        if at.d == rows.depth:
+            at.d = 0
+            at.m += 1
+            if at.m == rows.m:
+                at.m = 0
+                at.n += 1
+
+
+# --- windows: a vector of the result as a permutation of one stretch of the source ---------------
+
+cdef inline bint windows(
+    const int64_t* index, Py_ssize_t pixels, Py_ssize_t units, Py_ssize_t unit, Py_ssize_t vector,
+    Py_ssize_t source, int step, int64_t* base, uint8_t* order,
+) noexcept nogil:
+    """Fill, for each vector of a row of the result, the window's start and the permutation.
+
+    The row has `pixels` pixels of `units` units of `unit` bytes; pixel x copies pixel index[x].
+    A vector that would reach past the row's end begins earlier, so that it ends with the row.
+    Windows end within the `source` bytes of the source's row. `step`: the bytes that one index of
+    the permutation counts, 1 or 4; an index takes `step` bytes. Return whether every vector's
+    sources fit into one window; base and order have room for all vectors.
+    """
+    cdef Py_ssize_t lanes = vector // unit
+    cdef Py_ssize_t total = pixels * units
+    cdef Py_ssize_t count = (total + lanes - 1) // lanes
+    cdef Py_ssize_t k, lane, first, position, low, high, byte, j
+    if total < lanes or source < vector:
+        return False
+    for k in range(count):
+        first = min(k * lanes, total - lanes)
+        low = source
+        high = 0
+        for lane in range(lanes):
+            position = (index[(first + lane) // units] * units + (first + lane) % units) * unit
+            low = min(low, position)
+            high = max(high, position + unit)
+        low = min(low, source - vector)
+        if high - low > vector:
+            return False
+        base[k] = low
+        for lane in range(lanes):
+            position = (index[(first + lane) // units] * units + (first + lane) % units) * unit
+            for j in range(unit // step):
+                byte = lane * unit + j * step
+                order[k * vector + byte] = <uint8_t>((position - low) // step + j)
+                if step == 4:
+                    order[k * vector + byte + 1] = 0
+                    order[k * vector + byte + 2] = 0
+                    order[k * vector + byte + 3] = 0
+    return True

@@ -1,0 +1,184 @@
+/* The register tiles of the convolutions, in the compilers' own vector types.
+ *
+ * tile_pixels: acc[NB][NV]: NB rows (output channels and phases) by NV vectors of pixels.
+ *     acc[b][v] += w[k][b] * x[k][v]      the weights are broadcast, the pixels are vectors
+ * tile_channels: acc[MB][NV]: MB pixels by NV vectors of output channels (or phases).
+ *     acc[m][v] += x[k][m] * w[k][v]      the pixels are broadcast, the weights are vectors
+ *
+ * k runs over taps, then input channels: one accumulator an output, always in that order, so the
+ * shape of a tile changes no bit of its result. `init` (NULL: go on from what c holds) is where
+ * the sum starts: the bias. The caller has checked everything; nothing is allocated.
+ *
+ * Why vector types: gcc keeps plain arrays of most shapes in memory instead of registers. */
+#ifndef UPSHAPE_TILE_H
+#define UPSHAPE_TILE_H
+
+#include <stddef.h>
+#include "level.h"
+
+/* Rows and vectors of the largest tile, in registers of the level. v2 and v3 have 16 registers:
+ * 6 x 2 leaves room for two vectors of pixels and a broadcast weight. v4 has 32: 8 x 3 needs
+ * eleven loads for 24 multiply-adds, and eight rows divide the usual channel counts. */
+#if UPSHAPE_VECTOR_BYTES == 64
+#define UPSHAPE_TILE_ROWS 8
+#define UPSHAPE_TILE_REGISTERS 24
+#define UPSHAPE_TILE_PIXELS 8
+#else
+#define UPSHAPE_TILE_ROWS 6
+#define UPSHAPE_TILE_REGISTERS 12
+#define UPSHAPE_TILE_PIXELS 6
+#endif
+#define UPSHAPE_TILE_VECTORS 8
+
+typedef float upshape_v32 __attribute__((vector_size(UPSHAPE_VECTOR_BYTES)));
+typedef double upshape_v64 __attribute__((vector_size(UPSHAPE_VECTOR_BYTES)));
+typedef float upshape_u32 __attribute__((vector_size(UPSHAPE_VECTOR_BYTES), aligned(4), may_alias));
+typedef double upshape_u64 __attribute__((vector_size(UPSHAPE_VECTOR_BYTES), aligned(8), may_alias));
+
+#define UPSHAPE_INLINE static inline __attribute__((always_inline))
+#define UPSHAPE_UNROLL _Pragma("GCC unroll 16")
+
+#define UPSHAPE_TILE_BODIES(T, BITS)                                                              \
+    UPSHAPE_INLINE void upshape_pixels_##BITS(                                                    \
+        const int nb, const int nv, const T *x, ptrdiff_t x_channel, const ptrdiff_t *tap,        \
+        ptrdiff_t taps, ptrdiff_t channels, const T *w, const T *init, T *c, ptrdiff_t c_row)     \
+    {                                                                                             \
+        enum { LANES = UPSHAPE_VECTOR_BYTES / sizeof(T) };                                        \
+        upshape_v##BITS acc[UPSHAPE_TILE_ROWS][UPSHAPE_TILE_VECTORS];                             \
+        UPSHAPE_UNROLL for (int b = 0; b < nb; b++)                                               \
+            UPSHAPE_UNROLL for (int v = 0; v < nv; v++)                                           \
+                acc[b][v] = init ? (upshape_v##BITS){0} + init[b]                                 \
+                                 : (upshape_v##BITS)*(upshape_u##BITS *)(c + b * c_row + v * LANES); \
+        for (ptrdiff_t t = 0; t < taps; t++) {                                                    \
+            const T *p = x + tap[t];                                                              \
+            for (ptrdiff_t k = 0; k < channels; k++) {                                            \
+                upshape_v##BITS pixels[UPSHAPE_TILE_VECTORS];                                     \
+                UPSHAPE_UNROLL for (int v = 0; v < nv; v++)                                       \
+                    pixels[v] = *(const upshape_u##BITS *)(p + v * LANES);                        \
+                UPSHAPE_UNROLL for (int b = 0; b < nb; b++)                                       \
+                    UPSHAPE_UNROLL for (int v = 0; v < nv; v++)                                   \
+                        acc[b][v] += w[b] * pixels[v];                                            \
+                p += x_channel;                                                                   \
+                w += nb;                                                                          \
+            }                                                                                     \
+        }                                                                                         \
+        UPSHAPE_UNROLL for (int b = 0; b < nb; b++)                                               \
+            UPSHAPE_UNROLL for (int v = 0; v < nv; v++)                                           \
+                *(upshape_u##BITS *)(c + b * c_row + v * LANES) = acc[b][v];                      \
+    }                                                                                             \
+    UPSHAPE_INLINE void upshape_channels_##BITS(                                                  \
+        const int mb, const int nv, T *const *x, ptrdiff_t x_channel, const ptrdiff_t *tap, \
+        ptrdiff_t taps, ptrdiff_t channels, const T *w, const T *init, T *c)                      \
+    {                                                                                             \
+        enum { LANES = UPSHAPE_VECTOR_BYTES / sizeof(T) };                                        \
+        upshape_v##BITS acc[UPSHAPE_TILE_PIXELS][2];                                              \
+        UPSHAPE_UNROLL for (int m = 0; m < mb; m++)                                               \
+            UPSHAPE_UNROLL for (int v = 0; v < nv; v++)                                           \
+                acc[m][v] = init ? *(const upshape_u##BITS *)(init + v * LANES)                   \
+                                 : *(const upshape_u##BITS *)(c + (m * nv + v) * LANES);          \
+        for (ptrdiff_t t = 0; t < taps; t++) {                                                    \
+            const T *p[UPSHAPE_TILE_PIXELS];                                                      \
+            UPSHAPE_UNROLL for (int m = 0; m < mb; m++)                                           \
+                p[m] = x[m] + tap[t];                                                             \
+            for (ptrdiff_t k = 0; k < channels * x_channel; k += x_channel) {                     \
+                upshape_v##BITS weights[2];                                                       \
+                UPSHAPE_UNROLL for (int v = 0; v < nv; v++)                                       \
+                    weights[v] = *(const upshape_u##BITS *)(w + v * LANES);                       \
+                UPSHAPE_UNROLL for (int m = 0; m < mb; m++)                                       \
+                    UPSHAPE_UNROLL for (int v = 0; v < nv; v++)                                   \
+                        acc[m][v] += p[m][k] * weights[v];                                        \
+                w += nv * LANES;                                                                  \
+            }                                                                                     \
+        }                                                                                         \
+        UPSHAPE_UNROLL for (int m = 0; m < mb; m++)                                               \
+            UPSHAPE_UNROLL for (int v = 0; v < nv; v++)                                           \
+                *(upshape_u##BITS *)(c + (m * nv + v) * LANES) = acc[m][v];                       \
+    }
+
+UPSHAPE_TILE_BODIES(float, 32)
+UPSHAPE_TILE_BODIES(double, 64)
+
+#define UPSHAPE_PIXELS(T, BITS, NB, NV)                                                           \
+    static __attribute__((noinline)) void tile_pixels_##BITS##_##NB##x##NV(                       \
+        const T *x, ptrdiff_t x_channel, const ptrdiff_t *tap, ptrdiff_t taps, ptrdiff_t channels,\
+        const T *w, const T *init, T *c, ptrdiff_t c_row)                                         \
+    {                                                                                             \
+        upshape_pixels_##BITS(NB, NV, x, x_channel, tap, taps, channels, w, init, c, c_row);      \
+    }
+#define UPSHAPE_CHANNELS(T, BITS, MB, NV)                                                         \
+    static __attribute__((noinline)) void tile_channels_##BITS##_##MB##x##NV(                     \
+        T *const *x, ptrdiff_t x_channel, const ptrdiff_t *tap, ptrdiff_t taps,             \
+        ptrdiff_t channels, const T *w, const T *init, T *c)                                      \
+    {                                                                                             \
+        upshape_channels_##BITS(MB, NV, x, x_channel, tap, taps, channels, w, init, c);           \
+    }
+
+/* Every shape that a tile can have: the rows by the vectors that the registers hold. */
+#if UPSHAPE_VECTOR_BYTES == 64
+#define UPSHAPE_PIXEL_SHAPES(DO, T, BITS)                                                         \
+    DO(T, BITS, 1, 1) DO(T, BITS, 1, 2) DO(T, BITS, 1, 3) DO(T, BITS, 1, 4)                       \
+    DO(T, BITS, 1, 5) DO(T, BITS, 1, 6) DO(T, BITS, 1, 7) DO(T, BITS, 1, 8)                       \
+    DO(T, BITS, 2, 1) DO(T, BITS, 2, 2) DO(T, BITS, 2, 3) DO(T, BITS, 2, 4)                       \
+    DO(T, BITS, 2, 5) DO(T, BITS, 2, 6) DO(T, BITS, 2, 7) DO(T, BITS, 2, 8)                       \
+    DO(T, BITS, 3, 1) DO(T, BITS, 3, 2) DO(T, BITS, 3, 3) DO(T, BITS, 3, 4)                       \
+    DO(T, BITS, 3, 5) DO(T, BITS, 3, 6) DO(T, BITS, 3, 7) DO(T, BITS, 3, 8)                       \
+    DO(T, BITS, 4, 1) DO(T, BITS, 4, 2) DO(T, BITS, 4, 3) DO(T, BITS, 4, 4)                       \
+    DO(T, BITS, 4, 5) DO(T, BITS, 4, 6)                                                           \
+    DO(T, BITS, 5, 1) DO(T, BITS, 5, 2) DO(T, BITS, 5, 3) DO(T, BITS, 5, 4)                       \
+    DO(T, BITS, 6, 1) DO(T, BITS, 6, 2) DO(T, BITS, 6, 3) DO(T, BITS, 6, 4)                       \
+    DO(T, BITS, 7, 1) DO(T, BITS, 7, 2) DO(T, BITS, 7, 3)                                         \
+    DO(T, BITS, 8, 1) DO(T, BITS, 8, 2) DO(T, BITS, 8, 3)
+#define UPSHAPE_CHANNEL_SHAPES(DO, T, BITS)                                                       \
+    DO(T, BITS, 1, 1) DO(T, BITS, 1, 2) DO(T, BITS, 2, 1) DO(T, BITS, 2, 2)                       \
+    DO(T, BITS, 3, 1) DO(T, BITS, 3, 2) DO(T, BITS, 4, 1) DO(T, BITS, 4, 2)                       \
+    DO(T, BITS, 5, 1) DO(T, BITS, 5, 2) DO(T, BITS, 6, 1) DO(T, BITS, 6, 2)                       \
+    DO(T, BITS, 7, 1) DO(T, BITS, 7, 2) DO(T, BITS, 8, 1) DO(T, BITS, 8, 2)
+#else
+#define UPSHAPE_PIXEL_SHAPES(DO, T, BITS)                                                         \
+    DO(T, BITS, 1, 1) DO(T, BITS, 1, 2) DO(T, BITS, 1, 3) DO(T, BITS, 1, 4)                       \
+    DO(T, BITS, 1, 5) DO(T, BITS, 1, 6) DO(T, BITS, 1, 7) DO(T, BITS, 1, 8)                       \
+    DO(T, BITS, 2, 1) DO(T, BITS, 2, 2) DO(T, BITS, 2, 3) DO(T, BITS, 2, 4)                       \
+    DO(T, BITS, 2, 5) DO(T, BITS, 2, 6)                                                           \
+    DO(T, BITS, 3, 1) DO(T, BITS, 3, 2) DO(T, BITS, 3, 3) DO(T, BITS, 3, 4)                       \
+    DO(T, BITS, 4, 1) DO(T, BITS, 4, 2) DO(T, BITS, 4, 3)                                         \
+    DO(T, BITS, 5, 1) DO(T, BITS, 5, 2) DO(T, BITS, 6, 1) DO(T, BITS, 6, 2)
+#define UPSHAPE_CHANNEL_SHAPES(DO, T, BITS)                                                       \
+    DO(T, BITS, 1, 1) DO(T, BITS, 1, 2) DO(T, BITS, 2, 1) DO(T, BITS, 2, 2)                       \
+    DO(T, BITS, 3, 1) DO(T, BITS, 3, 2) DO(T, BITS, 4, 1) DO(T, BITS, 4, 2)                       \
+    DO(T, BITS, 5, 1) DO(T, BITS, 5, 2) DO(T, BITS, 6, 1) DO(T, BITS, 6, 2)
+#endif
+
+UPSHAPE_PIXEL_SHAPES(UPSHAPE_PIXELS, float, 32)
+UPSHAPE_PIXEL_SHAPES(UPSHAPE_PIXELS, double, 64)
+UPSHAPE_CHANNEL_SHAPES(UPSHAPE_CHANNELS, float, 32)
+UPSHAPE_CHANNEL_SHAPES(UPSHAPE_CHANNELS, double, 64)
+
+#define UPSHAPE_PIXELS_CASE(T, BITS, NB, NV)                                                      \
+    case NB * 16 + NV:                                                                            \
+        tile_pixels_##BITS##_##NB##x##NV(x, x_channel, tap, taps, channels, w, init, c, c_row);   \
+        break;
+#define UPSHAPE_CHANNELS_CASE(T, BITS, MB, NV)                                                    \
+    case MB * 16 + NV:                                                                            \
+        tile_channels_##BITS##_##MB##x##NV(x, x_channel, tap, taps, channels, w, init, c);        \
+        break;
+#define UPSHAPE_DISPATCH(T, BITS)                                                                 \
+    static inline void tile_pixels_##BITS(                                                        \
+        int nb, int nv, const T *x, ptrdiff_t x_channel, const ptrdiff_t *tap, ptrdiff_t taps,    \
+        ptrdiff_t channels, const T *w, const T *init, T *c, ptrdiff_t c_row)                     \
+    {                                                                                             \
+        switch (nb * 16 + nv) {                                                                   \
+            UPSHAPE_PIXEL_SHAPES(UPSHAPE_PIXELS_CASE, T, BITS)                                    \
+        }                                                                                         \
+    }                                                                                             \
+    static inline void tile_channels_##BITS(                                                      \
+        int mb, int nv, T *const *x, ptrdiff_t x_channel, const ptrdiff_t *tap,             \
+        ptrdiff_t taps, ptrdiff_t channels, const T *w, const T *init, T *c)                      \
+    {                                                                                             \
+        switch (mb * 16 + nv) {                                                                   \
+            UPSHAPE_CHANNEL_SHAPES(UPSHAPE_CHANNELS_CASE, T, BITS)                                \
+        }                                                                                         \
+    }
+UPSHAPE_DISPATCH(float, 32)
+UPSHAPE_DISPATCH(double, 64)
+
+#endif

@@ -1,0 +1,303 @@
+/* What Cython lacks for the interpolation kernels: vectors of one level's width, a permute of a
+ * window, conversions, and stores past the cache. GCC's vector extensions wherever they compile to
+ * the instruction meant; an intrinsic, with a portable fallback, where they do not.
+ *
+ * A vector is loaded and stored without any alignment; streaming stores alone need whole aligned
+ * lines, and upshape_stream is the one function that issues them. */
+#ifndef UPSHAPE_VECTOR_H
+#define UPSHAPE_VECTOR_H
+
+#include <stdint.h>
+#include <string.h>
+#include "level.h"
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#define UPSHAPE_INLINE static inline __attribute__((always_inline))
+
+#define V UPSHAPE_VECTOR_BYTES
+#define UPSHAPE_LINE 64
+
+typedef int32_t upshape_words __attribute__((vector_size(V)));
+typedef int64_t upshape_longs __attribute__((vector_size(V)));
+typedef float upshape_floats __attribute__((vector_size(V)));
+typedef double upshape_doubles __attribute__((vector_size(V)));
+typedef uint8_t upshape_bytes __attribute__((vector_size(16)));
+
+/* --- load, store, permute ---------------------------------------------------------------------- */
+
+UPSHAPE_INLINE upshape_words upshape_load(const void* p)
+{
+    upshape_words v;
+    memcpy(&v, p, V);
+    return v;
+}
+
+UPSHAPE_INLINE void upshape_store(void* p, upshape_words v) { memcpy(p, &v, V); }
+
+UPSHAPE_INLINE upshape_bytes upshape_load_bytes(const void* p)
+{
+    upshape_bytes v;
+    memcpy(&v, p, 16);
+    return v;
+}
+
+UPSHAPE_INLINE void upshape_store_bytes(void* p, upshape_bytes v) { memcpy(p, &v, 16); }
+
+/* Byte j of the result is byte index[j] of the window; 0 <= index[j] < 16. */
+UPSHAPE_INLINE upshape_bytes upshape_permute_bytes(upshape_bytes window, upshape_bytes index)
+{
+#if defined(__SSSE3__)
+    return (upshape_bytes)_mm_shuffle_epi8((__m128i)window, (__m128i)index);
+#elif defined(__GNUC__) && !defined(__clang__)
+    return __builtin_shuffle(window, index);
+#else
+    upshape_bytes r;
+    for (int j = 0; j < 16; j++)
+        r[j] = window[index[j] & 15];
+    return r;
+#endif
+}
+
+/* A 16-byte vector has no permute of words on x86: there an index counts bytes, else words. */
+#if V == 16
+#define UPSHAPE_INDEX_BYTES 1
+#else
+#define UPSHAPE_INDEX_BYTES 4
+#endif
+
+/* Word j of the result is word index[j] of the window (or byte and byte, see above). */
+UPSHAPE_INLINE upshape_words upshape_permute(upshape_words window, upshape_words index)
+{
+#if V == 16
+    return (upshape_words)upshape_permute_bytes((upshape_bytes)window, (upshape_bytes)index);
+#elif V == 32 && defined(__AVX2__)
+    return (upshape_words)_mm256_permutevar8x32_epi32((__m256i)window, (__m256i)index);
+#elif V == 64 && defined(__AVX512F__)
+    return (upshape_words)_mm512_permutexvar_epi32((__m512i)index, (__m512i)window);
+#else
+    upshape_words r;
+    for (int j = 0; j < V / 4; j++)
+        r[j] = window[index[j] & (V / 4 - 1)];
+    return r;
+#endif
+}
+
+/* --- arithmetic -------------------------------------------------------------------------------- */
+
+UPSHAPE_INLINE upshape_words upshape_mix_floats(
+    upshape_words a, upshape_words b, upshape_words u, upshape_words v)
+{
+    return (upshape_words)((upshape_floats)a * (upshape_floats)u
+                           + (upshape_floats)b * (upshape_floats)v);
+}
+
+UPSHAPE_INLINE upshape_words upshape_mix_doubles(
+    upshape_words a, upshape_words b, upshape_words u, upshape_words v)
+{
+    return (upshape_words)((upshape_doubles)a * (upshape_doubles)u
+                           + (upshape_doubles)b * (upshape_doubles)v);
+}
+
+UPSHAPE_INLINE upshape_words upshape_splat_float(float a)
+{
+    return (upshape_words)((upshape_floats){0} + a);
+}
+
+UPSHAPE_INLINE upshape_words upshape_splat_double(double a)
+{
+    return (upshape_words)((upshape_doubles){0} + a);
+}
+
+UPSHAPE_INLINE upshape_words upshape_add_floats(upshape_words a, upshape_words b)
+{
+    return (upshape_words)((upshape_floats)a + (upshape_floats)b);
+}
+
+UPSHAPE_INLINE upshape_words upshape_add_doubles(upshape_words a, upshape_words b)
+{
+    return (upshape_words)((upshape_doubles)a + (upshape_doubles)b);
+}
+
+/* --- float16 and uint8 ------------------------------------------------------------------------- */
+
+UPSHAPE_INLINE float upshape_half_to_float(uint16_t half)
+{
+#if defined(__F16C__)
+    return _cvtsh_ss(half);
+#else
+    uint32_t sign = (uint32_t)(half & 0x8000) << 16, rest = (uint32_t)(half & 0x7fff) << 13, bits;
+    float value;
+    if ((half & 0x7c00) == 0x7c00) { /* infinity, NaN */
+        bits = sign | 0x7f800000 | (rest & 0x7fffff);
+        memcpy(&value, &bits, 4);
+        return value;
+    }
+    memcpy(&value, &rest, 4);
+    value *= 0x1p112f; /* the exponents' biases differ by 112; this is exact for subnormals too */
+    memcpy(&bits, &value, 4);
+    bits |= sign;
+    memcpy(&value, &bits, 4);
+    return value;
+#endif
+}
+
+UPSHAPE_INLINE uint16_t upshape_float_to_half(float value)
+{
+#if defined(__F16C__)
+    return _cvtss_sh(value, 0);
+#else
+    uint32_t bits, sign, tail;
+    memcpy(&bits, &value, 4);
+    sign = bits >> 16 & 0x8000;
+    bits &= 0x7fffffff;
+    if (bits > 0x7f800000) /* NaN stays NaN */
+        return (uint16_t)(sign | 0x7e00 | (bits >> 13 & 0x3ff));
+    if (bits >= 0x477ff000) /* rounds to infinity */
+        return (uint16_t)(sign | 0x7c00);
+    if (bits < 0x38800000) { /* subnormal: let the adder round at bit -24 */
+        float magnitude;
+        memcpy(&magnitude, &bits, 4);
+        magnitude += 0.5f;
+        memcpy(&bits, &magnitude, 4);
+        return (uint16_t)(sign | (bits - 0x3f000000));
+    }
+    tail = bits >> 13 & 1; /* ties go to even */
+    return (uint16_t)(sign | ((bits - 0x38000000 + 0xfff + tail) >> 13));
+#endif
+}
+
+/* V / 4 elements of a narrow type, as floats. */
+UPSHAPE_INLINE upshape_words upshape_widen_half(const uint16_t* p)
+{
+#if V == 64 && defined(__AVX512F__)
+    return (upshape_words)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i*)p));
+#elif V == 32 && defined(__F16C__)
+    return (upshape_words)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i*)p));
+#else
+    upshape_floats r;
+    for (int j = 0; j < V / 4; j++)
+        r[j] = upshape_half_to_float(p[j]);
+    return (upshape_words)r;
+#endif
+}
+
+UPSHAPE_INLINE void upshape_narrow_half(uint16_t* p, upshape_words v)
+{
+#if V == 64 && defined(__AVX512F__)
+    _mm256_storeu_si256((__m256i*)p, _mm512_cvtps_ph((__m512)v, 0));
+#elif V == 32 && defined(__F16C__)
+    _mm_storeu_si128((__m128i*)p, _mm256_cvtps_ph((__m256)v, 0));
+#else
+    upshape_floats f = (upshape_floats)v;
+    for (int j = 0; j < V / 4; j++)
+        p[j] = upshape_float_to_half(f[j]);
+#endif
+}
+
+UPSHAPE_INLINE upshape_words upshape_widen_byte(const uint8_t* p)
+{
+#if V == 64 && defined(__AVX512F__)
+    return (upshape_words)_mm512_cvtepi32_ps(
+        _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i*)p)));
+#elif V == 32 && defined(__AVX2__)
+    return (upshape_words)_mm256_cvtepi32_ps(
+        _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i*)p)));
+#else
+    upshape_floats r;
+    for (int j = 0; j < V / 4; j++)
+        r[j] = p[j];
+    return (upshape_words)r;
+#endif
+}
+
+/* 1.5 * 2^23: a float from 0 to 255 added to it is rounded to an integer, ties to even, which then
+ * stands in the lowest byte. */
+#define UPSHAPE_ROUNDER 12582912.0f
+
+UPSHAPE_INLINE uint8_t upshape_round_byte(float value)
+{
+    float shifted = value + UPSHAPE_ROUNDER;
+    uint32_t bits;
+    memcpy(&bits, &shifted, 4);
+    return (uint8_t)bits;
+}
+
+UPSHAPE_INLINE void upshape_narrow_byte(uint8_t* p, upshape_words v)
+{
+    upshape_words bits = (upshape_words)((upshape_floats)v + UPSHAPE_ROUNDER);
+#if V == 64 && defined(__AVX512F__)
+    _mm_storeu_si128((__m128i*)p, _mm512_cvtepi32_epi8((__m512i)bits));
+#elif V == 32 && defined(__AVX2__)
+    __m256i low = _mm256_and_si256((__m256i)bits, _mm256_set1_epi32(255));
+    __m128i pairs = _mm_packus_epi32(_mm256_castsi256_si128(low), _mm256_extracti128_si256(low, 1));
+    _mm_storel_epi64((__m128i*)p, _mm_packus_epi16(pairs, pairs));
+#else
+    for (int j = 0; j < V / 4; j++)
+        p[j] = (uint8_t)bits[j];
+#endif
+}
+
+/* Whether any of these floats lies within `band` of a half: there float32 may round wrongly. */
+UPSHAPE_INLINE int upshape_near_half(upshape_words v, float band)
+{
+    upshape_floats f = (upshape_floats)v;
+    upshape_floats off = f - ((f + UPSHAPE_ROUNDER) - UPSHAPE_ROUNDER); /* -0.5 to 0.5 */
+    upshape_words near = off * off > (0.5f - band) * (0.5f - band);
+#if V == 64 && defined(__AVX512F__)
+    return _mm512_movepi32_mask((__m512i)near) != 0;
+#elif V == 32 && defined(__AVX__)
+    return _mm256_movemask_ps((__m256)near) != 0;
+#elif V == 16 && defined(__SSE2__)
+    return _mm_movemask_ps((__m128)near) != 0;
+#else
+    int any = 0;
+    for (int j = 0; j < V / 4; j++)
+        any |= near[j];
+    return any != 0;
+#endif
+}
+
+/* --- stores past the cache --------------------------------------------------------------------- */
+
+/* Copy n bytes. Whole 64-byte lines of the target go past the cache; what comes before the first
+ * and after the last goes the usual way. A streaming store of an address that is no multiple of its
+ * size would fault: the head below makes that impossible, wherever `to` points. */
+UPSHAPE_INLINE void upshape_stream(char* to, const char* from, size_t n)
+{
+#if defined(__SSE2__)
+    size_t head = (size_t)(-(uintptr_t)to & (UPSHAPE_LINE - 1));
+    if (head > n)
+        head = n;
+    memcpy(to, from, head);
+    to += head;
+    from += head;
+    n -= head;
+    for (; n >= UPSHAPE_LINE; n -= UPSHAPE_LINE, to += UPSHAPE_LINE, from += UPSHAPE_LINE) {
+#if defined(__AVX512F__)
+        _mm512_stream_si512((__m512i*)to, _mm512_loadu_si512((const void*)from));
+#elif defined(__AVX__)
+        __m256i a = _mm256_loadu_si256((const __m256i*)from);
+        __m256i b = _mm256_loadu_si256((const __m256i*)(from + 32));
+        _mm256_stream_si256((__m256i*)to, a);
+        _mm256_stream_si256((__m256i*)(to + 32), b);
+#else
+        for (int j = 0; j < UPSHAPE_LINE; j += 16)
+            _mm_stream_si128((__m128i*)(to + j), _mm_loadu_si128((const __m128i*)(from + j)));
+#endif
+    }
+#endif
+    memcpy(to, from, n);
+}
+
+/* Streaming stores are weakly ordered: what another thread reads next must come after this. */
+UPSHAPE_INLINE void upshape_stream_end(void)
+{
+#if defined(__SSE2__)
+    _mm_sfence();
+#endif
+}
+
+#undef V
+#endif

@@ -1,0 +1,34 @@
+"""Cython's view of vector.h."""
+
+from libc.stdint cimport uint8_t, uint16_t
+
+cdef extern from "vector.h" nogil:
+    enum:
+        UPSHAPE_VECTOR_BYTES
+        UPSHAPE_INDEX_BYTES
+    ctypedef struct words "upshape_words":
+        pass
+    ctypedef struct bytes16 "upshape_bytes":
+        pass
+    words load "upshape_load"(const void*)
+    void store "upshape_store"(void*, words)
+    bytes16 load_bytes "upshape_load_bytes"(const void*)
+    void store_bytes "upshape_store_bytes"(void*, bytes16)
+    words permute "upshape_permute"(words, words)
+    bytes16 permute_bytes "upshape_permute_bytes"(bytes16, bytes16)
+    words mix_floats "upshape_mix_floats"(words, words, words, words)
+    words mix_doubles "upshape_mix_doubles"(words, words, words, words)
+    words splat_float "upshape_splat_float"(float)
+    words splat_double "upshape_splat_double"(double)
+    words add_floats "upshape_add_floats"(words, words)
+    words add_doubles "upshape_add_doubles"(words, words)
+    float half_to_float "upshape_half_to_float"(uint16_t)
+    uint16_t float_to_half "upshape_float_to_half"(float)
+    words widen_half "upshape_widen_half"(const uint16_t*)
+    void narrow_half "upshape_narrow_half"(uint16_t*, words)
+    words widen_byte "upshape_widen_byte"(const uint8_t*)
+    void narrow_byte "upshape_narrow_byte"(uint8_t*, words)
+    uint8_t round_byte "upshape_round_byte"(float)
+    bint near_half "upshape_near_half"(words, float)
+    void stream "upshape_stream"(char*, const char*, size_t)
+    void stream_end "upshape_stream_end"()

@@ -1,0 +1,753 @@
+"""Convolution and transposed convolution: the definition, the identities, the paths, the layers."""
+
+import copy
+import itertools
+import pickle
+import threading
+import tracemalloc
+
+import numpy as np
+import pytest
+from assertions import (
+    assert_close_conv,
+    assert_close_conv_transpose,
+    assert_same_pixels,
+    unmodified,
+)
+from golden_files import case_id, golden_cases
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+import upshape as up
+from upshape import convolution, reference, runtime
+
+kernel = runtime.kernel("convolution")
+
+TRANSPOSED = {1: up.conv_transpose1d, 2: up.conv_transpose2d}
+ORDINARY = {1: up.conv1d, 2: up.conv2d}
+LAYERS = {
+    ("conv", 1): up.Conv1d,
+    ("conv", 2): up.Conv2d,
+    ("conv_transpose", 1): up.ConvTranspose1d,
+    ("conv_transpose", 2): up.ConvTranspose2d,
+}
+DTYPES = [np.float32, np.float64]
+# Sizes around the edges of vectors and tiles.
+EDGES = [1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 97]
+
+
+def normal(rng, shape, dtype=np.float32):
+    return rng.standard_normal(shape).astype(dtype)
+
+
+def channels_last(x):
+    """Return the same values in memory whose innermost axis is the channels'."""
+    return np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1)
+
+
+# --- the definition ------------------------------------------------------------------------------
+
+
+@st.composite
+def problems(draw, transposed):
+    """Return (x, weight, bias, parameters) of a random convolution whose output is not empty."""
+    axes = draw(st.sampled_from([1, 2, 2]))
+
+    def each(low, high):
+        return tuple(draw(st.integers(low, high)) for _ in range(axes))
+
+    groups = draw(st.sampled_from([1, 1, 1, 2, 3]))
+    channels = st.sampled_from([1, 2, 3, 4, 5, 7, 9, 13])
+    c_in, c_out = groups * draw(channels), groups * draw(channels)
+    kernel_size, stride, dilation = each(1, 5), each(1, 4), each(1, 3)
+    if axes == 1 and draw(st.booleans()):
+        kernel_size, stride = (draw(st.integers(8, 40)),), (draw(st.integers(5, 33)),)
+    padding, sizes = each(0, 4), each(1, 20)
+    parameters = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    if transposed:
+        parameters["output_padding"] = tuple(
+            draw(st.integers(0, max(s, d) - 1)) for s, d in zip(stride, dilation, strict=True)
+        )
+        out = [
+            (i - 1) * s - 2 * p + d * (k - 1) + 1 + a
+            for i, s, p, d, k, a in zip(
+                sizes,
+                stride,
+                padding,
+                dilation,
+                kernel_size,
+                parameters["output_padding"],
+                strict=True,
+            )
+        ]
+    else:
+        out = [
+            i + 2 * p - d * (k - 1)
+            for i, p, d, k in zip(sizes, padding, dilation, kernel_size, strict=True)
+        ]
+    assume(min(out) > 0)
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    dtype = draw(st.sampled_from(DTYPES))
+    x = normal(rng, (draw(st.integers(1, 3)), c_in, *sizes), dtype)
+    if draw(st.booleans()):
+        x = channels_last(x)
+    shape = (c_in, c_out // groups) if transposed else (c_out, c_in // groups)
+    weight = normal(rng, (*shape, *kernel_size), dtype)
+    bias = normal(rng, (c_out,), dtype) if draw(st.booleans()) else None
+    return x, weight, bias, parameters
+
+
+@given(problems(transposed=True))
+def test_transposed_convolution_equals_its_definition(problem):
+    x, weight, bias, parameters = problem
+    arrays = [a for a in (x, weight, bias) if a is not None]
+    with unmodified(*arrays):
+        y = TRANSPOSED[x.ndim - 2](x, weight, bias, **parameters)
+    assert_close_conv_transpose(y, x, weight, bias, **parameters)
+
+
+@given(problems(transposed=False))
+def test_convolution_equals_its_definition(problem):
+    x, weight, bias, parameters = problem
+    arrays = [a for a in (x, weight, bias) if a is not None]
+    with unmodified(*arrays):
+        y = ORDINARY[x.ndim - 2](x, weight, bias, **parameters)
+    assert_close_conv(y, x, weight, bias, **parameters)
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        reference.conv_transpose_by_zeros,
+        reference.conv_transpose_by_matrix,
+        reference.conv_transpose_by_scatter,
+    ],
+)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_transposed_convolution_equals_each_of_the_three_ways(definition, dtype, rng):
+    for stride, padding, dilation, extra in [
+        (1, 0, 1, 0),
+        (2, 1, 1, 1),
+        (3, 2, 2, 2),
+        (2, 0, 3, 2),
+    ]:
+        x, weight = normal(rng, (2, 4, 5, 4), dtype), normal(rng, (4, 3, 3, 2), dtype)
+        bias = normal(rng, (6,), dtype)
+        y = up.conv_transpose2d(x, weight, bias, stride, padding, extra, 2, dilation)
+        expected = definition(x, weight, bias, stride, padding, extra, 2, dilation)
+        tolerance = 1e-5 if dtype == np.float32 else 1e-13
+        np.testing.assert_allclose(y, expected, rtol=0, atol=tolerance * 50)
+
+
+@given(problems(transposed=False))
+def test_the_transpose_is_the_adjoint(problem):
+    x, weight, _, parameters = problem
+    x, weight = x.astype(np.float64), weight.astype(np.float64)
+    axes = x.ndim - 2
+    y = ORDINARY[axes](x, weight, **parameters)
+    other = np.random.default_rng(1).standard_normal(y.shape)
+    sizes = up.shapes.ConvTranspose(
+        weight.shape[2:], parameters["stride"], parameters["padding"], 0, parameters["dilation"]
+    )
+    reachable = [
+        i in [o for _, o in axis.choices(j)]
+        for i, j, axis in zip(x.shape[2:], y.shape[2:], sizes.axes, strict=True)
+    ]
+    assume(all(reachable))
+    back = TRANSPOSED[axes](other, weight, output_size=x.shape, **parameters)
+    left, right = np.sum(y * other), np.sum(x * back)
+    scale = np.sum(np.abs(y) * np.abs(other)) + np.sum(np.abs(x) * np.abs(back))
+    assert abs(left - right) <= 1e-12 * scale
+
+
+@pytest.mark.parametrize("case", golden_cases("convolution"), ids=case_id)
+def test_pytorch_gives_the_same(case):
+    arguments, arrays = case
+    arguments = dict(arguments)
+    function = getattr(up, arguments.pop("function"))
+    expected = arrays.pop("y")
+    y = function(**{k: v for k, v in arrays.items() if v.ndim}, **arguments)
+    assert y.dtype == expected.dtype
+    tolerance = 1e-5 if y.dtype == np.float32 else 1e-13
+    np.testing.assert_allclose(y, expected, rtol=0, atol=tolerance * 100)
+
+
+@pytest.mark.parametrize("size", EDGES)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_every_width_around_a_vector(size, dtype, rng):
+    for stride, width in [(1, 3), (2, 2), (2, 4), (3, 3)]:
+        x, weight = normal(rng, (1, 3, 2, size), dtype), normal(rng, (3, 5, 2, width), dtype)
+        assert_close_conv_transpose(
+            up.conv_transpose2d(x, weight, stride=stride), x, weight, stride=stride
+        )
+        weight = normal(rng, (5, 3, 2, width), dtype)
+        y = up.conv2d(x, weight, stride=stride, padding=2)
+        assert_close_conv(y, x, weight, stride=stride, padding=2)
+
+
+@pytest.mark.parametrize("channels", EDGES)
+@pytest.mark.parametrize("last", [False, True], ids=["rows", "channels-last"])
+def test_every_number_of_channels_around_a_tile(channels, last, rng):
+    order = channels_last if last else np.asarray
+    x, weight = order(normal(rng, (2, channels, 4, 5))), normal(rng, (channels, 3, 4, 4))
+    y = up.conv_transpose2d(x, weight, stride=2, padding=1)
+    assert_close_conv_transpose(y, x, weight, stride=2, padding=1)
+    x, weight = order(normal(rng, (2, 3, 4, 5))), normal(rng, (3, channels, 2, 2))
+    assert_close_conv_transpose(up.conv_transpose2d(x, weight, stride=2), x, weight, stride=2)
+    weight = normal(rng, (channels, 3, 3, 3))
+    assert_close_conv(up.conv2d(x, weight, padding="same"), x, weight, padding="same")
+
+
+@pytest.mark.parametrize("last", [False, True], ids=["rows", "channels-last"])
+def test_long_sums_are_computed_in_pieces(last, rng):
+    order = channels_last if last else np.asarray
+    x = order(normal(rng, (1, 301, 6, 7)))
+    weight, bias = normal(rng, (301, 9, 4, 4)), normal(rng, (9,))
+    y = up.conv_transpose2d(x, weight, bias, 2, 1)
+    assert_close_conv_transpose(y, x, weight, bias, stride=2, padding=1)
+    weight = normal(rng, (17, 301, 3, 3))
+    assert_close_conv(up.conv2d(x, weight, padding=1), x, weight, padding=1)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_wide_strides_and_very_large_kernels(dtype, rng):
+    for size, stride, padding in [(64, 32, 16), (40, 17, 3), (9, 8, 0), (24, 24, 0)]:
+        x, weight = normal(rng, (1, 3, 4, 3), dtype), normal(rng, (3, 2, size, size), dtype)
+        y = up.conv_transpose2d(x, weight, None, stride, padding)
+        assert_close_conv_transpose(y, x, weight, stride=stride, padding=padding)
+    x, weight = normal(rng, (2, 20, 19), dtype), normal(rng, (20, 2, 1024), dtype)
+    y = up.conv_transpose1d(x, weight, None, 256, 100, 3)
+    assert_close_conv_transpose(y, x, weight, stride=256, padding=100, output_padding=3)
+
+
+def test_gaps_between_stamps_hold_the_bias():
+    x, weight = np.ones((1, 1, 2, 2)), np.full((1, 2, 1, 1), 5.0)
+    y = up.conv_transpose2d(x, weight, [0.5, -1.0] * np.ones(2), stride=3, output_padding=1)
+    expected = np.tile(np.array([0.5, -1.0])[None, :, None, None], (1, 1, 5, 5))
+    expected[:, :, ::3, ::3] += 5.0
+    assert_same_pixels(y, expected)
+    assert_same_pixels(
+        up.conv_transpose2d(channels_last(x), weight, np.array([0.5, -1.0]), 3, 0, 1), expected
+    )
+    assert up.conv_transpose2d(x, weight, stride=3)[0, 0, 1, 1] == 0
+
+
+def test_kernel_one_is_a_matrix_product(rng):
+    x, weight = rng.integers(-9, 9, (2, 5, 4, 9)).astype(float), rng.integers(-9, 9, (5, 3, 1, 1))
+    weight = weight.astype(float)
+    expected = np.einsum("nchw,co->nohw", x, weight[:, :, 0, 0])
+    assert_same_pixels(up.conv_transpose2d(x, weight), expected)
+    assert_same_pixels(up.conv2d(x, weight.transpose(1, 0, 2, 3)), expected)
+
+
+def test_depthwise_and_grouped_channels_keep_apart(rng):
+    x = normal(rng, (2, 12, 9, 10))
+    weight = normal(rng, (12, 1, 4, 4))
+    y = up.conv_transpose2d(x, weight, None, 2, 1, groups=12)
+    assert_close_conv_transpose(y, x, weight, stride=2, padding=1, groups=12)
+    for channel in range(12):
+        alone = up.conv_transpose2d(
+            x[:, channel : channel + 1], weight[channel : channel + 1], None, 2, 1
+        )
+        np.testing.assert_allclose(y[:, channel : channel + 1], alone, rtol=1e-6, atol=1e-6)
+    weight = normal(rng, (24, 3, 3, 3))
+    y = up.conv2d(x, weight, groups=4, stride=(1, 2))
+    assert_close_conv(y, x, weight, groups=4, stride=(1, 2))
+
+
+def test_same_and_valid_padding(rng):
+    x = normal(rng, (1, 2, 8, 9))
+    for size, dilation in itertools.product([1, 2, 3, 4, 5], [1, 2, 3]):
+        weight = normal(rng, (3, 2, size, size))
+        y = up.conv2d(x, weight, padding="same", dilation=dilation)
+        assert y.shape == (1, 3, 8, 9)
+        assert_close_conv(y, x, weight, padding="same", dilation=dilation)
+    weight = normal(rng, (3, 2, 3, 3))
+    assert_same_pixels(up.conv2d(x, weight, padding="valid"), up.conv2d(x, weight))
+
+
+# --- paths ---------------------------------------------------------------------------------------
+
+
+def run_plan(x, weight, bias, order, source, threads, transposed=True, **parameters):
+    """Run the kernel with an order of work and a source of the tiles of our choice."""
+    arguments = {"stride": 1, "padding": 0, "groups": 1, "dilation": 1} | parameters
+    checked, weight, bias = convolution._check(
+        "test",
+        weight,
+        bias,
+        arguments["stride"],
+        arguments["padding"],
+        arguments.get("output_padding", 0) if transposed else None,
+        arguments["groups"],
+        arguments["dilation"],
+        x.ndim - 2,
+    )
+    shape = convolution._out_shape(checked, x.shape, None)
+    layout = convolution._layout(checked, order)
+    out = np.full(shape, np.nan, x.dtype)
+    if order == "channels":
+        out = channels_last(out)
+    plan = kernel.Plan(
+        layout,
+        convolution._four(x.shape, 1),
+        convolution._steps(x),
+        convolution._four(shape, 1),
+        convolution._steps(out),
+        threads,
+        source,
+    )
+    assert source in (None, plan.description["source"])
+    plan.run(x, layout.pack(np.ascontiguousarray(weight), bias), out)
+    return out
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("shape", "weight_shape", "parameters"),
+    [
+        ((1, 20, 33, 40), (20, 9, 4, 4), {"stride": 2, "padding": 1}),
+        ((3, 150, 9, 10), (150, 13, 3, 3), {"stride": 2, "padding": 1, "output_padding": 1}),
+        ((2, 16, 21, 65), (16, 5, 3, 3), {"dilation": 2}),
+        ((2, 6, 17, 18), (6, 2, 5, 3), {"stride": (3, 1), "groups": 3, "padding": (0, 1)}),
+        ((2, 8, 5, 6), (8, 4, 8, 9), {"stride": (8, 9), "padding": 3}),
+    ],
+)
+def test_every_path_equals_the_first(shape, weight_shape, parameters, dtype, rng):
+    x, weight = normal(rng, shape, dtype), normal(rng, weight_shape, dtype)
+    bias = normal(rng, (weight_shape[1] * parameters.get("groups", 1),), dtype)
+    first = run_plan(x, weight, bias, "pixels", "rows", 1, **parameters)
+    assert_close_conv_transpose(first, x, weight, bias, **parameters)
+    for source, threads in itertools.product(["rows", "flat", "gathered", None], [1, 2, 3]):
+        y = run_plan(x, weight, bias, "pixels", source, threads, **parameters)
+        assert_same_pixels(y, first)
+    # Another order may cut a sum elsewhere, never order its products otherwise.
+    for order in ["channels", "phases"]:
+        y = run_plan(x, weight, bias, order, None, 2, **parameters)
+        assert_close_conv_transpose(np.ascontiguousarray(y), x, weight, bias, **parameters)
+
+
+def test_the_input_itself_as_source_equals_its_copy(rng):
+    for shape in [(2, 5, 8, 16), (1, 24, 53, 47), (2, 3, 61, 64)]:
+        x, weight = normal(rng, shape), normal(rng, (shape[1], 2, 2, 2))
+        direct = run_plan(x, weight, None, "pixels", "direct", 2, stride=2)
+        assert_same_pixels(direct, run_plan(x, weight, None, "pixels", "rows", 1, stride=2))
+        assert_close_conv_transpose(direct, x, weight, stride=2)
+    x, weight = channels_last(normal(rng, (2, 7, 9, 10))), normal(rng, (6, 7, 3, 3))
+    direct = run_plan(x, weight, None, "channels", "direct", 2, transposed=False)
+    copied = run_plan(x, weight, None, "channels", "rows", 1, transposed=False)
+    assert_same_pixels(direct, copied)
+
+
+@pytest.mark.parametrize("last", [False, True], ids=["rows", "channels-last"])
+def test_threads_change_no_bit(last, rng):
+    order = channels_last if last else np.asarray
+    problems = [
+        ((2, 40, 30, 31), (40, 30, 4, 4), {"stride": 2, "padding": 1}),
+        ((1, 300, 9, 9), (300, 65, 3, 3), {"padding": 1}),
+        ((1, 9, 20, 20), (9, 4, 32, 32), {"stride": 16}),
+        ((1, 33, 64, 64), (33, 1, 4, 4), {"stride": 2, "groups": 33}),
+    ]
+    before = up.get_num_threads()
+    for shape, weight_shape, parameters in problems:
+        x, weight = order(normal(rng, shape)), normal(rng, weight_shape)
+        results = []
+        try:
+            for count in (1, 2, 7):
+                up.set_num_threads(count)
+                results.append(up.conv_transpose2d(x, weight, **parameters))
+        finally:
+            up.set_num_threads(before)
+        assert_same_pixels(results[1], results[0])
+        assert_same_pixels(results[2], results[0])
+
+
+# --- arrays --------------------------------------------------------------------------------------
+
+
+def test_channels_last_memory_stays_so(rng):
+    x, weight = normal(rng, (2, 6, 5, 7)), normal(rng, (6, 4, 3, 3))
+    plain, last = (up.conv_transpose2d(a, weight, stride=2) for a in (x, channels_last(x)))
+    assert last.transpose(0, 2, 3, 1).flags.c_contiguous
+    assert plain.flags.c_contiguous
+    np.testing.assert_allclose(last, plain, rtol=1e-5, atol=1e-5)
+    x, weight = normal(rng, (2, 6, 9)), normal(rng, (4, 6, 3))
+    last = up.conv1d(channels_last(x), weight)
+    assert last.transpose(0, 2, 1).flags.c_contiguous
+    np.testing.assert_allclose(last, up.conv1d(x, weight), rtol=1e-5, atol=1e-5)
+
+
+def test_any_strides_and_byte_order(rng):
+    base, weight = normal(rng, (4, 12, 10, 20)), normal(rng, (6, 3, 3, 3))
+    views = [
+        base[::2, ::2],
+        base[::-1, 6:],
+        base[:, :6, ::-1, ::-1],
+        base[:, :6, :, ::3],
+        base[:, :6].transpose(0, 1, 3, 2),
+        np.broadcast_to(base[:1, :1], (2, 6, 10, 20)),
+        base[:, :6].astype(">f4"),
+    ]
+    for x in views:
+        expected = up.conv_transpose2d(np.array(x, np.float32, order="C"), weight, stride=2)
+        assert_same_pixels(np.ascontiguousarray(up.conv_transpose2d(x, weight, stride=2)), expected)
+    x = base[:, :6]
+    x.flags.writeable = False
+    up.conv2d(x, weight.transpose(1, 0, 2, 3))
+    flipped = weight[:, :, ::-1, ::-1]
+    assert_close_conv_transpose(up.conv_transpose2d(x, flipped), x, flipped)
+
+
+def test_memory_that_is_not_aligned(rng):
+    raw = np.zeros(4 * 2 * 3 * 64 + 1, np.uint8)
+    x = raw[1:].view(np.float32).reshape(1, 2, 3, 64)
+    x[...] = normal(rng, x.shape)
+    weight = normal(rng, (2, 3, 2, 2))
+    assert_same_pixels(up.conv_transpose2d(x, weight), up.conv_transpose2d(x.copy(), weight))
+
+
+def test_without_a_batch_axis(rng):
+    x, weight, bias = normal(rng, (3, 5, 6)), normal(rng, (3, 2, 3, 3)), normal(rng, (2,))
+    y = up.conv_transpose2d(x, weight, bias, stride=2)
+    assert_same_pixels(y, up.conv_transpose2d(x[None], weight, bias, stride=2)[0])
+    y = up.conv1d(x[0], normal(rng, (4, 5, 3)))
+    assert y.shape == (4, 4)
+    y = up.conv_transpose2d(x, weight, bias, stride=2)
+    out = np.empty_like(y)
+    assert up.conv_transpose2d(x, weight, bias, stride=2, out=out) is out
+    assert_same_pixels(out, y)
+
+
+def test_an_empty_batch_gives_an_empty_result():
+    y = up.conv_transpose2d(np.ones((0, 3, 5, 6)), np.ones((3, 2, 3, 3)), stride=2)
+    assert y.shape == (0, 2, 11, 13)
+    assert up.conv1d(np.ones((0, 3, 5)), np.ones((2, 3, 3))).shape == (0, 2, 3)
+
+
+def test_out_of_any_memory_order(rng):
+    x, weight, bias = normal(rng, (2, 4, 5, 6)), normal(rng, (4, 3, 3, 3)), normal(rng, (3,))
+    for stride in (1, 2, 5):
+        y = up.conv_transpose2d(x, weight, bias, stride)
+        n, c, h, w = y.shape
+        outs = [
+            np.empty(y.shape, np.float32),
+            channels_last(np.empty(y.shape, np.float32)),
+            np.empty((n, c, w, h), np.float32).transpose(0, 1, 3, 2),
+            np.empty((n, c + 4, h, w), np.float32)[:, 2:-2],
+            np.empty((n, h, w, c + 2), np.float32)[..., 1:-1].transpose(0, 3, 1, 2),
+            np.empty((n, c, h, 2 * w), np.float32)[..., ::2],
+            np.empty((n, c, h, w), np.float32)[:, :, ::-1, ::-1],
+        ]
+        for out, source in itertools.product(outs, [x, channels_last(x)]):
+            out[...] = np.nan
+            assert up.conv_transpose2d(source, weight, bias, stride, out=out) is out
+            np.testing.assert_allclose(out, y, rtol=1e-5, atol=1e-5)
+
+
+def test_out_neighbours_are_not_touched(rng):
+    x, weight = normal(rng, (1, 3, 7, 13)), normal(rng, (3, 2, 4, 4))
+    y = up.conv_transpose2d(x, weight, stride=2)
+    whole = np.full((1, 4, y.shape[2] + 2, y.shape[3] + 2), 7.0, np.float32)
+    out = whole[:, 1:3, 1:-1, 1:-1]
+    up.conv_transpose2d(x, weight, stride=2, out=out)
+    assert_same_pixels(np.ascontiguousarray(out), y)
+    out[...] = 7.0
+    assert (whole == 7.0).all()
+
+
+def test_a_nan_stays_where_it_belongs():
+    x, weight = np.zeros((1, 1, 5, 5), np.float32), np.ones((1, 1, 3, 3), np.float32)
+    x[0, 0, 2, 2] = np.nan
+    y = up.conv_transpose2d(x, weight, stride=2)[0, 0]
+    expected = np.zeros((11, 11), bool)
+    expected[4:7, 4:7] = True
+    assert (np.isnan(y) == expected).all()
+
+
+# --- sizes ---------------------------------------------------------------------------------------
+
+
+def test_output_size_in_all_its_forms(rng):
+    x, weight = normal(rng, (2, 3, 6, 6)), normal(rng, (3, 4, 3, 3))
+    layer = up.ConvTranspose2d(weight, stride=2, padding=1)
+    expected = up.conv_transpose2d(x, weight, None, 2, 1, 1)
+    for output_size in [12, (12, 12), [12, 12], (2, 4, 12, 12), (4, 12, 12), np.array([12, 12])]:
+        assert_same_pixels(layer(x, output_size=output_size), expected)
+        assert_same_pixels(layer(x, output_size=output_size), expected)
+        y = up.conv_transpose2d(x, weight, None, 2, 1, 0, output_size=output_size)
+        assert_same_pixels(y, expected)
+    assert layer(x, output_size=(11, 12)).shape == (2, 4, 11, 12)
+    assert layer(x).shape == (2, 4, 11, 11)
+    # Given, it decides alone.
+    assert up.conv_transpose2d(x, weight, None, 2, 1, 1, output_size=11).shape == (2, 4, 11, 11)
+
+
+def test_output_padding_up_to_the_larger_of_stride_and_dilation(rng):
+    x, weight = normal(rng, (1, 2, 6)), normal(rng, (2, 3, 3))
+    for stride, dilation in [(1, 4), (4, 1), (3, 3)]:
+        for extra in range(max(stride, dilation)):
+            y = up.conv_transpose1d(x, weight, None, stride, 1, extra, 1, dilation)
+            assert_close_conv_transpose(
+                y, x, weight, stride=stride, padding=1, output_padding=extra, dilation=dilation
+            )
+
+
+ONES = np.ones((1, 4, 6, 6), np.float32)
+WEIGHT = np.ones((4, 2, 3, 3), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("error", "match", "change"),
+    [
+        (
+            ValueError,
+            r"conv_transpose2d: output_size=\(14, 11\) cannot be reached from input "
+            r"\(6, 6\) with kernel_size=3, stride=2, padding=1; each axis can be 11 or 12",
+            {"output_size": (14, 11)},
+        ),
+        (ValueError, "output_size=.* 2 images|is a whole shape", {"output_size": (2, 2, 11, 11)}),
+        (ValueError, "whole shape with 3 channels", {"output_size": (3, 11, 11)}),
+        (ValueError, "output_size=.* has 5 numbers", {"output_size": (1, 1, 1, 1, 1)}),
+        (TypeError, "output_size=11.0 must be an int", {"output_size": 11.0}),
+        (ValueError, "output_padding must be smaller", {"output_padding": 2}),
+        (ValueError, "output_padding=-1 must be 0 or more", {"output_padding": -1}),
+        (ValueError, "stride=0 must be 1 or more", {"stride": 0}),
+        (ValueError, r"stride=\(1, 2, 3\) has 3 numbers", {"stride": (1, 2, 3)}),
+        (TypeError, "stride=1.5 must be an int", {"stride": 1.5}),
+        (TypeError, "stride=True must be an int", {"stride": True}),
+        (ValueError, "padding=-1 must be 0 or more", {"padding": -1}),
+        (TypeError, "padding='same' must be an int", {"padding": "same"}),
+        (ValueError, "dilation=0 must be 1 or more", {"dilation": 0}),
+        (ValueError, "groups=0 must be 1 or more", {"groups": 0}),
+        (ValueError, "groups=3 does not divide the 4 channels", {"groups": 3}),
+        (ValueError, r"input size 6", {"padding": 20}),
+        (
+            TypeError,
+            "x has dtype int64; it can be float32 or float64",
+            {"x": np.ones((1, 4, 6, 6), np.int64)},
+        ),
+        (TypeError, "x has dtype float16", {"x": ONES.astype(np.float16)}),
+        (TypeError, "x has dtype float64, but weight has float32", {"x": ONES.astype(float)}),
+        (TypeError, "weight has dtype complex64", {"weight": WEIGHT.astype(np.complex64)}),
+        (TypeError, "bias has dtype float64, but weight has float32", {"bias": np.ones(2)}),
+        (
+            ValueError,
+            r"bias has shape \(3,\); it must have \(2,\)",
+            {"bias": np.ones(3, np.float32)},
+        ),
+        (ValueError, "x has shape .* with 3 channels .* takes 4", {"x": ONES[:, :3]}),
+        (ValueError, r"x has shape \(6, 6\), 2 axes", {"x": ONES[0, 0]}),
+        (ValueError, "axis 2 must have size 1 or more", {"x": ONES[:, :, :0]}),
+        (
+            ValueError,
+            "weight has shape .*; axis 0 must have size 1 or more",
+            {"weight": WEIGHT[:0]},
+        ),
+        (ValueError, "weight has shape .* 3 axes; it must have 4 axes", {"weight": WEIGHT[0]}),
+        (TypeError, "out must be a NumPy array", {"out": [1]}),
+        (
+            ValueError,
+            r"out has shape \(1, 2, 11, 12\); it must have \(1, 2, 11, 11\)",
+            {"out": np.empty((1, 2, 11, 12), np.float32)},
+        ),
+        (
+            TypeError,
+            "out has dtype float64; it must have float32",
+            {"out": np.empty((1, 2, 11, 11))},
+        ),
+    ],
+)
+def test_bad_arguments_of_the_transposed_convolution(error, match, change):
+    arguments = {"x": ONES, "weight": WEIGHT, "stride": 2, "padding": 1} | change
+    with pytest.raises(error, match=f"^conv_transpose2d: .*({match})|^({match})"):
+        up.conv_transpose2d(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("error", "match", "change"),
+    [
+        (ValueError, "padding='full' must be an int or 'same' or 'valid'", {"padding": "full"}),
+        (ValueError, "padding='same' needs stride=1", {"padding": "same", "stride": 2}),
+        (ValueError, "kernel", {"dilation": 9}),
+        (ValueError, "groups=3 does not divide the 2 channels", {"groups": 3}),
+        (ValueError, "takes 8", {"groups": 2}),
+    ],
+)
+def test_bad_arguments_of_the_convolution(error, match, change):
+    arguments = {"x": ONES, "weight": WEIGHT.transpose(1, 0, 2, 3)} | change
+    with pytest.raises(error, match=f"^conv2d: .*{match}"):
+        up.conv2d(**arguments)
+
+
+def test_out_may_not_overlap_an_input():
+    x = np.ones((1, 1, 5, 5))
+    for function in (up.conv2d, up.conv_transpose2d, up.Conv2d(np.ones((1, 1, 1, 1)))):
+        arguments = () if isinstance(function, up.Conv2d) else (np.ones((1, 1, 1, 1)),)
+        with pytest.raises(ValueError, match="out overlaps an input"):
+            function(x, *arguments, out=x)
+    assert (x == 1).all()
+
+
+def test_sizes_beyond_all_memory():
+    with pytest.raises(MemoryError):
+        up.conv_transpose2d(np.ones((1, 1, 2, 2)), np.ones((1, 1, 1, 1)), stride=2**40)
+    with pytest.raises((MemoryError, ValueError)):
+        up.conv_transpose1d(np.ones((1, 1, 2)), np.ones((1, 1, 2)), stride=2**70)
+
+
+def test_hostile_dilation_and_padding_stay_small():
+    x, weight = np.ones((1, 1, 3, 3)), np.ones((1, 1, 3, 3))
+    far = 10**6
+    y = up.conv2d(x, weight, dilation=far, padding=far)
+    assert_same_pixels(y, x)
+    y = up.conv2d(
+        channels_last(np.ones((1, 2, 3, 3))), np.ones((2, 2, 3, 3)), dilation=far, padding=far
+    )
+    assert (y == 2).all()
+    y = up.conv_transpose1d(np.ones((1, 1, 2)), np.ones((1, 1, 1)), stride=10**5)
+    assert y.sum() == 2
+
+
+# --- layers --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("kind", "axes"), LAYERS)
+def test_layers_equal_the_functions(kind, axes, rng):
+    weight, bias = normal(rng, (6, 3, 3, 2)[: axes + 2]), normal(rng, (6,))
+    parameters = {"stride": 2, "padding": 1, "groups": 2}
+    layer = LAYERS[kind, axes](weight, bias, **parameters)
+    function = getattr(up, f"{kind}{axes}d")
+    for size in (5, 9, 5, 40):
+        x = normal(rng, (2, 6, size, size + 1)[: axes + 2])
+        for _ in range(2):
+            assert_same_pixels(layer(x), function(x, weight, bias, **parameters))
+        out = np.empty_like(layer(x))
+        assert layer(x, out=out) is out
+        assert_same_pixels(out, layer(x))
+        assert_same_pixels(layer(x[0]), layer(x)[0])
+
+
+def test_a_layer_keeps_its_own_weights(rng):
+    weight, x = normal(rng, (3, 4, 2, 2)), normal(rng, (1, 3, 4, 4))
+    layer = up.ConvTranspose2d(weight)
+    before = layer(x)
+    weight[...] = 0
+    assert_same_pixels(layer(x), before)
+    assert_same_pixels(layer(channels_last(x)), layer(channels_last(x)))
+    with pytest.raises(ValueError, match="read-only"):
+        layer.weight[...] = 0
+
+
+@pytest.mark.parametrize(
+    "again", [lambda a: pickle.loads(pickle.dumps(a)), copy.copy, copy.deepcopy]
+)
+def test_layers_survive_pickling_and_copying(again, rng):
+    for layer, shape in [
+        (up.ConvTranspose2d(normal(rng, (3, 4, 3, 3)), normal(rng, (4,)), 2, 1, 1), (1, 3, 5, 5)),
+        (up.ConvTranspose1d(normal(rng, (3, 4, 3)), None, 3, dilation=2), (1, 3, 5)),
+        (up.Conv2d(normal(rng, (4, 3, 3, 3)), padding="same"), (1, 3, 5, 5)),
+        (up.Conv1d(normal(rng, (4, 1, 3), np.float64), stride=2, groups=2), (1, 2, 5)),
+    ]:
+        x = normal(rng, shape, layer.weight.dtype)
+        y = layer(x)
+        other = again(layer)
+        assert repr(other) == repr(layer)
+        assert type(other) is type(layer)
+        assert_same_pixels(other(x), y)
+
+
+@pytest.mark.parametrize(
+    ("layer", "text"),
+    [
+        (
+            lambda: up.ConvTranspose2d(np.ones((2, 3, 3, 3), np.float32), stride=2, padding=1),
+            "ConvTranspose2d(2 -> 3, kernel_size=3, stride=2, padding=1, bias=None, float32: "
+            "o = 2i - 1)",
+        ),
+        (
+            lambda: up.ConvTranspose2d(np.ones((2, 3, 2, 4)), np.ones(3), stride=(2, 3)),
+            "ConvTranspose2d(2 -> 3, kernel_size=(2, 4), stride=(2, 3), float64: "
+            "o0 = 2i0, o1 = 3i1 + 1)",
+        ),
+        (
+            lambda: up.Conv2d(np.ones((2, 3, 3, 3)), stride=2, padding=1, groups=2),
+            "Conv2d(6 -> 2, kernel_size=3, stride=2, padding=1, groups=2, bias=None, float64: "
+            "o = floor((i - 1)/2) + 1)",
+        ),
+        (
+            lambda: up.Conv1d(np.ones((2, 3, 3))),
+            "Conv1d(3 -> 2, kernel_size=3, bias=None, float64: o = i - 2)",
+        ),
+        (
+            lambda: up.Conv1d(np.ones((2, 3, 4)), stride=4),
+            "Conv1d(3 -> 2, kernel_size=4, stride=4, bias=None, float64: o = floor((i - 4)/4) + 1)",
+        ),
+    ],
+)
+def test_the_repr_shows_the_size_relation(layer, text):
+    assert repr(layer()) == text
+
+
+def test_a_layer_can_be_called_from_many_threads(rng):
+    layer = up.ConvTranspose2d(normal(rng, (8, 8, 4, 4)), stride=2, padding=1)
+    inputs = [normal(rng, (1, 8, 4 + i % 5, 6 + i % 7)) for i in range(24)]
+    expected = [up.conv_transpose2d(x, layer.weight, None, 2, 1) for x in inputs]
+    wrong = []
+
+    def work(offset):
+        for turn in range(100):
+            index = (offset * 7 + turn) % len(inputs)
+            if not np.array_equal(layer(inputs[index]), expected[index]):
+                wrong.append(index)
+
+    workers = [threading.Thread(target=work, args=(i,)) for i in range(6)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert wrong == []
+
+
+def test_a_layer_forgets_old_input_sizes(rng):
+    layer = up.ConvTranspose1d(normal(rng, (2, 2, 4)), stride=2)
+    for size in range(1, 400):
+        layer(normal(rng, (1, 2, size)))
+    assert len(layer._tasks) <= convolution._MOST_PLANS
+
+
+# --- memory --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("shape", "weight_shape", "parameters"),
+    [
+        ((1, 1024, 28, 28), (1024, 64, 2, 2), {"stride": 2}),
+        ((1, 512, 8, 8), (512, 256, 4, 4), {"stride": 2, "padding": 1}),
+        ((1, 64, 64, 64), (64, 64, 3, 3), {"dilation": 2}),
+        ((1, 21, 16, 16), (21, 21, 64, 64), {"stride": 32}),
+        ((1, 1026, 224), (1026, 1, 1024), {"stride": 256}),
+        ((1, 2, 100000), (2, 2, 9), {}),
+    ],
+)
+@pytest.mark.parametrize("last", [False, True], ids=["rows", "channels-last"])
+def test_a_thread_needs_at_most_a_few_hundred_kilobytes(shape, weight_shape, parameters, last):
+    order = channels_last if last else np.asarray
+    layer = LAYERS["conv_transpose", len(shape) - 2](
+        np.ones(weight_shape, np.float32), **parameters
+    )
+    layer(order(np.zeros(shape, np.float32)))
+    (task,) = layer._tasks.values()
+    assert task.plan.thread_bytes <= 600 << 10
+
+
+def test_the_peak_of_a_call_is_its_result(rng):
+    layer = up.ConvTranspose2d(normal(rng, (24, 24, 4, 4)), stride=2, padding=1)
+    x, out = normal(rng, (1, 24, 160, 160)), np.empty((1, 24, 320, 320), np.float32)
+    layer(x, out=out)
+    tracemalloc.start()
+    layer(x, out=out)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    columns = x[0].size * 24 * 16 * 4
+    assert peak < 64 << 10
+    assert columns > 200 << 20

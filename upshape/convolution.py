@@ -1,0 +1,901 @@
+"""Convolution and transposed convolution of NumPy arrays, as functions and as packed layers.
+
+A call is: check, plan, allocate, run. What depends on the parameters alone is a `Layout`; weights
+in the layout's order are packed once a layer; what depends on the input's shape is a `Plan`. The
+layers keep packed weights and plans; the functions share the layouts.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from upshape import arrays, runtime, shapes
+
+__all__ = [
+    "Conv1d", "Conv2d", "ConvTranspose1d", "ConvTranspose2d",
+    "conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d",
+]
+
+AnyArray = NDArray[Any]
+Ints = int | Sequence[int]
+
+_DTYPES = ("float32", "float64")
+_LAYOUTS = {1: "(N, C, L) or (C, L)", 2: "(N, C, H, W) or (C, H, W)"}
+
+# From this output stride on, the phases of a row are vectors of their own.
+_WIDE_STRIDE = 8
+# Plans that a layer keeps: the input shapes that a network alternates between, and some.
+_MOST_PLANS = 64
+# Bytes a thread may use for more than its results; what asks for more is laid out differently.
+_MOST_SCRATCH = 1 << 20
+
+_kernel = runtime.kernel("convolution")
+_threads = runtime.threads
+_empty = runtime.empty
+
+
+class _Parameters(NamedTuple):
+    """What a layer is, without its weights' values: hashable, one int an axis."""
+
+    operation: str
+    transposed: bool
+    weight_shape: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]  # at the start of each axis
+    dilation: tuple[int, ...]
+    groups: int
+    relation: shapes.Conv | shapes.ConvTranspose
+    single: bool
+
+    @property
+    def axes(self) -> int:
+        return len(self.stride)
+
+    @property
+    def channels_in(self) -> int:
+        return self.weight_shape[0] if self.transposed else self.weight_shape[1] * self.groups
+
+    @property
+    def channels_out(self) -> int:
+        return self.weight_shape[1] * self.groups if self.transposed else self.weight_shape[0]
+
+
+# --- parameters ----------------------------------------------------------------------------------
+
+
+def _check(
+    operation: str, weight: ArrayLike, bias: ArrayLike | None, stride: Ints, padding: Ints | str,
+    output_padding: Ints | None, groups: int, dilation: Ints, axes: int,
+) -> tuple[_Parameters, AnyArray, AnyArray | None]:
+    """Check everything but the input; output_padding None: an ordinary convolution."""
+    transposed = output_padding is not None
+    weight = arrays.as_array(operation, "weight", weight, _DTYPES)
+    kernel = ", ".join(("kH", "kW")[-axes:] if axes > 1 else ("k",))
+    first = "C_in, C_out/groups" if transposed else "C_out, C_in/groups"
+    arrays.check_rank(operation, "weight", weight, {axes + 2: f"({first}, {kernel})"})
+    arrays.check_no_empty_axis(operation, "weight", weight)
+    groups = arrays.as_int(operation, "groups", groups, 1)
+    arrays.check_divides(operation, "groups", groups, "weight", weight)
+    strides = arrays.as_ints(operation, "stride", stride, axes, 1)
+    dilations = arrays.as_ints(operation, "dilation", dilation, axes, 1)
+    pads: tuple[int, ...] | str
+    if isinstance(padding, str) and not transposed:
+        pads = arrays.as_choice(operation, "padding", padding, ("same", "valid"))
+    else:
+        pads = arrays.as_ints(operation, "padding", padding, axes, 0)
+    channels = weight.shape[1] * groups if transposed else weight.shape[0]
+    if bias is not None:
+        bias = arrays.as_dtype_of(operation, "bias", bias, "weight", weight.dtype)
+        arrays.check_shape(operation, "bias", bias, (channels,), "one number an output channel")
+    kernels = weight.shape[2:]
+    for name, values in {
+        "stride": strides, "padding": () if isinstance(pads, str) else pads,
+        "dilation": [d * (k - 1) for d, k in zip(dilations, kernels, strict=True)],
+    }.items():
+        arrays.check_reach(operation, name, values)
+    relation: Any
+    if transposed:
+        extra = arrays.as_ints(operation, "output_padding", output_padding, axes, 0)
+        relation = _sized(operation, shapes.ConvTranspose, kernels, strides, pads, extra, dilations)
+    else:
+        relation = _sized(operation, shapes.Conv, kernels, strides, pads, dilations)
+    if pads == "same":
+        pads = tuple((effective - 1) // 2 for effective in relation.effective_kernel)
+    elif pads == "valid":
+        pads = (0,) * axes
+    parameters = _Parameters(
+        operation, transposed, weight.shape, strides, pads, dilations, groups, relation,  # type: ignore[arg-type]
+        weight.dtype == np.float32,
+    )
+    return parameters, weight, bias
+
+
+def _sized(operation: str, ask: Callable[..., Any], *arguments: Any) -> Any:
+    """Ask the size solver; what it refuses is refused in the name of the operation."""
+    try:
+        return ask(*arguments)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{operation}: {error}") from None
+
+
+# --- layouts and plans ---------------------------------------------------------------------------
+
+
+def _phases(kernel: int, stride: int, padding: int, dilation: int) -> list[Any]:
+    """Return the phases of one axis of a transposed convolution that taps reach.
+
+    Output o = q s + r is reached by the taps k with o + p - k d = i s, i = q + offset.
+    """
+    phases: dict[int, list[tuple[int, int]]] = {}
+    for k in range(kernel):
+        offset, r = divmod(k * dilation - padding, stride)
+        phases.setdefault(r, []).append((-offset, k))
+    return sorted(phases.items())
+
+
+@lru_cache(maxsize=256)
+def _layout(parameters: _Parameters, order: str) -> Any:
+    """Return the kernel's arrangement of a layer for an order of work."""
+    axes = []
+    for kernel, s, p, d in zip(
+        parameters.weight_shape[2:], parameters.stride, parameters.padding, parameters.dilation,
+        strict=True,
+    ):
+        if parameters.transposed:
+            axes.append((s, 1, _phases(kernel, s, p, d)))
+        else:
+            axes.append((1, s, [(0, [(k * d - p, k) for k in range(kernel)])]))
+    if len(axes) == 1:
+        axes.insert(0, (1, 1, [(0, [(0, 0)])]))
+    groups = parameters.groups
+    return _kernel.Layout(
+        *axes, groups, parameters.channels_in // groups, parameters.channels_out // groups,
+        parameters.weight_shape[-1], int(np.prod(parameters.weight_shape[2:])),
+        parameters.transposed, order != "pixels", order == "phases", parameters.single,
+    )
+
+
+def _has_gaps(parameters: _Parameters) -> bool:
+    """Return whether some output pixels have no tap: they are nothing but bias."""
+    return parameters.transposed and any(
+        len(_phases(k, s, p, d)) < s
+        for k, s, p, d in zip(
+            parameters.weight_shape[2:], parameters.stride, parameters.padding,
+            parameters.dilation, strict=True,
+        )
+    )
+
+
+def _memory_order(array: AnyArray) -> str:
+    """Return "rows" if pixels of a row are neighbours in memory, "channels" if channels are."""
+    item = array.itemsize
+    strides, shape = array.strides, array.shape
+    if array.flags.c_contiguous:
+        return "rows"
+    if strides[1] == item and shape[1] > 1 and all(stride >= item * shape[1]
+                                                   for stride in strides[2:]):
+        return "channels"
+    return "rows" if strides[-1] == item or shape[-1] == 1 else "other"
+
+
+def _four(values: tuple[int, ...], filler: int) -> tuple[int, ...]:
+    """Return the numbers of (N, C, L) axes as those of (N, C, 1, L)."""
+    return values if len(values) == 4 else (*values[:2], filler, values[2])
+
+
+def _steps(array: AnyArray) -> tuple[int, ...]:
+    """Return the strides of an array in elements, as those of (N, C, H, W)."""
+    strides = tuple(stride // array.itemsize for stride in array.strides)
+    if array.shape[-1] == 1 and strides[-1] != 1 and strides[1] != 1:
+        strides = (*strides[:-1], 1)  # a single column: any step will do
+    return _four(strides, 0)
+
+
+class _Task(NamedTuple):
+    """A plan, and what its results are made of."""
+
+    order: str
+    plan: Any
+    memory: tuple[int, ...]
+    view: tuple[int, ...] | None
+
+
+def _out_shape(
+    parameters: _Parameters, x_shape: tuple[int, ...], output_size: Any
+) -> tuple[int, ...]:
+    """Return the shape of the result for an input of shape (N, C, *spatial)."""
+    operation, axes = parameters.operation, parameters.axes
+    relation: Any = parameters.relation
+    sizes = x_shape[-axes:]
+    if output_size is None:
+        spatial = _sized(operation, relation, sizes)
+    else:
+        wanted = arrays.as_spatial_sizes(
+            operation, "output_size", output_size, axes, x_shape[0], parameters.channels_out
+        )
+        try:
+            spatial = relation(sizes, wanted)
+        except ValueError:
+            raise ValueError(_unreachable(parameters, sizes, output_size)) from None
+    return (x_shape[0], parameters.channels_out, *spatial)
+
+
+def _unreachable(
+    parameters: _Parameters, sizes: tuple[int, ...], output_size: Any
+) -> str:
+    """Say which output sizes there are instead of the one that was asked for."""
+    told = []
+    for axis, i in zip(parameters.relation.axes, sizes, strict=True):
+        choices = axis.choices(i)
+        if not choices:
+            told.append("none (the padding takes away all of the output)")
+        else:
+            low, high = choices[0].o, choices[-1].o
+            told.append(f"{low}" if low == high else
+                        f"{low} or {high}" if high == low + 1 else f"{low} to {high}")
+    if len(set(told)) == 1:
+        can = ("each axis" if len(told) > 1 else "it") + f" can be {told[0]}"
+    else:
+        can = "; ".join(f"axis {axis} can be {text}" for axis, text in enumerate(told))
+    show = {"kernel_size": parameters.weight_shape[2:], "stride": parameters.stride,
+            "padding": parameters.padding, "dilation": parameters.dilation}
+    words = ", ".join(
+        f"{name}={value[0] if len(set(value)) == 1 else value}"
+        for name, value in show.items() if name != "dilation" or set(value) != {1}
+    )
+    return (f"{parameters.operation}: output_size={output_size} cannot be reached from input "
+            f"{sizes if len(sizes) > 1 else sizes[0]} with {words}; {can}")
+
+
+def _memory(x: AnyArray, shape: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
+    """Return the shape of a new result's memory, and the axes of it that the result is."""
+    if _memory_order(x) != "channels":
+        return shape, None
+    return (shape[0], *shape[2:], shape[1]), (0, x.ndim - 1, *range(1, x.ndim - 1))
+
+
+def _new(memory: tuple[int, ...], view: tuple[int, ...] | None, dtype: Any) -> AnyArray:
+    """Return memory for a result."""
+    result: AnyArray = _empty(memory, dtype)
+    return result if view is None else result.transpose(view)
+
+
+def _plan(parameters: _Parameters, x: AnyArray, out: AnyArray, threads: int) -> tuple[str, Any]:
+    """Choose the order of work for these arrays, and plan it."""
+    order = "pixels"
+    if _memory_order(out) == "channels":
+        order = "channels"
+    elif parameters.transposed and parameters.stride[-1] >= _WIDE_STRIDE:
+        order = "phases"
+    while True:
+        plan = _kernel.Plan(
+            _layout(parameters, order), _four(x.shape, 1), _steps(x), _four(out.shape, 1),
+            _steps(out), threads,
+        )
+        if order == "pixels" or plan.thread_bytes <= _MOST_SCRATCH:
+            return order, plan
+        order = "pixels"
+
+
+class _Layer:
+    """Weights that are packed for the kernel, and what a call with them needs."""
+
+    _operation: ClassVar[str]
+    _axes: ClassVar[int]
+
+    weight: AnyArray
+    bias: AnyArray | None
+
+    def _set_up(self, checked: tuple[_Parameters, AnyArray, AnyArray | None]) -> None:
+        self._parameters, weight, bias = checked
+        self.weight = np.array(weight, order="C")
+        self.bias = None if bias is None else np.array(bias, order="C")
+        self.weight.flags.writeable = False
+        if self.bias is not None:
+            self.bias.flags.writeable = False
+        self._dtype = self.weight.dtype
+        self._gaps = _has_gaps(self._parameters)
+        self._packed: dict[str, AnyArray] = {}
+        self._tasks: dict[Any, _Task] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def groups(self) -> int:
+        """In how many groups the channels are taken."""
+        return self._parameters.groups
+
+    @property
+    def stride(self) -> tuple[int, ...]:
+        """The stride, one int an axis."""
+        return self._parameters.stride
+
+    @property
+    def dilation(self) -> tuple[int, ...]:
+        """The dilation, one int an axis."""
+        return self._parameters.dilation
+
+    @property
+    def kernel_size(self) -> tuple[int, ...]:
+        """The kernel's size, one int an axis."""
+        return self._parameters.weight_shape[2:]
+
+    @property
+    def in_channels(self) -> int:
+        """How many channels the input has."""
+        return self._parameters.channels_in
+
+    @property
+    def out_channels(self) -> int:
+        """How many channels the output has."""
+        return self._parameters.channels_out
+
+    @property
+    def sizes(self) -> shapes.Conv | shapes.ConvTranspose:
+        """The relation of input and output size."""
+        return self._parameters.relation
+
+    def _weights(self, order: str) -> AnyArray:
+        packed = self._packed.get(order)
+        if packed is None:
+            packed = self._packed[order] = _layout(self._parameters, order).pack(
+                self.weight, self.bias
+            )
+        return packed
+
+    def _call(self, x: ArrayLike, output_size: Any, out: AnyArray | None) -> AnyArray:
+        # A known shape: nothing is left to be checked.
+        if out is None and type(x) is np.ndarray and x.dtype is self._dtype:
+            try:
+                task = self._tasks.get((x.shape, x.strides, output_size, _threads()))
+            except TypeError:
+                task = None
+            if task is not None:
+                result = _new(task.memory, task.view, self._dtype)
+                if self._gaps:
+                    _fill(result, self.bias)
+                task.plan.run(x, self._packed[task.order], result)
+                return result
+        return self._first_call(x, output_size, out)
+
+    def _first_call(self, x: ArrayLike, output_size: Any, out: AnyArray | None) -> AnyArray:
+        array = _as_input(self._parameters, x)
+        given = array
+        batched = array.ndim == self._axes + 2
+        if not batched:
+            array = array[None]
+        shape = _out_shape(self._parameters, array.shape, output_size)
+        target = None
+        if out is not None:
+            inputs = [given, self.weight] + ([] if self.bias is None else [self.bias])
+            target = arrays.check_out(
+                self._parameters.operation, out, shape if batched else shape[1:], self._dtype,
+                *inputs,
+            )
+            if not batched:
+                target = target[None]
+        if 0 in shape:
+            result = _empty(shape, self._dtype) if target is None else target
+        else:
+            result = self._run(array, given is x, output_size, shape, target)
+        if out is not None:
+            return out
+        return result if batched else result[0]
+
+    def _run(
+        self, x: AnyArray, plain: bool, output_size: Any, shape: tuple[int, ...],
+        out: AnyArray | None,
+    ) -> AnyArray:
+        if _memory_order(x) == "other" or not x.flags.aligned:
+            x, plain = np.ascontiguousarray(x), False
+        target = out
+        if out is not None and (_memory_order(out) == "other" or not out.flags.aligned):
+            target = _empty(shape, self._dtype)
+        memory, view = _memory(x, shape)
+        if target is None:
+            target = _new(memory, view, self._dtype)
+        threads = _threads()
+        order, plan = _plan(self._parameters, x, target, threads)
+        packed = self._weights(order)
+        if self._gaps:
+            _fill(target, self.bias)
+        plan.run(x, packed, target)
+        if plain and out is None:
+            self._remember((x.shape, x.strides, output_size, threads),
+                           _Task(order, plan, memory, view))
+        if out is not None and target is not out:
+            out[...] = target
+            return out
+        return target
+
+    def _remember(self, key: Any, task: _Task) -> None:
+        """Keep a plan for the next input like this one; the oldest goes when there are many."""
+        with self._lock:
+            while len(self._tasks) >= _MOST_PLANS:
+                del self._tasks[next(iter(self._tasks))]
+            if not isinstance(key[2], (list, np.ndarray)):
+                self._tasks[key] = task
+
+    def _arguments(self) -> tuple[Any, ...]:
+        raise NotImplementedError
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self._arguments()
+
+    def __repr__(self) -> str:
+        p = self._parameters
+        words = [f"{p.channels_in} -> {p.channels_out}", f"kernel_size={_short(self.kernel_size)}"]
+        defaults = {"stride": 1, "padding": 0, "output_padding": 0, "dilation": 1}
+        for name, default in defaults.items():
+            value = getattr(self, name, default)
+            if value != default and set(value if isinstance(value, tuple) else ()) != {default}:
+                words.append(f"{name}={_short(value) if isinstance(value, tuple) else repr(value)}")
+        if p.groups != 1:
+            words.append(f"groups={p.groups}")
+        if self.bias is None:
+            words.append("bias=None")
+        words.append(self._dtype.name)
+        return f"{type(self).__name__}({', '.join(words)}: {self._relation()})"
+
+    def _relation(self) -> str:
+        """Return the size relation with this layer's numbers, one formula for all axes alike."""
+        axes = self._parameters.relation.axes
+        texts = [_formula(axis) for axis in axes]
+        if len(set(texts)) == 1:
+            return texts[0]
+        return ", ".join(text.replace("o =", f"o{n} =").replace("i", f"i{n}", 1)
+                         for n, text in enumerate(texts))
+
+
+def _short(values: tuple[int, ...]) -> Any:
+    """Return one number where all axes have the same."""
+    return values[0] if len(set(values)) == 1 else values
+
+
+def _formula(axis: Any) -> str:
+    """Return o as a function of i for one axis: both are linear, so two values tell."""
+    if isinstance(axis, shapes.ConvTranspose):
+        slope, constant = axis.stride, axis.formula(1) - axis.stride
+        product = "i" if slope == 1 else f"{slope}i"
+        return f"o = {product}" + (f" {'+' if constant > 0 else '-'} {abs(constant)}"
+                                   if constant else "")
+    # o = floor((i + c) / s) + 1, and formula(i) first reaches 1 at the smallest such i.
+    shift = axis.formula(0) if axis.stride == 1 else None
+    if shift is not None:
+        return "o = i" + (f" {'+' if shift > 0 else '-'} {abs(shift)}" if shift else "")
+    first = next(i for i in range(1, 2 * axis.stride + 1)
+                 if axis.remainder(axis.minimum + i) == 0) + axis.minimum
+    constant = (axis.formula(first) - 1) * axis.stride - first
+    inside = "i" + (f" {'+' if constant > 0 else '-'} {abs(constant)}" if constant else "")
+    return f"o = floor(({inside})/{axis.stride}) + 1" if constant else (
+        f"o = floor(i/{axis.stride}) + 1")
+
+
+def _as_input(parameters: _Parameters, x: ArrayLike) -> AnyArray:
+    """Return the input as an array of the right dtype, rank and channels."""
+    operation, axes = parameters.operation, parameters.axes
+    dtype = np.dtype(np.float32 if parameters.single else np.float64)
+    array = arrays.as_array(operation, "x", x, _DTYPES)
+    array = arrays.as_dtype_of(operation, "x", array, "weight", dtype)
+    layouts = _LAYOUTS[axes].split(" or ")
+    arrays.check_rank(operation, "x", array, {axes + 2: layouts[0], axes + 1: layouts[1]})
+    arrays.check_channels(
+        operation, "x", array, array.ndim - axes - 1, parameters.channels_in,
+        parameters.weight_shape, parameters.groups,
+    )
+    arrays.check_no_empty_axis(operation, "x", array, first=array.ndim - axes)
+    return array
+
+
+def _fill(out: AnyArray, bias: AnyArray | None) -> None:
+    """Fill an output with its bias: the value of the pixels that no tap reaches."""
+    out[...] = 0 if bias is None else bias.reshape(-1, *(1,) * (out.ndim - 2))
+
+
+def _once(
+    checked: tuple[_Parameters, AnyArray, AnyArray | None], x: ArrayLike, output_size: Any,
+    out: AnyArray | None,
+) -> AnyArray:
+    """Run a layer that is used once: its weights are packed for this call alone."""
+    layer = object.__new__(_OneCall)
+    parameters, weight, bias = checked
+    layer._parameters = parameters
+    layer.weight = np.ascontiguousarray(weight)
+    layer.bias = None if bias is None else np.ascontiguousarray(bias)
+    layer._dtype = layer.weight.dtype
+    layer._gaps = _has_gaps(parameters)
+    layer._packed, layer._tasks, layer._lock = {}, {}, threading.Lock()
+    layer._axes = parameters.axes  # type: ignore[misc]
+    return layer._first_call(x, output_size, out)
+
+
+class _OneCall(_Layer):
+    """A layer without a name."""
+
+
+class _TransposedLayer(_Layer):
+    def __init__(
+        self, weight: ArrayLike, bias: ArrayLike | None = None, stride: Ints = 1,
+        padding: Ints = 0, output_padding: Ints = 0, groups: int = 1, dilation: Ints = 1,
+    ) -> None:
+        self._set_up(_check(
+            type(self).__name__, weight, bias, stride, padding, output_padding, groups, dilation,
+            self._axes,
+        ))
+
+    def __call__(
+        self, x: ArrayLike, output_size: Ints | None = None, out: AnyArray | None = None
+    ) -> AnyArray:
+        """Return the transposed convolution of `x`; `output_size` and `out` as of the function."""
+        return self._call(x, output_size, out)
+
+    @property
+    def padding(self) -> tuple[int, ...]:
+        """The padding, one int an axis."""
+        return self._parameters.padding
+
+    @property
+    def output_padding(self) -> tuple[int, ...]:
+        """The output padding, one int an axis."""
+        return tuple(axis.output_padding for axis in self._parameters.relation.axes)
+
+    def _arguments(self) -> tuple[Any, ...]:
+        return (np.array(self.weight), None if self.bias is None else np.array(self.bias),
+                self.stride, self.padding, self.output_padding, self.groups, self.dilation)
+
+
+class _OrdinaryLayer(_Layer):
+    def __init__(
+        self, weight: ArrayLike, bias: ArrayLike | None = None, stride: Ints = 1,
+        padding: Ints | str = 0, dilation: Ints = 1, groups: int = 1,
+    ) -> None:
+        self._set_up(_check(
+            type(self).__name__, weight, bias, stride, padding, None, groups, dilation, self._axes
+        ))
+        self._word = padding if isinstance(padding, str) else None
+
+    def __call__(self, x: ArrayLike, out: AnyArray | None = None) -> AnyArray:
+        """Return the convolution of `x`; `out` as of the function."""
+        return self._call(x, None, out)
+
+    @property
+    def padding(self) -> tuple[int, ...] | str:
+        """The padding, one int an axis, or the word that was given."""
+        return self._word or self._parameters.padding
+
+    def _arguments(self) -> tuple[Any, ...]:
+        return (np.array(self.weight), None if self.bias is None else np.array(self.bias),
+                self.stride, self.padding, self.dilation, self.groups)
+
+
+class ConvTranspose1d(_TransposedLayer):
+    """Hold the weights of a 1-D transposed convolution, packed for the kernel.
+
+    Parameters are those of `conv_transpose1d`; the layer copies the weights. Layers can be called
+    from several threads at once, pickled and copied.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import upshape as up
+    >>> layer = up.ConvTranspose1d(np.ones((1, 1, 2)), stride=2)
+    >>> layer
+    ConvTranspose1d(1 -> 1, kernel_size=2, stride=2, bias=None, float64: o = 2i)
+    >>> layer(np.array([[[1.0, 2.0]]]))
+    array([[[1., 1., 2., 2.]]])
+    """
+
+    _axes = 1
+
+
+class ConvTranspose2d(_TransposedLayer):
+    """Hold the weights of a 2-D transposed convolution, packed for the kernel.
+
+    Parameters are those of `conv_transpose2d`; the layer copies the weights. Layers can be called
+    from several threads at once, pickled and copied.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import upshape as up
+    >>> layer = up.ConvTranspose2d(np.ones((1, 1, 3, 3)), stride=2, padding=1)
+    >>> layer
+    ConvTranspose2d(1 -> 1, kernel_size=3, stride=2, padding=1, bias=None, float64: o = 2i - 1)
+    >>> x = np.array([[1.0, 2.0], [3.0, 4.0]])[None, None]
+    >>> layer(x)[0, 0]
+    array([[ 1.,  3.,  2.],
+           [ 4., 10.,  6.],
+           [ 3.,  7.,  4.]])
+    >>> layer(x, output_size=4).shape
+    (1, 1, 4, 4)
+    """
+
+    _axes = 2
+
+
+class Conv1d(_OrdinaryLayer):
+    """Hold the weights of a 1-D convolution, packed for the kernel.
+
+    Parameters are those of `conv1d`; the layer copies the weights. Layers can be called from
+    several threads at once, pickled and copied.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import upshape as up
+    >>> layer = up.Conv1d(np.ones((1, 1, 3)), padding="same")
+    >>> layer
+    Conv1d(1 -> 1, kernel_size=3, padding='same', bias=None, float64: o = i)
+    >>> layer(np.array([[[1.0, 2.0, 3.0]]]))
+    array([[[3., 6., 5.]]])
+    """
+
+    _axes = 1
+
+
+class Conv2d(_OrdinaryLayer):
+    """Hold the weights of a 2-D convolution, packed for the kernel.
+
+    Parameters are those of `conv2d`; the layer copies the weights. Layers can be called from
+    several threads at once, pickled and copied.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import upshape as up
+    >>> layer = up.Conv2d(np.ones((1, 1, 3, 3)), stride=2, padding=1)
+    >>> layer
+    Conv2d(1 -> 1, kernel_size=3, stride=2, padding=1, bias=None, float64: o = floor((i - 1)/2) + 1)
+    >>> layer(np.ones((1, 1, 4, 4)))[0, 0]
+    array([[4., 6.],
+           [6., 9.]])
+    """
+
+    _axes = 2
+
+
+# --- functions -----------------------------------------------------------------------------------
+
+
+def conv_transpose1d(
+    x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, stride: Ints = 1,
+    padding: Ints = 0, output_padding: Ints = 0, groups: int = 1, dilation: Ints = 1, *,
+    output_size: Ints | None = None, out: AnyArray | None = None,
+) -> AnyArray:
+    """Compute a 1-D transposed convolution: every input pixel stamps its kernel onto the output.
+
+    The output size is ``o = (i-1)s - 2p + [d(k-1)+1] + a``.
+
+    Parameters
+    ----------
+    x : array_like, shape (N, C_in, L) or (C_in, L)
+        float32 or float64.
+    weight, bias, stride, padding, output_padding, groups, dilation, output_size, out
+        As of `conv_transpose2d`, for one axis.
+
+    Returns
+    -------
+    ndarray, shape (N, C_out, o) or (C_out, o)
+        Of the dtype of `x` and `weight`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is out of range, or of a kind or dtype that is not taken.
+
+    See Also
+    --------
+    conv_transpose2d : With all notes.
+    ConvTranspose1d : The same with weights that are packed once.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import upshape as up
+    >>> x, w = np.array([[[1.0, 2.0, 3.0]]]), np.array([[[1.0, 10.0]]])
+    >>> up.conv_transpose1d(x, w, stride=2)
+    array([[[ 1., 10.,  2., 20.,  3., 30.]]])
+    >>> up.conv_transpose1d(x, w)
+    array([[[ 1., 12., 23., 30.]]])
+    """
+    checked = _check("conv_transpose1d", weight, bias, stride, padding, output_padding, groups,
+                     dilation, 1)
+    return _once(checked, x, output_size, out)
+
+
+def conv_transpose2d(
+    x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, stride: Ints = 1,
+    padding: Ints = 0, output_padding: Ints = 0, groups: int = 1, dilation: Ints = 1, *,
+    output_size: Ints | None = None, out: AnyArray | None = None,
+) -> AnyArray:
+    """Compute a 2-D transposed convolution: every input pixel stamps its kernel onto the output.
+
+    The output size is ``o = (i-1)s - 2p + [d(k-1)+1] + a`` along each axis.
+
+    Parameters
+    ----------
+    x : array_like, shape (N, C_in, H, W) or (C_in, H, W)
+        float32 or float64. Memory whose innermost axis is the channels' is computed as it is, and
+        gives a result in the same memory order.
+    weight : array_like, shape (C_in, C_out/groups, kH, kW)
+        Of the dtype of `x`.
+    bias : array_like, shape (C_out,), optional
+        Added to every pixel of its channel.
+    stride, padding, dilation : int or one int an axis
+        s, p and d. The padding is taken away from the output.
+    output_padding : int or one int an axis
+        a, which adds to the output's size at its end; below ``max(stride, dilation)``.
+    groups : int
+        The channels fall into so many groups, each computed on its own.
+    output_size : int or one int an axis, or the whole shape, optional
+        The size to reach, one of the s from a = 0 on. Given, it decides alone: `output_padding`
+        does not count.
+    out : ndarray, optional
+        Where to put the result.
+
+    Returns
+    -------
+    ndarray, shape (N, C_out, oH, oW) or (C_out, oH, oW)
+        `out`, or a new array of the dtype of `x` and `weight`.
+
+    Raises
+    ------
+    ValueError
+        If a size or value is out of range; for an `output_size` that cannot be reached the
+        message lists those that can.
+    TypeError
+        If an argument is of a kind or dtype that is not taken.
+
+    See Also
+    --------
+    ConvTranspose2d : The same with weights that are packed once.
+    upshape.shapes.ConvTranspose : The sizes.
+    upshape.reference.conv_transpose2d : The definition in plain NumPy.
+
+    Notes
+    -----
+    As ``torch.nn.functional.conv_transpose2d``. No zeros are inserted: the output falls into s x s
+    phases, each an ordinary convolution of the input. A pixel is the sum of up to C_in/groups kH kW
+    products, added one after the other: it differs from the exact value by at most
+    ``n u / (1 - n u)`` times the sum of the products' absolute values, with n the number of
+    products plus one and u half a unit in the last place of 1. The result does not depend on the
+    number of threads.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import upshape as up
+    >>> x = np.array([[1.0, 2.0], [3.0, 4.0]])[None, None]
+    >>> w = np.array([[1.0, 2.0], [3.0, 4.0]])[None, None]
+    >>> up.conv_transpose2d(x, w, stride=2)[0, 0]
+    array([[ 1.,  2.,  2.,  4.],
+           [ 3.,  4.,  6.,  8.],
+           [ 3.,  6.,  4.,  8.],
+           [ 9., 12., 12., 16.]])
+    >>> down = up.conv2d(np.ones((1, 1, 12, 12)), np.ones((1, 1, 3, 3)), stride=2, padding=1)
+    >>> down.shape
+    (1, 1, 6, 6)
+    >>> up.conv_transpose2d(down, np.ones((1, 1, 3, 3)), stride=2, padding=1).shape
+    (1, 1, 11, 11)
+    >>> up.conv_transpose2d(down, np.ones((1, 1, 3, 3)), stride=2, padding=1, output_size=12).shape
+    (1, 1, 12, 12)
+    """
+    checked = _check("conv_transpose2d", weight, bias, stride, padding, output_padding, groups,
+                     dilation, 2)
+    return _once(checked, x, output_size, out)
+
+
+def conv1d(
+    x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, stride: Ints = 1,
+    padding: Ints | str = 0, dilation: Ints = 1, groups: int = 1, *,
+    out: AnyArray | None = None,
+) -> AnyArray:
+    """Compute a 1-D convolution: every output pixel is a weighted sum of the pixels below it.
+
+    The output size is ``o = floor((i + 2p - [d(k-1)+1]) / s) + 1``.
+
+    Parameters
+    ----------
+    x : array_like, shape (N, C_in, L) or (C_in, L)
+        float32 or float64.
+    weight, bias, stride, padding, dilation, groups, out
+        As of `conv2d`, for one axis.
+
+    Returns
+    -------
+    ndarray, shape (N, C_out, o) or (C_out, o)
+        Of the dtype of `x` and `weight`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is out of range, or of a kind or dtype that is not taken.
+
+    See Also
+    --------
+    conv2d : With all notes.
+    Conv1d : The same with weights that are packed once.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import upshape as up
+    >>> x, w = np.array([[[1.0, 2.0, 3.0, 4.0]]]), np.array([[[1.0, 10.0]]])
+    >>> up.conv1d(x, w)
+    array([[[21., 32., 43.]]])
+    >>> up.conv1d(x, w, stride=2)
+    array([[[21., 43.]]])
+    """
+    checked = _check("conv1d", weight, bias, stride, padding, None, groups, dilation, 1)
+    return _once(checked, x, None, out)
+
+
+def conv2d(
+    x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, stride: Ints = 1,
+    padding: Ints | str = 0, dilation: Ints = 1, groups: int = 1, *,
+    out: AnyArray | None = None,
+) -> AnyArray:
+    """Compute a 2-D convolution: every output pixel is a weighted sum of the pixels below it.
+
+    The output size is ``o = floor((i + 2p - [d(k-1)+1]) / s) + 1`` along each axis.
+
+    Parameters
+    ----------
+    x : array_like, shape (N, C_in, H, W) or (C_in, H, W)
+        float32 or float64. Memory whose innermost axis is the channels' is computed as it is, and
+        gives a result in the same memory order.
+    weight : array_like, shape (C_out, C_in/groups, kH, kW)
+        Of the dtype of `x`. The kernel is not rotated.
+    bias : array_like, shape (C_out,), optional
+        Added to every pixel of its channel.
+    stride, dilation : int or one int an axis
+        s and d.
+    padding : int, one int an axis, "same" or "valid"
+        p, zeros on both sides. "valid" is none; "same" gives an output of the input's size, needs
+        stride 1, and puts the odd zero at the end.
+    groups : int
+        The channels fall into so many groups, each computed on its own.
+    out : ndarray, optional
+        Where to put the result.
+
+    Returns
+    -------
+    ndarray, shape (N, C_out, oH, oW) or (C_out, oH, oW)
+        `out`, or a new array of the dtype of `x` and `weight`.
+
+    Raises
+    ------
+    ValueError
+        If a size or value is out of range.
+    TypeError
+        If an argument is of a kind or dtype that is not taken.
+
+    See Also
+    --------
+    Conv2d : The same with weights that are packed once.
+    upshape.shapes.Conv : The sizes.
+    upshape.reference.conv2d : The definition in plain NumPy.
+
+    Notes
+    -----
+    As ``torch.nn.functional.conv2d``: a correlation. It is the adjoint of `conv_transpose2d`:
+    ``<conv2d(x, w), y> = <x, conv_transpose2d(y, w)>``. Accuracy as there.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import upshape as up
+    >>> x = np.arange(9.0).reshape(1, 1, 3, 3)
+    >>> up.conv2d(x, np.array([[1.0, 0.0], [0.0, 10.0]])[None, None])[0, 0]
+    array([[40., 51.],
+           [73., 84.]])
+    >>> up.conv2d(x, np.ones((1, 1, 3, 3)), padding="same")[0, 0]
+    array([[ 8., 15., 12.],
+           [21., 36., 27.],
+           [20., 33., 24.]])
+    """
+    checked = _check("conv2d", weight, bias, stride, padding, None, groups, dilation, 2)
+    return _once(checked, x, None, out)
