@@ -368,7 +368,7 @@ def draw_scale(ax: Any, scale: Scale, size: tuple[int, int]) -> None:
     ax.imshow(as_image(features[:, :3]), extent=(0, columns, rows, 0), interpolation="nearest",
               aspect="auto")  # fmt: skip
     gap = height * 0.02
-    ax.text(0.97 * width, 0.98 * height, "colours and edges, at true size", ha="right", va="bottom",
+    ax.text(0.97 * width, 0.98 * height, "at true size", ha="right", va="bottom",
             color=FAINT, size=7)  # fmt: skip
     strength = np.hypot(features[0, 3], features[0, 4])
     if scale.factor == 2:
