@@ -86,17 +86,31 @@ UPSHAPE_INLINE upshape_words upshape_permute(upshape_words window, upshape_words
 
 /* --- arithmetic -------------------------------------------------------------------------------- */
 
+/* A product that is rounded before it is added to. Of the two products of a u + b v the compiler may
+ * join either with the sum; it must be the same one in every function, since which function makes a
+ * row depends on the number of threads, and its bits must not. */
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_assoc_barrier)
+#define UPSHAPE_ROUNDED(product) __builtin_assoc_barrier(product)
+#elif __has_builtin(__arithmetic_fence)
+#define UPSHAPE_ROUNDED(product) __arithmetic_fence(product)
+#endif
+#endif
+#ifndef UPSHAPE_ROUNDED
+#define UPSHAPE_ROUNDED(product) (product)
+#endif
+
 UPSHAPE_INLINE upshape_words upshape_mix_floats(
     upshape_words a, upshape_words b, upshape_words u, upshape_words v)
 {
-    return (upshape_words)((upshape_floats)a * (upshape_floats)u
+    return (upshape_words)(UPSHAPE_ROUNDED((upshape_floats)a * (upshape_floats)u)
                            + (upshape_floats)b * (upshape_floats)v);
 }
 
 UPSHAPE_INLINE upshape_words upshape_mix_doubles(
     upshape_words a, upshape_words b, upshape_words u, upshape_words v)
 {
-    return (upshape_words)((upshape_doubles)a * (upshape_doubles)u
+    return (upshape_words)(UPSHAPE_ROUNDED((upshape_doubles)a * (upshape_doubles)u)
                            + (upshape_doubles)b * (upshape_doubles)v);
 }
 
