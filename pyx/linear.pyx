@@ -28,7 +28,8 @@ The caller has checked: indices in range, pixels and the source's rows without g
 aligned, source and result disjoint. No allocation in a row loop, no Python object.
 
 Hot row functions, for who reads the machine code: one_tap, two_taps, two_taps_twice, four_taps (by
-windows), sums_rows (uint8), pixels_two_taps, pixels_twice (many channels), elements_two_taps, blend_two, blend_four.
+windows), sums_rows (uint8), pixels_two_taps, pixels_twice (many channels), elements_two_taps,
+blend_two, blend_four.
 """
 
 cimport cython
@@ -64,6 +65,7 @@ from vector cimport (
     store_sums,
     stream,
     stream_end,
+    stream_store,
     sums,
     widen_byte,
     widen_half,
@@ -92,7 +94,7 @@ cdef enum Kind:
 # Elements of a tile, of source or result, whichever is more: its tables and what is read and written
 # stay in the first cache while the rows of a block are made.
 cdef enum:
-    TILE = 1024
+    TILE = 768
 
 # Rows of a block, where a row has several tiles.
 cdef enum:
@@ -171,6 +173,15 @@ cdef inline void narrow(pixel_t* p, words v) noexcept nogil:
         narrow_half(p, v)
     else:
         store(p, v)
+
+
+cdef inline void put(pixel_t* p, words v, bint past) noexcept nogil:
+    """Store a vector, past the cache if so wished and if elements are not narrowed."""
+    if pixel_t is float or pixel_t is double:
+        if past:
+            stream_store(p, v)
+            return
+    narrow(p, v)
 
 
 cdef inline work_t widened(const pixel_t* p, work_t like) noexcept nogil:
@@ -292,8 +303,9 @@ cdef inline words spread(words low, words high, const Spread* by, work_t like) n
 
 
 cdef inline Py_ssize_t doubts_of(pixel_t* to, words value, Py_ssize_t k, Py_ssize_t* doubt,
-                                 Py_ssize_t doubts, bint look) noexcept nogil:
-    narrow(to, value)
+                                 Py_ssize_t doubts, bint look,
+                                 bint past) noexcept nogil:
+    put(to, value, past)
     if pixel_t is uint8_t:
         if look and near_half(value, BAND):
             doubt[doubts] = k
@@ -302,7 +314,7 @@ cdef inline Py_ssize_t doubts_of(pixel_t* to, words value, Py_ssize_t k, Py_ssiz
 
 
 cdef Py_ssize_t one_tap(pixel_t* row, const Taps* taps, const Table* t, Py_ssize_t first,
-                        Py_ssize_t last, Py_ssize_t* doubt, work_t like) noexcept nogil:
+                        Py_ssize_t last, Py_ssize_t* doubt, bint past, work_t like) noexcept nogil:
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
     cdef Py_ssize_t furthest = t.width * t.channels - (first + 1) * lanes
     cdef bint look = pixel_t is uint8_t and not t.exact, apart = t.apart
@@ -317,7 +329,7 @@ cdef Py_ssize_t one_tap(pixel_t* row, const Taps* taps, const Table* t, Py_ssize
         while True:
             low = widen(a + by.base)
             high = widen(a + by.upper) if apart else low
-            doubts = doubts_of(to, spread(low, high, &by, like), k, doubt, doubts, look)
+            doubts = doubts_of(to, spread(low, high, &by, like), k, doubt, doubts, look, past)
             k += 1
             if k >= by.end:
                 break
@@ -328,7 +340,7 @@ cdef Py_ssize_t one_tap(pixel_t* row, const Taps* taps, const Table* t, Py_ssize
 
 
 cdef Py_ssize_t two_taps(pixel_t* row, const Taps* taps, const Table* t, Py_ssize_t first,
-                         Py_ssize_t last, Py_ssize_t* doubt, work_t like) noexcept nogil:
+                         Py_ssize_t last, Py_ssize_t* doubt, bint past, work_t like) noexcept nogil:
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t), advance = t.advance
     cdef Py_ssize_t furthest = t.width * t.channels - (first + 1) * lanes
     cdef bint look = pixel_t is uint8_t and not t.exact, apart = t.apart
@@ -347,7 +359,7 @@ cdef Py_ssize_t two_taps(pixel_t* row, const Taps* taps, const Table* t, Py_ssiz
             high = low
             if apart:
                 high = mix(widen(a + by.upper), widen(b + by.upper), p, q, like)
-            doubts = doubts_of(to, spread(low, high, &by, like), k, doubt, doubts, look)
+            doubts = doubts_of(to, spread(low, high, &by, like), k, doubt, doubts, look, past)
             k += 1
             if k >= by.end:
                 break
@@ -360,7 +372,7 @@ cdef Py_ssize_t two_taps(pixel_t* row, const Taps* taps, const Table* t, Py_ssiz
 cdef Py_ssize_t two_taps_twice(pixel_t* row, pixel_t* next_row, const Taps* taps,
                                const Taps* next_, const Table* t, Py_ssize_t first,
                                Py_ssize_t last, Py_ssize_t* doubt, Py_ssize_t* next_doubt,
-                               Py_ssize_t* next_doubts, work_t like) noexcept nogil:
+                               Py_ssize_t* next_doubts, bint past, work_t like) noexcept nogil:
     """Two rows of the result between the same two source rows."""
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t), advance = t.advance
     cdef Py_ssize_t furthest = t.width * t.channels - (first + 1) * lanes
@@ -388,8 +400,8 @@ cdef Py_ssize_t two_taps_twice(pixel_t* row, pixel_t* next_row, const Taps* taps
             else:
                 value = spread(value, value, &by, like)
                 other = spread(other, other, &by, like)
-            doubts = doubts_of(row + at, value, k, doubt, doubts, look)
-            others = doubts_of(next_row + at, other, k, next_doubt, others, look)
+            doubts = doubts_of(row + at, value, k, doubt, doubts, look, past)
+            others = doubts_of(next_row + at, other, k, next_doubt, others, look, past)
             k += 1
             if k >= by.end:
                 break
@@ -401,7 +413,7 @@ cdef Py_ssize_t two_taps_twice(pixel_t* row, pixel_t* next_row, const Taps* taps
 
 
 cdef Py_ssize_t four_taps(pixel_t* row, const Taps* taps, const Table* t, Py_ssize_t first,
-                          Py_ssize_t last, Py_ssize_t* doubt, work_t like) noexcept nogil:
+                          Py_ssize_t last, Py_ssize_t* doubt, bint past, work_t like) noexcept nogil:
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t), advance = t.advance
     cdef Py_ssize_t furthest = t.width * t.channels - (first + 1) * lanes
     cdef bint look = pixel_t is uint8_t and not t.exact, apart = t.apart
@@ -425,7 +437,7 @@ cdef Py_ssize_t four_taps(pixel_t* row, const Taps* taps, const Table* t, Py_ssi
             if apart:
                 high = add(mix(widen(a + by.upper), widen(b + by.upper), p, q, like),
                            mix(widen(c + by.upper), widen(d + by.upper), r, s, like), like)
-            doubts = doubts_of(to, spread(low, high, &by, like), k, doubt, doubts, look)
+            doubts = doubts_of(to, spread(low, high, &by, like), k, doubt, doubts, look, past)
             k += 1
             if k >= by.end:
                 break
@@ -471,7 +483,7 @@ cdef void sums_rows(uint8_t* row, uint8_t* next_row, const Taps* taps, const Tap
 # --- many channels: blend and spread in registers -------------------------------------------------
 
 cdef Py_ssize_t pixels_taps(pixel_t* to, const Taps* taps, const Table* t, Py_ssize_t first,
-                            Py_ssize_t last, Py_ssize_t* doubt, work_t like) noexcept nogil:
+                            Py_ssize_t last, Py_ssize_t* doubt, bint past, work_t like) noexcept nogil:
     """Steps are pixels of many channels, `spacing` elements apart; one tap, or four."""
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
     cdef Py_ssize_t channels = t.channels, count = (channels + lanes - 1) // lanes
@@ -495,7 +507,7 @@ cdef Py_ssize_t pixels_taps(pixel_t* to, const Taps* taps, const Table* t, Py_ss
                 lower = four(taps, low + c, <pixel_t>0, like)
                 upper = four(taps, high + c, <pixel_t>0, like)
             values = mix(lower, upper, u, v, like)
-            narrow(to + c, values)
+            put(to + c, values, past)
             if pixel_t is uint8_t:
                 unsure = unsure or (look and near_half(values, BAND))
         to += t.spacing
@@ -515,7 +527,7 @@ cdef inline words four(const Taps* taps, Py_ssize_t at, pixel_t kind, work_t lik
 
 cdef Py_ssize_t pixels_two_taps(pixel_t* to, const pixel_t* a, const pixel_t* b,
                                 const double* weight, const Table* t, Py_ssize_t first,
-                                Py_ssize_t last, Py_ssize_t* doubt, work_t like) noexcept nogil:
+                                Py_ssize_t last, Py_ssize_t* doubt, bint past, work_t like) noexcept nogil:
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
     cdef Py_ssize_t channels = t.channels, count = (channels + lanes - 1) // lanes
     cdef bint look = pixel_t is uint8_t and not t.exact, unsure
@@ -532,7 +544,7 @@ cdef Py_ssize_t pixels_two_taps(pixel_t* to, const pixel_t* a, const pixel_t* b,
             c = min(k * lanes, channels - lanes)
             values = mix(mix(widen(a + low + c), widen(b + low + c), p, q, like),
                          mix(widen(a + high + c), widen(b + high + c), p, q, like), u, v, like)
-            narrow(to + c, values)
+            put(to + c, values, past)
             if pixel_t is uint8_t:
                 unsure = unsure or (look and near_half(values, BAND))
         to += t.spacing
@@ -547,7 +559,7 @@ cdef Py_ssize_t pixels_twice(pixel_t* to, pixel_t* next_to, const pixel_t* a, co
                              const double* weight, const double* next_weight, const Table* t,
                              Py_ssize_t first, Py_ssize_t last, Py_ssize_t* doubt,
                              Py_ssize_t* next_doubt, Py_ssize_t* next_doubts,
-                             work_t like) noexcept nogil:
+                             bint past, work_t like) noexcept nogil:
     """Two rows of the result between the same two source rows."""
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
     cdef Py_ssize_t channels = t.channels, count = (channels + lanes - 1) // lanes
@@ -570,11 +582,11 @@ cdef Py_ssize_t pixels_twice(pixel_t* to, pixel_t* next_to, const pixel_t* a, co
             a_high = widen(a + high + c)
             b_high = widen(b + high + c)
             values = mix(mix(a_low, b_low, p, q, like), mix(a_high, b_high, p, q, like), u, v, like)
-            narrow(to + c, values)
+            put(to + c, values, past)
             if pixel_t is uint8_t:
                 unsure = unsure or (look and near_half(values, BAND))
             values = mix(mix(a_low, b_low, r, s, like), mix(a_high, b_high, r, s, like), u, v, like)
-            narrow(next_to + c, values)
+            put(next_to + c, values, past)
             if pixel_t is uint8_t:
                 other = other or (look and near_half(values, BAND))
         to += t.spacing
@@ -746,8 +758,8 @@ cdef void stored_line(pixel_t* to, const Taps* taps, const Table* t, Py_ssize_t 
 
 
 cdef void make_tile(pixel_t* to, pixel_t* next_to, const Taps* taps, const Taps* next_,
-                    const Table* t, Py_ssize_t tile, work_t* line,
-                    Py_ssize_t* doubt) noexcept nogil:
+                    const Table* t, Py_ssize_t tile, work_t* line, Py_ssize_t* doubt,
+                    bint past) noexcept nogil:
     """Write one tile of a row to `to`; of the next row to `next_to`, if that is not NULL."""
     cdef Py_ssize_t first = t.tile[3 * tile], last = t.tile[3 * tile + 3]
     cdef Py_ssize_t* next_doubt = doubt + (last - first)
@@ -755,26 +767,26 @@ cdef void make_tile(pixel_t* to, pixel_t* next_to, const Taps* taps, const Taps*
     if t.kind == WINDOWS:
         if next_to != NULL:
             doubts = two_taps_twice(to, next_to, taps, next_, t, first, last, doubt, next_doubt,
-                                    &others, <work_t>0)
+                                    &others, past, <work_t>0)
         elif taps.count == 1:
-            doubts = one_tap(to, taps, t, first, last, doubt, <work_t>0)
+            doubts = one_tap(to, taps, t, first, last, doubt, past, <work_t>0)
         elif taps.count == 2:
-            doubts = two_taps(to, taps, t, first, last, doubt, <work_t>0)
+            doubts = two_taps(to, taps, t, first, last, doubt, past, <work_t>0)
         else:
-            doubts = four_taps(to, taps, t, first, last, doubt, <work_t>0)
+            doubts = four_taps(to, taps, t, first, last, doubt, past, <work_t>0)
     elif t.kind == SUMS:
         sums_rows(<uint8_t*>to, <uint8_t*>next_to, taps, next_, t, first, last)
     elif t.kind == CHANNELS:
         if next_to != NULL:
             doubts = pixels_twice(
                 to, next_to, <const pixel_t*>taps.row[0], <const pixel_t*>taps.row[1], taps.weight,
-                next_.weight, t, first, last, doubt, next_doubt, &others, <work_t>0)
+                next_.weight, t, first, last, doubt, next_doubt, &others, past, <work_t>0)
         elif taps.count == 2:
             doubts = pixels_two_taps(
                 to, <const pixel_t*>taps.row[0], <const pixel_t*>taps.row[1], taps.weight, t, first,
-                last, doubt, <work_t>0)
+                last, doubt, past, <work_t>0)
         else:
-            doubts = pixels_taps(to, taps, t, first, last, doubt, <work_t>0)
+            doubts = pixels_taps(to, taps, t, first, last, doubt, past, <work_t>0)
     elif t.kind == ELEMENTS:
         if taps.count == 2:
             doubts = elements_two_taps(to, taps, t, first, last, doubt, <work_t>0)
@@ -844,6 +856,8 @@ cdef void run_tile(const Table* t, const Rows* rows, const Axis* d, const Axis* 
     cdef Py_ssize_t* doubt = <Py_ssize_t*>(line + t.room)
     cdef Py_ssize_t used = 0, room
     cdef bint narrow = bytes < NARROW, pair
+    # Whole lines, straight from the registers: the stores drain while the next are computed.
+    cdef bint direct = bytes % 64 == 0 and (t.kind == WINDOWS or t.kind == CHANNELS)
     cdef char* row
     cdef char* next_row
     cdef char* block = NULL
@@ -861,7 +875,13 @@ cdef void run_tile(const Table* t, const Rows* rows, const Axis* d, const Axis* 
         if stage == NULL:
             if pair:
                 next_row = row + rows.dst_h
-            make_tile(<pixel_t*>row, <pixel_t*>next_row, &taps, &next_, t, tile, line, doubt)
+            make_tile(<pixel_t*>row, <pixel_t*>next_row, &taps, &next_, t, tile, line, doubt,
+                      False)
+        elif (pixel_t is float or pixel_t is double) and direct and (
+                <size_t>row | <size_t>(rows.dst_h if pair else 0)) % 64 == 0:
+            if pair:
+                next_row = row + rows.dst_h
+            make_tile(<pixel_t*>row, <pixel_t*>next_row, &taps, &next_, t, tile, line, doubt, True)
         elif narrow and not (pair and rows.dst_h != bytes):
             room = bytes * (2 if pair else 1)
             if used > 0 and (row != block + used or used + room > GATHERED):
@@ -872,7 +892,7 @@ cdef void run_tile(const Table* t, const Rows* rows, const Axis* d, const Axis* 
             if pair:
                 next_row = stage + used + bytes
             make_tile(<pixel_t*>(stage + used), <pixel_t*>next_row, &taps, &next_, t, tile, line,
-                      doubt)
+                      doubt, False)
             used += room
         else:
             if used > 0:
@@ -880,7 +900,8 @@ cdef void run_tile(const Table* t, const Rows* rows, const Axis* d, const Axis* 
                 used = 0
             if pair:
                 next_row = stage + (bytes + 63) // 64 * 64
-            make_tile(<pixel_t*>stage, <pixel_t*>next_row, &taps, &next_, t, tile, line, doubt)
+            make_tile(<pixel_t*>stage, <pixel_t*>next_row, &taps, &next_, t, tile, line, doubt,
+                      False)
             stream(row, stage, bytes)
             if pair:
                 stream(row + rows.dst_h, next_row, bytes)

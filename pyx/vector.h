@@ -351,6 +351,27 @@ UPSHAPE_INLINE void upshape_stream(char* to, const char* from, size_t n)
     memcpy(to, from, n);
 }
 
+/* Store a vector past the cache where that cannot fault, else the usual way. */
+UPSHAPE_INLINE void upshape_stream_store(void* p, upshape_words v)
+{
+#if defined(__SSE2__)
+    if (((uintptr_t)p & (V - 1)) == 0) {
+#if V == 64 && defined(__AVX512F__)
+        _mm512_stream_si512((__m512i*)p, (__m512i)v);
+#elif V == 32 && defined(__AVX__)
+        _mm256_stream_si256((__m256i*)p, (__m256i)v);
+#else
+        __m128i part[V / 16];
+        memcpy(part, &v, V);
+        for (int j = 0; j < V / 16; j++)
+            _mm_stream_si128((__m128i*)p + j, part[j]);
+#endif
+        return;
+    }
+#endif
+    upshape_store(p, v);
+}
+
 /* Streaming stores are weakly ordered: what another thread reads next must come after this. */
 UPSHAPE_INLINE void upshape_stream_end(void)
 {

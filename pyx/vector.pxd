@@ -37,5 +37,6 @@ cdef extern from "vector.h" nogil:
         const uint8_t*, const uint8_t*, const uint8_t*, const uint8_t*)
     sums mix_sums "upshape_mix_sums"(sums, sums, int, int)
     void store_sums "upshape_store_sums"(uint8_t*, sums, int)
+    void stream_store "upshape_stream_store"(void*, words)
     void stream "upshape_stream"(char*, const char*, size_t)
     void stream_end "upshape_stream_end"()

@@ -260,19 +260,19 @@ FIXED = settings(
 )
 
 
-@settings(FIXED, max_examples=700)
+@settings(FIXED, max_examples=500)
 @given(chains())
 def test_chains_of_layers(program):
     check(program)
 
 
-@settings(FIXED, max_examples=1200)
+@settings(FIXED, max_examples=800)
 @given(anything())
 def test_anything_goes(program):
     check(program)
 
 
-@settings(FIXED, max_examples=1200)
+@settings(FIXED, max_examples=800)
 @given(decoders())
 def test_encoders_with_decoders(program):
     answer = check(program)

@@ -198,8 +198,8 @@ def print_sizes(scale: Scale) -> None:
         o, a = DOWN(i), DOWN.remainder(i)
         choices = ", ".join(f"[{c.o}]" if c.o == i else f"{c.o}" for c in BACK.choices(o))
         print(
-            f"  {name:11}  o = floor(({i} + {2 * p} - {k}) / {s}) + 1 = {o:<4}"
-            f"  a = {a}   back: {o} -> {choices}"
+            f"  {name:11} o = floor(({i} + {2 * p} - {k}) / {s}) + 1 = {o:<4} a = {a}  "
+            f"back to {choices}"
         )
 
 
@@ -368,7 +368,7 @@ def draw_scale(ax: Any, scale: Scale, size: tuple[int, int]) -> None:
     ax.imshow(as_image(features[:, :3]), extent=(0, columns, rows, 0), interpolation="nearest",
               aspect="auto")  # fmt: skip
     gap = height * 0.02
-    ax.text(0.97 * width, 0.98 * height, "colours and edges, at true size", ha="right", va="bottom",
+    ax.text(0.97 * width, 0.98 * height, "at true size", ha="right", va="bottom",
             color=FAINT, size=7)  # fmt: skip
     strength = np.hypot(features[0, 3], features[0, 4])
     if scale.factor == 2:
@@ -490,15 +490,16 @@ def main(image: str | Path | None = None, output: str | Path = "upshape-demo.png
     """
     picture, name = load_picture(image)
     height, width = picture.shape[2:]
-    print(f"{name}, cut to {height} x {width}: odd sizes, so that the floors swallow pixels")
+    print(f"{name}, cut to {height} x {width}: odd sizes, so that the floors swallow pixels.")
     print()
-    print("Down: three convolutions with k=4, s=2, p=1. From the input size i follow the output")
-    print("size o and the remainder a, which the floor swallows:")
+    print("Down: three convolutions with k=4, s=2, p=1. From the input size i follow the")
+    print("output size o and the remainder a, which the floor swallows:")
     print()
     print("  o = floor((i + 2p - k) / s) + 1        a = (i + 2p - k) mod s")
     print()
-    print("Back: a transposed convolution with the same k, s, p can lead to s sizes, one for each")
-    print("remainder. The size that we came from is in brackets; output_size= asks for it.")
+    print("Back: a transposed convolution with the same k, s, p can lead to s sizes, one")
+    print("for each remainder. The size that we came from is in brackets; output_size=")
+    print("asks for it.")
     print()
     scales = make_scales(picture)
     for scale in scales:
@@ -510,11 +511,12 @@ def main(image: str | Path | None = None, output: str | Path = "upshape-demo.png
     print()
     print_table(results, picture, scales)
     print()
-    print("Interpolation knows the sizes alone: it stretches a map over the picture, remainder and")
-    print("all. The transposed convolution, with bilinear weights and output_size= at each step,")
-    print("puts every pixel back where it came from.")
+    print("Interpolation knows the sizes alone: it stretches a map over the picture,")
+    print("remainder and all. The transposed convolution, with bilinear weights and")
+    print("output_size= at each step, puts every pixel back where it came from.")
     print()
-    print("PyTorch's example: a convolution with k=3, s=2, p=1, and the one that undoes its size.")
+    print("PyTorch's example: a convolution with k=3, s=2, p=1, and the transposed")
+    print("convolution that undoes what it does to the size.")
     print()
     print_example()
     draw(picture, scales, results, output)

@@ -54,14 +54,14 @@ __all__ = [
 # Where the names live that are loaded on first use; a module's own name stands for the module.
 _LAZY = {
     "Answer": "_solve",
-    "PeriodError": "_quasilinear",
-    "maximum": "_size",
-    "minimum": "_size",
     "Derivation": "_derivation",
+    "PeriodError": "_quasilinear",
     "Size": "_size",
     "derive": "_derivation",
     "find": "_search",
     "from_torch": "_external",
+    "maximum": "_size",
+    "minimum": "_size",
     "same": "_solve",
     "scale_condition": "_derivation",
     "solve": "_solve",

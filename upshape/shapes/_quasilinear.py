@@ -449,20 +449,6 @@ class Function:
         """Return where a comparison does not hold."""
         return self * -1 + 1
 
-    def where(self, condition: Function) -> Function:
-        """Return f where a comparison holds, and 0 elsewhere."""
-
-        def choose(f: Line, g: Line, start: int, stop: int | None) -> Iterator[Stretch]:
-            if g.period == 1:
-                yield start, f if g.at(0) else Line.constant(0)
-                return
-            # Quasi-linear only if f keeps its slope on all classes: it must have none.
-            if f.rise and stop is None:
-                raise TypeError("solve: a choice between sizes that is no quasi-linear function")
-            yield start, _elementwise(np.multiply, f, g, start, stop)
-
-        return self._with(condition, choose)
-
 
 _ZERO = Line.constant(0)
 
