@@ -17,7 +17,7 @@ from benchmarks import limits
 from benchmarks.cases import Convolution, Goal, Interpolate, Pyramid, table
 from benchmarks.contenders import disagreement
 from benchmarks.results import Result, checks, geometric_mean, load, save
-from benchmarks.run import run_case
+from benchmarks.run import by_definition, run_case
 from benchmarks.sweep_cases import KINDS, MOST_FLOPS, MOST_RESULT_BYTES
 from benchmarks.timing import Timing, measure
 
@@ -159,6 +159,16 @@ def test_wrong_results_are_refused(case, rng):
     for wrong in (np.roll(ours, 1, 3), ours.swapaxes(2, 3), unwritten, np.zeros_like(ours)):
         assert disagreement(case, ours, wrong) is not None
     assert "shape" in disagreement(case, ours, ours[..., :7])
+
+
+def test_definition_settles_who_is_wrong():
+    case = Interpolate(
+        name="", group="", shape=(1, 2, 4, 3), scale=0.5, mode="bilinear", dtype="uint8",
+        layout="NHWC",
+    )
+    ours = up.interpolate(np.moveaxis(case.data(), -1, 1), scale_factor=0.5, mode="bilinear")
+    assert by_definition(case, ours)
+    assert not by_definition(case, ours + np.uint8(3))
 
 
 def test_linear_uint8_may_be_off_by_one_and_no_more():
