@@ -61,6 +61,10 @@ cdef extern from "tile.h" nogil:
     void tile_channels_64(int mb, int nv, double** x, Py_ssize_t x_channel,
                           const Py_ssize_t* tap, Py_ssize_t taps, Py_ssize_t channels,
                           const double* w, const double* init, double* c) noexcept
+    void zip_32(float* to, const float* a, const float* b, Py_ssize_t n) noexcept
+    void zip_64(double* to, const double* a, const double* b, Py_ssize_t n) noexcept
+    void move_32(float* to, const float* a, Py_ssize_t n) noexcept
+    void move_64(double* to, const double* a, Py_ssize_t n) noexcept
 
 # Bytes of a thread's scratch: the slab (or the gathered pixels), and the sums that are not yet
 # complete. Together they leave room for a panel of weights in a second-level cache of 512 KiB.
@@ -69,8 +73,8 @@ cdef enum:
     SUMS_BYTES = 192 << 10
     # Products in a row before a sum is put aside: a panel of 6 lanes is 24 KiB of float32.
     LONGEST_SUM = 1024
-    # Offsets x channels gathered at most: 16 pixels of them fit the slab.
-    MOST_GATHERED = 3072
+    # Offsets x channels gathered at most: 32 pixels of them fit the slab.
+    MOST_GATHERED = 1200
     # Multiply-adds from which a second thread is worth waking.
     WORTH_A_THREAD = 400000
     DIRECT_PIXELS = 2048
@@ -103,7 +107,7 @@ cdef class Layout:
     cdef Py_ssize_t y_phases, x_phases
     cdef Py_ssize_t* y_phase
     cdef Py_ssize_t* x_phase
-    cdef Py_ssize_t classes, most_taps
+    cdef Py_ssize_t classes, most_taps, most_width
     cdef Py_ssize_t* class_first
     cdef Py_ssize_t* tap_y
     cdef Py_ssize_t* tap_x
@@ -114,6 +118,7 @@ cdef class Layout:
     cdef Py_ssize_t panels
     cdef Py_ssize_t* panel_class
     cdef Py_ssize_t* panel_width
+    cdef Py_ssize_t* panel_most  # vectors of pixels that a tile of so many lanes can have
     cdef Py_ssize_t* panel_prefix
     cdef Py_ssize_t* panel_lane
     cdef Py_ssize_t* panel_ry
@@ -234,6 +239,7 @@ cdef class Layout:
             prefix += width * taps[index]
             lane += width
         self.weights, self.lanes = prefix, lane
+        self.most_width = max([width for _, width, *_ in panels])
         self.panels, self.chunks = len(panels), len(chunk_panel) - 1
         firsts.append(lane)
         self.most_chunk_lanes = max(firsts[b] - firsts[a]
@@ -254,6 +260,8 @@ cdef class Layout:
             self.keep([row[0] for row in panels]), self.keep([row[1] for row in panels]),
             self.keep([row[2] for row in panels]), self.keep([row[3] for row in panels]),
             self.keep([row[4] for row in panels]), self.keep([row[5] for row in panels]))
+        self.panel_most = self.keep([min(UPSHAPE_TILE_REGISTERS // row[1], UPSHAPE_TILE_VECTORS)
+                                     for row in panels])
         self.lane_co, self.lane_kernel = self.keep(lane_co), self.keep(lane_kernel)
         self.kernel, self.slot = self.keep(kernel), self.keep(slot)
         self.chunk_panel, self.chunk_co = self.keep(chunk_panel), self.keep(chunk_co)
@@ -376,6 +384,9 @@ cdef Scratch take_scratch(size_t bytes):
         raise MemoryError(f"cannot allocate {bytes} bytes of working memory")
     scratch.aligned = <char*>((<uintptr_t>scratch.start + 4095) & ~<uintptr_t>4095)
     scratch.bytes = bytes
+    # Tiles read a little past the pixels. What they find changes no result, but must be no
+    # denormal number: some processors are slow with those.
+    memset(scratch.aligned, 0, bytes)
     return scratch
 
 
@@ -409,10 +420,11 @@ cdef class Plan:
     cdef Py_ssize_t* tap
 
     def __init__(self, Layout layout, tuple x_shape, tuple x_strides, tuple out_shape,
-                 tuple out_strides, int threads, source=None):
+                 tuple out_strides, int threads, source=None, block=None):
         """Plan for (N, C, H, W) arrays; strides count elements.
 
-        `source` allows one source of the tiles only: tests hold them against each other.
+        `source` allows one source of the tiles only, `block` (rows, columns) one size of blocks:
+        tests hold them against each other, and benchmarks choose the numbers above.
         """
         cdef Py_ssize_t t, cls, item = 4 if layout.single else 8
         cdef double work
@@ -429,7 +441,10 @@ cdef class Plan:
                 * (layout.weights + layout.lanes))
         self.threads = <int>max(min(<double>threads, work / WORTH_A_THREAD), 1.0)
         self.kept = []
-        self.choose(item, -1 if source is None else SOURCES.index(source))
+        if block is None:
+            self.choose(item, -1 if source is None else SOURCES.index(source))
+        else:
+            self.set_block(SOURCES.index(source), block[0], block[1])
         taps = np.empty(layout.class_first[layout.classes] + 1, np.intp)
         self.kept.append(taps)
         self.tap = <Py_ssize_t*>cnp.PyArray_DATA(taps)
@@ -452,7 +467,7 @@ cdef class Plan:
     cdef void set_block(self, int source, Py_ssize_t rows, Py_ssize_t columns) noexcept:
         """Fill in the sizes that follow from a source and the size of its blocks."""
         cdef Layout layout = self.layout
-        cdef Py_ssize_t channels = layout.block_channels, vector = self.vector, share
+        cdef Py_ssize_t channels = layout.block_channels, vector = self.vector
         self.source, self.rows, self.columns = source, rows, columns
         self.y_blocks = (self.qy + rows - 1) // rows
         self.x_blocks = (self.qx + columns - 1) // columns
@@ -508,15 +523,29 @@ cdef class Plan:
         # Tiles may read whole vectors past the last pixel.
         self.slab_size += UPSHAPE_TILE_VECTORS * vector
         self.splits = self.split_count(self.image_blocks * layout.groups * self.y_blocks * self.x_blocks)
+        if layout.blocks > 1:
+            while (self.splits < layout.chunks
+                   and self.sums_of_split() * self.sums_row * UPSHAPE_VECTOR_BYTES
+                   > SUMS_BYTES * vector):
+                self.splits = min(2 * self.splits, layout.chunks)
         self.items = self.splits * self.image_blocks * layout.groups * self.y_blocks * self.x_blocks
         if layout.blocks > 1:
-            share = layout.lanes // self.splits + 2 * layout.most_chunk_lanes
-            self.sums_size = min(share, layout.lanes) * self.sums_row
+            self.sums_size = self.sums_of_split() * self.sums_row
         elif layout.channels:
             self.sums_size = 0
         else:
             self.sums_size = layout.most_chunk_lanes * self.sums_row
         self.sums_size += 2 * UPSHAPE_TILE_REGISTERS * vector
+
+    cdef Py_ssize_t sums_of_split(self) noexcept:
+        """Return the lanes of the largest range of chunks."""
+        cdef Layout layout = self.layout
+        cdef Py_ssize_t split, most = 0, first, end
+        for split in range(self.splits):
+            first = layout.panel_lane[layout.chunk_panel[layout.chunks * split // self.splits]]
+            end = layout.panel_lane[layout.chunk_panel[layout.chunks * (split + 1) // self.splits]]
+            most = max(most, end - first)
+        return most
 
     cdef Py_ssize_t split_count(self, Py_ssize_t blocks) noexcept:
         """Into how many ranges of lanes to cut the work, so that every thread has its share."""
@@ -535,7 +564,7 @@ cdef class Plan:
             vectors = (self.rows * self.columns + UPSHAPE_TILE_PIXELS - 1) // UPSHAPE_TILE_PIXELS
             per_vector = per_vector / self.vector * UPSHAPE_TILE_PIXELS
         else:
-            vectors = self.sums_row / self.vector
+            vectors = self.tile_cost()
         if self.source == DIRECT:
             copied = pieces = 0
         elif self.source == GATHERED:
@@ -551,9 +580,22 @@ cdef class Plan:
             vectors += 2.0 * layout.blocks * layout.lanes * vectors / per_vector
         cycles = vectors * per_vector / self.splits + copied * item / 16 + pieces * 8
         # Every block streams all weights from an outer cache, at 8 bytes a cycle.
-        cycles = max(cycles, <double>layout.weights * layout.ci * item / 8 / self.splits)
+        cycles += <double>layout.weights * layout.ci * item / 8 / self.splits
         turns = (self.items + self.threads - 1) // self.threads
         return turns * (cycles + 200)
+
+    cdef double tile_cost(self) noexcept:
+        """Return what the block's tiles cost, in vectors of full tiles."""
+        cdef Py_ssize_t vector = self.vector, most, segment, segments = 1
+        if self.source == ROWS:
+            segment, segments = self.row_length // vector, self.rows
+        else:
+            segment = self.sums_row // vector
+        most = UPSHAPE_TILE_REGISTERS // min(self.layout.most_width, UPSHAPE_TILE_ROWS)
+        if most == 2:
+            # A single vector of 6 rows keeps the units busy for 0.6 of the time.
+            return segments * (segment + 0.7 * (segment % 2))
+        return segments * (segment + 0.5 * (segment < 3))
 
     cdef bint fits(self, Py_ssize_t item) noexcept:
         return self.slab_size * item <= SLAB_BYTES and self.sums_size * item <= SUMS_BYTES
@@ -669,6 +711,56 @@ cdef class Plan:
         give_scratch(scratch)
 
 
+@cython.final
+cdef class Repeat:
+    """A layer's latest call, to be repeated without asking anything twice."""
+    cdef Plan plan
+    cdef cnp.ndarray packed
+    cdef object output_size, memory, view, dtype, empty, threads
+    cdef int wanted, rank, kind
+    cdef Py_ssize_t[8] shape
+    cdef Py_ssize_t[8] strides
+
+    def __init__(self, Plan plan, cnp.ndarray packed, cnp.ndarray x, output_size, tuple memory, view,
+                 empty, threads):
+        """Note the input's shape, and how to make the result.
+
+        That is empty(memory, dtype), its axes permuted by `view` unless that is None.
+        """
+        cdef int axis
+        self.plan, self.packed, self.output_size = plan, packed, output_size
+        self.memory, self.view, self.dtype, self.empty = memory, view, x.dtype, empty
+        self.threads, self.wanted = threads, threads()
+        self.rank, self.kind = cnp.PyArray_NDIM(x), cnp.PyArray_TYPE(x)
+        for axis in range(self.rank):
+            self.shape[axis], self.strides[axis] = x.shape[axis], x.strides[axis]
+
+    def call(self, x, output_size):
+        """Return the result if this input is like the latest, else None."""
+        cdef cnp.ndarray array, result
+        cdef int axis
+        if type(x) is not cnp.ndarray:
+            return None
+        array = x
+        if (cnp.PyArray_NDIM(array) != self.rank or cnp.PyArray_TYPE(array) != self.kind
+                or not cnp.PyArray_ISBEHAVED_RO(array)):
+            return None
+        for axis in range(self.rank):
+            if (cnp.PyArray_DIM(array, axis) != self.shape[axis]
+                    or cnp.PyArray_STRIDE(array, axis) != self.strides[axis]):
+                return None
+        if output_size is not self.output_size and (
+                type(output_size) is not int or output_size != self.output_size):
+            return None
+        if <int>self.threads() != self.wanted:
+            return None
+        result = self.empty(self.memory, self.dtype)
+        if self.view is not None:
+            result = result.transpose(self.view)
+        self.plan.run(array, self.packed, result)
+        return result
+
+
 cdef void run_share(Plan plan, Layout layout, int thread, const real* x, const real* packed, real* out,
                     char* space) noexcept nogil:
     """Do one thread's items: each a group, a range of lanes and a block of pixels."""
@@ -678,7 +770,6 @@ cdef void run_share(Plan plan, Layout layout, int thread, const real* x, const r
     cdef real* sums = slab + (plan.slab_size + 15) // 16 * 16
     cdef Run* runs = <Run*>(sums + (plan.sums_size + 15) // 16 * 16)
     cdef const real* biases = packed + layout.groups * layout.ci * layout.weights
-    memset(slab, 0, plan.slab_size * sizeof(real))
     for item in range(plan.items * thread // plan.threads, plan.items * (thread + 1) // plan.threads):
         block = item % blocks
         rest = item // blocks
@@ -777,24 +868,25 @@ cdef inline Py_ssize_t list_runs(Plan plan, Py_ssize_t first, Py_ssize_t length,
 
 # --- the input's side ----------------------------------------------------------------------------
 
-cdef inline void copy_row(const real* x, Py_ssize_t step, Py_ssize_t start, Py_ssize_t size, real* out,
-                          Py_ssize_t length) noexcept nogil:
-    """out[j] = x[start + j step] where that lies in 0 .. size - 1, else 0; x has elements of stride 1."""
+cdef inline void copy_row(const real* x, Py_ssize_t step, Py_ssize_t start, Py_ssize_t size,
+                          real* out, Py_ssize_t length) noexcept nogil:
+    """Set out[j] = x[start + j step] where that lies in 0 .. size - 1, else 0."""
     cdef Py_ssize_t j, low = 0, high = length
     if start < 0:
-        low = min((-start + step - 1) // step, length)
+        low = min(-start if step == 1 else (-start + step - 1) // step, length)
     if start + (length - 1) * step >= size:
-        high = (size - start + step - 1) // step if size > start else 0
+        high = 0
+        if size > start:
+            high = size - start if step == 1 else (size - start + step - 1) // step
         high = max(high, low)
+    x += start
     for j in range(low):
         out[j] = 0
-    x += start
     if step == 1:
-        if high - low >= 64:
-            memcpy(out + low, x + low, (high - low) * sizeof(real))
+        if real is float:
+            move_32(out + low, x + low, high - low)
         else:
-            for j in range(low, high):
-                out[j] = x[j]
+            move_64(out + low, x + low, high - low)
     elif step == 2:
         for j in range(low, high):
             out[j] = x[2 * j]
@@ -889,7 +981,9 @@ cdef inline void pixels_chunk(Plan plan, Layout layout, Py_ssize_t chunk, const 
                               const real* weights, const real* bias, Py_ssize_t b, real* sums,
                               Py_ssize_t segments, Py_ssize_t length, Py_ssize_t base_lane) noexcept nogil:
     """Add a block of input channels to the sums of a chunk's panels, over all pixels of the block."""
-    cdef Py_ssize_t panel, cls, taps, width, most, segment, left, pieces, at
+    cdef Py_ssize_t panel, cls, taps, width, segment, at
+    cdef int vectors = <int>((length + plan.vector - 1) // plan.vector)
+    cdef int most, last_most = 0, pieces = 0, piece, short = 0, longer = 0
     cdef const Py_ssize_t* tap
     cdef const real* w
     cdef const real* init
@@ -901,17 +995,21 @@ cdef inline void pixels_chunk(Plan plan, Layout layout, Py_ssize_t chunk, const 
         taps = layout.class_first[cls + 1] - layout.class_first[cls]
         tap = plan.tap + layout.class_first[cls]
         width = layout.panel_width[panel]
-        most = min(UPSHAPE_TILE_REGISTERS // width, UPSHAPE_TILE_VECTORS)
+        most = layout.panel_most[panel]
         w = weights + layout.panel_prefix[panel] * channels
         init = bias + layout.panel_lane[panel] if b == 0 else NULL
+        if most != last_most:
+            # As few tiles as there can be, of sizes as even as they can be.
+            last_most = most
+            pieces = (vectors + most - 1) // most
+            short = vectors // pieces
+            longer = vectors - short * pieces
         for segment in range(segments):
             source = tiles + segment * plan.slab_y
             c = sums + (layout.panel_lane[panel] - base_lane) * plan.sums_row + segment * plan.row_length
-            left = (length + plan.vector - 1) // plan.vector
-            pieces = (left + most - 1) // most
             at = 0
-            while left > 0:
-                nv = <int>((left + pieces - 1) // pieces)
+            for piece in range(pieces):
+                nv = short + (piece < longer)
                 if real is float:
                     tile_pixels_32(<int>width, nv, source + at, plan.slab_c, tap, taps, channels,
                                    w, init, c + at, plan.sums_row)
@@ -919,8 +1017,6 @@ cdef inline void pixels_chunk(Plan plan, Layout layout, Py_ssize_t chunk, const 
                     tile_pixels_64(<int>width, nv, source + at, plan.slab_c, tap, taps, channels,
                                    w, init, c + at, plan.sums_row)
                 at += nv * plan.vector
-                left -= nv
-                pieces -= 1
 
 
 cdef void write_chunk(Plan plan, Layout layout, Py_ssize_t chunk, const real* sums,
@@ -947,15 +1043,18 @@ cdef void write_chunk(Plan plan, Layout layout, Py_ssize_t chunk, const real* su
                 length = min(runs[r].length * step, plan.wo - runs[r].qx * step)
                 if packed and step == 1:
                     a = sums + (first_lane + slot[0]) * plan.sums_row + runs[r].at
-                    for j in range(length):
-                        to[j] = a[j]
+                    if real is float:
+                        move_32(to, a, length)
+                    else:
+                        move_64(to, a, length)
                 elif packed and step == 2:
                     a = sums + (first_lane + slot[0]) * plan.sums_row + runs[r].at
                     b = sums + (first_lane + slot[1]) * plan.sums_row + runs[r].at
                     full = length // 2
-                    for j in range(full):
-                        to[2 * j] = a[j]
-                        to[2 * j + 1] = b[j]
+                    if real is float:
+                        zip_32(to, a, b, full)
+                    else:
+                        zip_64(to, a, b, full)
                     if length % 2:
                         to[length - 1] = a[full]
                 else:
@@ -983,7 +1082,7 @@ cdef inline void channels_chunk(Plan plan, Layout layout, Py_ssize_t panel, cons
     cdef real* x[UPSHAPE_TILE_PIXELS]
     cdef real* to[UPSHAPE_TILE_PIXELS]
     cdef Py_ssize_t[UPSHAPE_TILE_PIXELS] used
-    cdef Py_ssize_t r, j, m = 0, oy, ox, lane, done, length = runs[0].length
+    cdef Py_ssize_t r, j, m = 0, oy, ox, done, length = runs[0].length
     cdef bint last = b == layout.blocks - 1
     if layout.blocks > 1:
         c = sums + (layout.panel_lane[panel] - base_lane) * plan.sums_row
@@ -1010,12 +1109,10 @@ cdef inline void channels_chunk(Plan plan, Layout layout, Py_ssize_t panel, cons
                                  channels, w, init, c)
             if last:
                 for done in range(m):
-                    if used[done] == width:
-                        for lane in range(width):
-                            to[done][lane] = c[done * width + lane]
+                    if real is float:
+                        move_32(to[done], c + done * width, used[done])
                     else:
-                        for lane in range(used[done]):
-                            to[done][lane] = c[done * width + lane]
+                        move_64(to[done], c + done * width, used[done])
             if layout.blocks > 1:
                 c += m * width
             m = 0

@@ -181,4 +181,75 @@ UPSHAPE_CHANNEL_SHAPES(UPSHAPE_CHANNELS, double, 64)
 UPSHAPE_DISPATCH(float, 32)
 UPSHAPE_DISPATCH(double, 64)
 
+/* Rows on their way out. zip: to[2j] = a[j], to[2j + 1] = b[j]; move: to[j] = a[j]. */
+#ifdef __clang__
+#define UPSHAPE_SHUFFLE(a, b, mask, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define UPSHAPE_SHUFFLE(a, b, mask, ...) __builtin_shuffle(a, b, (mask){__VA_ARGS__})
+#endif
+typedef int upshape_i32 __attribute__((vector_size(UPSHAPE_VECTOR_BYTES)));
+typedef long long upshape_i64 __attribute__((vector_size(UPSHAPE_VECTOR_BYTES)));
+#define UPSHAPE_ZIP2(a, b, M, LOW) UPSHAPE_SHUFFLE(a, b, M, LOW, LOW + 2)
+#define UPSHAPE_ZIP4(a, b, M, LOW) UPSHAPE_SHUFFLE(a, b, M, LOW, LOW + 4, LOW + 1, LOW + 5)
+#define UPSHAPE_ZIP8(a, b, M, LOW)                                                                \
+    UPSHAPE_SHUFFLE(a, b, M, LOW, LOW + 8, LOW + 1, LOW + 9, LOW + 2, LOW + 10, LOW + 3, LOW + 11)
+#define UPSHAPE_ZIP16(a, b, M, LOW)                                                               \
+    UPSHAPE_SHUFFLE(a, b, M, LOW, LOW + 16, LOW + 1, LOW + 17, LOW + 2, LOW + 18, LOW + 3, LOW + 19, \
+                    LOW + 4, LOW + 20, LOW + 5, LOW + 21, LOW + 6, LOW + 22, LOW + 7, LOW + 23)
+#if UPSHAPE_VECTOR_BYTES == 64
+#define UPSHAPE_ZIP_32 UPSHAPE_ZIP16
+#define UPSHAPE_ZIP_64 UPSHAPE_ZIP8
+#elif UPSHAPE_VECTOR_BYTES == 32
+#define UPSHAPE_ZIP_32 UPSHAPE_ZIP8
+#define UPSHAPE_ZIP_64 UPSHAPE_ZIP4
+#else
+#define UPSHAPE_ZIP_32 UPSHAPE_ZIP4
+#define UPSHAPE_ZIP_64 UPSHAPE_ZIP2
+#endif
+/* A scalar tail that stays scalar: it is shorter than a vector, and rows are short in small maps. */
+#define UPSHAPE_SCALAR(j) __asm__("" : "+r"(j))
+#define UPSHAPE_ROWS_OUT(T, BITS, QUARTER, HALF)                                                  \
+    typedef T upshape_h##BITS __attribute__((vector_size(16)));                                   \
+    typedef T upshape_k##BITS __attribute__((vector_size(16), aligned(sizeof(T)), may_alias));    \
+    UPSHAPE_INLINE void zip_##BITS(T *to, const T *a, const T *b, ptrdiff_t n)                    \
+    {                                                                                             \
+        enum { LANES = UPSHAPE_VECTOR_BYTES / sizeof(T), SHORT = 16 / sizeof(T) };                \
+        ptrdiff_t j = 0;                                                                          \
+        for (; j + LANES <= n; j += LANES) {                                                      \
+            upshape_v##BITS p = *(const upshape_u##BITS *)(a + j);                                \
+            upshape_v##BITS q = *(const upshape_u##BITS *)(b + j);                                \
+            *(upshape_u##BITS *)(to + 2 * j) = UPSHAPE_ZIP_##BITS(p, q, upshape_i##BITS, 0);      \
+            *(upshape_u##BITS *)(to + 2 * j + LANES) =                                            \
+                UPSHAPE_ZIP_##BITS(p, q, upshape_i##BITS, LANES / 2);                             \
+        }                                                                                         \
+        for (; j + SHORT <= n; j += SHORT) {                                                      \
+            upshape_h##BITS p = *(const upshape_k##BITS *)(a + j);                                \
+            upshape_h##BITS q = *(const upshape_k##BITS *)(b + j);                                \
+            *(upshape_k##BITS *)(to + 2 * j) = QUARTER(p, q, HALF, 0);                            \
+            *(upshape_k##BITS *)(to + 2 * j + SHORT) = QUARTER(p, q, HALF, SHORT / 2);            \
+        }                                                                                         \
+        for (; j < n; j++) {                                                                      \
+            to[2 * j] = a[j];                                                                     \
+            to[2 * j + 1] = b[j];                                                                 \
+            UPSHAPE_SCALAR(j);                                                                    \
+        }                                                                                         \
+    }                                                                                             \
+    UPSHAPE_INLINE void move_##BITS(T *to, const T *a, ptrdiff_t n)                               \
+    {                                                                                             \
+        enum { LANES = UPSHAPE_VECTOR_BYTES / sizeof(T), SHORT = 16 / sizeof(T) };                \
+        ptrdiff_t j = 0;                                                                          \
+        for (; j + LANES <= n; j += LANES)                                                        \
+            *(upshape_u##BITS *)(to + j) = *(const upshape_u##BITS *)(a + j);                     \
+        for (; j + SHORT <= n; j += SHORT)                                                        \
+            *(upshape_k##BITS *)(to + j) = *(const upshape_k##BITS *)(a + j);                     \
+        for (; j < n; j++) {                                                                      \
+            to[j] = a[j];                                                                         \
+            UPSHAPE_SCALAR(j);                                                                    \
+        }                                                                                         \
+    }
+typedef int upshape_j32 __attribute__((vector_size(16)));
+typedef long long upshape_j64 __attribute__((vector_size(16)));
+UPSHAPE_ROWS_OUT(float, 32, UPSHAPE_ZIP4, upshape_j32)
+UPSHAPE_ROWS_OUT(double, 64, UPSHAPE_ZIP2, upshape_j64)
+
 #endif
