@@ -47,15 +47,18 @@ test-peers: $(VENV)/with-peers  ## randomised comparison with PyTorch
 bench: $(VENV)/with-bench  ## time every case against its peers; ARGS="--quick --filter nearest"
 	$(PY) -m benchmarks $(ARGS)
 
-bench-compare: $(VENV)/with-bench  ## compare two runs; ARGS="before.json after.json"
-	$(PY) -m benchmarks.compare $(ARGS)
+bench-compare: $(VENV)/with-bench  ## compare two runs: make bench-compare before.json after.json
+	$(PY) -m benchmarks.compare $(filter %.json,$(MAKECMDGOALS)) $(ARGS)
+
+%.json:
+	@test -e $@ || { echo "$@: no such file; make bench ARGS='--json $@' writes it" >&2; exit 1; }
 
 docs: $(VENV)/with-docs  ## build the documentation: docs/_build/html/index.html
 	$(PY) -m sphinx -W -n --keep-going -q -b html docs docs/_build/html
 
 lint: $(VENV)/with-lint $(VENV)/with-test  ## ruff, cython-lint and mypy
 	$(PY) -m ruff check .
-	$(VENV)/bin/cython-lint pyx
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cython-lint pyx
 	$(PY) -m mypy
 
 build: $(PY)  ## the source distribution and the wheel, in dist/

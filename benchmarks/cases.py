@@ -183,7 +183,9 @@ def interpolations() -> Iterator[Case]:
 
     group = "maps and pictures"
     yield from upsample(group, (1, 3, 256, 256), 2, both(Goal(0.65, 1.6), Goal(0.5, 2.3)))
-    yield from upsample(group, (1, 64, 56, 56), 2, both(Goal(0.5, 1.5), Goal(0.4, 2.5)), headline=True)
+    yield from upsample(
+        group, (1, 64, 56, 56), 2, both(Goal(0.5, 1.5), Goal(0.4, 2.5)), headline=True
+    )
     yield from upsample(
         group, (1, 3, 375, 500), (600, 800), both(Goal(0.55, 3.0), Goal(0.38, 1.8)),
         headline=True, picture=True,
@@ -222,10 +224,12 @@ def interpolations() -> Iterator[Case]:
     more = {"dtype": "uint8"}
     tags = ("uint8",)
     of_float = Goal(ratio=3.0, rate_of=("bilinear 3x540x960 2x", 0.5))
-    yield from upsample(group, (1, 3, 540, 960), 2, both(None, of_float), tags, headline=True, **more)
+    modes = both(None, of_float)
+    yield from upsample(group, (1, 3, 540, 960), 2, modes, tags, headline=True, **more)
     tags, more = ("uint8", "HWC"), {"dtype": "uint8", "layout": "NHWC"}
     of_float = Goal(ratio=3.0, rate_of=("bilinear 3x540x960 2x HWC", 0.5))
-    yield from upsample(group, (1, 3, 540, 960), 2, both(None, of_float), tags, picture=True, **more)
+    modes = both(None, of_float)
+    yield from upsample(group, (1, 3, 540, 960), 2, modes, tags, picture=True, **more)
     yield from upsample(group, (1, 3, 375, 500), (600, 800), both(), tags, picture=True, **more)
     yield from upsample(group, (16, 3, 224, 224), 1.5, both(), tags, **more)
 
@@ -236,7 +240,9 @@ def interpolations() -> Iterator[Case]:
     yield from upsample(group, (1, 3, 8, 8), 2, few)
 
     group = "pyramids"
-    for first, mode, headline in ((64, "bilinear", True), (64, "nearest", False), (128, "bilinear", False)):
+    for first, mode, headline in (
+        (64, "bilinear", True), (64, "nearest", False), (128, "bilinear", False)
+    ):
         sizes = [first >> k for k in range(4)]
         yield Pyramid(
             name=f"{mode} 4 scales of 256 to {first}x{first}", group=group, mode=mode,
@@ -273,7 +279,9 @@ def convolutions() -> Iterator[Case]:
     yield transposed((16, 512, 8, 8), 256, 4, 2, wide(1024), "DCGAN", headline=True, padding=1)
     yield transposed((16, 128, 16, 16), 64, 4, 2, note="DCGAN", padding=1)
     yield transposed((16, 64, 32, 32), 3, 4, 2, Goal(ratio=1.5), "DCGAN", headline=True, padding=1)
-    yield transposed((1, 256, 64, 64), 256, 3, 2, wide(4096), headline=True, padding=1, output_padding=1)
+    yield transposed(
+        (1, 256, 64, 64), 256, 3, 2, wide(4096), headline=True, padding=1, output_padding=1
+    )
     yield transposed((1, 64, 64, 64), 64, 3, 1, wide(4096), padding=2, dilation=2)
     yield transposed((1, 24, 160, 160), 24, 2, 2, Goal(ratio=1.5), "thin", headline=True)
     yield transposed((1, 24, 160, 160), 1, 2, 2, Goal(ratio=1.5), "thin")

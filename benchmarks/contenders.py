@@ -8,8 +8,8 @@ its result stays what its library returns.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from types import ModuleType
@@ -59,22 +59,21 @@ def library(peer: str) -> ModuleType:
         raise LeftOut(f"not installed ({error.name})") from None
 
 
-def set_threads(threads: int) -> None:
+def set_threads(threads: int, peers: Collection[str]) -> None:
     """Set the threads of every library that has such a switch; sessions get theirs when made."""
     up.set_num_threads(threads)
     for peer, switch in (("torch", "set_num_threads"), ("opencv", "setNumThreads")):
-        try:
-            getattr(library(peer), switch)(threads)
-        except LeftOut:
-            continue
+        if peer in peers:
+            with suppress(LeftOut):
+                getattr(library(peer), switch)(threads)
 
 
-def inference() -> AbstractContextManager[object]:
+def inference(peers: Collection[str]) -> AbstractContextManager[object]:
     """Return the context in which PyTorch records nothing for gradients."""
-    try:
-        return library("torch").inference_mode()
-    except LeftOut:
-        return nullcontext()
+    if "torch" in peers:
+        with suppress(LeftOut):
+            return library("torch").inference_mode()
+    return nullcontext()
 
 
 def first_axes(x: np.ndarray) -> np.ndarray:

@@ -16,13 +16,15 @@ HUGE_PAGE = 2 << 20
 CHAIN_ROUNDS = 100_000
 
 #: What the limits are called in a run's times.
-STREAM, PLAIN, FRESH, COPY, PEAK = (
-    "fill, streaming stores", "fill, plain stores", "fill, fresh memory", "np.copyto", "FMA peak"
+STREAM, PLAIN, SINGLE, FRESH, COPY, PEAK = (
+    "fill, streaming stores", "fill, plain stores", "fill, plain stores on one thread",
+    "fill, fresh memory", "np.copyto", "FMA peak",
 )
+NAMES = (STREAM, PLAIN, SINGLE, FRESH, COPY, PEAK)
 
 
 def aligned(nbytes: int) -> np.ndarray:
-    """Return warm float32 memory on a huge page's boundary: at least this many bytes, whole lines."""
+    """Return warm float32 memory, whole lines, from a huge page's boundary on."""
     whole = -(-max(nbytes, 1) // LINE) * LINE
     memory = np.zeros(whole + HUGE_PAGE, np.uint8)
     start = -memory.ctypes.data % HUGE_PAGE
@@ -39,14 +41,16 @@ def fill_fresh(nbytes: int, threads: int, fill: Callable[[np.ndarray, int], None
 
 
 def contenders(nbytes: int, threads: int) -> dict[str, Callable[[], object]]:
-    """Return the loops to time, and what each does a call: bytes, or operations."""
+    """Return the loops that write so many bytes, by name."""
     loops = runtime.kernel("limits")
     target, source = aligned(nbytes), aligned(nbytes)
     streaming = target.nbytes > runtime.LAST_LEVEL_CACHE
     fresh = loops.fill_stream if streaming else loops.fill_plain
+    alone = {SINGLE: partial(loops.fill_plain, target, 1)} if threads > 1 else {}
     return {
         STREAM: partial(loops.fill_stream, target, threads),
         PLAIN: partial(loops.fill_plain, target, threads),
+        **alone,
         FRESH: partial(fill_fresh, target.nbytes, threads, fresh),
         COPY: partial(np.copyto, target, source),
     }
@@ -58,6 +62,11 @@ def peak(threads: int, double_precision: bool) -> tuple[Callable[[], object], in
     return loop, loop()
 
 
-def fill_of(nbytes: int) -> str:
-    """Which fill a result of this size is held against."""
-    return STREAM if nbytes > runtime.LAST_LEVEL_CACHE else PLAIN
+def fills(nbytes: int, threads: int) -> list[str]:
+    """Return the fills whose best a result of this size is held against.
+
+    Waking a thread costs more than a small result does, hence the single one.
+    """
+    if nbytes > runtime.LAST_LEVEL_CACHE:
+        return [STREAM]
+    return [PLAIN, SINGLE] if threads > 1 else [PLAIN]

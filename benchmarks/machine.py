@@ -23,9 +23,8 @@ def cpu() -> str:
     """Return the processor's name; Linux keeps it in a file, elsewhere Python's word must do."""
     info = Path("/proc/cpuinfo")
     if info.exists():
-        fields = dict(
-            map(str.strip, line.split(":", 1)) for line in info.read_text().splitlines() if ":" in line
-        )
+        lines = [line for line in info.read_text().splitlines() if ":" in line]
+        fields = dict(map(str.strip, line.split(":", 1)) for line in lines)
         numbers = [fields.get(key, "?") for key in ("cpu family", "model")]
         return f"{fields.get('model name', 'unknown')} (family {numbers[0]}, model {numbers[1]})"
     return platform.processor() or platform.machine()

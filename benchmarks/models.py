@@ -15,13 +15,14 @@ OPSET, IR = 19, 9
 def finish(nodes: list, inputs: dict[str, np.ndarray], constants: dict[str, np.ndarray]) -> bytes:
     """Return the serialised model with these inputs, and the result "y"."""
     first = next(iter(inputs.values()))
+    unknown = [f"axis{k}" for k in range(first.ndim)]
     graph = helper.make_graph(
         nodes, "case",
         [
             helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(x.dtype), x.shape)
             for name, x in inputs.items()
         ],
-        [helper.make_tensor_value_info("y", helper.np_dtype_to_tensor_dtype(first.dtype), None)],
+        [helper.make_tensor_value_info("y", helper.np_dtype_to_tensor_dtype(first.dtype), unknown)],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
     model = helper.make_model(

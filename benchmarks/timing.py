@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gc
+import os
 import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import repeat
+from pathlib import Path
 
 # A burst is at least this long (seconds), so that the clock's own cost and grain do not count.
 BURST = 400e-6
@@ -32,6 +34,17 @@ class Timing:
     minimum: float
     median: float
     rounds: int
+
+
+def busy_elsewhere() -> float:
+    """Return the CPU seconds that others have used since boot, stolen ones too; 0 if unknown."""
+    stat = Path("/proc/stat")
+    if not stat.exists():
+        return 0.0
+    fields = [int(text) for text in stat.read_text().splitlines()[0].split()[1:9]]
+    user, nice, system, _, _, interrupts, soft, stolen = fields
+    ticks = user + nice + system + interrupts + soft + stolen
+    return ticks / os.sysconf("SC_CLK_TCK") - time.process_time()
 
 
 def settle() -> None:
@@ -60,17 +73,19 @@ def measure(
     threads: int,
     rng: random.Random,
     peers: set[str],
-) -> dict[str, Timing]:
-    """Return every contender's timing; all of them together take about this many seconds.
+) -> tuple[dict[str, Timing], float]:
+    """Time the contenders, all of them together for about this many seconds.
 
-    `peers` are those that may be dropped after a few rounds when they are far behind.
+    Return every contender's timing, and how many CPUs other processes kept busy meanwhile. `peers`
+    are those that may be dropped after a few rounds when they are far behind.
     """
     times: dict[str, list[float]] = {name: [] for name in contenders}
     calls: dict[str, int] = {}
     gc.collect()
     gc.disable()
     try:
-        end = time.perf_counter() + seconds
+        start, elsewhere = time.perf_counter(), busy_elsewhere()
+        end = start + seconds
         for name, call in contenders.items():
             call()
             once = min(burst(call, 1) for _ in range(2))
@@ -94,9 +109,11 @@ def measure(
                     settle()
             if time.perf_counter() > end and done + 1 >= LEAST_ROUNDS:
                 break
+        others = (busy_elsewhere() - elsewhere) / (time.perf_counter() - start)
     finally:
         gc.enable()
-    return {
+    timings = {
         name: Timing(min(values), sorted(values)[len(values) // 2], len(values))
         for name, values in times.items()
     }
+    return timings, max(0.0, others)

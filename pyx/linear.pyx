@@ -9,22 +9,27 @@ known here. A row of the result is made in two steps, tile by tile:
     blend    line[j] = sum over a, b of weight_d[a] weight_h[b] source[.., low_d + a, low_h + b, j]
     spread   result[x] = weight_w[0] line[low_w] + weight_w[1] line[low_w + 1]
 
-The line has the source's width, so that blending costs little, and is float32 (float64 for float64)
-whatever the dtype of the arrays: conversions happen at its two ends. Rows are written one after
-another from front to back, which is what memory likes best. A line ends with a copy of its last
-pixel, so that low + 1 is always there. Spreading goes by whole vectors, each a permutation of two
-windows of the line one pixel apart, where the plan found that the sources of every vector lie that
-close (any enlargement), else element by element.
+The line is float32 (float64 for float64) whatever the dtype of the arrays: conversions happen at its
+two ends. Rows are written one after another from front to back, which is what memory likes best.
+
+Where the sources of every vector of a row lie close together (any enlargement), the line is never
+stored: a window of it is blended in a register and spread by permutations, for two rows of the
+result at once where they lie between the same source rows. Loads that straddle recent stores wait
+for them, and behind stores past the cache they wait long; this way there is nothing to wait for.
+The same goes for pixels of many channels, which need no permutation, and for single elements. Only
+where the width stays as it is and elements are converted, the line is stored, tile by tile.
 
 uint8: the mean is rounded to the nearest integer, ties to even. float32 decides, except within
 BAND of a tie, where the mean is formed again in float64; weights whose products float32 holds
-exactly need no second look.
+exactly need no second look. Where these are short (factors 2, 4, 8, 1.6), 16 bits hold them, and
+the means are formed in integers.
 
 The caller has checked: indices in range, pixels and the source's rows without gaps, elements
 aligned, source and result disjoint. No allocation in a row loop, no Python object.
 
-Hot row functions, for who reads the machine code: blend_two, blend_four, spread_windows,
-spread_elements, spread_pixels.
+Hot row functions, for who reads the machine code: one_tap, two_taps, two_taps_twice, four_taps (by
+windows), sums_rows (uint8), pixels_two_taps, pixels_twice (many channels), elements_two_taps,
+blend_two, blend_four.
 """
 
 cimport cython
@@ -33,11 +38,12 @@ from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from cython.parallel cimport prange
 from libc.math cimport fabs, floor
 from libc.stdint cimport int64_t, uint8_t, uint16_t
-from libc.string cimport memcpy
+from libc.string cimport memcmp, memset
 
-from rows cimport PyArray_BYTES, PyArrayObject, Place, Roles, Rows, place_of, rows_of, step, strides_of, windows
+from rows cimport PyArray_BYTES, PyArrayObject, Place, Roles, Rows, place_of, rows_of, step, strides_of
 from vector cimport (
     UPSHAPE_INDEX_BYTES,
+    UPSHAPE_SUMS,
     UPSHAPE_VECTOR_BYTES,
     add_doubles,
     add_floats,
@@ -46,16 +52,21 @@ from vector cimport (
     load,
     mix_doubles,
     mix_floats,
+    mix_sums,
     narrow_byte,
     narrow_half,
     near_half,
+    pair_sums,
     permute,
     round_byte,
     splat_double,
     splat_float,
     store,
+    store_sums,
     stream,
     stream_end,
+    stream_store,
+    sums,
     widen_byte,
     widen_half,
     words,
@@ -75,13 +86,19 @@ ctypedef fused work_t:  # an element of the line: double for double, else float
 
 cdef enum Kind:
     COPY  # width unchanged
-    WINDOWS  # by whole vectors
+    WINDOWS  # by vectors that are permutations of windows of the source
+    SUMS  # the same for uint8 whose weights are short binary fractions, in 16 bits
+    CHANNELS  # by vectors of channels
     ELEMENTS  # element by element
-    PIXELS  # many channels, or gaps between the result's pixels: loops over channels
 
-# Elements of a tile, of line or result, whichever is more: both stay in the first cache.
+# Elements of a tile, of source or result, whichever is more: its tables and what is read and written
+# stay in the first cache while the rows of a block are made.
 cdef enum:
-    TILE = 2048
+    TILE = 768
+
+# Rows of a block, where a row has several tiles.
+cdef enum:
+    BLOCK = 16
 
 # Rows of fewer bytes are gathered before they are streamed, so that few lines are torn.
 cdef enum:
@@ -90,6 +107,10 @@ cdef enum:
 # Pixels of this many channels are interpolated one by one, whole vectors of channels at a time.
 cdef enum:
     MANY_CHANNELS = 16
+
+# Bytes gathered before they are streamed.
+cdef enum:
+    GATHERED = 8192
 
 # A bound on float32's error in a mean of uint8: 255 (values) x 2^-24 x 10 roundings is 1.5e-4.
 cdef float BAND = 2e-4
@@ -110,8 +131,14 @@ cdef struct Table:
     Py_ssize_t* tile  # for each tile: its first step, the first and the last + 1 pixel of the line
     int64_t* low
     double* t
-    int64_t* base
-    uint8_t* order
+    int64_t* base  # where the windows of lower and of upper pixels begin, in elements
+    int64_t* upper
+    uint8_t* order  # the permutation of lower, then that of upper pixels
+    bint apart  # upper windows are not the lower ones
+    Py_ssize_t even, odd  # from vector `even` to `odd` - 1 windows advance evenly,
+    Py_ssize_t advance  # by so many elements, and all else is alike
+    int bits, bits_w  # SUMS: of the weights of h and w together, and of w
+    uint8_t* weight  # SUMS: in pairs
     char* u  # weights of the lower and of the upper pixel, in the order of the vectors' lanes
     char* v
 
@@ -119,7 +146,7 @@ cdef struct Table:
 cdef struct Axis:
     const int64_t* low
     const double* t
-    Py_ssize_t last
+    Py_ssize_t count, last
 
 # What one row is blended from.
 cdef struct Taps:
@@ -146,6 +173,15 @@ cdef inline void narrow(pixel_t* p, words v) noexcept nogil:
         narrow_half(p, v)
     else:
         store(p, v)
+
+
+cdef inline void put(pixel_t* p, words v, bint past) noexcept nogil:
+    """Store a vector, past the cache if so wished and if elements are not narrowed."""
+    if pixel_t is float or pixel_t is double:
+        if past:
+            stream_store(p, v)
+            return
+    narrow(p, v)
 
 
 cdef inline work_t widened(const pixel_t* p, work_t like) noexcept nogil:
@@ -185,7 +221,7 @@ cdef inline words add(words a, words b, work_t like) noexcept nogil:
         return add_floats(a, b)
 
 
-# --- blend: from two or four source rows to a line ------------------------------------------------
+# --- blend one, two or four source rows into a stored line ---------------------------------------
 
 cdef void blend_one(work_t* line, const pixel_t* a, Py_ssize_t count) noexcept nogil:
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
@@ -240,61 +276,241 @@ cdef inline void blend(work_t* line, const Taps* taps, Py_ssize_t skip, Py_ssize
                    taps.weight, count)
 
 
-# --- spread: from a line to a row of the result ---------------------------------------------------
+# --- windows: blend and spread in registers -------------------------------------------------------
 
-# Each returns how many steps are in doubt (uint8 near a tie) and lists them.
+# Each writes the vectors `first` to `last` - 1 of a row, or of two; the last one of a row is moved
+# back, so that it ends with the row. Each returns how many vectors are in doubt (uint8 near a tie)
+# and lists them. What a vector is spread by is looked up, then kept as long as it stays the same.
 
-cdef Py_ssize_t spread_windows(pixel_t* to, const char* line, const Table* t, Py_ssize_t first,
-                               Py_ssize_t last, Py_ssize_t* doubt, work_t like) noexcept nogil:
-    """Steps are vectors. `line` is where the whole row's line would begin."""
-    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
-    cdef Py_ssize_t apart = t.channels * sizeof(work_t)
-    cdef Py_ssize_t total = t.width * t.channels
-    cdef bint look = pixel_t is uint8_t and not t.exact
-    cdef Py_ssize_t doubts = 0
-    cdef Py_ssize_t k, at
-    cdef const char* window
-    cdef words order, value
-    for k in range(first, last):
-        window = line + t.base[k]
-        order = load(t.order + k * UPSHAPE_VECTOR_BYTES)
-        value = mix(permute(load(window), order), permute(load(window + apart), order),
-                    load(t.u + k * UPSHAPE_VECTOR_BYTES), load(t.v + k * UPSHAPE_VECTOR_BYTES),
-                    like)
-        at = min(k * lanes, total - lanes) - first * lanes
-        narrow(to + at, value)
-        if pixel_t is uint8_t:
-            if look and near_half(value, BAND):
-                doubt[doubts] = k
-                doubts += 1
+cdef struct Spread:
+    Py_ssize_t base, upper, end
+    words low, high, u, v
+
+
+cdef inline void spread_by(Spread* by, const Table* t, Py_ssize_t k,
+                           Py_ssize_t last) noexcept nogil:
+    by.base = t.base[k]
+    by.upper = t.upper[k]
+    by.low = load(t.order + 2 * k * UPSHAPE_VECTOR_BYTES)
+    by.high = load(t.order + (2 * k + 1) * UPSHAPE_VECTOR_BYTES)
+    by.u = load(t.u + k * UPSHAPE_VECTOR_BYTES)
+    by.v = load(t.v + k * UPSHAPE_VECTOR_BYTES)
+    by.end = min(t.odd, last) if k >= t.even and k < t.odd else k + 1
+
+
+cdef inline words spread(words low, words high, const Spread* by, work_t like) noexcept nogil:
+    return mix(permute(low, by.low), permute(high, by.high), by.u, by.v, like)
+
+
+cdef inline Py_ssize_t doubts_of(pixel_t* to, words value, Py_ssize_t k, Py_ssize_t* doubt,
+                                 Py_ssize_t doubts, bint look,
+                                 bint past) noexcept nogil:
+    put(to, value, past)
+    if pixel_t is uint8_t:
+        if look and near_half(value, BAND):
+            doubt[doubts] = k
+            return doubts + 1
     return doubts
 
 
-cdef inline bint doubtful(work_t value) noexcept nogil:
-    return fabs(fabs(value - floor(value)) - 0.5) < BAND
+cdef Py_ssize_t one_tap(pixel_t* row, const Taps* taps, const Table* t, Py_ssize_t first,
+                        Py_ssize_t last, Py_ssize_t* doubt, bint past, work_t like) noexcept nogil:
+    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
+    cdef Py_ssize_t furthest = t.width * t.channels - (first + 1) * lanes
+    cdef bint look = pixel_t is uint8_t and not t.exact, apart = t.apart
+    cdef Py_ssize_t doubts = 0, k = first
+    cdef const pixel_t* a = <const pixel_t*>taps.row[0]
+    cdef pixel_t* to
+    cdef words low, high
+    cdef Spread by
+    while k < last:
+        spread_by(&by, t, k, last)
+        to = row + min((k - first) * lanes, furthest)
+        while True:
+            low = widen(a + by.base)
+            high = widen(a + by.upper) if apart else low
+            doubts = doubts_of(to, spread(low, high, &by, like), k, doubt, doubts, look, past)
+            k += 1
+            if k >= by.end:
+                break
+            to += lanes
+            by.base += t.advance
+            by.upper += t.advance
+    return doubts
 
 
-cdef Py_ssize_t spread_elements(pixel_t* to, const char* line, const Table* t, Py_ssize_t first,
-                                Py_ssize_t last, Py_ssize_t* doubt, work_t like) noexcept nogil:
-    """Steps are pixels of few channels."""
-    cdef Py_ssize_t channels = t.channels
-    cdef bint look = pixel_t is uint8_t and not t.exact
-    cdef Py_ssize_t doubts = 0
-    cdef Py_ssize_t x, c
-    cdef const work_t* low
-    cdef work_t value
-    cdef const work_t* u = <const work_t*>t.u
-    cdef const work_t* v = <const work_t*>t.v
-    cdef bint unsure
+cdef Py_ssize_t two_taps(pixel_t* row, const Taps* taps, const Table* t, Py_ssize_t first,
+                         Py_ssize_t last, Py_ssize_t* doubt, bint past, work_t like) noexcept nogil:
+    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t), advance = t.advance
+    cdef Py_ssize_t furthest = t.width * t.channels - (first + 1) * lanes
+    cdef bint look = pixel_t is uint8_t and not t.exact, apart = t.apart
+    cdef Py_ssize_t doubts = 0, k = first
+    cdef const pixel_t* a = <const pixel_t*>taps.row[0]
+    cdef const pixel_t* b = <const pixel_t*>taps.row[1]
+    cdef words p = splat(<work_t>taps.weight[0]), q = splat(<work_t>taps.weight[1])
+    cdef pixel_t* to
+    cdef words low, high
+    cdef Spread by
+    while k < last:
+        spread_by(&by, t, k, last)
+        to = row + min((k - first) * lanes, furthest)
+        while True:
+            low = mix(widen(a + by.base), widen(b + by.base), p, q, like)
+            high = low
+            if apart:
+                high = mix(widen(a + by.upper), widen(b + by.upper), p, q, like)
+            doubts = doubts_of(to, spread(low, high, &by, like), k, doubt, doubts, look, past)
+            k += 1
+            if k >= by.end:
+                break
+            to += lanes
+            by.base += advance
+            by.upper += advance
+    return doubts
+
+
+cdef Py_ssize_t two_taps_twice(pixel_t* row, pixel_t* next_row, const Taps* taps,
+                               const Taps* next_, const Table* t, Py_ssize_t first,
+                               Py_ssize_t last, Py_ssize_t* doubt, Py_ssize_t* next_doubt,
+                               Py_ssize_t* next_doubts, bint past, work_t like) noexcept nogil:
+    """Two rows of the result between the same two source rows."""
+    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t), advance = t.advance
+    cdef Py_ssize_t furthest = t.width * t.channels - (first + 1) * lanes
+    cdef bint look = pixel_t is uint8_t and not t.exact, apart = t.apart
+    cdef Py_ssize_t doubts = 0, others = 0, k = first, at
+    cdef const pixel_t* a = <const pixel_t*>taps.row[0]
+    cdef const pixel_t* b = <const pixel_t*>taps.row[1]
+    cdef words p = splat(<work_t>taps.weight[0]), q = splat(<work_t>taps.weight[1])
+    cdef words r = splat(<work_t>next_.weight[0]), s = splat(<work_t>next_.weight[1])
+    cdef words left, right, value, other
+    cdef Spread by
+    while k < last:
+        spread_by(&by, t, k, last)
+        at = min((k - first) * lanes, furthest)
+        while True:
+            left = widen(a + by.base)
+            right = widen(b + by.base)
+            value = mix(left, right, p, q, like)
+            other = mix(left, right, r, s, like)
+            if apart:
+                left = widen(a + by.upper)
+                right = widen(b + by.upper)
+                value = spread(value, mix(left, right, p, q, like), &by, like)
+                other = spread(other, mix(left, right, r, s, like), &by, like)
+            else:
+                value = spread(value, value, &by, like)
+                other = spread(other, other, &by, like)
+            doubts = doubts_of(row + at, value, k, doubt, doubts, look, past)
+            others = doubts_of(next_row + at, other, k, next_doubt, others, look, past)
+            k += 1
+            if k >= by.end:
+                break
+            at += lanes
+            by.base += advance
+            by.upper += advance
+    next_doubts[0] = others
+    return doubts
+
+
+cdef Py_ssize_t four_taps(pixel_t* row, const Taps* taps, const Table* t, Py_ssize_t first,
+                          Py_ssize_t last, Py_ssize_t* doubt, bint past, work_t like) noexcept nogil:
+    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t), advance = t.advance
+    cdef Py_ssize_t furthest = t.width * t.channels - (first + 1) * lanes
+    cdef bint look = pixel_t is uint8_t and not t.exact, apart = t.apart
+    cdef Py_ssize_t doubts = 0, k = first
+    cdef const pixel_t* a = <const pixel_t*>taps.row[0]
+    cdef const pixel_t* b = <const pixel_t*>taps.row[1]
+    cdef const pixel_t* c = <const pixel_t*>taps.row[2]
+    cdef const pixel_t* d = <const pixel_t*>taps.row[3]
+    cdef words p = splat(<work_t>taps.weight[0]), q = splat(<work_t>taps.weight[1])
+    cdef words r = splat(<work_t>taps.weight[2]), s = splat(<work_t>taps.weight[3])
+    cdef pixel_t* to
+    cdef words low, high
+    cdef Spread by
+    while k < last:
+        spread_by(&by, t, k, last)
+        to = row + min((k - first) * lanes, furthest)
+        while True:
+            low = add(mix(widen(a + by.base), widen(b + by.base), p, q, like),
+                      mix(widen(c + by.base), widen(d + by.base), r, s, like), like)
+            high = low
+            if apart:
+                high = add(mix(widen(a + by.upper), widen(b + by.upper), p, q, like),
+                           mix(widen(c + by.upper), widen(d + by.upper), r, s, like), like)
+            doubts = doubts_of(to, spread(low, high, &by, like), k, doubt, doubts, look, past)
+            k += 1
+            if k >= by.end:
+                break
+            to += lanes
+            by.base += advance
+            by.upper += advance
+    return doubts
+
+
+# --- uint8 in 16 bits -----------------------------------------------------------------------------
+
+cdef void sums_rows(uint8_t* row, uint8_t* next_row, const Taps* taps, const Taps* next_,
+                    const Table* t, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    """Write the vectors `first` to `last` - 1 of a row, and of the next if that is not NULL.
+
+    Both lie between the same two source rows; a row with one tap lies on it.
+    """
+    cdef Py_ssize_t furthest = t.width * t.channels - (first + 1) * UPSHAPE_SUMS
+    cdef const uint8_t* a = <const uint8_t*>taps.row[0]
+    cdef const uint8_t* b = <const uint8_t*>taps.row[taps.count - 1]
+    cdef double one = 1 << (t.bits - t.bits_w)
+    cdef int q = <int>(taps.weight[1] * one) if taps.count == 2 else 0
+    cdef int p = <int>one - q
+    cdef int s = <int>(next_.weight[1] * one) if next_row != NULL else 0
+    cdef int r = <int>one - s
+    cdef int bits = t.bits
+    cdef const int64_t* base = t.base
+    cdef const uint8_t* order
+    cdef const uint8_t* weight
+    cdef Py_ssize_t k, at
+    cdef sums above, below
+    for k in range(first, last):
+        at = min((k - first) * UPSHAPE_SUMS, furthest)
+        order = t.order + 2 * UPSHAPE_SUMS * k
+        weight = t.weight + 2 * UPSHAPE_SUMS * k
+        above = pair_sums(a + base[2 * k], a + base[2 * k + 1], order, weight)
+        below = pair_sums(b + base[2 * k], b + base[2 * k + 1], order, weight)
+        store_sums(row + at, mix_sums(above, below, p, q), bits)
+        if next_row != NULL:
+            store_sums(next_row + at, mix_sums(above, below, r, s), bits)
+
+
+# --- many channels: blend and spread in registers -------------------------------------------------
+
+cdef Py_ssize_t pixels_taps(pixel_t* to, const Taps* taps, const Table* t, Py_ssize_t first,
+                            Py_ssize_t last, Py_ssize_t* doubt, bint past, work_t like) noexcept nogil:
+    """Steps are pixels of many channels, `spacing` elements apart; one tap, or four."""
+    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
+    cdef Py_ssize_t channels = t.channels, count = (channels + lanes - 1) // lanes
+    cdef bint look = pixel_t is uint8_t and not t.exact, unsure
+    cdef Py_ssize_t doubts = 0, x, c, k, n, low, high
+    cdef words u, v, values, lower, upper, weight
+    cdef const pixel_t* row
     for x in range(first, last):
-        low = <const work_t*>line + t.low[x] * channels
+        low = t.low[x] * channels
+        high = low + (channels if t.low[x] < t.source_width - 1 else 0)
+        u = splat((<const work_t*>t.u)[x])
+        v = splat((<const work_t*>t.v)[x])
         unsure = False
-        for c in range(channels):
-            value = low[c] * u[x] + low[c + channels] * v[x]
-            to[c] = narrowed(value, <pixel_t>0)
+        for k in range(count):
+            c = min(k * lanes, channels - lanes)
+            row = <const pixel_t*>taps.row[0]
+            if taps.count == 1:
+                lower = widen(row + low + c)
+                upper = widen(row + high + c)
+            else:
+                lower = four(taps, low + c, <pixel_t>0, like)
+                upper = four(taps, high + c, <pixel_t>0, like)
+            values = mix(lower, upper, u, v, like)
+            put(to + c, values, past)
             if pixel_t is uint8_t:
-                unsure = unsure or (look and doubtful(value))
-        to += channels
+                unsure = unsure or (look and near_half(values, BAND))
+        to += t.spacing
         if pixel_t is uint8_t:
             if unsure:
                 doubt[doubts] = x
@@ -302,35 +518,115 @@ cdef Py_ssize_t spread_elements(pixel_t* to, const char* line, const Table* t, P
     return doubts
 
 
-cdef Py_ssize_t spread_pixels(pixel_t* to, const char* line, const Table* t, Py_ssize_t first,
-                              Py_ssize_t last, Py_ssize_t* doubt, work_t like) noexcept nogil:
-    """Steps are pixels of many channels, `spacing` elements apart."""
+cdef inline words four(const Taps* taps, Py_ssize_t at, pixel_t kind, work_t like) noexcept nogil:
+    return add(mix(widen(<const pixel_t*>taps.row[0] + at), widen(<const pixel_t*>taps.row[1] + at),
+                   splat(<work_t>taps.weight[0]), splat(<work_t>taps.weight[1]), like),
+               mix(widen(<const pixel_t*>taps.row[2] + at), widen(<const pixel_t*>taps.row[3] + at),
+                   splat(<work_t>taps.weight[2]), splat(<work_t>taps.weight[3]), like), like)
+
+
+cdef Py_ssize_t pixels_two_taps(pixel_t* to, const pixel_t* a, const pixel_t* b,
+                                const double* weight, const Table* t, Py_ssize_t first,
+                                Py_ssize_t last, Py_ssize_t* doubt, bint past, work_t like) noexcept nogil:
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
-    cdef Py_ssize_t channels = t.channels
-    cdef bint look = pixel_t is uint8_t and not t.exact
-    cdef Py_ssize_t doubts = 0
-    cdef Py_ssize_t x, c, k
-    cdef const work_t* low
-    cdef const work_t* high
-    cdef work_t u, v, value
-    cdef words us, vs, values
-    cdef bint unsure
+    cdef Py_ssize_t channels = t.channels, count = (channels + lanes - 1) // lanes
+    cdef bint look = pixel_t is uint8_t and not t.exact, unsure
+    cdef Py_ssize_t doubts = 0, x, c, k, low, high
+    cdef words p = splat(<work_t>weight[0]), q = splat(<work_t>weight[1])
+    cdef words u, v, values
     for x in range(first, last):
-        low = <const work_t*>line + t.low[x] * channels
-        high = low + channels
-        u = (<const work_t*>t.u)[x]
-        v = (<const work_t*>t.v)[x]
-        us = splat(u)
-        vs = splat(v)
+        low = t.low[x] * channels
+        high = low + (channels if t.low[x] < t.source_width - 1 else 0)
+        u = splat((<const work_t*>t.u)[x])
+        v = splat((<const work_t*>t.v)[x])
         unsure = False
-        for k in range(channels // lanes):
-            c = k * lanes
-            values = mix(load(low + c), load(high + c), us, vs, u)
-            narrow(to + c, values)
+        for k in range(count):
+            c = min(k * lanes, channels - lanes)
+            values = mix(mix(widen(a + low + c), widen(b + low + c), p, q, like),
+                         mix(widen(a + high + c), widen(b + high + c), p, q, like), u, v, like)
+            put(to + c, values, past)
             if pixel_t is uint8_t:
                 unsure = unsure or (look and near_half(values, BAND))
-        for c in range(channels - channels % lanes, channels):
-            value = low[c] * u + high[c] * v
+        to += t.spacing
+        if pixel_t is uint8_t:
+            if unsure:
+                doubt[doubts] = x
+                doubts += 1
+    return doubts
+
+
+cdef Py_ssize_t pixels_twice(pixel_t* to, pixel_t* next_to, const pixel_t* a, const pixel_t* b,
+                             const double* weight, const double* next_weight, const Table* t,
+                             Py_ssize_t first, Py_ssize_t last, Py_ssize_t* doubt,
+                             Py_ssize_t* next_doubt, Py_ssize_t* next_doubts,
+                             bint past, work_t like) noexcept nogil:
+    """Two rows of the result between the same two source rows."""
+    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
+    cdef Py_ssize_t channels = t.channels, count = (channels + lanes - 1) // lanes
+    cdef bint look = pixel_t is uint8_t and not t.exact, unsure, other
+    cdef Py_ssize_t doubts = 0, others = 0, x, c, k, low, high
+    cdef words p = splat(<work_t>weight[0]), q = splat(<work_t>weight[1])
+    cdef words r = splat(<work_t>next_weight[0]), s = splat(<work_t>next_weight[1])
+    cdef words u, v, values, a_low, a_high, b_low, b_high
+    for x in range(first, last):
+        low = t.low[x] * channels
+        high = low + (channels if t.low[x] < t.source_width - 1 else 0)
+        u = splat((<const work_t*>t.u)[x])
+        v = splat((<const work_t*>t.v)[x])
+        unsure = False
+        other = False
+        for k in range(count):
+            c = min(k * lanes, channels - lanes)
+            a_low = widen(a + low + c)
+            b_low = widen(b + low + c)
+            a_high = widen(a + high + c)
+            b_high = widen(b + high + c)
+            values = mix(mix(a_low, b_low, p, q, like), mix(a_high, b_high, p, q, like), u, v, like)
+            put(to + c, values, past)
+            if pixel_t is uint8_t:
+                unsure = unsure or (look and near_half(values, BAND))
+            values = mix(mix(a_low, b_low, r, s, like), mix(a_high, b_high, r, s, like), u, v, like)
+            put(next_to + c, values, past)
+            if pixel_t is uint8_t:
+                other = other or (look and near_half(values, BAND))
+        to += t.spacing
+        next_to += t.spacing
+        if pixel_t is uint8_t:
+            if unsure:
+                doubt[doubts] = x
+                doubts += 1
+            if other:
+                next_doubt[others] = x
+                others += 1
+    next_doubts[0] = others
+    return doubts
+
+
+# --- element by element ---------------------------------------------------------------------------
+
+cdef inline bint doubtful(work_t value) noexcept nogil:
+    return fabs(fabs(value - floor(value)) - 0.5) < BAND
+
+
+cdef Py_ssize_t elements_two_taps(pixel_t* to, const Taps* taps, const Table* t, Py_ssize_t first,
+                                  Py_ssize_t last, Py_ssize_t* doubt, work_t like) noexcept nogil:
+    """Steps are pixels, `spacing` elements apart."""
+    cdef Py_ssize_t channels = t.channels, end = t.source_width - 1
+    cdef bint look = pixel_t is uint8_t and not t.exact, unsure
+    cdef Py_ssize_t doubts = 0, x, c, low, high
+    cdef const pixel_t* a = <const pixel_t*>taps.row[0]
+    cdef const pixel_t* b = <const pixel_t*>taps.row[1]
+    cdef const int64_t* index = t.low
+    cdef const work_t* u = <const work_t*>t.u
+    cdef const work_t* v = <const work_t*>t.v
+    cdef work_t p = <work_t>taps.weight[0], q = <work_t>taps.weight[1], value
+    for x in range(first, last):
+        low = index[x] * channels
+        high = low + (channels if index[x] < end else 0)
+        unsure = False
+        for c in range(channels):
+            value = ((widened(a + low + c, like) * p + widened(b + low + c, like) * q) * u[x]
+                     + (widened(a + high + c, like) * p + widened(b + high + c, like) * q) * v[x])
             to[c] = narrowed(value, <pixel_t>0)
             if pixel_t is uint8_t:
                 unsure = unsure or (look and doubtful(value))
@@ -342,15 +638,49 @@ cdef Py_ssize_t spread_pixels(pixel_t* to, const char* line, const Table* t, Py_
     return doubts
 
 
-cdef Py_ssize_t spread_copy(pixel_t* to, const char* line, const Table* t, Py_ssize_t first,
-                            Py_ssize_t last, Py_ssize_t* doubt, work_t like) noexcept nogil:
-    """Steps are pixels."""
+cdef Py_ssize_t elements_taps(pixel_t* to, const Taps* taps, const Table* t, Py_ssize_t first,
+                              Py_ssize_t last, Py_ssize_t* doubt, work_t like) noexcept nogil:
+    """The same for one tap, or four."""
+    cdef Py_ssize_t channels = t.channels
+    cdef bint look = pixel_t is uint8_t and not t.exact, unsure
+    cdef Py_ssize_t doubts = 0, x, c, low, high
+    cdef int n
+    cdef const pixel_t* row
+    cdef work_t value, lower, upper, weight
+    for x in range(first, last):
+        low = t.low[x] * channels
+        high = low + (channels if t.low[x] < t.source_width - 1 else 0)
+        unsure = False
+        for c in range(channels):
+            lower = 0
+            upper = 0
+            for n in range(taps.count):
+                row = <const pixel_t*>taps.row[n]
+                weight = <work_t>taps.weight[n]
+                lower += widened(row + low + c, like) * weight
+                upper += widened(row + high + c, like) * weight
+            value = lower * (<const work_t*>t.u)[x] + upper * (<const work_t*>t.v)[x]
+            to[c] = narrowed(value, <pixel_t>0)
+            if pixel_t is uint8_t:
+                unsure = unsure or (look and doubtful(value))
+        to += t.spacing
+        if pixel_t is uint8_t:
+            if unsure:
+                doubt[doubts] = x
+                doubts += 1
+    return doubts
+
+
+# --- a width that stays: by way of a stored line, where elements are converted --------------------
+
+cdef Py_ssize_t spread_copy(pixel_t* to, const work_t* low, const Table* t, Py_ssize_t first,
+                            Py_ssize_t last, Py_ssize_t* doubt) noexcept nogil:
+    """Steps are pixels; the line begins with the first."""
     cdef Py_ssize_t channels = t.channels
     cdef bint look = pixel_t is uint8_t and not t.exact
     cdef Py_ssize_t doubts = 0
     cdef Py_ssize_t x, c
     cdef work_t value
-    cdef const work_t* low = <const work_t*>line + first * channels
     cdef bint unsure
     for x in range(first, last):
         unsure = False
@@ -409,49 +739,85 @@ cdef void settle(uint8_t* to, const Taps* taps, const Table* t, Py_ssize_t first
 
 # --- rows -----------------------------------------------------------------------------------------
 
-cdef inline void make_tile(pixel_t* to, const Taps* taps, const Table* t, Py_ssize_t tile,
-                           work_t* line, Py_ssize_t* doubt) noexcept nogil:
-    """Write one tile of a row to `to`."""
+cdef void stored_line(pixel_t* to, const Taps* taps, const Table* t, Py_ssize_t tile,
+                      work_t* line, Py_ssize_t* doubt) noexcept nogil:
+    """Write one tile of a row to `to`, by way of a line in memory."""
     cdef Py_ssize_t first = t.tile[3 * tile], last = t.tile[3 * tile + 3]
     cdef Py_ssize_t low = t.tile[3 * tile + 1], high = t.tile[3 * tile + 2]
     cdef Py_ssize_t channels = t.channels, count = (high - low) * channels
-    cdef Py_ssize_t doubts, c
-    cdef const char* origin
-    if t.kind == COPY and t.spacing == channels:
+    cdef Py_ssize_t doubts
+    if t.spacing == channels:
         if (pixel_t is float and work_t is float) or (pixel_t is double and work_t is double):
             blend(<work_t*>to, taps, low * channels, count, <pixel_t>0)
             return
     blend(line, taps, low * channels, count, <pixel_t>0)
-    if high == t.source_width:
-        for c in range(channels):
-            line[count + c] = line[count - channels + c]
-    origin = <const char*>(line - low * channels)
-    if t.kind == WINDOWS:
-        doubts = spread_windows(to, origin, t, first, last, doubt, <work_t>0)
-    elif t.kind == ELEMENTS:
-        doubts = spread_elements(to, origin, t, first, last, doubt, <work_t>0)
-    elif t.kind == PIXELS:
-        doubts = spread_pixels(to, origin, t, first, last, doubt, <work_t>0)
-    else:
-        doubts = spread_copy(to, origin, t, first, last, doubt, <work_t>0)
+    doubts = spread_copy(to, line, t, first, last, doubt)
     if pixel_t is uint8_t:
         if doubts > 0:
             settle(to, taps, t, first, doubt, doubts)
 
 
+cdef void make_tile(pixel_t* to, pixel_t* next_to, const Taps* taps, const Taps* next_,
+                    const Table* t, Py_ssize_t tile, work_t* line, Py_ssize_t* doubt,
+                    bint past) noexcept nogil:
+    """Write one tile of a row to `to`; of the next row to `next_to`, if that is not NULL."""
+    cdef Py_ssize_t first = t.tile[3 * tile], last = t.tile[3 * tile + 3]
+    cdef Py_ssize_t* next_doubt = doubt + (last - first)
+    cdef Py_ssize_t doubts = 0, others = 0
+    if t.kind == WINDOWS:
+        if next_to != NULL:
+            doubts = two_taps_twice(to, next_to, taps, next_, t, first, last, doubt, next_doubt,
+                                    &others, past, <work_t>0)
+        elif taps.count == 1:
+            doubts = one_tap(to, taps, t, first, last, doubt, past, <work_t>0)
+        elif taps.count == 2:
+            doubts = two_taps(to, taps, t, first, last, doubt, past, <work_t>0)
+        else:
+            doubts = four_taps(to, taps, t, first, last, doubt, past, <work_t>0)
+    elif t.kind == SUMS:
+        sums_rows(<uint8_t*>to, <uint8_t*>next_to, taps, next_, t, first, last)
+    elif t.kind == CHANNELS:
+        if next_to != NULL:
+            doubts = pixels_twice(
+                to, next_to, <const pixel_t*>taps.row[0], <const pixel_t*>taps.row[1], taps.weight,
+                next_.weight, t, first, last, doubt, next_doubt, &others, past, <work_t>0)
+        elif taps.count == 2:
+            doubts = pixels_two_taps(
+                to, <const pixel_t*>taps.row[0], <const pixel_t*>taps.row[1], taps.weight, t, first,
+                last, doubt, past, <work_t>0)
+        else:
+            doubts = pixels_taps(to, taps, t, first, last, doubt, past, <work_t>0)
+    elif t.kind == ELEMENTS:
+        if taps.count == 2:
+            doubts = elements_two_taps(to, taps, t, first, last, doubt, <work_t>0)
+            if next_to != NULL:
+                others = elements_two_taps(next_to, next_, t, first, last, next_doubt, <work_t>0)
+        else:
+            doubts = elements_taps(to, taps, t, first, last, doubt, <work_t>0)
+    else:
+        stored_line(to, taps, t, tile, line, doubt)
+        if next_to != NULL:
+            stored_line(next_to, next_, t, tile, line, doubt)
+    if pixel_t is uint8_t:
+        if doubts > 0:
+            settle(to, taps, t, first, doubt, doubts)
+        if others > 0:
+            settle(next_to, next_, t, first, next_doubt, others)
+
+
 cdef inline int taps_of(Taps* taps, const char* plane, const Axis* d, const Axis* h,
-                        const Rows* rows, const Place* at) noexcept nogil:
+                        const Rows* rows, Py_ssize_t at_d, Py_ssize_t at_h) noexcept nogil:
     """Note the source rows that a row is blended from, and their weights."""
     cdef const char* low
     cdef Py_ssize_t apart_d = 0, apart_h = 0
     cdef double t_d = 0.0, t_h = 0.0
-    low = plane + d.low[at.d] * rows.src_d + h.low[at.h] * rows.src_h
+    low = plane + d.low[at_d] * rows.src_d + h.low[at_h] * rows.src_h
     if d.t != NULL:
-        t_d = d.t[at.d]
-        apart_d = rows.src_d if d.low[at.d] < d.last else 0
+        t_d = d.t[at_d]
+        apart_d = rows.src_d if d.low[at_d] < d.last else 0
     if h.t != NULL:
-        t_h = h.t[at.h]
-        apart_h = rows.src_h if h.low[at.h] < h.last else 0
+        t_h = h.t[at_h]
+        apart_h = rows.src_h if h.low[at_h] < h.last else 0
     taps.count = 1
     taps.row[0] = low
     taps.weight[0] = 1.0
@@ -477,46 +843,85 @@ cdef inline int taps_of(Taps* taps, const char* plane, const Axis* d, const Axis
     return 0
 
 
-cdef void run_rows(const Table* t, const Rows* rows, const Axis* d, const Axis* h, pixel_t* to,
-                   const char* source, Py_ssize_t first, Py_ssize_t last, char* scratch,
-                   char* stage, work_t like) noexcept nogil:
-    """Compute the rows `first` to `last` - 1; with a stage, past the cache."""
+cdef void run_tile(const Table* t, const Rows* rows, const Axis* d, const Axis* h, pixel_t* to,
+                   const char* source, Py_ssize_t first, Py_ssize_t last, Py_ssize_t tile,
+                   work_t* line, char* stage) noexcept nogil:
+    """Compute one tile of the rows `first` to `last` - 1; with a stage, past the cache."""
     cdef Place at = place_of(rows, first)
-    cdef Py_ssize_t element = sizeof(pixel_t)
-    cdef Py_ssize_t bytes = t.width * t.channels * element
-    cdef Py_ssize_t per_step = t.lanes if t.kind == WINDOWS else t.spacing
-    cdef work_t* line = <work_t*>scratch
+    cdef Py_ssize_t per_step = t.lanes if t.kind == WINDOWS or t.kind == SUMS else t.spacing
+    cdef Py_ssize_t start = t.tile[3 * tile] * per_step * <Py_ssize_t>sizeof(pixel_t)
+    cdef Py_ssize_t whole = t.width * t.spacing * <Py_ssize_t>sizeof(pixel_t)
+    cdef Py_ssize_t bytes = min(t.tile[3 * tile + 3] * per_step * <Py_ssize_t>sizeof(pixel_t),
+                                whole) - start
     cdef Py_ssize_t* doubt = <Py_ssize_t*>(line + t.room)
-    cdef Py_ssize_t used = 0, r, tile, start, end
+    cdef Py_ssize_t used = 0, room
+    cdef bint narrow = bytes < NARROW, pair
+    # Whole lines, straight from the registers: the stores drain while the next are computed.
+    cdef bint direct = bytes % 64 == 0 and (t.kind == WINDOWS or t.kind == CHANNELS)
     cdef char* row
+    cdef char* next_row
     cdef char* block = NULL
-    cdef Taps taps
-    for r in range(first, last):
+    cdef Taps taps, next_
+    while first < last:
         row = (<char*>to + at.n * rows.dst_n + at.m * rows.dst_m + at.d * rows.dst_d
-               + at.h * rows.dst_h)
-        taps_of(&taps, source + at.n * rows.src_n + at.m * rows.src_m, d, h, rows, &at)
+               + at.h * rows.dst_h + start)
+        taps_of(&taps, source + at.n * rows.src_n + at.m * rows.src_m, d, h, rows, at.d, at.h)
+        pair = (taps.count == 2 and first + 1 < last and at.h + 1 < rows.height and h.t != NULL
+                and h.low[at.h + 1] == h.low[at.h])
+        if pair:
+            taps_of(&next_, source + at.n * rows.src_n + at.m * rows.src_m, d, h, rows, at.d,
+                    at.h + 1)
+        next_row = NULL
         if stage == NULL:
-            for tile in range(t.tiles):
-                make_tile(<pixel_t*>row + t.tile[3 * tile] * per_step, &taps, t, tile, line, doubt)
-        elif bytes >= NARROW:
-            for tile in range(t.tiles):
-                start = t.tile[3 * tile] * per_step * element
-                end = min(t.tile[3 * tile + 3] * per_step * element, bytes)
-                make_tile(<pixel_t*>stage, &taps, t, tile, line, doubt)
-                stream(row + start, stage, end - start)
-        else:
-            if used > 0 and (row != block + used or used + bytes > 4 * NARROW):
+            if pair:
+                next_row = row + rows.dst_h
+            make_tile(<pixel_t*>row, <pixel_t*>next_row, &taps, &next_, t, tile, line, doubt,
+                      False)
+        elif (pixel_t is float or pixel_t is double) and direct and (
+                <size_t>row | <size_t>(rows.dst_h if pair else 0)) % 64 == 0:
+            if pair:
+                next_row = row + rows.dst_h
+            make_tile(<pixel_t*>row, <pixel_t*>next_row, &taps, &next_, t, tile, line, doubt, True)
+        elif narrow and not (pair and rows.dst_h != bytes):
+            room = bytes * (2 if pair else 1)
+            if used > 0 and (row != block + used or used + room > GATHERED):
                 stream(block, stage, used)
                 used = 0
             if used == 0:
                 block = row
-            for tile in range(t.tiles):
-                make_tile(<pixel_t*>(stage + used) + t.tile[3 * tile] * per_step, &taps, t, tile,
-                          line, doubt)
-            used += bytes
-        step(rows, &at, 1)
+            if pair:
+                next_row = stage + used + bytes
+            make_tile(<pixel_t*>(stage + used), <pixel_t*>next_row, &taps, &next_, t, tile, line,
+                      doubt, False)
+            used += room
+        else:
+            if used > 0:
+                stream(block, stage, used)
+                used = 0
+            if pair:
+                next_row = stage + (bytes + 63) // 64 * 64
+            make_tile(<pixel_t*>stage, <pixel_t*>next_row, &taps, &next_, t, tile, line, doubt,
+                      False)
+            stream(row, stage, bytes)
+            if pair:
+                stream(row + rows.dst_h, next_row, bytes)
+        step(rows, &at, 2 if pair else 1)
+        first += 2 if pair else 1
     if used > 0:
         stream(block, stage, used)
+
+
+cdef void run_rows(const Table* t, const Rows* rows, const Axis* d, const Axis* h, pixel_t* to,
+                   const char* source, Py_ssize_t first, Py_ssize_t last, char* scratch,
+                   char* stage, work_t like) noexcept nogil:
+    """Compute the rows `first` to `last` - 1, block by block, and a block tile by tile."""
+    cdef Py_ssize_t block = last - first if t.tiles == 1 else BLOCK
+    cdef Py_ssize_t tile, end
+    while first < last:
+        end = min(first + block, last)
+        for tile in range(t.tiles):
+            run_tile(t, rows, d, h, to, source, first, end, tile, <work_t*>scratch, stage)
+        first = end
     if stage != NULL:
         stream_end()
 
@@ -533,6 +938,18 @@ cdef inline void run_share(int element, const Table* t, const Rows* rows, const 
         run_rows(t, rows, d, h, <uint8_t*>to, source, first, last, scratch, stage, <float>0)
     else:
         run_rows(t, rows, d, h, <uint16_t*>to, source, first, last, scratch, stage, <float>0)
+
+
+cdef int bits_of(const double* t, Py_ssize_t count) noexcept nogil:
+    """Return how many binary digits the distances have, 9 if more than 8."""
+    cdef int bits = 0
+    cdef Py_ssize_t j = 0
+    while j < count and bits < 9:
+        if t[j] * (1 << bits) == floor(t[j] * (1 << bits)):
+            j += 1
+        else:
+            bits += 1
+    return bits
 
 
 @cython.final
@@ -581,19 +998,22 @@ cdef class Plan:
             t.kind = COPY
         else:
             t.kind = ELEMENTS
-            if spacing != channels or channels >= MANY_CHANNELS:
-                t.kind = PIXELS
-            elif not plain and total >= t.lanes:
+            if plain:
+                pass
+            elif channels >= t.lanes and (spacing != channels or channels >= MANY_CHANNELS):
+                t.kind = CHANNELS
+            elif spacing == channels and self.find_sums():
+                t.kind = SUMS
+                t.lanes = UPSHAPE_SUMS
                 steps = (total + t.lanes - 1) // t.lanes
-                t.base = <int64_t*>self.allocate(steps * sizeof(int64_t))
-                t.order = <uint8_t*>self.allocate(steps * UPSHAPE_VECTOR_BYTES)
-                # The line goes on past its end by a pixel and a vector.
-                if windows(t.low, t.width, channels, work, UPSHAPE_VECTOR_BYTES,
-                           t.source_width * channels * work + UPSHAPE_VECTOR_BYTES,
-                           UPSHAPE_INDEX_BYTES, t.base, t.order):
-                    t.kind = WINDOWS
-                else:
-                    steps = t.width
+            elif spacing == channels and self.find_windows((total + t.lanes - 1) // t.lanes):
+                t.kind = WINDOWS
+                steps = (total + t.lanes - 1) // t.lanes
+            elif channels >= t.lanes:
+                t.kind = CHANNELS
+            if t.kind == SUMS:
+                self.cut_tiles(steps)
+                return
             t.u = <char*>self.allocate(max(steps * t.lanes, t.width) * work)
             t.v = <char*>self.allocate(max(steps * t.lanes, t.width) * work)
             if t.kind == WINDOWS:
@@ -601,16 +1021,141 @@ cdef class Plan:
                     e = min(k * t.lanes, total - t.lanes)
                     for lane in range(t.lanes):
                         self.set_weight(k * t.lanes + lane, t.t[(e + lane) // channels])
+                self.find_even(steps)
             else:
                 for x in range(t.width):
                     self.set_weight(x, t.t[x])
         self.cut_tiles(steps)
+
+    cdef bint find_sums(self) except -1:
+        """Fill base, order and weight for sums in 16 bits; return whether that can be done."""
+        cdef Table* t = &self.table
+        cdef Py_ssize_t channels = t.channels, total = t.width * channels
+        cdef Py_ssize_t source = t.source_width * channels
+        cdef Py_ssize_t steps = (total + UPSHAPE_SUMS - 1) // UPSHAPE_SUMS
+        cdef Py_ssize_t k, half, j, e, x, c, low, high, least, most, at
+        cdef int bits_h, v
+        if self.element != 1 or self.d.t != NULL or total < UPSHAPE_SUMS or source < 16:
+            return False
+        t.bits_w = bits_of(t.t, t.width)
+        bits_h = 0 if self.h.t == NULL else bits_of(self.h.t, self.h.count)
+        t.bits = t.bits_w + bits_h
+        # A weight of w is an int8, a sum a uint16 with room for rounding; and a shift shifts.
+        if t.bits_w > 6 or t.bits > 8 or t.bits == 0:
+            return False
+        t.base = <int64_t*>self.allocate(2 * steps * sizeof(int64_t))
+        t.order = <uint8_t*>self.allocate(2 * UPSHAPE_SUMS * steps)
+        t.weight = <uint8_t*>self.allocate(2 * UPSHAPE_SUMS * steps)
+        for k in range(steps):
+            for half in range(2):
+                at = min(k * UPSHAPE_SUMS, total - UPSHAPE_SUMS) + 8 * half
+                least = source
+                most = 0
+                for j in range(8 if half * 8 < UPSHAPE_SUMS else 0):
+                    x = (at + j) // channels
+                    low = t.low[x] * channels + (at + j) % channels
+                    least = min(least, low)
+                    most = max(most, low + (channels if t.low[x] < t.source_width - 1 else 0))
+                least = min(least, source - 16)
+                t.base[2 * k + half] = least
+                if most - least > 15:
+                    PyMem_RawFree(t.base)
+                    PyMem_RawFree(t.order)
+                    PyMem_RawFree(t.weight)
+                    t.base = NULL
+                    t.order = NULL
+                    t.weight = NULL
+                    return False
+                for j in range(8 if half * 8 < UPSHAPE_SUMS else 0):
+                    x = (at + j) // channels
+                    low = t.low[x] * channels + (at + j) % channels
+                    high = low + (channels if t.low[x] < t.source_width - 1 else 0)
+                    e = 2 * UPSHAPE_SUMS * k + 16 * half + 2 * j
+                    v = <int>(t.t[x] * (1 << t.bits_w))
+                    t.order[e] = <uint8_t>(low - least)
+                    t.order[e + 1] = <uint8_t>(high - least)
+                    t.weight[e] = <uint8_t>((1 << t.bits_w) - v)
+                    t.weight[e + 1] = <uint8_t>v
+        return True
+
+    cdef bint find_windows(self, Py_ssize_t steps) except -1:
+        """Fill base, upper and order; return whether every vector's sources fit into windows."""
+        cdef Table* t = &self.table
+        cdef Py_ssize_t lanes = t.lanes, channels = t.channels
+        cdef Py_ssize_t total = t.width * channels, source = t.source_width * channels
+        cdef Py_ssize_t unit = UPSHAPE_VECTOR_BYTES // lanes // UPSHAPE_INDEX_BYTES
+        cdef Py_ssize_t k, lane, first, at, step, base, x, j, half
+        cdef Py_ssize_t[2] least, most
+        cdef uint8_t* order
+        if total < lanes or source < lanes:
+            return False
+        t.base = <int64_t*>self.allocate(steps * sizeof(int64_t))
+        t.upper = <int64_t*>self.allocate(steps * sizeof(int64_t))
+        t.order = <uint8_t*>self.allocate(2 * steps * UPSHAPE_VECTOR_BYTES)
+        memset(t.order, 0, 2 * steps * UPSHAPE_VECTOR_BYTES)
+        # First whether one window holds both neighbours of every vector, then whether two do.
+        for half in range(2):
+            t.apart = half == 1
+            for k in range(steps):
+                first = min(k * lanes, total - lanes)
+                for step in range(2):
+                    least[step] = source
+                    most[step] = 0
+                    for lane in range(lanes):
+                        x = (first + lane) // channels
+                        j = min(t.low[x] + step, t.source_width - 1) * channels
+                        j += first + lane - x * channels
+                        least[step] = min(least[step], j)
+                        most[step] = max(most[step], j)
+                if not t.apart:
+                    least[0] = least[1] = min(least[0], least[1])
+                    most[0] = most[1] = max(most[0], most[1])
+                if most[0] - least[0] >= lanes or most[1] - least[1] >= lanes:
+                    break
+                t.base[k] = min(least[0], source - lanes)
+                t.upper[k] = min(least[1], source - lanes)
+                for step in range(2):
+                    base = t.upper[k] if step else t.base[k]
+                    order = t.order + (2 * k + step) * UPSHAPE_VECTOR_BYTES
+                    for lane in range(lanes):
+                        x = (first + lane) // channels
+                        j = min(t.low[x] + step, t.source_width - 1) * channels
+                        j += first + lane - x * channels - base
+                        for at in range(unit):
+                            order[(lane * unit + at) * UPSHAPE_INDEX_BYTES] = (
+                                <uint8_t>(j * unit + at))
+            else:
+                return True
+        return False
+
+    cdef int find_even(self, Py_ssize_t steps) except -1:
+        """Find the longest stretch of vectors that differ in where their windows begin alone."""
+        cdef Table* t = &self.table
+        cdef Py_ssize_t bytes = UPSHAPE_VECTOR_BYTES
+        cdef Py_ssize_t whole = t.width * t.channels // t.lanes  # the last one may be moved back
+        cdef Py_ssize_t k, begin = 0
+        t.even = t.odd = t.advance = 0
+        for k in range(1, whole + 1):
+            if (k < whole and t.base[k] - t.base[k - 1] == t.upper[k] - t.upper[k - 1]
+                    and (k == begin + 1
+                         or t.base[k] - t.base[k - 1] == t.base[begin + 1] - t.base[begin])
+                    and memcmp(t.order + 2 * k * bytes, t.order + 2 * begin * bytes, 2 * bytes) == 0
+                    and memcmp(t.u + k * bytes, t.u + begin * bytes, bytes) == 0
+                    and memcmp(t.v + k * bytes, t.v + begin * bytes, bytes) == 0):
+                continue
+            if k - begin > max(1, t.odd - t.even):
+                t.even = begin
+                t.odd = k
+                t.advance = t.base[begin + 1] - t.base[begin]
+            begin = k
+        return 0
 
     cdef int set_axis(self, Axis* axis, tuple given) except -1:
         cdef int64_t[::1] low = given[0]
         cdef double[::1] distance = given[1]
         axis.low = &low[0]
         axis.t = NULL if distance is None else &distance[0]
+        axis.count = low.shape[0]
         axis.last = given[2] - 1
         return 0
 
@@ -631,7 +1176,7 @@ cdef class Plan:
     cdef int cut_tiles(self, Py_ssize_t steps) except -1:
         """Cut a row into tiles, and find what each needs of the line."""
         cdef Table* t = &self.table
-        cdef Py_ssize_t per_step = t.lanes if t.kind == WINDOWS else t.channels
+        cdef Py_ssize_t per_step = t.lanes if t.kind == WINDOWS or t.kind == SUMS else t.channels
         cdef Py_ssize_t total = t.width * t.channels
         cdef Py_ssize_t each, first, last, start, end, low, high, j
         each = TILE * min(t.width, t.source_width) // t.source_width // per_step
@@ -653,19 +1198,23 @@ cdef class Plan:
             t.tile[3 * j] = first
             t.tile[3 * j + 1] = low
             t.tile[3 * j + 2] = high
-            t.room = max(t.room, (high - low) * t.channels)
+            if t.kind == COPY:
+                t.room = max(t.room, (high - low) * t.channels)
         t.tile[3 * t.tiles] = steps
         t.room += t.channels + 2 * t.lanes
         t.room += t.room % 2  # what follows it holds Py_ssize_t
-        self.scratch = t.room * (8 if self.element == 8 else 4) + (each + 1) * sizeof(Py_ssize_t)
+        self.scratch = t.room * (8 if self.element == 8 else 4)
+        self.scratch += 2 * (each + 1) * sizeof(Py_ssize_t)
         self.scratch = (self.scratch + 63) // 64 * 64
-        self.stage = max((each + 1) * per_step * self.element, 4 * NARROW) + UPSHAPE_VECTOR_BYTES
+        self.stage = max(2 * (each + 1) * per_step * self.element, GATHERED) + 128
         self.stage = (self.stage + 63) // 64 * 64
         return 0
 
     def __dealloc__(self):
         PyMem_RawFree(self.table.base)
+        PyMem_RawFree(self.table.upper)
         PyMem_RawFree(self.table.order)
+        PyMem_RawFree(self.table.weight)
         PyMem_RawFree(self.table.u)
         PyMem_RawFree(self.table.v)
         PyMem_RawFree(self.table.tile)
@@ -673,7 +1222,7 @@ cdef class Plan:
     @property
     def kind(self):
         """How rows are spread."""
-        return ["copy", "windows", "elements", "pixels"][<int>self.table.kind]
+        return ["copy", "windows", "sums", "channels", "elements"][<int>self.table.kind]
 
     def run(self, cnp.ndarray source not None, cnp.ndarray result not None, int threads):
         """Fill `result` from `source`, on so many threads.
@@ -686,14 +1235,16 @@ cdef class Plan:
         cdef char* to = PyArray_BYTES(<PyArrayObject*>result)
         cdef Py_ssize_t room = self.scratch + (self.stage if self.streaming else 0)
         cdef char* memory
+        cdef char* start
         cdef int t
         if (<size_t>from_ | <size_t>to | strides_of(&rows)) % <size_t>self.element != 0:
             return False
         if total < threads:
             threads = <int>total
         threads = max(threads, 1)
-        memory = <char*>PyMem_RawMalloc(room * threads)
-        if memory == NULL:
+        start = <char*>PyMem_RawMalloc(room * threads + 64)
+        memory = start + (-<size_t>start) % 64
+        if start == NULL:
             raise MemoryError(f"no memory for a line of {self.table.room} elements a thread")
         with nogil:
             if threads <= 1:
@@ -705,5 +1256,5 @@ cdef class Plan:
                               total * t // threads, total * (t + 1) // threads,
                               memory + t * room,
                               memory + t * room + self.scratch if self.streaming else NULL)
-        PyMem_RawFree(memory)
+        PyMem_RawFree(start)
         return True

@@ -225,7 +225,8 @@ cpdef cnp.ndarray empty(tuple shape, cnp.dtype dtype):
         raise MemoryError(f"no memory holds a result of shape {shape} and dtype {dtype}")
     Py_INCREF(dtype)  # NewFromDescr steals one
     if nothing or bytes < RECYCLED_FROM:
-        return PyArray_NewFromDescr(<PyTypeObject*>cnp.ndarray, dtype, rank, dims, NULL, NULL, 0, NULL)
+        return PyArray_NewFromDescr(<PyTypeObject*>cnp.ndarray, dtype, rank, dims, NULL, NULL, 0,
+                                    NULL)
     block = Block.__new__(Block)
     block.bytes = size_class(bytes)
     block.start = take(block.bytes)

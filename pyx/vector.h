@@ -86,17 +86,31 @@ UPSHAPE_INLINE upshape_words upshape_permute(upshape_words window, upshape_words
 
 /* --- arithmetic -------------------------------------------------------------------------------- */
 
+/* A product that is rounded before it is added to. Of the two products of a u + b v the compiler may
+ * join either with the sum; it must be the same one in every function, since which function makes a
+ * row depends on the number of threads, and its bits must not. */
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_assoc_barrier)
+#define UPSHAPE_ROUNDED(product) __builtin_assoc_barrier(product)
+#elif __has_builtin(__arithmetic_fence)
+#define UPSHAPE_ROUNDED(product) __arithmetic_fence(product)
+#endif
+#endif
+#ifndef UPSHAPE_ROUNDED
+#define UPSHAPE_ROUNDED(product) (product)
+#endif
+
 UPSHAPE_INLINE upshape_words upshape_mix_floats(
     upshape_words a, upshape_words b, upshape_words u, upshape_words v)
 {
-    return (upshape_words)((upshape_floats)a * (upshape_floats)u
+    return (upshape_words)(UPSHAPE_ROUNDED((upshape_floats)a * (upshape_floats)u)
                            + (upshape_floats)b * (upshape_floats)v);
 }
 
 UPSHAPE_INLINE upshape_words upshape_mix_doubles(
     upshape_words a, upshape_words b, upshape_words u, upshape_words v)
 {
-    return (upshape_words)((upshape_doubles)a * (upshape_doubles)u
+    return (upshape_words)(UPSHAPE_ROUNDED((upshape_doubles)a * (upshape_doubles)u)
                            + (upshape_doubles)b * (upshape_doubles)v);
 }
 
@@ -259,6 +273,66 @@ UPSHAPE_INLINE int upshape_near_half(upshape_words v, float band)
 #endif
 }
 
+/* --- sums of uint8 in 16 bits ------------------------------------------------------------------ */
+
+/* On x86 this is one instruction for lanes of 16 bytes; two lanes are as wide as it gets here. */
+#if V >= 32
+#define UPSHAPE_SUMS 16
+#else
+#define UPSHAPE_SUMS 8
+#endif
+
+typedef uint16_t upshape_sums __attribute__((vector_size(2 * UPSHAPE_SUMS)));
+
+/* Sum j is weight[2j] * byte order[2j] + weight[2j + 1] * byte order[2j + 1], the first eight of the
+ * 16 bytes at p, the others of the 16 bytes at q. Weights are at most 64. */
+UPSHAPE_INLINE upshape_sums upshape_pair_sums(
+    const uint8_t* p, const uint8_t* q, const uint8_t* order, const uint8_t* weight)
+{
+#if UPSHAPE_SUMS == 16 && defined(__AVX2__)
+    __m256i window = _mm256_inserti128_si256(
+        _mm256_castsi128_si256(_mm_loadu_si128((const __m128i*)p)),
+        _mm_loadu_si128((const __m128i*)q), 1);
+    __m256i pairs = _mm256_shuffle_epi8(window, _mm256_loadu_si256((const __m256i*)order));
+    return (upshape_sums)_mm256_maddubs_epi16(
+        pairs, _mm256_loadu_si256((const __m256i*)weight));
+#elif UPSHAPE_SUMS == 8 && defined(__SSSE3__)
+    __m128i pairs = _mm_shuffle_epi8(
+        _mm_loadu_si128((const __m128i*)p), _mm_loadu_si128((const __m128i*)order));
+    (void)q;
+    return (upshape_sums)_mm_maddubs_epi16(pairs, _mm_loadu_si128((const __m128i*)weight));
+#else
+    upshape_sums r;
+    for (int j = 0; j < UPSHAPE_SUMS; j++) {
+        const uint8_t* window = j < 8 ? p : q;
+        r[j] = (uint16_t)(window[order[2 * j]] * weight[2 * j]
+                          + window[order[2 * j + 1]] * weight[2 * j + 1]);
+    }
+    return r;
+#endif
+}
+
+UPSHAPE_INLINE upshape_sums upshape_mix_sums(upshape_sums a, upshape_sums b, int u, int v)
+{
+    return a * (uint16_t)u + b * (uint16_t)v;
+}
+
+/* Divide by 2^bits, bits > 0, round to nearest, ties to even, and store one byte each. */
+UPSHAPE_INLINE void upshape_store_sums(uint8_t* p, upshape_sums a, int bits)
+{
+    upshape_sums odd = (a >> bits) & 1;
+    upshape_sums r = (a + odd + (uint16_t)((1 << (bits - 1)) - 1)) >> bits;
+#if UPSHAPE_SUMS == 16 && defined(__AVX2__)
+    _mm_storeu_si128((__m128i*)p, _mm_packus_epi16(
+        _mm256_castsi256_si128((__m256i)r), _mm256_extracti128_si256((__m256i)r, 1)));
+#elif UPSHAPE_SUMS == 8 && defined(__SSE2__)
+    _mm_storel_epi64((__m128i*)p, _mm_packus_epi16((__m128i)r, (__m128i)r));
+#else
+    for (int j = 0; j < UPSHAPE_SUMS; j++)
+        p[j] = (uint8_t)r[j];
+#endif
+}
+
 /* --- stores past the cache --------------------------------------------------------------------- */
 
 /* Copy n bytes. Whole 64-byte lines of the target go past the cache; what comes before the first
@@ -289,6 +363,27 @@ UPSHAPE_INLINE void upshape_stream(char* to, const char* from, size_t n)
     }
 #endif
     memcpy(to, from, n);
+}
+
+/* Store a vector past the cache where that cannot fault, else the usual way. */
+UPSHAPE_INLINE void upshape_stream_store(void* p, upshape_words v)
+{
+#if defined(__SSE2__)
+    if (((uintptr_t)p & (V - 1)) == 0) {
+#if V == 64 && defined(__AVX512F__)
+        _mm512_stream_si512((__m512i*)p, (__m512i)v);
+#elif V == 32 && defined(__AVX__)
+        _mm256_stream_si256((__m256i*)p, (__m256i)v);
+#else
+        __m128i part[V / 16];
+        memcpy(part, &v, V);
+        for (int j = 0; j < V / 16; j++)
+            _mm_stream_si128((__m128i*)p + j, part[j]);
+#endif
+        return;
+    }
+#endif
+    upshape_store(p, v);
 }
 
 /* Streaming stores are weakly ordered: what another thread reads next must come after this. */

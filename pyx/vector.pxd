@@ -6,6 +6,7 @@ cdef extern from "vector.h" nogil:
     enum:
         UPSHAPE_VECTOR_BYTES
         UPSHAPE_INDEX_BYTES
+        UPSHAPE_SUMS
     ctypedef struct words "upshape_words":
         pass
     ctypedef struct bytes16 "upshape_bytes":
@@ -30,5 +31,12 @@ cdef extern from "vector.h" nogil:
     void narrow_byte "upshape_narrow_byte"(uint8_t*, words)
     uint8_t round_byte "upshape_round_byte"(float)
     bint near_half "upshape_near_half"(words, float)
+    ctypedef struct sums "upshape_sums":
+        pass
+    sums pair_sums "upshape_pair_sums"(
+        const uint8_t*, const uint8_t*, const uint8_t*, const uint8_t*)
+    sums mix_sums "upshape_mix_sums"(sums, sums, int, int)
+    void store_sums "upshape_store_sums"(uint8_t*, sums, int)
+    void stream_store "upshape_stream_store"(void*, words)
     void stream "upshape_stream"(char*, const char*, size_t)
     void stream_end "upshape_stream_end"()

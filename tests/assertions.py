@@ -39,7 +39,7 @@ def assert_same_pixels(actual, expected):
     assert actual.dtype == expected.dtype
     assert actual.shape == expected.shape
     a, e = (
-        np.ascontiguousarray(array).view(np.uint8).reshape(*array.shape, -1)
+        np.frombuffer(array.tobytes(), np.uint8).reshape(*array.shape, array.itemsize)
         for array in (actual, expected)
     )
     wrong = (a != e).any(axis=-1)

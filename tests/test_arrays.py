@@ -24,7 +24,7 @@ def test_other_byte_order_is_converted_without_changing_values():
 
 @pytest.mark.parametrize("x", [np.array([None, 1]), np.zeros(3, "V0")])
 def test_dtypes_without_a_fixed_size_are_refused(x):
-    with pytest.raises(TypeError, match="op: x has dtype .* no fixed size"):
+    with pytest.raises(TypeError, match=r"op: x has dtype .* no fixed size"):
         arrays.as_array("op", "x", x)
 
 

@@ -65,7 +65,7 @@ def test_level_that_the_machine_lacks_is_refused(monkeypatch):
     monkeypatch.setattr(_machine, "x86_level", lambda: 2)
     monkeypatch.setattr(runtime, "_built", lambda level: level != "generic")
     monkeypatch.setenv("UPSHAPE_CPU", "x86-64-v4")
-    with pytest.raises(ImportError, match="this CPU lacks .* it can run x86-64-v2"):
+    with pytest.raises(ImportError, match=r"this CPU lacks .* it can run x86-64-v2"):
         runtime._choose_level()
 
 

@@ -48,6 +48,7 @@ _PLANS_KEPT = 256
 
 _nearest = runtime.kernel("nearest")
 _linear = runtime.kernel("linear")
+_empty = runtime.empty
 
 
 # --- tables: which source pixels an output pixel is made of, along one axis -----------------------
@@ -59,13 +60,10 @@ def nearest_axis(i: int, o: int, factor: float | None, exact: bool, double: bool
     The scale (``1 / factor``, else ``i / o``) and the product are float64 for float64 arrays, else
     float32; the position is rounded to float32 before its floor is taken.
     """
-    real: Callable[[float], Any] = np.float64 if double else np.float32
-    scale = float(real(i) / real(o) if factor is None else real(1.0 / factor))
-    position = np.arange(o, dtype=np.float64)
-    if exact:
-        position += 0.5
-    position *= scale
-    index = position.astype(np.float32).astype(np.int64)
+    real: Any = np.float64 if double else np.float32
+    scale = real(i) / real(o) if factor is None else real(1.0 / factor)
+    start = (np.arange(o) + (0.5 if exact else 0.0)).astype(real)
+    index = (start * scale).astype(np.float32).astype(np.int64)
     return np.minimum(index, i - 1, out=index)
 
 
@@ -116,8 +114,8 @@ class Layout(NamedTuple):
     @property
     def roles(self) -> tuple[int, int, int, int]:
         """Which axis is n, m, d, h to a kernel; -1: none."""
-        outer = (-1, -1, *self.spatial[:-1])[-2:]
-        return (0, -1 if self.last else self.channel_axis, *outer)
+        depth, height = (-1, -1, *self.spatial[:-1])[-2:]
+        return 0, -1 if self.last else self.channel_axis, depth, height
 
     def fits(self, array: Array) -> bool:
         """Return whether a kernel can walk this array: no gap between channels, or in a row."""
@@ -231,15 +229,31 @@ def kernel_plan(
     return plan, max(total // _THREAD_BYTES, 1)
 
 
-class Resize(NamedTuple):
+class Resize:
     """A call on an input of known shape, dtype and strides, without `out`: what is left to do."""
 
-    arguments: tuple[Any, ...]
-    run: Callable[[Array, Array, int], bool]
-    most_threads: int
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    layout: Layout | None  # of the result; None: its axes are in memory order
+    __slots__ = (
+        "align_corners", "alone", "channel_axis", "dtype", "layout", "most_threads",
+        "recompute_scale_factor", "run", "scale_factor", "shape", "size",
+    )
+
+    def __init__(
+        self, arguments: tuple[Any, ...], plan: Any, most_threads: int, result: Array,
+        layout: Layout | None,
+    ) -> None:
+        (self.size, self.scale_factor, self.align_corners, self.recompute_scale_factor,
+         self.channel_axis) = arguments
+        self.run: Callable[[Array, Array, int], bool] = plan.run
+        self.most_threads = most_threads
+        self.alone = most_threads == 1
+        self.shape, self.dtype = result.shape, result.dtype
+        self.layout = layout  # of the result; None: its axes are in memory order
+
+    def same(self, *arguments: Any) -> bool:
+        """Return whether arguments equal to these are of the same types: 2 == 2.0 == True."""
+        own = (self.size, self.scale_factor, self.align_corners, self.recompute_scale_factor,
+               self.channel_axis)
+        return all(map(_alike, own, arguments))
 
 
 # Filled and emptied under the GIL: a plan that two threads make at once is the same plan.
@@ -504,33 +518,41 @@ def interpolate(
     array([[1., 2.],
            [3., 4.]], dtype=float32)
     """
-    key = arguments = None
+    key = None
     if out is None and type(x) is np.ndarray:
-        arguments = (size, scale_factor, align_corners, recompute_scale_factor, channel_axis)
+        key = (
+            x.shape, x.strides, x.dtype, mode, size, scale_factor, align_corners,
+            recompute_scale_factor, channel_axis,
+        )
         try:
-            key = (x.shape, x.strides, x.dtype, mode, arguments)
             resize = _resizes.get(key)
-        except TypeError:  # a list cannot be a key
+        except TypeError:  # a list cannot be a part of a key
             key = resize = None
-        if resize is not None and all(map(_alike, resize.arguments, arguments)):
-            shape, layout = resize.shape, resize.layout
-            result = (
-                runtime.empty(shape, resize.dtype)
-                if layout is None
-                else layout.empty(shape, resize.dtype)
+        if resize is not None and (
+            (
+                resize.scale_factor is scale_factor
+                and resize.size is size
+                and resize.align_corners is align_corners
+                and resize.recompute_scale_factor is recompute_scale_factor
+                and resize.channel_axis is channel_axis
             )
-            _run(resize.run, x, result, resize.most_threads)
+            or resize.same(size, scale_factor, align_corners, recompute_scale_factor, channel_axis)
+        ):
+            if resize.layout is None:
+                result = _empty(resize.shape, resize.dtype)
+            else:
+                result = resize.layout.empty(resize.shape, resize.dtype)
+            if not (resize.alone and resize.run(x, result, 1)):
+                _run(resize.run, x, result, resize.most_threads)
             return result
     return _interpolate(
-        x, size, scale_factor, mode, align_corners, recompute_scale_factor, channel_axis, out,
-        key, arguments,
+        x, size, scale_factor, mode, align_corners, recompute_scale_factor, channel_axis, out, key
     )
 
 
 def _interpolate(
     value: Any, size: Any, scale_factor: Any, mode: Any, align_corners: Any,
-    recompute_scale_factor: Any, channel_axis: Any, out: Any,
-    key: tuple[Any, ...] | None, arguments: tuple[Any, ...] | None,
+    recompute_scale_factor: Any, channel_axis: Any, out: Any, key: tuple[Any, ...] | None,
 ) -> Array:
     """Check, plan, allocate, run, return; and keep the plan under this key."""
     linear = isinstance(mode, str) and mode.endswith("linear")
@@ -553,9 +575,9 @@ def _interpolate(
     shape = tuple(sizes)
     check_memory("interpolate", shape, x.dtype)
     if out is not None:
-        out = arrays.check_out("interpolate", out, shape, x.dtype, x)
-        resize_into(x, out, how, layout_of(out, axis), out.nbytes)
-        return out
+        result = arrays.check_out("interpolate", out, shape, x.dtype, x)
+        resize_into(x, result, how, layout_of(result, axis), result.nbytes)
+        return result
     result = layout.empty(shape, x.dtype)
     resize_into(x, result, how, layout, result.nbytes)
     if key is not None and x is value and result.size and layout.lay(x) is x:
@@ -565,7 +587,5 @@ def _interpolate(
         in_order = layout.order() == tuple(range(x.ndim))
         if len(_resizes) >= _PLANS_KEPT:
             _resizes.clear()
-        _resizes[key] = Resize(
-            arguments or (), plan.run, most_threads, shape, x.dtype, None if in_order else layout
-        )
+        _resizes[key] = Resize(key[4:], plan, most_threads, result, None if in_order else layout)
     return result

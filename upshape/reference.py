@@ -160,14 +160,15 @@ def nearest_indices(
     >>> nearest_indices(3, 4, scale_factor=1.6), nearest_indices(3, 4)
     (array([0, 0, 1, 1]), array([0, 0, 1, 2]))
     """
-    real = np.float64 if np.dtype(dtype) == np.float64 else np.float32
+    real: Any = np.float64 if np.dtype(dtype) == np.float64 else np.float32
     if scale_factor is None:
         scale = real(input_size) / real(output_size)
     else:
         scale = real(1.0 / float(scale_factor))
-    start = (np.arange(output_size) + (0.5 if exact else 0.0)).astype(real)
+    start: Array = (np.arange(output_size) + (0.5 if exact else 0.0)).astype(real)
     position = (start * scale).astype(np.float32)
-    return np.minimum(np.floor(position).astype(np.intp), input_size - 1)
+    indices: NDArray[np.intp] = np.minimum(np.floor(position).astype(np.intp), input_size - 1)
+    return indices
 
 
 def linear_coordinates(

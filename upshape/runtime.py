@@ -1,9 +1,9 @@
 """The machine's side of upshape: which kernels run, on how many threads, in which memory."""
 
 import os
+from glob import glob
 from importlib import import_module
 from importlib.machinery import EXTENSION_SUFFIXES
-from pathlib import Path
 from types import ModuleType
 
 try:
@@ -33,8 +33,8 @@ _DEFAULT_CACHE_MB = 256
 
 
 def _built(level: str) -> bool:
-    folder = Path(__file__).parent / _LEVELS[level][0]
-    return folder.is_dir() and any(
+    folder = os.path.join(os.path.dirname(__file__), _LEVELS[level][0])
+    return os.path.isdir(folder) and any(
         name.endswith(tuple(EXTENSION_SUFFIXES)) for name in os.listdir(folder)
     )
 
@@ -99,8 +99,9 @@ def _last_level_cache() -> int:
     Linux's own files go first: the C library adds up the caches of a whole package on some CPUs.
     """
     largest = 0
-    for size in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size"):
-        text = size.read_text().strip()
+    for path in glob("/sys/devices/system/cpu/cpu0/cache/index*/size"):
+        with open(path) as file:
+            text = file.read().strip()
         if text.endswith("K") and text[:-1].isdecimal():
             largest = max(largest, int(text[:-1]) << 10)
     return largest or int(_machine.last_level_cache())

@@ -5,9 +5,10 @@
 Each .npz holds `cases`, a JSON list of [arguments, {name: key of the array}], and the arrays, each
 kept once. Nothing of upshape is used here.
 
-PyTorch's nearest modes copy or double small two-dimensional maps by a shortcut that does not look
-at the factor. Maps are therefore given with an additional axis of size 1, in three dimensions,
-where there is no shortcut.
+PyTorch's "nearest" copies or doubles small two-dimensional maps by a shortcut that does not look at
+the factor. Maps are therefore given with an additional axis of size 1, in three dimensions, where
+there is no shortcut. Its "nearest-exact" is one float32 product only with four channels or more in
+channels-last memory; elsewhere one half is subtracted and added again.
 """
 
 import json
@@ -65,7 +66,12 @@ def nearest_as_3d(x, size, scale_factor, mode, recompute_scale_factor):
         size = (*[1] * missing, *size)
     if scale_factor is not None:
         scale_factor = (*[1.0] * missing, *scale_factor)
+    channels = x.shape[1]
+    if mode == "nearest-exact" and x.dtype != torch.float64:
+        x = torch.cat([x, x[:, :1].expand(-1, 4, -1, -1, -1)], dim=1)
+        x = x.to(memory_format=torch.channels_last_3d)
     y = F.interpolate(x, size, scale_factor, mode, recompute_scale_factor=recompute_scale_factor)
+    y = y[:, :channels].contiguous()
     return y.reshape(*y.shape[:2], *y.shape[2 + missing :])
 
 

@@ -15,18 +15,21 @@ if TYPE_CHECKING:
     from . import symbols, zoo
     from ._derivation import Derivation, derive, scale_condition
     from ._external import from_torch
+    from ._quasilinear import PeriodError
     from ._search import find
-    from ._size import Size
-    from ._solve import same, solve
+    from ._size import Size, maximum, minimum
+    from ._solve import Answer, same, solve
     from .symbols import a, d, i, k, o, p, s
 
 __all__ = [
+    "Answer",
     "Choice",
     "Conv",
     "ConvTranspose",
     "Derivation",
     "Interpolate",
     "Origin",
+    "PeriodError",
     "Pool",
     "Size",
     "a",
@@ -36,6 +39,8 @@ __all__ = [
     "from_torch",
     "i",
     "k",
+    "maximum",
+    "minimum",
     "o",
     "p",
     "s",
@@ -48,11 +53,15 @@ __all__ = [
 
 # Where the names live that are loaded on first use; a module's own name stands for the module.
 _LAZY = {
+    "Answer": "_solve",
     "Derivation": "_derivation",
+    "PeriodError": "_quasilinear",
     "Size": "_size",
     "derive": "_derivation",
     "find": "_search",
     "from_torch": "_external",
+    "maximum": "_size",
+    "minimum": "_size",
     "same": "_solve",
     "scale_condition": "_derivation",
     "solve": "_solve",

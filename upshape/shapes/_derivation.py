@@ -234,7 +234,7 @@ def derive() -> Derivation:
             ),
             Step(
                 remainder,
-                "Call the remainder a: so many positions at the end of the padded input are in no "
+                "Call the remainder a: so many positions of the padded input lie beyond the last "
                 "window.",
             ),
             Step(exact, "With it the size of the convolution has no floor any more."),

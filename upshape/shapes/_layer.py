@@ -104,7 +104,9 @@ class Layer:
             value = getattr(self, field.name)
             default = field.default
             each = value if isinstance(value, tuple) else (value,)
-            if (number == 0 and default is MISSING) or any(one != default for one in each):
+            if (number == 0 and default is MISSING) or any(
+                is_traced(one) or one != default for one in each
+            ):
                 told.append(f"{field.name}={value!r}")
         return f"{self._name}({', '.join(told)})"
 
@@ -175,7 +177,7 @@ class Layer:
         if type(i) is int and self._least <= i <= self._most:
             return self.formula(i)
         if is_traced(i):
-            return i._through(self._only_axis())
+            return i._through(self)
         if self._axes is not None or isinstance(i, tuple | list):
             return self._each(type(self).__call__, i)
         return self.formula(self._checked(i))
@@ -201,16 +203,6 @@ class Layer:
             f"{self!r}: input size {i} is too small, it gives output size {self.formula(i)}; "
             f"it must be at least {self._least}"
         )
-
-    def _only_axis(self) -> Any:
-        """Return the layer that a traced size, which is one axis, goes through."""
-        axes = self.axes
-        if any(axis != axes[0] for axis in axes):
-            raise TypeError(
-                f"{self!r}: its axes differ and a traced size is a single one; "
-                "use the layer of that axis, layer.axes[0] for the first"
-            )
-        return axes[0]
 
     def _each(self, ask: Callable[..., Any], *sizes: Any) -> tuple[Any, ...]:
         """Ask every axis; each of `sizes` is a tuple, or one number for all axes."""

@@ -67,7 +67,7 @@ def whole(value: Any, what: str, least: int) -> Any:
     """
     if type(value) is not int:
         if is_symbolic(value) and not value.is_Integer:
-            if value.is_integer is False:
+            if value.is_integer is False or value.is_Number:
                 raise TypeError(f"{what} must be an integer, got {value}")
             if (value - least).is_negative:
                 raise ValueError(f"{what} must be at least {least}, got {value}")

@@ -30,7 +30,7 @@ class Found(Sequence[L], Generic[L]):
     Attributes
     ----------
     condition : sympy.Eq
-        The equation in k, s, p, d and a that all of them solve.
+        The equation in k, s, p, d and a that all of them solve, but for poolings with ceil_mode.
     """
 
     def __init__(self, layers: Iterator[L], question: Any) -> None:
@@ -141,6 +141,8 @@ def find(
     Found
         A sequence of layers, the customary ones first: even phases before a checkerboard, then a
         small remainder a, a small kernel, a small dilation. It is searched as far as it is read.
+        Its attribute `condition` is the equation that the layers solve, but for poolings with
+        ceil_mode.
 
     Raises
     ------
@@ -307,10 +309,9 @@ def _rounded_down(
         for a_, k_, d_, s_ in _tuples(a, k, d, strides):
             if a_ >= (max(s_, d_) if transposed else s_):
                 continue
-            effective = d_ * (k_ - 1) + 1
-            twice = (small - 1) * s_ + effective + a_ - large
+            twice = (small - 1) * s_ + d_ * (k_ - 1) + 1 + a_ - large
             p_ = twice // 2
-            if twice % 2 or p_ not in paddings or (kind is Pool and twice > effective):
+            if twice % 2 or p_ not in paddings or (kind is Pool and twice > k_):
                 continue
             if transposed:
                 if phases_are_even(k_, s_, d_) is not even:
@@ -342,7 +343,7 @@ def _rounded_up(
     """Yield the poolings with ceil_mode, trying the paddings: they are few."""
     for k_, d_, s_ in _tuples(k, d, strides):
         for p_ in p:
-            if 2 * p_ > d_ * (k_ - 1) + 1:
+            if 2 * p_ > k_:
                 break
             layer = Pool(k_, s_, p_, d_, True)
             if all(_takes(layer, i, o) for i, o in pairs):

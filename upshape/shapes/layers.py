@@ -133,7 +133,7 @@ class Conv(Layer):
     def remainder(self, i: SizeLike) -> Any:
         """Return a, the part of the input that the floor swallows: ``(i + 2p - [d(k-1)+1]) mod s``.
 
-        The last a positions of the padded input are in no window.
+        The last a positions of the padded input lie beyond the last window.
 
         Parameters
         ----------
@@ -333,7 +333,9 @@ class ConvTranspose(Layer):
                 self.output_padding_for(i, output_size)
                 return output_size
         if is_traced(i):
-            return i._through(self._only_axis(), output_size=output_size)
+            return i._through(self, output_size=output_size)
+        if is_traced(output_size):
+            return output_size._reached_from(self, i)
         if self._axes is not None or isinstance(i, tuple | list):
             if output_size is None:
                 return self._each(type(self).__call__, i)
@@ -551,7 +553,7 @@ class Pool(Layer):
     ----------
     kernel_size, stride, padding, dilation : int, or tuple of one int an axis
         As of ``torch.nn.MaxPool2d``: `stride` is `kernel_size` unless given, and `padding` is at
-        most half of the effective kernel. SymPy expressions are taken in place of ints.
+        most half of `kernel_size`. SymPy expressions are taken in place of ints.
     ceil_mode : bool
         Round up.
 
@@ -596,11 +598,10 @@ class Pool(Layer):
         if not plain:
             self._set_range(_at_least_one(reach), None)
             return
-        if 2 * p > effective:
+        if 2 * p > self.kernel_size:
             raise ValueError(
-                f"Pool: padding can be at most half of the effective kernel, got padding={p} "
-                f"with kernel_size={self.kernel_size}, dilation={self.dilation}; it can be 0 to "
-                f"{effective // 2}"
+                f"Pool: padding can be at most half of kernel_size, got padding={p} with "
+                f"kernel_size={self.kernel_size}; it can be 0 to {self.kernel_size // 2}"
             )
         self._set_range(max(1, reach), LARGEST)
 
@@ -706,14 +707,14 @@ class Interpolate(Layer):
         exact = not isinstance(factor, float) or max(ratio.as_integer_ratio()) <= SIMPLE
         put(self, "_ratio", ratio.as_integer_ratio() if exact else None)
         least = math.ceil(1 / ratio)
+        if least > LARGEST:
+            raise ValueError(f"Interpolate: scale_factor={factor!r} leaves nothing of any size")
         if isinstance(factor, float):
             # The rounded product can reach 1 before or after the exact one.
             while least > 1 and (least - 1) * factor >= 1:
                 least -= 1
             while least * factor < 1:
                 least += 1
-        if least > LARGEST:
-            raise ValueError(f"Interpolate: scale_factor={factor!r} leaves nothing of any size")
         self._set_range(least, math.floor(LARGEST / ratio))
 
     def formula(self, i: Any) -> Any:

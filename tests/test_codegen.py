@@ -1,0 +1,272 @@
+"""The machine code of the kernels: what must be vectorised is, at every CPU level.
+
+A compiler or a small edit that breaks a tile makes a kernel many times slower and changes no
+result. Here it is seen without timing anything: the compiled modules are disassembled, and their
+innermost loops must hold the instructions that they were written for. Every level that was built is
+looked at, also one that this CPU cannot run.
+"""
+
+import platform
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+
+import pytest
+
+from upshape import _machine
+
+LEVELS = {"v2": "xmm", "v3": "ymm", "v4": "zmm"}
+
+# --- reading machine code ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Instruction:
+    address: int
+    text: str
+
+
+Loop = tuple[str, ...]
+
+FUNCTION = re.compile(r"^[0-9a-f]+ <(.+)>:$")
+INSTRUCTION = re.compile(r"^\s*([0-9a-f]+):\s+(.*\S)\s*$")
+JUMP = re.compile(r"^(?:\S+ )*j\w+\s+([0-9a-f]+)\b")
+
+
+def functions(disassembly: str) -> dict[str, list[Instruction]]:
+    """Return the instructions of every function."""
+    found: dict[str, list[Instruction]] = {}
+    current: list[Instruction] = []
+    for line in disassembly.splitlines():
+        if name := FUNCTION.match(line):
+            current = found.setdefault(name[1], [])
+        elif code := INSTRUCTION.match(line):
+            current.append(Instruction(int(code[1], 16), code[2]))
+    return found
+
+
+def innermost_loops(code: list[Instruction]) -> Iterator[Loop]:
+    """Yield the bodies of the loops that hold no other: from a backward jump's target to it."""
+    places = {instruction.address: k for k, instruction in enumerate(code)}
+    spans = []
+    for k, instruction in enumerate(code):
+        jump = JUMP.match(instruction.text)
+        target = places.get(int(jump[1], 16)) if jump else None
+        if target is not None and target <= k:
+            spans.append((target, k))
+    for first, last in spans:
+        if not any((a, b) != (first, last) and first <= a and b <= last for a, b in spans):
+            yield tuple(instruction.text for instruction in code[first : last + 1])
+
+
+def count(loop: Loop, mnemonic: str, register: str) -> int:
+    """Count the instructions of a kind that use registers of this width."""
+    kind = re.compile(rf"^v?(?:{mnemonic})\b.*%{register}")
+    return sum(kind.match(text) is not None for text in loop)
+
+
+def spills(loop: Loop) -> int:
+    """Count the vectors that a loop writes to the stack."""
+    store = re.compile(r"^v?mov\S+\s+%[xyz]mm\d+,\S*\((?:%rsp|%rbp)\b")
+    return sum(store.match(text) is not None for text in loop)
+
+
+# --- what must be there --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Somewhere in the module is an innermost loop with at least so many of these.
+
+    `needs` maps a mnemonic (a regular expression, without the leading v) to the least count, all at
+    the level's full width; nothing is claimed of a level that is not in `levels`.
+    """
+
+    module: str
+    what: str
+    needs: dict[str, int]
+    without_fma: dict[str, int] | None = None  # x86-64-v2 multiplies and adds
+    levels: tuple[str, ...] = tuple(LEVELS)
+
+    def kept(self, loops: list[Loop], level: str) -> bool:
+        register = LEVELS[level]
+        needs = self.without_fma if level == "v2" and self.without_fma else self.needs
+        return any(
+            all(count(loop, kind, register) >= least for kind, least in needs.items())
+            for loop in loops
+        )
+
+
+PERMUTE = r"perm(?:d|ps)|pshufb"
+STREAM = r"movnt(?:dq|ps)"
+FMA, FMA64 = r"fmadd\d+ps", r"fmadd\d+pd"
+
+CLAIMS = [
+    Claim("nearest", "row_words permutes whole windows", {PERMUTE: 1}),
+    Claim("nearest", "rows go past the cache by whole vectors", {STREAM: 1}),
+    Claim("linear", "rows go past the cache by whole vectors", {STREAM: 1}),
+    Claim(
+        "linear", "spread_windows mixes two permutes of float32", {PERMUTE: 2, FMA: 1, "mulps": 1},
+        without_fma={"pshufb": 2, "mulps": 2, "addps": 1},
+    ),
+    Claim(
+        "linear", "spread_windows mixes two permutes of float64",
+        {PERMUTE: 2, FMA64: 1, "mulpd": 1},
+        without_fma={"pshufb": 2, "mulpd": 2, "addpd": 1},
+    ),
+    Claim(
+        "linear", "blend_four mixes four rows of float32", {FMA: 2, "mulps": 2},
+        without_fma={"mulps": 4, "addps": 3},
+    ),
+    Claim(
+        "linear", "blend_four mixes four rows of float64", {FMA64: 2, "mulpd": 2},
+        without_fma={"mulpd": 4, "addpd": 3},
+    ),
+    Claim(
+        "linear", "blend_two widens uint8 by whole vectors", {"pmovzxbd": 2, FMA: 1},
+        levels=("v3", "v4"),
+    ),
+    Claim(
+        "limits", "the peak's loop holds its twelve chains", {FMA: 12},
+        without_fma={"mulps": 12, "addps": 12},
+    ),
+    Claim("limits", "the streaming fill writes whole vectors", {STREAM: 1}),
+]
+
+TILE = re.compile(r"^tile_(?:pixels|channels)_(32|64)_(\d+)x(\d+)")
+LEAST_TILES = 20
+
+
+def broken_tiles(code: dict[str, list[Instruction]], level: str) -> list[str]:
+    """Return the convolution's tiles that lack a loop with one FMA an accumulator and no spill."""
+    broken = []
+    for name, instructions in code.items():
+        shape = TILE.match(name)
+        if shape is None:
+            continue
+        suffix = "ps" if shape[1] == "32" else "pd"
+        sums = int(shape[2]) * int(shape[3])
+        kind = rf"mul{suffix}" if level == "v2" else rf"fmadd\d+{suffix}"
+        if not any(
+            count(loop, kind, LEVELS[level]) >= sums and spills(loop) == 0
+            for loop in innermost_loops(instructions)
+        ):
+            broken.append(name)
+    return broken
+
+
+# --- the modules ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def disassembled() -> Callable[[str, str], dict[str, list[Instruction]]]:
+    """Return a function from module and level to the module's functions."""
+    if platform.machine().lower() not in ("x86_64", "amd64"):
+        pytest.skip("this guard reads x86-64 code")
+    if shutil.which("objdump") is None:
+        pytest.skip("objdump (binutils) is not installed")
+    flags = _machine.build()["flags"]
+    if "-DUPSHAPE_DEBUG" in flags:
+        pytest.skip("a debug build checks bounds in its loops")
+
+    @cache
+    def read(module: str, level: str) -> dict[str, list[Instruction]]:
+        spec = find_spec(f"upshape._{level}.{module}")
+        if spec is None or spec.origin is None:
+            pytest.skip(f"x86-64-{level} was not built")
+        if level == "v4" and "x86-64-v4: -march=x86-64-v4" not in flags:
+            pytest.skip("the v4 modules were built with another level's instructions")
+        command = ["objdump", "-d", "--no-show-raw-insn", spec.origin]
+        text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        return functions(text)
+
+    return read
+
+
+def all_loops(code: dict[str, list[Instruction]]) -> list[Loop]:
+    return [loop for instructions in code.values() for loop in innermost_loops(instructions)]
+
+
+@pytest.mark.parametrize(
+    ("claim", "level"),
+    [
+        pytest.param(claim, level, id=f"{level}, {claim.module}: {claim.what}")
+        for claim in CLAIMS for level in claim.levels
+    ],
+)
+def test_loop_is_vectorised_at_full_width(disassembled, claim, level):
+    loops = all_loops(disassembled(claim.module, level))
+    assert claim.kept(loops, level), f"no loop of upshape._{level}.{claim.module}: {claim.what}"
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_convolution_tiles_keep_their_sums_in_registers(disassembled, level):
+    code = disassembled("convolution", level)
+    tiles = [name for name in code if TILE.match(name)]
+    assert len(tiles) >= LEAST_TILES, "the module has no tile functions: was it stripped?"
+    assert broken_tiles(code, level) == []
+
+
+@pytest.mark.parametrize("level", ["v2", "v3"])
+@pytest.mark.parametrize("module", ["nearest", "linear", "convolution", "limits"])
+def test_no_instruction_is_wider_than_the_level(disassembled, module, level):
+    wider = {"v2": ("ymm", "zmm"), "v3": ("zmm",)}[level]
+    code = disassembled(module, level)
+    texts = [instruction.text for body in code.values() for instruction in body]
+    assert [text for text in texts if any(f"%{name}" in text for name in wider)] == []
+
+
+# --- the guard bites -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: f"{claim.module}: {claim.what}")
+def test_claims_fail_on_a_module_of_the_level_below(disassembled, claim):
+    assert not claim.kept(all_loops(disassembled(claim.module, "v2")), "v3")
+    assert not claim.kept(all_loops(disassembled(claim.module, "v3")), "v4")
+
+
+def test_tiles_of_the_level_below_are_broken(disassembled):
+    code = disassembled("convolution", "v2")
+    assert len(broken_tiles(code, "v3")) == sum(TILE.match(name) is not None for name in code)
+
+
+GOOD = """
+0000000000001000 <tile_pixels_32_1x2>:
+    1000:\txor    %eax,%eax
+    1002:\tvbroadcastss (%rdi,%rax,4),%ymm2
+    1008:\tvfmadd231ps (%rsi),%ymm2,%ymm0
+    100d:\tvfmadd231ps 0x20(%rsi),%ymm2,%ymm1
+    1013:\tinc    %rax
+    1016:\tjne    1002 <tile_pixels_32_1x2+0x2>
+    1018:\tret
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("vfmadd231ps 0x20(%rsi),%ymm2,%ymm1", "vfmadd231ss 0x20(%rsi),%xmm2,%xmm1"),
+        ("vfmadd231ps 0x20(%rsi),%ymm2,%ymm1", "vmovaps %ymm1,0x20(%rsp)"),
+        ("jne    1002", "jne    1018"),
+        ("inc    %rax", "vmovaps %ymm1,-0x40(%rbp)"),
+        ("%ymm", "%xmm"),
+    ],
+    ids=["scalar", "missing", "outside the loop", "spilled", "narrow"],
+)
+def test_broken_tile_is_found(old, new):
+    assert broken_tiles(functions(GOOD), "v3") == []
+    broken = GOOD.replace(old, new)
+    assert broken != GOOD
+    assert broken_tiles(functions(broken), "v3") == ["tile_pixels_32_1x2"]
+
+
+def test_only_loops_without_another_inside_are_innermost():
+    code = [
+        Instruction(0, "nop"), Instruction(1, "addps %xmm0,%xmm1"), Instruction(2, "jne    1 <f>"),
+        Instruction(3, "jmp    0 <f>"), Instruction(4, "jmp    9 <f>"),
+    ]
+    assert list(innermost_loops(code)) == [("addps %xmm0,%xmm1", "jne    1 <f>")]

@@ -1,0 +1,264 @@
+"""Linear interpolation: the exact value, rounded, in every dtype, layout and shape."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from assertions import assert_close_linear, assert_same_pixels, assert_within, unmodified
+from hypothesis import given
+from hypothesis import strategies as st
+
+import upshape as up
+from upshape import interpolation, reference, runtime
+
+EDGES = [1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 97]
+DTYPES = [np.float32, np.float64, np.float16, np.uint8]
+MODE = {1: "linear", 2: "bilinear", 3: "trilinear"}
+
+
+def random_array(rng, shape, dtype):
+    if np.dtype(dtype) == np.uint8:
+        return rng.integers(0, 256, shape).astype(np.uint8)
+    return rng.standard_normal(shape).astype(dtype)
+
+
+@pytest.fixture
+def fresh_plans(monkeypatch):
+    """Make every plan anew, and let the smallest array wake every thread."""
+    interpolation.kernel_plan.cache_clear()
+    interpolation._resizes.clear()
+    monkeypatch.setattr(interpolation, "_THREAD_BYTES", 1)
+    yield monkeypatch
+    interpolation.kernel_plan.cache_clear()
+    interpolation._resizes.clear()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_constant_stays_constant(dtype):
+    for shape, size in [((1, 2, 5), 17), ((1, 2, 5, 7), (8, 31)), ((1, 1, 3, 4, 5), (5, 5, 50))]:
+        x = np.full(shape, 3, dtype)
+        y = up.interpolate(x, size, mode=MODE[x.ndim - 2])
+        assert_within(y, np.full(y.shape, 3.0), 3 * 4 * 2.0**-24 * (dtype != np.uint8) * x.ndim)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("align_corners", [False, True])
+def test_an_axis_that_keeps_its_size_is_copied_whatever_the_factor(rng, dtype, align_corners):
+    x = random_array(rng, (2, 3, 9, 17), dtype)
+    x[0, 0, 0, 0] = 255
+    y = up.interpolate(x, scale_factor=1.02, mode="bilinear", align_corners=align_corners)
+    assert_same_pixels(y, x)
+    y = up.interpolate(x, scale_factor=(2, 1.02), mode="bilinear", align_corners=align_corners)
+    z = up.interpolate(
+        x.transpose(0, 1, 3, 2).reshape(2, 51, 9), 18, mode="linear", align_corners=align_corners
+    )
+    assert_same_pixels(y, np.ascontiguousarray(z.reshape(2, 3, 17, 18).transpose(0, 1, 3, 2)))
+
+
+def test_aligned_corners_keep_the_corners(rng):
+    x = random_array(rng, (1, 2, 5, 7), np.float32)
+    y = up.interpolate(x, size=(11, 30), mode="bilinear", align_corners=True)
+    assert_same_pixels(
+        np.ascontiguousarray(y[..., ::10, ::29]), np.ascontiguousarray(x[..., ::4, ::6])
+    )
+
+
+def test_a_plane_is_reproduced_between_its_pixels():
+    """a + bx + cy is what bilinear interpolation is exact for."""
+    y, x = np.mgrid[:6, :9]
+    plane = (2.0 + 3 * x - 5 * y)[None, None]
+    result = up.interpolate(plane, size=(26, 41), mode="bilinear", align_corners=True)
+    fine_y, fine_x = np.meshgrid(np.linspace(0, 5, 26), np.linspace(0, 8, 41), indexing="ij")
+    assert_within(result[0, 0], 2 + 3 * fine_x - 5 * fine_y, 1e-13)
+
+
+def test_infinity_and_nan_stay_where_they_have_weight():
+    x = np.array([1, 2, np.inf, 4, np.nan, 6, 7, 8], np.float32)[None, None]
+    y = up.interpolate(x, scale_factor=2, mode="linear")[0, 0]
+    assert np.array_equal(
+        np.isfinite(y), [1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1]
+    )
+    last = up.interpolate(x[..., :3], scale_factor=2, mode="linear")[0, 0]
+    assert last[-3:].tolist() == [np.inf] * 3
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("i", EDGES)
+def test_vector_edges(rng, dtype, i):
+    x = random_array(rng, (1, 2, i), dtype)
+    for o in [*EDGES, i + 1, 2 * i, 200]:
+        for align_corners in (False, True):
+            arguments = {"size": o, "mode": "linear", "align_corners": align_corners}
+            assert_close_linear(up.interpolate(x, **arguments), x, **arguments)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 7, 15, 16, 17, 64])
+@pytest.mark.parametrize("channel_axis", [1, -1])
+def test_any_number_of_channels(rng, dtype, channels, channel_axis):
+    x = random_array(rng, (2, channels, 6, 9), dtype)
+    if channel_axis == -1:
+        x = np.ascontiguousarray(np.moveaxis(x, 1, -1))
+    for size in [(12, 18), (7, 31), (3, 4), (6, 20), (12, 9), (1, 1), (40, 10)]:
+        arguments = {"size": size, "mode": "bilinear", "channel_axis": channel_axis}
+        with unmodified(x):
+            y = up.interpolate(x, **arguments)
+        assert_close_linear(y, x, **arguments)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("shape", "size"),
+    [((1, 1, 5, 9001), (7, 12345)), ((1, 2, 3, 9001), (2, 401)), ((1, 1, 9001, 3), (12345, 5)),
+     ((1, 5000, 3, 4), (4, 4)), ((1, 1, 1, 1), (300, 400)), ((1, 1, 300, 400), (1, 1))],
+)
+def test_long_rows_tall_columns_and_single_pixels(rng, dtype, shape, size):
+    for layout in (lambda x: x, lambda x: np.moveaxis(np.moveaxis(x, 1, -1).copy(), -1, 1)):
+        x = layout(random_array(rng, shape, dtype))
+        arguments = {"size": size, "mode": "bilinear"}
+        assert_close_linear(up.interpolate(x, **arguments), x, **arguments)
+
+
+@given(st.data())
+def test_any_shape_any_ratio_any_dtype(data):
+    axes = data.draw(st.integers(1, 3))
+    shape = (data.draw(st.integers(1, 2)), data.draw(st.sampled_from([1, 2, 3, 5, 16, 19]))) + tuple(
+        data.draw(st.integers(1, (150, 24, 9)[axes - 1])) for _ in range(axes)
+    )
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    x = random_array(rng, shape, data.draw(st.sampled_from(DTYPES)))
+    if data.draw(st.booleans()):
+        x = np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1)
+    arguments = {"mode": MODE[axes], "align_corners": data.draw(st.sampled_from([None, True]))}
+    if data.draw(st.booleans()):
+        arguments["size"] = tuple(data.draw(st.integers(1, 60)) for _ in range(axes))
+    else:
+        arguments["scale_factor"] = tuple(
+            max(data.draw(st.floats(0.2, 5) | st.sampled_from([2.0, 4.0])), 1 / i)
+            for i in shape[2:]
+        )
+        arguments["recompute_scale_factor"] = data.draw(st.sampled_from([None, False, True]))
+    with unmodified(x):
+        y = up.interpolate(x, **arguments)
+    assert_close_linear(y, x, **arguments)
+
+
+def exact_mean(x, low, high, t):
+    """Return the mean of a row's neighbours as fractions."""
+    return [(1 - f) * int(x[a]) + f * int(x[b]) for a, b, f in zip(low, high, t, strict=True)]
+
+
+@pytest.mark.parametrize("o", [6, 7, 12, 24, 36, 100, 77, 333])
+def test_uint8_is_the_exact_mean_rounded_ties_to_even(rng, o):
+    """In exact fractions, along one axis: position (d + 1/2) i/o - 1/2."""
+    i = 6
+    x = random_array(rng, (1, 400, i), np.uint8)
+    y = up.interpolate(x, o, mode="linear")
+    positions = [
+        min(max((Fraction(2 * d + 1, 2)) * i / o - Fraction(1, 2), Fraction(0)), Fraction(i - 1))
+        for d in range(o)
+    ]
+    low = [int(p) for p in positions]
+    high = [min(a + 1, i - 1) for a in low]
+    t = [p - a for p, a in zip(positions, low, strict=True)]
+    for source, result in zip(x[0], y[0], strict=True):
+        # Python's round() of a Fraction goes to the nearest integer, ties to even.
+        assert result.tolist() == [round(value) for value in exact_mean(source, low, high, t)]
+
+
+@pytest.mark.parametrize("factor", [2, 3, 4, 6, 8, 1.6, 12])
+@pytest.mark.parametrize("channels", [1, 3, 32])
+def test_uint8_is_rounded_to_nearest_in_two_dimensions(rng, factor, channels):
+    x = np.moveaxis(random_array(rng, (1, 40, 50, channels), np.uint8), -1, 1)
+    y = up.interpolate(x, scale_factor=factor, mode="bilinear")
+    exact = reference.linear(x, scale_factor=factor)
+    assert_within(y, exact, 0.5 + 1e-9)
+    tie = np.abs(exact - np.floor(exact) - 0.5) < 1e-9
+    assert np.array_equal(y[~tie], np.rint(exact[~tie]))
+    assert (y[tie] % 2 == 0).all()
+
+
+def test_uint8_keeps_its_extremes():
+    for value in (0, 255):
+        x = np.full((1, 1, 30, 31), value, np.uint8)
+        assert (up.interpolate(x, size=(77, 99), mode="bilinear") == value).all()
+
+
+def test_float16_is_the_float32_result_rounded(rng):
+    x = random_array(rng, (1, 2, 20, 33), np.float16)
+    x[0, 0, 0, :4] = [np.inf, 65504, 6e-8, -0.0]
+    for size in [(40, 66), (13, 71), (20, 33)]:
+        y = up.interpolate(x, size=size, mode="bilinear")
+        wide = up.interpolate(x.astype(np.float32), size=size, mode="bilinear")
+        assert_same_pixels(y, wide.astype(np.float16))
+
+
+def test_every_float16_survives_an_axis_that_keeps_its_size():
+    x = np.arange(65536, dtype=np.uint16).view(np.float16).reshape(1, 1, 256, 256)
+    y = up.interpolate(x, size=(256, 256), mode="bilinear")
+    nan = np.isnan(x)
+    assert np.array_equal(np.isnan(y), nan)
+    assert_same_pixels(y[~nan], x[~nan])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_every_number_of_threads_gives_the_same_bits(rng, dtype, fresh_plans, threads):
+    assert up.get_num_threads() == threads
+    for shape in [(1, 1, 1, 9), (2, 3, 7, 5), (1, 2, 40, 33), (1, 1, 3, 9000)]:
+        x = random_array(rng, shape, dtype)
+        for streamed_from in (0, 1 << 40):
+            interpolation.kernel_plan.cache_clear()
+            interpolation._resizes.clear()
+            fresh_plans.setattr(interpolation, "_STREAMED_FROM", streamed_from)
+            y = up.interpolate(x, scale_factor=(2.5, 1.7), mode="bilinear")
+            if streamed_from == 0:
+                up.set_num_threads(1)
+                alone = up.interpolate(x, scale_factor=(2.5, 1.7), mode="bilinear")
+                up.set_num_threads(threads)
+            assert_same_pixels(y, alone)
+
+
+@pytest.mark.parametrize("element", [1, 2, 4, 8])
+@pytest.mark.parametrize("channels", [1, 2, 3, 5])
+@pytest.mark.parametrize("width", [5, 16, 33, 700])
+def test_windows_equal_the_element_by_element_path(rng, element, channels, width):
+    """Bit for bit, where vectors and scalars are fused alike; else within two roundings."""
+    kernel = runtime.kernel("linear")
+    dtype = {1: np.uint8, 2: np.float16, 4: np.float32, 8: np.float64}[element]
+    x = np.moveaxis(random_array(rng, (1, channels, 4, width), dtype), 1, -1).copy()
+    kinds = set()
+    for o in [width + 1, 2 * width, 3 * width + 1, 8 * width, max(width // 2, 1)]:
+        copied = interpolation.linear_axis(1, 1, None, False)
+        axes = (
+            copied,
+            interpolation.linear_axis(4, 9, None, False),
+            interpolation.linear_axis(width, o, None, False),
+        )
+        results = []
+        for plain in (False, True):
+            plan = kernel.Plan((0, -1, -1, 1), axes, element, channels, channels, False, False,
+                               plain)
+            kinds.add(plan.kind)
+            result = np.zeros((1, 9, o, channels), dtype)
+            assert plan.run(x, result, 1)
+            results.append(result)
+        if dtype == np.uint8:
+            assert_same_pixels(*results)
+        else:
+            u = max(np.finfo(dtype).eps, 2.0**-53)
+            bound = 2 * u * np.abs(x).max().astype(np.float64)
+            assert_within(results[0], results[1].astype(np.float64), bound)
+    if width >= 16:
+        assert kinds & {"windows", "pixels"}
+        assert "elements" in kinds
+
+
+@pytest.mark.parametrize(
+    ("dtype", "words"),
+    [(np.int32, "it can be float32 or|float32, float64, float16 or uint8"),
+     (np.complex64, "float32, float64, float16 or uint8"),
+     (np.bool_, "float32, float64, float16 or uint8")],
+)
+def test_other_dtypes_are_refused(dtype, words):
+    with pytest.raises(TypeError, match=f"interpolate: x has dtype .*{words}"):
+        up.interpolate(np.zeros((1, 1, 3, 4), dtype), scale_factor=2, mode="bilinear")

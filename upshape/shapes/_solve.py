@@ -1,0 +1,826 @@
+"""Which input sizes a network takes, exactly; and why it does not take another one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from ._expression import Expression
+from ._numbers import is_symbolic
+from ._quasilinear import LIMIT, Function, PeriodError, SizeSet
+from ._size import (
+    Condition,
+    Size,
+    Step,
+    Trace,
+    _blame,
+    ancestors,
+    whole_number,
+)
+
+if TYPE_CHECKING:
+    from ._explain import Explanation
+
+__all__ = ["Answer", "MendedCall", "Repair", "same", "solve"]
+
+
+def same(*sizes: Any) -> Any:
+    """Join sizes that must agree, as ``torch.cat`` and ``+`` demand of feature maps.
+
+    Parameters
+    ----------
+    *sizes : int, Size, SymPy expression, or tuples of them
+        The sizes; tuples are compared axis by axis.
+
+    Returns
+    -------
+    int, Size, SymPy expression or tuple
+        The size that all of them are.
+
+    Raises
+    ------
+    ValueError
+        If ints differ. For a traced `Size` it is a condition on the input size instead.
+
+    Examples
+    --------
+    >>> same(75, 75)
+    75
+    >>> same(74, 75)
+    Traceback (most recent call last):
+    ...
+    ValueError: same: the sizes 74 and 75 do not agree
+    >>> from upshape.shapes import Pool, solve
+    >>> solve(lambda x: same(x, 2 * Pool(2)(x)))
+    Answer(inputs={2 n : n >= 1}, output=i)
+    """
+    if not sizes:
+        raise TypeError("same: one size or more is needed, got none")
+    if any(isinstance(size, tuple | list) for size in sizes):
+        if (
+            not all(isinstance(size, tuple | list) for size in sizes)
+            or len({len(size) for size in sizes}) != 1
+        ):
+            raise ValueError(
+                "same: tuples of sizes must all have one entry an axis, got "
+                f"{', '.join(map(repr, sizes))}"
+            )
+        return tuple(same(*axis) for axis in zip(*sizes, strict=True))
+    traced = next((size for size in sizes if isinstance(size, Size)), None)
+    if traced is not None:
+        args = tuple(traced._operand(size, "same") for size in sizes)
+        return traced if len(args) == 1 else traced._then("join", *args)
+    if any(is_symbolic(size) and not size.is_Integer for size in sizes):
+        for size in sizes[1:]:
+            difference = sizes[0] - size
+            if difference.expand() != 0:
+                raise ValueError(
+                    f"same: the sizes {sizes[0]} and {size} are not the same expression"
+                )
+        return sizes[0]
+    numbers = [whole_number(size, "same: a size") for size in sizes]
+    for number in numbers[1:]:
+        if number != numbers[0]:
+            told = f"{numbers[0]} and {number}"
+            if len(numbers) > 2:
+                told = ", ".join(map(str, numbers[:-1])) + f" and {numbers[-1]}"
+            raise ValueError(f"same: the sizes {told} do not agree")
+    return numbers[0]
+
+
+def solve(
+    network: Callable[[Any], Any], *, axis: int | None = None, fix: str | None = None
+) -> Answer:
+    """Find out exactly which input sizes a network takes.
+
+    Parameters
+    ----------
+    network : callable
+        A function of the input size that passes it through layers, joins (`same`) and whole-number
+        arithmetic, and returns the output size, or a tuple, list or dict of output sizes. It is
+        called once, with a traced `Size`.
+    axis : int, optional
+        For layers that have tuples of parameters: the axis to solve. Needed only where the axes
+        of a layer differ.
+    fix : {"output_padding", "size"}, optional
+        Mend joins that fail: ``"output_padding"`` by calling transposed convolutions with
+        ``output_size=`` the size that they are joined with, ``"size"`` also by giving
+        interpolations the ``size=`` in place of their factor. The answer is that of the mended
+        network; its `repair` says which calls were changed and whether that mends all.
+
+    Returns
+    -------
+    Answer
+        The input sizes: those n >= 1 for which every layer takes the size that reaches it, all
+        joins agree and every output is at least 1.
+
+    Raises
+    ------
+    TypeError
+        If the network uses the traced size as a number, or returns no sizes.
+    ValueError
+        If the sizes repeat only after more than a million pixels; the message names the layers.
+
+    Examples
+    --------
+    >>> from upshape.shapes import Conv, ConvTranspose, Pool, same, solve
+    >>> def network(x):
+    ...     skip = Conv(3, padding=1)(x)
+    ...     x = ConvTranspose(2, stride=2)(Pool(2)(skip))
+    ...     return same(x, skip)
+    >>> answer = solve(network)
+    >>> answer
+    Answer(inputs={2 n : n >= 1}, output=i)
+    >>> 7 in answer, answer.next(7), answer.output(8)
+    (False, 8, 8)
+    >>> mended = solve(network, fix="output_padding")
+    >>> mended
+    Answer(inputs={n : n >= 2}, output=i)
+    >>> mended.output_padding
+    (Mod(i, 2),)
+    """
+    if not callable(network):
+        raise TypeError(
+            f"solve: network must be a function of the input size, got {network!r} "
+            f"({type(network).__name__})"
+        )
+    if axis is not None:
+        if isinstance(axis, bool) or not hasattr(axis, "__index__"):
+            raise TypeError(f"solve: axis must be an int or None, got {axis!r}")
+        axis = axis.__index__()
+    if fix not in (None, "output_padding", "size"):
+        raise ValueError(f"solve: fix must be None, 'output_padding' or 'size', got {fix!r}")
+    trace = Trace(axis)
+    result = _checked(network(trace.input), trace)
+    answer = Answer(trace, result, _name_of(network))
+    return answer if fix is None else _with_repair(answer, fix)
+
+
+def _name_of(network: Any) -> str:
+    name = getattr(network, "__name__", None) or type(network).__name__
+    return "the network" if name == "<lambda>" else str(name)
+
+
+def _checked(result: Any, trace: Trace) -> Any:
+    """Return a network's result with sizes as steps and ints, or refuse it."""
+    if isinstance(result, Size):
+        return result._operand(result, "solve") if result._trace is trace else _foreign()
+    if isinstance(result, dict):
+        return {key: _checked(value, trace) for key, value in result.items()}
+    if isinstance(result, tuple | list) and result:
+        entries = [_checked(value, trace) for value in result]
+        return tuple(entries) if isinstance(result, tuple) else entries
+    if hasattr(result, "__index__") and not isinstance(result, bool):
+        return whole_number(result, "solve: the output")
+    hint = "; does it lack its return?" if result is None else ""
+    raise TypeError(
+        "solve: the network must return a size, or a tuple, list or dict of sizes, got "
+        f"{result!r}{hint}"
+    )
+
+
+def _foreign() -> Any:
+    raise ValueError("solve: the network returned a size of another solve")
+
+
+def _mapped(result: Any, action: Callable[[Any], Any]) -> Any:
+    """Apply `action` to every size of a result."""
+    if isinstance(result, dict):
+        return {key: _mapped(value, action) for key, value in result.items()}
+    if isinstance(result, tuple | list):
+        entries = [_mapped(value, action) for value in result]
+        return tuple(entries) if isinstance(result, tuple) else entries
+    return action(result)
+
+
+def _leaves(result: Any) -> Iterator[Any]:
+    if isinstance(result, dict):
+        result = list(result.values())
+    if isinstance(result, tuple | list):
+        for value in result:
+            yield from _leaves(value)
+    else:
+        yield result
+
+
+def _input_size(n: Any, what: str) -> int:
+    if isinstance(n, Size):
+        raise TypeError(f"{what}: the size must be an int, got a traced Size")
+    number = whole_number(n, f"{what}: the size", "an int")
+    if number < 1:
+        raise ValueError(f"{what}: the size must be at least 1, got {number}")
+    return number
+
+
+def _common(conditions: list[Condition], trace: Trace) -> SizeSet:
+    """Return the sizes for which all conditions hold."""
+    mask = Function.constant(1)
+    for condition in conditions:
+        try:
+            mask = mask.both(condition.mask)
+        except PeriodError as error:
+            steps = sorted({one.step for one in conditions if one.mask.tail.period > 1})
+            raise PeriodError(
+                _blame(error, [trace.steps[number] for number in steps]), error.period
+            ) from None
+    return SizeSet(mask)
+
+
+class MendedCall:
+    """A call that a repair changed.
+
+    Attributes
+    ----------
+    layer : ConvTranspose or Interpolate
+        The layer that was called.
+    step : int
+        The number of the call, as `Answer.explain` shows it.
+    """
+
+    __slots__ = ("_padding", "_size", "layer", "step")
+
+    def __init__(self, layer: Any, step: int, size: Expression, padding: Expression | None) -> None:
+        self.layer = layer
+        self.step = step
+        self._size = size
+        self._padding = padding
+
+    @property
+    def output_size(self) -> Any:
+        """The size to ask the layer for, as a SymPy expression of i."""
+        return self._size.sympy()
+
+    @property
+    def output_padding(self) -> Any:
+        """The output padding that this comes to; None for an interpolation."""
+        return None if self._padding is None else self._padding.sympy()
+
+    def __repr__(self) -> str:
+        if self._padding is None:
+            return f"{self.layer!r} (step {self.step}) with size={self._size}"
+        return (
+            f"{self.layer!r} (step {self.step}) with output_size={self._size} "
+            f"(output_padding={self._padding})"
+        )
+
+
+class Repair(NamedTuple):
+    """What a repair came to: the calls that it changed, and whether every join now holds.
+
+    `complete` tells whether the mended network takes every size that is large enough for its
+    layers; `before` is the answer without the repair.
+    """
+
+    complete: bool
+    calls: tuple[MendedCall, ...]
+    before: Answer
+
+
+class Answer:
+    """The input sizes that a network takes, and what it makes of them.
+
+    Examples
+    --------
+    >>> from upshape.shapes import Pool, same, solve
+    >>> answer = solve(lambda x: same(2 * Pool(2)(x), 3 * Pool(3)(x)))
+    >>> answer
+    Answer(inputs={6 n, 6 n + 1 : n >= 1}, output=2*floor(i/2))
+    """
+
+    def __init__(self, trace: Trace, result: Any, name: str, repair: Repair | None = None) -> None:
+        self._trace = trace
+        self._result = result
+        self._name = name
+        self._conditions = list(trace.conditions)
+        for leaf in _leaves(result):
+            value = leaf.function if isinstance(leaf, Step) else Function.of(leaf)
+            mask = value.at_least(1)
+            if not (mask.is_constant and mask.tail.at(0)):
+                number = leaf.number if isinstance(leaf, Step) else 0
+                told = _below_one(value)
+                self._conditions.append(Condition(number, mask, told))
+        self._sizes = _common(self._conditions, trace)
+        self.repair = repair
+
+    # The sizes.
+
+    def __contains__(self, n: Any) -> bool:
+        number = whole_number(n, "n in answer: the size", "an int")
+        return number in self._sizes
+
+    def __bool__(self) -> bool:
+        """Tell whether there is any size that is taken."""
+        return self.minimum is not None
+
+    def __iter__(self) -> Iterator[int]:
+        """Iterate over the sizes, smallest first; without end if there are infinitely many."""
+        return self._sizes.from_to(1)
+
+    def next(self, n: int) -> int | None:
+        """Return the smallest size that is taken and at least n, None if there is none.
+
+        Examples
+        --------
+        >>> from upshape.shapes import solve, zoo
+        >>> solve(zoo.unet()).next(600)
+        608
+        """
+        return self._sizes.next(_input_size(n, "Answer.next"))
+
+    def previous(self, n: int) -> int | None:
+        """Return the largest size that is taken and at most n, None if there is none.
+
+        Examples
+        --------
+        >>> from upshape.shapes import solve, zoo
+        >>> solve(zoo.unet()).previous(600)
+        592
+        """
+        return self._sizes.previous(_input_size(n, "Answer.previous"))
+
+    def padding(self, n: int) -> int:
+        """Return how many pixels to add to n so that it is taken: 0 if it is.
+
+        Raises
+        ------
+        ValueError
+            If no size from n on is taken.
+
+        Examples
+        --------
+        >>> from upshape.shapes import solve, zoo
+        >>> solve(zoo.unet()).padding(600)
+        8
+        """
+        n = _input_size(n, "Answer.padding")
+        found = self._sizes.next(n)
+        if found is None:
+            raise ValueError(
+                f"Answer.padding: {self._name} takes no size from {n} on; it takes {self._sizes}"
+            )
+        return found - n
+
+    def covers(self, first: int, last: int) -> bool:
+        """Tell whether every size from `first` to `last` is taken.
+
+        Examples
+        --------
+        >>> from upshape.shapes import solve, zoo
+        >>> solve(zoo.resnet(34)).covers(320, 7680)
+        True
+        """
+        first = _input_size(first, "Answer.covers")
+        last = _input_size(last, "Answer.covers")
+        inside = Function.identity().at_least(first).both((-Function.identity()).at_least(-last))
+        return SizeSet(inside).is_subset_of(self._sizes)
+
+    def output(self, n: int) -> Any:
+        """Return the output size for the input size n.
+
+        Returns
+        -------
+        int, or a tuple, list or dict of ints
+            As the network returns it.
+
+        Raises
+        ------
+        ValueError
+            If the network does not take n.
+
+        Examples
+        --------
+        >>> from upshape.shapes import solve, zoo
+        >>> solve(zoo.unet(padding=0)).output(572)
+        388
+        """
+        n = _input_size(n, "Answer.output")
+        if n not in self._sizes:
+            condition = self._failing(n)
+            assert condition is not None
+            raise ValueError(
+                f"Answer.output: {self._name} does not take {n}: {self._reason(condition, n)}; "
+                f"{self._nearest(n)}; explain({n}) tells more"
+            )
+        return _mapped(
+            self._result, lambda leaf: leaf.function.at(n) if isinstance(leaf, Step) else leaf
+        )
+
+    @property
+    def modulus(self) -> int:
+        """The least m such that, from some size on, only the rest on division by m counts.
+
+        It is 1 where all sizes are taken from some size on, and where none are.
+        """
+        return self._sizes.modulus
+
+    @property
+    def residues(self) -> tuple[int, ...]:
+        """The rests on division by `modulus` that are taken, from some size on."""
+        return self._sizes.residues
+
+    @property
+    def threshold(self) -> int:
+        """The least size from which on `modulus` and `residues` tell everything."""
+        return self._sizes.threshold
+
+    @property
+    def minimum(self) -> int | None:
+        """The smallest size that is taken, None if there is none."""
+        return self._sizes.minimum
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether only finitely many sizes are taken."""
+        return self._sizes.is_finite
+
+    @cached_property
+    def inputs(self) -> Any:
+        """The sizes as a SymPy set: residue classes, and exceptions at the small end.
+
+        Examples
+        --------
+        >>> from upshape.shapes import solve, zoo
+        >>> solve(zoo.unet()).inputs
+        {16 n : n >= 1}
+        """
+        from ._sets import as_sympy
+
+        return as_sympy(self._sizes)
+
+    # The outputs.
+
+    @cached_property
+    def _expressions(self) -> list[Any]:
+        return self._trace.run(Expression.identity())
+
+    def _expression_of(self, leaf: Any) -> Expression:
+        """Return a size as the shortest expression that holds for all sizes that are taken."""
+        if not isinstance(leaf, Step):
+            return Expression.of(leaf)
+        return _fitted(leaf.function, self._sizes) or Expression.of(self._expressions[leaf.number])
+
+    @cached_property
+    def output_size(self) -> Any:
+        """The output size as a SymPy expression of i; a tuple, list or dict if there are several.
+
+        It holds for the sizes that are taken.
+
+        Examples
+        --------
+        >>> from upshape.shapes import Conv, solve
+        >>> conv = Conv(3, stride=2, padding=1)
+        >>> solve(lambda x: conv(conv(conv(x)))).output_size
+        floor(i/8 + 7/8)
+        """
+        return _mapped(self._result, lambda leaf: self._expression_of(leaf).sympy())
+
+    def _reached(self) -> list[Step]:
+        """Return the transposed convolutions that were called with an output size."""
+        return [step for step in self._trace.steps if step.is_transposed and len(step.args) > 1]
+
+    def _padding_of(self, step: Step) -> Expression:
+        layer = step.layer
+        wanted = step.args[1]
+        source = step.args[0].function
+        a = step.function - step.smallest(source)
+        fitted = _fitted(a, self._sizes)
+        if fitted is not None and not fitted.terms:
+            return fitted
+        shift = int(2 * layer.padding - layer.effective_kernel)
+        return (self._expression_of(wanted) + shift).__mod__(layer.stride)
+
+    @cached_property
+    def output_padding(self) -> tuple[Any, ...]:
+        """The output padding of every transposed convolution called with ``output_size=``.
+
+        SymPy expressions of i, in the order of the calls; they hold for the sizes that are taken.
+
+        Examples
+        --------
+        >>> from upshape.shapes import ConvTranspose, Pool, solve
+        >>> solve(lambda x: ConvTranspose(2, stride=2)(Pool(2)(x), output_size=x)).output_padding
+        (Mod(i, 2),)
+        """
+        return tuple(self._padding_of(step).sympy() for step in self._reached())
+
+    # Why not.
+
+    def _failing(self, n: int) -> Condition | None:
+        """Return the first condition that n does not meet."""
+        for condition in self._conditions:
+            if not condition.mask.at(n):
+                return condition
+        return None
+
+    def _nearest(self, n: int) -> str:
+        below, above = self._sizes.previous(n), self._sizes.next(n)
+        if below is None and above is None:
+            return "it takes no size at all"
+        if below is None:
+            return f"the smallest size it takes is {above}"
+        if above is None:
+            return f"the largest size it takes is {below}"
+        return f"the nearest sizes it takes are {below} and {above}"
+
+    def _reason(self, condition: Condition, n: int) -> str:
+        """Say in one sentence why n fails."""
+        step = self._trace.steps[condition.step]
+        if condition not in self._trace.conditions:
+            return condition.tell(n)
+        values = [_at(arg, n) for arg in step.args]
+        if step.is_join:
+            return f"{step.told()} meets sizes {_listed(values)}"
+        return f"{step.told()} gets size {values[0]}, but {condition.tell(n)}"
+
+    def explain(self, n: int) -> Explanation:
+        """Walk through the network with the input size n, up to where it fails, if it does.
+
+        Returns
+        -------
+        Explanation
+            A text: each layer's size; at a join that fails, which sizes met, which layer's floor
+            lost how many pixels, and what would mend it.
+
+        Examples
+        --------
+        >>> from upshape.shapes import ConvTranspose, Pool, same, solve
+        >>> def network(x):
+        ...     return same(ConvTranspose(2, stride=2)(Pool(2)(x)), x)
+        >>> print(solve(network).explain(75))
+        network does not take 75.
+        <BLANKLINE>
+          step  what                                    size
+             1  Pool(kernel_size=2, stride=2)           75 -> 37   drops 1 pixel
+             2  ConvTranspose(kernel_size=2, stride=2)  37 -> 74
+             3  same                                    74 and 75  do not agree
+        <BLANKLINE>
+        The join at step 3 met 74 (ConvTranspose(kernel_size=2, stride=2), step 2) and 75 (the
+        input).
+        Pool(kernel_size=2, stride=2) (step 1) makes 37 of 75: its floor drops 1 pixel of 75.
+        <BLANKLINE>
+        What mends it:
+          - an input size of 74 (1 less) or 76 (1 more);
+          - ConvTranspose(kernel_size=2, stride=2) (step 2) called with output_size=75 in place
+            of 74 (output_padding=1); then 75 is taken as it is.
+        """
+        from ._explain import explanation
+
+        return explanation(self, _input_size(n, "Answer.explain"))
+
+    # To be read.
+
+    def __repr__(self) -> str:
+        def told(result: Any) -> str:
+            if isinstance(result, dict):
+                return "{" + ", ".join(f"{key!r}: {told(one)}" for key, one in result.items()) + "}"
+            if isinstance(result, tuple):
+                return "(" + ", ".join(map(told, result)) + ("," if len(result) == 1 else "") + ")"
+            if isinstance(result, list):
+                return "[" + ", ".join(map(told, result)) + "]"
+            return str(self._expression_of(result))
+
+        if self.minimum is None:
+            return "Answer(inputs={})"
+        return f"Answer(inputs={self._sizes}, output={told(self._result)})"
+
+    def __str__(self) -> str:
+        from ._explain import table
+
+        return table(self)
+
+    def _repr_latex_(self) -> str:
+        import sympy
+
+        inputs = sympy.latex(self.inputs)
+        if self.minimum is None:
+            return f"${inputs}$"
+        outputs = [sympy.latex(self._expression_of(leaf).sympy()) for leaf in _leaves(self._result)]
+        told = outputs[0] if len(outputs) == 1 else r"\left(" + ",\\; ".join(outputs) + r"\right)"
+        return rf"$\displaystyle i \mapsto {told}, \quad i \in {inputs}$"
+
+
+def _below_one(value: Function) -> Callable[[int], str]:
+    return lambda n: f"the output size would be {value.at(n)}"
+
+
+def _at(arg: Any, n: int) -> int:
+    return arg.function.at(n) if isinstance(arg, Step) else int(arg)
+
+
+def _listed(values: list[int]) -> str:
+    return ", ".join(map(str, values[:-1])) + f" and {values[-1]}"
+
+
+def _fitted(function: Function, sizes: SizeSet) -> Expression | None:
+    """Return (P i + B) / Q, or floor((P i + B) / Q), if a function is that on a set of sizes.
+
+    P / Q is the function's slope. h = Q f - P i repeats with the period, so one period of every
+    stretch shows whether h is one number, or keeps within Q consecutive ones.
+    """
+    tail = function.tail
+    divisor = math.gcd(tail.rise, tail.period)
+    slope, run = tail.rise // divisor, tail.period // divisor
+    spread: list[int] = []
+    found: list[int] = []
+    cuts: list[Any] = sorted({*function.starts, *sizes.mask.starts})
+    for start, stop in zip(cuts, [*cuts[1:], None], strict=True):
+        line, mask = function.line_at(start), sizes.mask.line_at(start)
+        if not mask.offsets.any():
+            continue
+        count = math.lcm(line.period, mask.period)
+        if stop is not None and stop - start <= count:
+            count = stop - start
+        elif line.rise * run != slope * line.period:
+            return None
+        if count > LIMIT:
+            return None
+        taken = np.flatnonzero(mask.over(start, count))
+        values = line.over(start, count)[taken]
+        if max(abs(run), abs(slope)) * (line.over_bound(start, count) + start + count) >= 2**62:
+            values, taken = values.astype(object), taken.astype(object)
+        if len(taken):
+            shift = values * run - (taken + start) * slope
+            spread += [int(shift.min()), int(shift.max())]
+            found += [int(values.min()), int(values.max())]
+            if stop is None or stop - start > count:
+                found += [] if slope == 0 else [found[-1] + 1]  # it goes on
+    if not spread:
+        return None
+    low, high = min(spread), max(spread)
+    if low == high:
+        return Expression.fraction(slope, low, run, floored=False)
+    if min(found) == max(found):
+        return Expression.of(found[0])
+    if high > low + run - 1:
+        return None
+    constant = min(max(0, high), low + run - 1)
+    return Expression.fraction(slope, constant, run, floored=True)
+
+
+# Repair. A plan says for some calls which size they are to reach: a step of the original trace (or
+# an int), and what leads back from there to the call, if layers lie between the call and the join.
+
+Plan: TypeAlias = dict[Step, tuple[Any, tuple[Callable[[Any], Any], ...]]]
+
+
+def mended(answer: Answer, fix: str) -> tuple[Answer, dict[Step, Step], Plan]:
+    """Mend the failing joins of a network as far as they can be.
+
+    Returns the answer of the mended network, its step for every step of the original one, and the
+    plan.
+    """
+    plan: Plan = {}
+    best, twins = answer, {step: step for step in answer._trace.steps}
+    for join in [step for step in answer._trace.steps if step.is_join]:
+        base, held = _held(best, twins[join])
+        if base.is_subset_of(held):
+            continue
+        chosen = plan
+        for changes in _changes(join, plan, fix):
+            rebuilt = _rebuilt(answer, {**plan, **changes})
+            if rebuilt is None or not best._sizes.is_subset_of(rebuilt[0]._sizes):
+                continue
+            base, now = _held(rebuilt[0], rebuilt[1][join])
+            if held.is_subset_of(now) and not now.is_subset_of(held):
+                (best, twins), held, chosen = rebuilt, now, {**plan, **changes}
+                if base.is_subset_of(held):
+                    break
+        plan = chosen
+    return best, twins, plan
+
+
+def _with_repair(answer: Answer, fix: str) -> Answer:
+    best, twins, plan = mended(answer, fix)
+    calls = []
+    for step in sorted(plan, key=lambda step: step.number):
+        twin = twins[step]
+        natural = Function.of(twin.layer.formula(twin.args[0].function))
+        if (twin.function - natural).is_constant and twin.function.at(1) == natural.at(1):
+            continue  # it reaches that size by itself
+        size = best._expression_of(twin)
+        padding = best._padding_of(twin) if step.is_transposed else None
+        calls.append(MendedCall(step.layer, step.place, size, padding))
+    base = _common([one for one in best._conditions if _is_bound(best, one)], best._trace)
+    complete = base.is_subset_of(best._sizes)
+    repaired = Answer(best._trace, best._result, answer._name)
+    repaired.repair = Repair(complete, tuple(calls), answer)
+    return repaired
+
+
+def _is_bound(answer: Answer, condition: Condition) -> bool:
+    """Tell whether a condition is none of a join, or of a size that is to be reached."""
+    step = answer._trace.steps[condition.step]
+    if condition not in answer._trace.conditions:
+        return True
+    return not step.is_join and len(step.args) == 1
+
+
+def _held(answer: Answer, join: Step) -> tuple[SizeSet, SizeSet]:
+    """Return the sizes large enough for all layers, and those of them for which a join holds.
+
+    A size that is to be reached for the join's sake, and cannot be, counts as the join failing.
+    """
+    trace = answer._trace
+    base = [one for one in answer._conditions if _is_bound(answer, one)]
+    behind = {step.number for step in ancestors([join])}
+    own = [
+        one
+        for one in trace.conditions
+        if one.step == join.number or (one.step in behind and trace.steps[one.step].kind == "layer")
+    ]
+    return _common(base, trace), _common(base + own, trace)
+
+
+def _changes(join: Step, plan: Plan, fix: str) -> Iterator[Plan]:
+    """Propose what to add to a plan so that a join holds: first the least."""
+    chains = [_chain(arg, fix) if isinstance(arg, Step) else [] for arg in join.args]
+    for target in sorted(range(len(chains)), key=lambda number: bool(chains[number])):
+        others = [
+            chain
+            for chain, arg in zip(chains, join.args, strict=True)
+            if chain and arg is not join.args[target]
+        ]
+        for depth in range(1, max(map(len, others), default=0) + 1):
+            changes = {
+                step: (join.args[target], back)
+                for chain in others
+                for step, back in chain[:depth]
+                if step not in plan
+            }
+            if changes:
+                yield changes
+
+
+def _chain(step: Step, fix: str) -> list[tuple[Step, tuple[Callable[[Any], Any], ...]]]:
+    """Return the calls behind a size that could be given a size to reach, nearest first.
+
+    With each comes what leads from the wanted size to the call's own output size.
+    """
+    found: list[tuple[Step, tuple[Callable[[Any], Any], ...]]] = []
+    back: tuple[Callable[[Any], Any], ...] = ()
+    while step.kind != "input" and step.parents:
+        parent = step.parents[0]
+        free = step.kind == "layer" and len(step.args) == 1
+        if free and step.is_transposed:
+            found.append((step, back))
+            back = (*back, step.layer.transpose().formula)
+        elif free and fix == "size" and getattr(step.layer, "scale_factor", None) is not None:
+            found.append((step, back))
+            break
+        else:
+            if step.is_join or len(step.parents) > 1:
+                break
+            shift = step.function - parent.function
+            if not shift.is_constant:
+                break
+            if shift.tail.at(0):
+                back = (*back, _shifted_by(-shift.tail.at(0)))
+        step = parent
+    return found
+
+
+def _shifted_by(number: int) -> Callable[[Any], Any]:
+    return lambda size: size + number
+
+
+def _rebuilt(answer: Answer, plan: Plan) -> tuple[Answer, dict[Step, Step]] | None:
+    """Return the answer of a network with a plan carried out, None if that goes in a circle."""
+    trace = Trace(answer._trace.axis)
+    twins: dict[Step, Step] = {answer._trace.steps[0]: trace.input._step}
+    entered: set[Step] = set()
+    waiting = list(reversed(answer._trace.steps))
+    try:
+        while waiting:
+            step = waiting[-1]
+            if step in twins:
+                waiting.pop()
+                continue
+            needed = step.parents
+            if step in plan and isinstance(plan[step][0], Step):
+                needed = [*needed, plan[step][0]]
+            missing = [one for one in needed if one not in twins]
+            if missing:
+                if step in entered:
+                    return None
+                entered.add(step)
+                waiting += missing
+                continue
+            args = tuple(twins[arg] if isinstance(arg, Step) else arg for arg in step.args)
+            if step in plan:
+                wanted, back = plan[step]
+                size: Any = Size(trace, twins[wanted]) if isinstance(wanted, Step) else wanted
+                for action in back:
+                    size = action(size)
+                args += (size._step if isinstance(size, Size) else size,)
+            size = trace.add(Step(step.kind, args, step.layer, step.label))
+            twins[step] = size._step
+        result = _mapped(
+            answer._result, lambda leaf: twins[leaf] if isinstance(leaf, Step) else leaf
+        )
+        return Answer(trace, result, answer._name), twins
+    except PeriodError:
+        return None
