@@ -9,8 +9,8 @@ known here. A row of the result is made in two steps, tile by tile:
     blend    line[j] = sum over a, b of weight_d[a] weight_h[b] source[.., low_d + a, low_h + b, j]
     spread   result[x] = weight_w[0] line[low_w] + weight_w[1] line[low_w + 1]
 
-The line is float32 (float64 for float64) whatever the dtype of the arrays: conversions happen at its
-two ends. Rows are written one after another from front to back, which is what memory likes best.
+The line is float32 (float64 for float64) whatever the dtype of the arrays: conversions happen at
+its two ends. Rows are written from front to back, which is what memory likes best.
 
 Where the sources of every vector of a row lie close together (any enlargement), the line is never
 stored: a window of it is blended in a register and spread by permutations, for two rows of the
@@ -40,7 +40,17 @@ from libc.math cimport fabs, floor
 from libc.stdint cimport int64_t, uint8_t, uint16_t
 from libc.string cimport memcmp, memset
 
-from rows cimport PyArray_BYTES, PyArrayObject, Place, Roles, Rows, place_of, rows_of, step, strides_of
+from rows cimport (
+    Place,
+    PyArray_BYTES,
+    PyArrayObject,
+    Roles,
+    Rows,
+    place_of,
+    rows_of,
+    step,
+    strides_of,
+)
 from vector cimport (
     UPSHAPE_INDEX_BYTES,
     UPSHAPE_SUMS,
@@ -91,8 +101,8 @@ cdef enum Kind:
     CHANNELS  # by vectors of channels
     ELEMENTS  # element by element
 
-# Elements of a tile, of source or result, whichever is more: its tables and what is read and written
-# stay in the first cache while the rows of a block are made.
+# Elements of a tile, of source or result, whichever is more: its tables and what is read and
+# written stay in the first cache while the rows of a block are made.
 cdef enum:
     TILE = 768
 
@@ -107,6 +117,11 @@ cdef enum:
 # Pixels of this many channels are interpolated one by one, whole vectors of channels at a time.
 cdef enum:
     MANY_CHANNELS = 16
+
+# Rows so far apart, or a multiple of it, share the same places in the caches and in what merges
+# stores: streamed side by side they get in each other's way (a quarter of the speed, on Zen 3).
+cdef enum:
+    PAGE = 4096
 
 # Bytes gathered before they are streamed.
 cdef enum:
@@ -413,7 +428,8 @@ cdef Py_ssize_t two_taps_twice(pixel_t* row, pixel_t* next_row, const Taps* taps
 
 
 cdef Py_ssize_t four_taps(pixel_t* row, const Taps* taps, const Table* t, Py_ssize_t first,
-                          Py_ssize_t last, Py_ssize_t* doubt, bint past, work_t like) noexcept nogil:
+                          Py_ssize_t last, Py_ssize_t* doubt, bint past,
+                          work_t like) noexcept nogil:
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t), advance = t.advance
     cdef Py_ssize_t furthest = t.width * t.channels - (first + 1) * lanes
     cdef bint look = pixel_t is uint8_t and not t.exact, apart = t.apart
@@ -483,13 +499,14 @@ cdef void sums_rows(uint8_t* row, uint8_t* next_row, const Taps* taps, const Tap
 # --- many channels: blend and spread in registers -------------------------------------------------
 
 cdef Py_ssize_t pixels_taps(pixel_t* to, const Taps* taps, const Table* t, Py_ssize_t first,
-                            Py_ssize_t last, Py_ssize_t* doubt, bint past, work_t like) noexcept nogil:
+                            Py_ssize_t last, Py_ssize_t* doubt, bint past,
+                            work_t like) noexcept nogil:
     """Steps are pixels of many channels, `spacing` elements apart; one tap, or four."""
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
     cdef Py_ssize_t channels = t.channels, count = (channels + lanes - 1) // lanes
     cdef bint look = pixel_t is uint8_t and not t.exact, unsure
-    cdef Py_ssize_t doubts = 0, x, c, k, n, low, high
-    cdef words u, v, values, lower, upper, weight
+    cdef Py_ssize_t doubts = 0, x, c, k, low, high
+    cdef words u, v, values, lower, upper
     cdef const pixel_t* row
     for x in range(first, last):
         low = t.low[x] * channels
@@ -527,7 +544,8 @@ cdef inline words four(const Taps* taps, Py_ssize_t at, pixel_t kind, work_t lik
 
 cdef Py_ssize_t pixels_two_taps(pixel_t* to, const pixel_t* a, const pixel_t* b,
                                 const double* weight, const Table* t, Py_ssize_t first,
-                                Py_ssize_t last, Py_ssize_t* doubt, bint past, work_t like) noexcept nogil:
+                                Py_ssize_t last, Py_ssize_t* doubt, bint past,
+                                work_t like) noexcept nogil:
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
     cdef Py_ssize_t channels = t.channels, count = (channels + lanes - 1) // lanes
     cdef bint look = pixel_t is uint8_t and not t.exact, unsure
@@ -877,8 +895,8 @@ cdef void run_tile(const Table* t, const Rows* rows, const Axis* d, const Axis* 
                 next_row = row + rows.dst_h
             make_tile(<pixel_t*>row, <pixel_t*>next_row, &taps, &next_, t, tile, line, doubt,
                       False)
-        elif (pixel_t is float or pixel_t is double) and direct and (
-                <size_t>row | <size_t>(rows.dst_h if pair else 0)) % 64 == 0:
+        elif (pixel_t is float or pixel_t is double) and direct and <size_t>row % 64 == 0 and not (
+                pair and (rows.dst_h % 64 != 0 or rows.dst_h % PAGE == 0)):
             if pair:
                 next_row = row + rows.dst_h
             make_tile(<pixel_t*>row, <pixel_t*>next_row, &taps, &next_, t, tile, line, doubt, True)
@@ -1033,7 +1051,7 @@ cdef class Plan:
         cdef Py_ssize_t channels = t.channels, total = t.width * channels
         cdef Py_ssize_t source = t.source_width * channels
         cdef Py_ssize_t steps = (total + UPSHAPE_SUMS - 1) // UPSHAPE_SUMS
-        cdef Py_ssize_t k, half, j, e, x, c, low, high, least, most, at
+        cdef Py_ssize_t k, half, j, e, x, low, high, least, most, at
         cdef int bits_h, v
         if self.element != 1 or self.d.t != NULL or total < UPSHAPE_SUMS or source < 16:
             return False
@@ -1084,7 +1102,7 @@ cdef class Plan:
         cdef Py_ssize_t lanes = t.lanes, channels = t.channels
         cdef Py_ssize_t total = t.width * channels, source = t.source_width * channels
         cdef Py_ssize_t unit = UPSHAPE_VECTOR_BYTES // lanes // UPSHAPE_INDEX_BYTES
-        cdef Py_ssize_t k, lane, first, at, step, base, x, j, half
+        cdef Py_ssize_t k, lane, first, at, side, base, x, j, half
         cdef Py_ssize_t[2] least, most
         cdef uint8_t* order
         if total < lanes or source < lanes:
@@ -1098,15 +1116,15 @@ cdef class Plan:
             t.apart = half == 1
             for k in range(steps):
                 first = min(k * lanes, total - lanes)
-                for step in range(2):
-                    least[step] = source
-                    most[step] = 0
+                for side in range(2):
+                    least[side] = source
+                    most[side] = 0
                     for lane in range(lanes):
                         x = (first + lane) // channels
-                        j = min(t.low[x] + step, t.source_width - 1) * channels
+                        j = min(t.low[x] + side, t.source_width - 1) * channels
                         j += first + lane - x * channels
-                        least[step] = min(least[step], j)
-                        most[step] = max(most[step], j)
+                        least[side] = min(least[side], j)
+                        most[side] = max(most[side], j)
                 if not t.apart:
                     least[0] = least[1] = min(least[0], least[1])
                     most[0] = most[1] = max(most[0], most[1])
@@ -1114,12 +1132,12 @@ cdef class Plan:
                     break
                 t.base[k] = min(least[0], source - lanes)
                 t.upper[k] = min(least[1], source - lanes)
-                for step in range(2):
-                    base = t.upper[k] if step else t.base[k]
-                    order = t.order + (2 * k + step) * UPSHAPE_VECTOR_BYTES
+                for side in range(2):
+                    base = t.upper[k] if side else t.base[k]
+                    order = t.order + (2 * k + side) * UPSHAPE_VECTOR_BYTES
                     for lane in range(lanes):
                         x = (first + lane) // channels
-                        j = min(t.low[x] + step, t.source_width - 1) * channels
+                        j = min(t.low[x] + side, t.source_width - 1) * channels
                         j += first + lane - x * channels - base
                         for at in range(unit):
                             order[(lane * unit + at) * UPSHAPE_INDEX_BYTES] = (
