@@ -60,7 +60,9 @@ from vector cimport (
     float_to_half,
     half_to_float,
     load,
+    mix_double,
     mix_doubles,
+    mix_float,
     mix_floats,
     mix_sums,
     narrow_byte,
@@ -229,6 +231,13 @@ cdef inline words mix(words a, words b, words u, words v, work_t like) noexcept 
         return mix_floats(a, b, u, v)
 
 
+cdef inline work_t mixed(work_t a, work_t b, work_t u, work_t v) noexcept nogil:
+    if work_t is double:
+        return mix_double(a, b, u, v)
+    else:
+        return mix_float(a, b, u, v)
+
+
 cdef inline words add(words a, words b, work_t like) noexcept nogil:
     if work_t is double:
         return add_doubles(a, b)
@@ -258,7 +267,7 @@ cdef void blend_two(work_t* line, const pixel_t* a, const pixel_t* b, const doub
         j = k * lanes
         store(line + j, mix(widen(a + j), widen(b + j), us, vs, u))
     for j in range(count - count % lanes, count):
-        line[j] = widened(a + j, u) * u + widened(b + j, u) * v
+        line[j] = mixed(widened(a + j, u), widened(b + j, u), u, v)
 
 
 cdef void blend_four(work_t* line, const pixel_t* a, const pixel_t* b, const pixel_t* c,
@@ -273,8 +282,8 @@ cdef void blend_four(work_t* line, const pixel_t* a, const pixel_t* b, const pix
         store(line + j, add(mix(widen(a + j), widen(b + j), us, vs, u),
                             mix(widen(c + j), widen(d + j), ws, zs, u), u))
     for j in range(count - count % lanes, count):
-        line[j] = ((widened(a + j, u) * u + widened(b + j, u) * v)
-                   + (widened(c + j, u) * w + widened(d + j, u) * z))
+        line[j] = (mixed(widened(a + j, u), widened(b + j, u), u, v)
+                   + mixed(widened(c + j, u), widened(d + j, u), w, z))
 
 
 cdef inline void blend(work_t* line, const Taps* taps, Py_ssize_t skip, Py_ssize_t count,
@@ -643,8 +652,9 @@ cdef Py_ssize_t elements_two_taps(pixel_t* to, const Taps* taps, const Table* t,
         high = low + (channels if index[x] < end else 0)
         unsure = False
         for c in range(channels):
-            value = ((widened(a + low + c, like) * p + widened(b + low + c, like) * q) * u[x]
-                     + (widened(a + high + c, like) * p + widened(b + high + c, like) * q) * v[x])
+            value = mixed(
+                mixed(widened(a + low + c, like), widened(b + low + c, like), p, q),
+                mixed(widened(a + high + c, like), widened(b + high + c, like), p, q), u[x], v[x])
             to[c] = narrowed(value, <pixel_t>0)
             if pixel_t is uint8_t:
                 unsure = unsure or (look and doubtful(value))
@@ -656,28 +666,33 @@ cdef Py_ssize_t elements_two_taps(pixel_t* to, const Taps* taps, const Table* t,
     return doubts
 
 
+cdef inline work_t element(const Taps* taps, Py_ssize_t at, pixel_t kind,
+                           work_t like) noexcept nogil:
+    cdef work_t a = widened(<const pixel_t*>taps.row[0] + at, like)
+    if taps.count == 1:
+        return a
+    return (mixed(a, widened(<const pixel_t*>taps.row[1] + at, like), <work_t>taps.weight[0],
+                  <work_t>taps.weight[1])
+            + mixed(widened(<const pixel_t*>taps.row[2] + at, like),
+                    widened(<const pixel_t*>taps.row[3] + at, like), <work_t>taps.weight[2],
+                    <work_t>taps.weight[3]))
+
+
 cdef Py_ssize_t elements_taps(pixel_t* to, const Taps* taps, const Table* t, Py_ssize_t first,
                               Py_ssize_t last, Py_ssize_t* doubt, work_t like) noexcept nogil:
     """The same for one tap, or four."""
     cdef Py_ssize_t channels = t.channels
     cdef bint look = pixel_t is uint8_t and not t.exact, unsure
     cdef Py_ssize_t doubts = 0, x, c, low, high
-    cdef int n
-    cdef const pixel_t* row
-    cdef work_t value, lower, upper, weight
+    cdef work_t value
     for x in range(first, last):
         low = t.low[x] * channels
         high = low + (channels if t.low[x] < t.source_width - 1 else 0)
         unsure = False
         for c in range(channels):
-            lower = 0
-            upper = 0
-            for n in range(taps.count):
-                row = <const pixel_t*>taps.row[n]
-                weight = <work_t>taps.weight[n]
-                lower += widened(row + low + c, like) * weight
-                upper += widened(row + high + c, like) * weight
-            value = lower * (<const work_t*>t.u)[x] + upper * (<const work_t*>t.v)[x]
+            value = mixed(element(taps, low + c, <pixel_t>0, like),
+                          element(taps, high + c, <pixel_t>0, like),
+                          (<const work_t*>t.u)[x], (<const work_t*>t.v)[x])
             to[c] = narrowed(value, <pixel_t>0)
             if pixel_t is uint8_t:
                 unsure = unsure or (look and doubtful(value))
