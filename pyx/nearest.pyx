@@ -249,7 +249,7 @@ cdef class Plan:
                  Py_ssize_t spacing, bint streaming, bint plain=False):
         cdef Table* t = &self.table
         cdef Py_ssize_t width = index_w.shape[0]
-        cdef Py_ssize_t unit, vector, x
+        cdef Py_ssize_t unit, x
         cdef bint same = width == source_width
         self.roles.n, self.roles.m, self.roles.d, self.roles.h = roles
         self.keep = (index_d, index_h, index_w)

@@ -84,6 +84,13 @@ UPSHAPE_INLINE upshape_words upshape_permute(upshape_words window, upshape_words
 #endif
 }
 
+/* Whether the level fuses products into sums. */
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+#define UPSHAPE_FMA 1
+#else
+#define UPSHAPE_FMA 0
+#endif
+
 /* --- arithmetic -------------------------------------------------------------------------------- */
 
 /* A product that is rounded before it is added to. Of the two products of a u + b v the compiler may
@@ -100,18 +107,61 @@ UPSHAPE_INLINE upshape_words upshape_permute(upshape_words window, upshape_words
 #define UPSHAPE_ROUNDED(product) (product)
 #endif
 
+/* a u + b v. Which product is fused into the sum is said, not left to the compiler: every path through
+ * the kernels gives the same bits. */
 UPSHAPE_INLINE upshape_words upshape_mix_floats(
     upshape_words a, upshape_words b, upshape_words u, upshape_words v)
 {
-    return (upshape_words)(UPSHAPE_ROUNDED((upshape_floats)a * (upshape_floats)u)
-                           + (upshape_floats)b * (upshape_floats)v);
+    upshape_floats second = (upshape_floats)b * (upshape_floats)v;
+#if V == 64 && defined(__AVX512F__)
+    return (upshape_words)_mm512_fmadd_ps((__m512)a, (__m512)u, (__m512)second);
+#elif V == 32 && defined(__FMA__)
+    return (upshape_words)_mm256_fmadd_ps((__m256)a, (__m256)u, (__m256)second);
+#elif UPSHAPE_FMA
+    upshape_floats x = (upshape_floats)a, y = (upshape_floats)u, r;
+    for (unsigned j = 0; j < V / sizeof(float); j++)
+        r[j] = __builtin_fmaf(x[j], y[j], second[j]);
+    return (upshape_words)r;
+#else
+    return (upshape_words)((upshape_floats)a * (upshape_floats)u + second);
+#endif
 }
 
 UPSHAPE_INLINE upshape_words upshape_mix_doubles(
     upshape_words a, upshape_words b, upshape_words u, upshape_words v)
 {
-    return (upshape_words)(UPSHAPE_ROUNDED((upshape_doubles)a * (upshape_doubles)u)
-                           + (upshape_doubles)b * (upshape_doubles)v);
+    upshape_doubles second = (upshape_doubles)b * (upshape_doubles)v;
+#if V == 64 && defined(__AVX512F__)
+    return (upshape_words)_mm512_fmadd_pd((__m512d)a, (__m512d)u, (__m512d)second);
+#elif V == 32 && defined(__FMA__)
+    return (upshape_words)_mm256_fmadd_pd((__m256d)a, (__m256d)u, (__m256d)second);
+#elif UPSHAPE_FMA
+    upshape_doubles x = (upshape_doubles)a, y = (upshape_doubles)u, r;
+    for (unsigned j = 0; j < V / sizeof(double); j++)
+        r[j] = __builtin_fma(x[j], y[j], second[j]);
+    return (upshape_words)r;
+#else
+    return (upshape_words)((upshape_doubles)a * (upshape_doubles)u + second);
+#endif
+}
+
+/* The same of single numbers, fused as the vectors are, so that both give the same bits. */
+UPSHAPE_INLINE float upshape_mix_float(float a, float b, float u, float v)
+{
+#if UPSHAPE_FMA
+    return __builtin_fmaf(a, u, b * v);
+#else
+    return a * u + b * v;
+#endif
+}
+
+UPSHAPE_INLINE double upshape_mix_double(double a, double b, double u, double v)
+{
+#if UPSHAPE_FMA
+    return __builtin_fma(a, u, b * v);
+#else
+    return a * u + b * v;
+#endif
 }
 
 UPSHAPE_INLINE upshape_words upshape_splat_float(float a)

@@ -19,6 +19,8 @@ cdef extern from "vector.h" nogil:
     bytes16 permute_bytes "upshape_permute_bytes"(bytes16, bytes16)
     words mix_floats "upshape_mix_floats"(words, words, words, words)
     words mix_doubles "upshape_mix_doubles"(words, words, words, words)
+    float mix_float "upshape_mix_float"(float, float, float, float)
+    double mix_double "upshape_mix_double"(double, double, double, double)
     words splat_float "upshape_splat_float"(float)
     words splat_double "upshape_splat_double"(double)
     words add_floats "upshape_add_floats"(words, words)

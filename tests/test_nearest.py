@@ -114,9 +114,9 @@ def test_sizes_in_the_thousands_take_the_pixel_of_the_rounded_product(rng, dtype
 @given(st.data())
 def test_any_shape_any_ratio_any_layout(data):
     axes = data.draw(st.integers(1, 3))
-    shape = (data.draw(st.integers(1, 2)), data.draw(st.integers(1, 5))) + tuple(
-        data.draw(st.integers(1, (80, 24, 9)[axes - 1])) for _ in range(axes)
-    )
+    batch, channels = data.draw(st.integers(1, 2)), data.draw(st.integers(1, 5))
+    longest = (80, 24, 9)[axes - 1]
+    shape = (batch, channels, *(data.draw(st.integers(1, longest)) for _ in range(axes)))
     dtype = data.draw(st.sampled_from([np.uint8, np.float16, np.float32, np.float64, "c16"]))
     x = random_array(np.random.default_rng(data.draw(st.integers(0, 99))), shape, dtype)
     x = data.draw(st.sampled_from(LAYOUTS))(x)

@@ -133,7 +133,7 @@ ONE = np.zeros((1, 2, 3, 4), np.float32)
         ("ab", {}, TypeError, "features must be a sequence of arrays, not str"),
         ([ONE, ONE[0]], {}, ValueError, r"features\[1\] has shape \(2, 3, 4\)"),
         ([ONE, ONE.repeat(2, 0)], {}, ValueError, "same batch size"),
-        ([ONE, ONE.astype("f8")], {}, TypeError, r"features\[1\] has dtype float64, but features\[0"),
+        ([ONE, ONE.astype("f8")], {}, TypeError, r"features\[1\] has dtype float64, but features"),
         ([ONE.astype("i4")], {}, TypeError, r"features\[0\] has dtype int32; it can be float32"),
         ([ONE[:, :0]], {}, ValueError, "only the batch axis"),
         ([np.zeros(3)], {}, ValueError, "1 axes"),

@@ -63,8 +63,9 @@ def nearest_axis(i: int, o: int, factor: float | None, exact: bool, double: bool
     real: Any = np.float64 if double else np.float32
     scale = real(i) / real(o) if factor is None else real(1.0 / factor)
     start = (np.arange(o) + (0.5 if exact else 0.0)).astype(real)
-    index = (start * scale).astype(np.float32).astype(np.int64)
-    return np.minimum(index, i - 1, out=index)
+    index: Index = (start * scale).astype(np.float32).astype(np.int64)
+    np.minimum(index, i - 1, out=index)
+    return index
 
 
 def linear_axis(
@@ -274,7 +275,9 @@ def resize_into(x: Array, out: Array, how: How, layout: Layout, whole: int) -> N
         np.copyto(out, result)
         return
     x = layout.lay(x)
-    plan, most_threads = kernel_plan(how, x.shape, x.dtype, layout, layout.spacing(out), whole >= _STREAMED_FROM)
+    streaming = whole >= _STREAMED_FROM
+    spacing = layout.spacing(out)
+    plan, most_threads = kernel_plan(how, x.shape, x.dtype, layout, spacing, streaming)
     _run(plan.run, x, out, most_threads)
 
 

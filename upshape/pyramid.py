@@ -96,9 +96,7 @@ def upsample_concat(
     >>> np.array_equal(y[:, :1], fine)
     True
     """
-    if isinstance(features, (str, bytes)) or not (
-        isinstance(features, Sequence) or isinstance(features, np.ndarray)
-    ):
+    if isinstance(features, (str, bytes)) or not isinstance(features, (Sequence, np.ndarray)):
         raise TypeError(
             f"upsample_concat: features must be a sequence of arrays, not {type(features).__name__}"
         )
