@@ -91,27 +91,42 @@ def _check(
     if bias is not None:
         bias = arrays.as_dtype_of(operation, "bias", bias, "weight", weight.dtype)
         arrays.check_shape(operation, "bias", bias, (channels,), "one number an output channel")
-    kernels = weight.shape[2:]
+    extra = None
+    if output_padding is not None:
+        extra = arrays.as_ints(operation, "output_padding", output_padding, axes, 0)
+    parameters = _parameters(
+        operation, weight.shape, strides, pads, extra, dilations, groups,
+        weight.dtype == np.float32,
+    )
+    return parameters, weight, bias
+
+
+@lru_cache(maxsize=1024)
+def _parameters(
+    operation: str, weight_shape: tuple[int, ...], strides: tuple[int, ...],
+    pads: tuple[int, ...] | str, extra: tuple[int, ...] | None, dilations: tuple[int, ...],
+    groups: int, single: bool,
+) -> _Parameters:
+    """Return the parameters of a layer, as far as they can be checked without arrays."""
+    kernels = weight_shape[2:]
     for name, values in {
         "stride": strides, "padding": () if isinstance(pads, str) else pads,
         "dilation": [d * (k - 1) for d, k in zip(dilations, kernels, strict=True)],
     }.items():
         arrays.check_reach(operation, name, values)
     relation: Any
-    if transposed:
-        extra = arrays.as_ints(operation, "output_padding", output_padding, axes, 0)
+    if extra is not None:
         relation = _sized(operation, shapes.ConvTranspose, kernels, strides, pads, extra, dilations)
     else:
         relation = _sized(operation, shapes.Conv, kernels, strides, pads, dilations)
     if pads == "same":
         pads = tuple((effective - 1) // 2 for effective in relation.effective_kernel)
     elif pads == "valid":
-        pads = (0,) * axes
-    parameters = _Parameters(
-        operation, transposed, weight.shape, strides, pads, dilations, groups, relation,  # type: ignore[arg-type]
-        weight.dtype == np.float32,
+        pads = (0,) * len(strides)
+    return _Parameters(
+        operation, extra is not None, weight_shape, strides, pads,  # type: ignore[arg-type]
+        dilations, groups, relation, single,
     )
-    return parameters, weight, bias
 
 
 def _sized(operation: str, ask: Callable[..., Any], *arguments: Any) -> Any:
@@ -159,6 +174,7 @@ def _layout(parameters: _Parameters, order: str) -> Any:
     )
 
 
+@lru_cache(maxsize=1024)
 def _has_gaps(parameters: _Parameters) -> bool:
     """Return whether some output pixels have no tap: they are nothing but bias."""
     return parameters.transposed and any(
@@ -266,15 +282,25 @@ def _new(memory: tuple[int, ...], view: tuple[int, ...] | None, dtype: Any) -> A
 
 def _plan(parameters: _Parameters, x: AnyArray, out: AnyArray, threads: int) -> tuple[str, Any]:
     """Choose the order of work for these arrays, and plan it."""
+    return _planned(
+        parameters, _four(x.shape, 1), _steps(x), _four(out.shape, 1), _steps(out),
+        _memory_order(out) == "channels", threads,
+    )
+
+
+@lru_cache(maxsize=512)
+def _planned(
+    parameters: _Parameters, x_shape: tuple[int, ...], x_steps: tuple[int, ...],
+    out_shape: tuple[int, ...], out_steps: tuple[int, ...], channels_last: bool, threads: int,
+) -> tuple[str, Any]:
     order = "pixels"
-    if _memory_order(out) == "channels":
+    if channels_last:
         order = "channels"
     elif parameters.transposed and parameters.stride[-1] >= _WIDE_STRIDE:
         order = "phases"
     while True:
         plan = _kernel.Plan(
-            _layout(parameters, order), _four(x.shape, 1), _steps(x), _four(out.shape, 1),
-            _steps(out), threads,
+            _layout(parameters, order), x_shape, x_steps, out_shape, out_steps, threads
         )
         if order == "pixels" or plan.thread_bytes <= _MOST_SCRATCH:
             return order, plan
