@@ -258,7 +258,7 @@ def test_windows_equal_the_pixel_by_pixel_path(rng, pixel, width):
             results.append(result)
         assert_same_pixels(*results)
         assert_same_pixels(results[0], x[:, index_h][:, :, index_w])
-    if width >= 16:
+    if width >= 16 and pixel <= 16:
         assert kinds & {"words", "bytes"}
 
 
