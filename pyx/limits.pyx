@@ -33,19 +33,20 @@ def fma_peak(Py_ssize_t rounds, int threads, bint double_precision=False, float 
     the fixed point of x / 2 + 1 / 2, and the peak came out a twelfth too high.
     """
     cdef double total = 0
-    cdef int t
+    cdef int _t
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // (8 if double_precision else 4)
     if threads == 1:
         with nogil:
             total = chains(rounds, double_precision, half)
     else:
-        for t in prange(threads, nogil=True, schedule="static", num_threads=threads):
+        for _t in prange(threads, nogil=True, schedule="static", num_threads=threads):
             total += chains(rounds, double_precision, half)
     assert total > 0
     return 2 * lanes * UPSHAPE_CHAINS * rounds * threads
 
 
-cdef void fill_part(float* start, Py_ssize_t lines, int part, int parts, bint stream) noexcept nogil:
+cdef void fill_part(float* start, Py_ssize_t lines, int part, int parts,
+                    bint stream) noexcept nogil:
     cdef Py_ssize_t first = lines * part // parts
     cdef Py_ssize_t last = lines * (part + 1) // parts
     cdef Py_ssize_t floats = LINE // sizeof(float)

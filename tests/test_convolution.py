@@ -751,3 +751,19 @@ def test_the_peak_of_a_call_is_its_result(rng):
     columns = x[0].size * 24 * 16 * 4
     assert peak < 64 << 10
     assert columns > 200 << 20
+
+
+def test_a_known_shape_is_no_way_past_the_checks(rng):
+    layer = up.ConvTranspose2d(normal(rng, (3, 4, 3, 3)), stride=2, padding=1)
+    x, other = normal(rng, (1, 3, 6, 6)), normal(rng, (1, 3, 5, 5))
+    expected = layer(x, (12, 12))
+    layer(other)  # so that x is not the latest input any more
+    with pytest.raises(TypeError, match=r"output_size"):
+        layer(x, (12.0, 12.0))
+    layer(other, 9)
+    with pytest.raises(TypeError, match=r"output_size"):
+        layer(other, 9.0)
+    memory = np.empty(x.nbytes + 1, np.uint8)
+    unaligned = memory[1:].view(np.float32).reshape(x.shape)
+    unaligned[...] = x
+    np.testing.assert_array_equal(layer(unaligned, (12, 12)), expected)

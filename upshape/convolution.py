@@ -211,6 +211,13 @@ def _steps(array: AnyArray) -> tuple[int, ...]:
     return _four(strides, 0)
 
 
+def _is_plain(output_size: Any) -> bool:
+    """Return whether this can tell one call from another: 12.0 == 12 and True == 1 must not."""
+    return output_size is None or type(output_size) is int or (
+        type(output_size) is tuple and all(type(size) is int for size in output_size)
+    )
+
+
 class _Task(NamedTuple):
     """A plan, and what its results are made of."""
 
@@ -381,11 +388,11 @@ class _Layer:
             if result is not None:
                 return result
         # A known shape: nothing is left to be checked.
-        if out is None and type(x) is np.ndarray and x.dtype is self._dtype:
-            try:
-                task = self._tasks.get((x.shape, x.strides, output_size, _threads()))
-            except TypeError:
-                task = None
+        if (
+            out is None and type(x) is np.ndarray and x.dtype is self._dtype and x.flags.aligned
+            and _is_plain(output_size)
+        ):
+            task = self._tasks.get((x.shape, x.strides, output_size, _threads()))
             if task is not None:
                 result = _new(task.memory, task.view, self._dtype)
                 if self._gaps:
@@ -437,10 +444,10 @@ class _Layer:
         if self._gaps:
             _fill(target, self.bias)
         plan.run(x, packed, target)
-        if plain and out is None:
+        if plain and out is None and _is_plain(output_size):
             self._remember((x.shape, x.strides, output_size, threads),
                            _Task(order, plan, memory, view))
-            if not self._gaps and not isinstance(output_size, (list, np.ndarray)):
+            if not self._gaps:
                 self._repeat = _kernel.Repeat(
                     plan, packed, x, output_size, memory, view, _empty, _threads
                 ).call
@@ -451,8 +458,6 @@ class _Layer:
 
     def _remember(self, key: Any, task: _Task) -> None:
         """Keep a plan for the next input like this one; the oldest goes when there are many."""
-        if isinstance(key[2], (list, np.ndarray)):
-            return
         with self._lock:
             while len(self._tasks) >= _MOST_PLANS:
                 del self._tasks[next(iter(self._tasks))]

@@ -34,10 +34,10 @@ MODES = {
 
 LINEAR_DTYPES = ("float32", "float64", "float16", "uint8")
 
-# Results are written past the cache from this part of the last-level cache on. The crossover belongs
-# to the machine and its other users: on two CPUs of a virtual Zen 3 (32 MiB shared with strangers)
-# streaming was level at 4 MiB and 1.2 to 1.9 times ahead from 8 MiB on; on a Zen 4 left to itself
-# plain stores stay ahead to about 20 MiB.
+# Results are written past the cache from this part of the last-level cache on. The crossover
+# belongs to the machine and its other users: on two CPUs of a virtual Zen 3 (32 MiB shared with
+# strangers) streaming was level at 4 MiB and 1.2 to 1.9 times ahead from 8 MiB on; on a Zen 4 left
+# to itself plain stores stay ahead to about 20 MiB.
 _STREAMED_PART = 0.25
 _STREAMED_FROM = int(_STREAMED_PART * (runtime.LAST_LEVEL_CACHE or 32 << 20))
 
