@@ -35,14 +35,14 @@ MODES = {
 LINEAR_DTYPES = ("float32", "float64", "float16", "uint8")
 
 # Results are written past the cache from this part of the last-level cache on. The crossover
-# belongs to the machine and its other users: on two CPUs of a virtual Zen 3 (32 MiB shared with
-# strangers) streaming was level at 4 MiB and 1.2 to 1.9 times ahead from 8 MiB on; on a Zen 4 left
-# to itself plain stores stay ahead to about 20 MiB.
-_STREAMED_PART = 0.25
+# belongs to the machine and its other users; `python -m benchmarks.crossover` shows it. On two CPUs
+# of a virtual Zen 3 with 32 MiB streaming is ahead from 6 MiB on for bilinear and from 12 MiB on
+# for nearest, by 1.6 to 1.9 from 16 MiB on; at 2 MiB it would halve nearest's speed.
+_STREAMED_PART = 0.3125
 _STREAMED_FROM = int(_STREAMED_PART * (runtime.LAST_LEVEL_CACHE or 32 << 20))
 
-# Bytes of the result that are worth a thread. Waking one costs 2.3 us: two threads are ahead from
-# 64 KiB on for bilinear, later for nearest, which writes faster (virtual Zen 3, float32, 2x).
+# Bytes of the result that are worth a thread. The same command and machine: waking one costs 2 us,
+# and two threads are ahead from about 144 KiB on for bilinear and 256 KiB for nearest.
 _THREAD_BYTES = 64 << 10
 
 # Plans kept. One takes a few bytes for each pixel of a row, a column and the depth.
