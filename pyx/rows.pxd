@@ -61,6 +61,11 @@ cdef inline size_t strides_of(const Rows* rows) noexcept nogil:
                     | rows.dst_n | rows.dst_m | rows.dst_d | rows.dst_h)
 
 
+cdef inline size_t strides_of_result(const Rows* rows) noexcept nogil:
+    """Return a number with every bit that is set in a stride of the result."""
+    return <size_t>(rows.dst_n | rows.dst_m | rows.dst_d | rows.dst_h)
+
+
 cdef inline Place place_of(const Rows* rows, Py_ssize_t row) noexcept nogil:
     """Return where the row with this number stands, counting planes, depth and height in order."""
     cdef Place at

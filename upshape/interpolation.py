@@ -34,12 +34,18 @@ MODES = {
 
 LINEAR_DTYPES = ("float32", "float64", "float16", "uint8")
 
-# Results are written past the cache from this part of the last-level cache on. The crossover
-# belongs to the machine and its other users; `python -m benchmarks.crossover` shows it. On two CPUs
-# of a virtual Zen 3 with 32 MiB streaming is ahead from 6 MiB on for bilinear and from 12 MiB on
-# for nearest, by 1.6 to 1.9 from 16 MiB on; at 2 MiB it would halve nearest's speed.
+# Results are written past the cache from this part of the last-level cache on, and from this many
+# bytes on however large that is: what a cache of hundreds of MiB keeps of one process is no more.
+# The crossover belongs to the machine and its other users; `python -m benchmarks.crossover` shows
+# it. On two CPUs of a virtual Zen 3 with 32 MiB streaming is ahead from 6 MiB on for bilinear and
+# from 12 MiB on for nearest, by 1.6 to 1.9 from 16 MiB on; at 2 MiB it would halve nearest's speed.
+# On two of a virtual Granite Rapids with 480 MiB it is ahead from 32 MiB on for bilinear and from
+# 48 MiB on for nearest (by 2.0 to 2.8 at 128 MiB), and 5 % behind at most from 24 MiB on.
 _STREAMED_PART = 0.3125
-_STREAMED_FROM = int(_STREAMED_PART * (runtime.LAST_LEVEL_CACHE or 32 << 20))
+_STREAMED_SURELY = 32 << 20
+_STREAMED_FROM = min(
+    int(_STREAMED_PART * (runtime.LAST_LEVEL_CACHE or 32 << 20)), _STREAMED_SURELY
+)
 
 # Bytes of the result that are worth a thread. The same command and machine: waking one costs 2 us,
 # and two threads are ahead from about 144 KiB on for bilinear and 256 KiB for nearest.
