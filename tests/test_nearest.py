@@ -270,7 +270,8 @@ def test_windows_equal_the_pixel_by_pixel_path(rng, pixel, width):
 )
 def test_rows_in_groups_equal_rows_one_by_one(rng, i, o, dtype, streaming):
     kernel = runtime.kernel("nearest")
-    tables = [interpolation.nearest_axis(*axis, None, False, False) for axis in zip(i, o, strict=True)]
+    tables = [interpolation.nearest_axis(a, b, None, False, False)
+              for a, b in zip(i, o, strict=True)]
     tables = [np.zeros(1, np.int64), *tables]
     item = np.dtype(dtype).itemsize
     plan = kernel.Plan((0, 1, -1, 2), *tables, i[1], item, item, streaming)
