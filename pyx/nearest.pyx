@@ -85,6 +85,11 @@ cdef enum:
     GROUPED = 256
     GROUP = 4096
 
+# Rows of pixels of so many bytes are made anew rather than copied: that costs no more than the copy,
+# and reads what is smaller. 1.08 times as fast at 256 bytes, 0.9 times at 64 (Granite Rapids).
+cdef enum:
+    MANY_BYTES = 128
+
 # What one row of the result is made from: `steps` steps of `stride` bytes, the last one of a WORDS
 # or BYTES row moved back so that it ends with the row. Rows in groups: `group` of them are one row.
 cdef struct Table:
@@ -190,7 +195,7 @@ cdef inline Py_ssize_t piece_end(const Table* t, Py_ssize_t first) noexcept nogi
 
 cdef inline void write_rows(const Table* t, char* to, const char* source, Py_ssize_t count,
                             Py_ssize_t pitch) noexcept nogil:
-    """Build a row in the result itself, and copy each piece to the rows that are alike."""
+    """Build a row in the result itself, and the rows that are alike piece by piece with it."""
     cdef Py_ssize_t first = 0, last, start, bytes, j
     if t.spacing != t.pixel:
         for j in range(count):
@@ -202,7 +207,10 @@ cdef inline void write_rows(const Table* t, char* to, const char* source, Py_ssi
         bytes = min(last * t.stride, t.row) - start
         build(t, to + start, source, first, last)
         for j in range(1, count):
-            memcpy(to + j * pitch + start, to + start, bytes)
+            if t.kind == PIXELS and t.pixel >= MANY_BYTES:
+                build(t, to + j * pitch + start, source, first, last)
+            else:
+                memcpy(to + j * pitch + start, to + start, bytes)
         first = last
 
 
