@@ -5,8 +5,8 @@
 The tables say which pixel; no convention is known here. A pixel is so many bytes, whatever its
 dtype. Rows of the result that come from one source row are built once, piece by piece, and copied
 while the piece is in the first cache. A piece is built by whole vectors, each a permutation of one
-window of the source row, where the plan found that the sources of every vector lie that close (any
-enlargement), else pixel by pixel.
+window of the source row, of a vector or of two, where the plan found that the sources of every
+vector lie that close (any enlargement, down to about half the size), else pixel by pixel.
 
 Narrow rows are made many at a time: their source rows are laid side by side, once for each row of
 the result, and the group is then one long row. So a row costs no more than its bytes, and rows
@@ -15,7 +15,8 @@ narrower than a vector are made by whole vectors as well.
 The caller has checked: indices in range, pixels and the source's rows without gaps, source and
 result disjoint. Nothing is allocated within a row loop, no Python object is touched.
 
-Hot row functions, for who reads the machine code: row_words, row_past, row_bytes, row_items.
+Hot row functions, for who reads the machine code: row_words, row_words_two, row_past, row_bytes,
+row_bytes_two, row_items.
 """
 
 cimport cython
@@ -45,6 +46,8 @@ from vector cimport (
     load_bytes,
     permute,
     permute_bytes,
+    permute_two,
+    permute_two_bytes,
     store,
     store_bytes,
     stream,
@@ -79,10 +82,11 @@ cdef enum:
 cdef enum:
     NARROW = 2048
 
-# Rows of fewer bytes are made in groups, of so many bytes at most, on either side. Measured on
-# Granite Rapids, v4 and v3: groups are 1.03 to 4 times as fast up to 224 bytes, 0.9 times at 320.
+# Rows of so many bytes at most are made in groups, of so many bytes at most, on either side.
+# Measured on Granite Rapids: groups are 1.03 to 4 times as fast up to 224 bytes, at 256 1.15 times at
+# v4 and 0.86 times at v3, at 320 0.9 times.
 cdef enum:
-    GROUPED = 256
+    GROUPED = 192 + UPSHAPE_VECTOR_BYTES
     GROUP = 4096
 
 # Rows of pixels of so many bytes are made anew rather than copied: that costs no more than the copy,
@@ -95,6 +99,7 @@ cdef enum:
 cdef struct Table:
     Kind kind
     Py_ssize_t group, source_row  # rows, 0: one by one; bytes of a source row
+    bint two  # windows are of two vectors
     Py_ssize_t pixel, spacing  # bytes of a pixel, bytes from one to the next in the result
     Py_ssize_t steps, stride, row
     int64_t* index
@@ -108,6 +113,15 @@ cdef void row_words(char* to, const char* source, const int64_t* base, const uin
     for k in range(count):
         store(to + k * UPSHAPE_VECTOR_BYTES,
               permute(load(source + base[k]), load(order + k * UPSHAPE_VECTOR_BYTES)))
+
+
+cdef void row_words_two(char* to, const char* source, const int64_t* base, const uint8_t* order,
+                        Py_ssize_t count) noexcept nogil:
+    cdef Py_ssize_t k
+    for k in range(count):
+        store(to + k * UPSHAPE_VECTOR_BYTES,
+              permute_two(load(source + base[k]), load(source + base[k] + UPSHAPE_VECTOR_BYTES),
+                          load(order + k * UPSHAPE_VECTOR_BYTES)))
 
 
 cdef void row_past(char* to, const char* source, const int64_t* base, const uint8_t* order,
@@ -125,6 +139,31 @@ cdef void row_bytes(char* to, const char* source, const int64_t* base, const uin
     for k in range(count):
         store_bytes(to + k * 16,
                     permute_bytes(load_bytes(source + base[k]), load_bytes(order + k * 16)))
+
+
+cdef void row_bytes_two(char* to, const char* source, const int64_t* base, const uint8_t* order,
+                        Py_ssize_t count) noexcept nogil:
+    cdef Py_ssize_t k
+    for k in range(count):
+        store_bytes(to + k * 16,
+                    permute_two_bytes(load_bytes(source + base[k]), load_bytes(source + base[k] + 16),
+                                      load_bytes(order + k * 16)))
+
+
+cdef inline void row_vectors(char* to, const char* source, const Table* t, Py_ssize_t first,
+                             Py_ssize_t count) noexcept nogil:
+    """Write vectors of a row to `to`, from vector `first` on."""
+    cdef const int64_t* base = t.base + first
+    cdef const uint8_t* order = t.order + first * t.stride
+    if t.kind == WORDS:
+        if t.two:
+            row_words_two(to, source, base, order, count)
+        else:
+            row_words(to, source, base, order, count)
+    elif t.two:
+        row_bytes_two(to, source, base, order, count)
+    else:
+        row_bytes(to, source, base, order, count)
 
 
 cdef void row_items(item_t* to, const char* source, const int64_t* index, Py_ssize_t count,
@@ -167,16 +206,9 @@ cdef inline void build(const Table* t, char* to, const char* source, Py_ssize_t 
     if t.kind == WORDS or t.kind == BYTES:
         if last * t.stride > t.row:  # only the row's last step, and never its first
             whole = last - 1
-        if t.kind == WORDS:
-            row_words(to, source, t.base + first, t.order + first * t.stride, whole - first)
-            if whole < last:
-                row_words(to + t.row - (first + 1) * t.stride, source, t.base + whole,
-                          t.order + whole * t.stride, 1)
-        else:
-            row_bytes(to, source, t.base + first, t.order + first * t.stride, whole - first)
-            if whole < last:
-                row_bytes(to + t.row - (first + 1) * t.stride, source, t.base + whole,
-                          t.order + whole * t.stride, 1)
+        row_vectors(to, source, t, first, whole - first)
+        if whole < last:
+            row_vectors(to + t.row - (first + 1) * t.stride, source, t, whole, 1)
     elif t.kind == COPY:
         memcpy(to, source + first * t.stride, min(last * t.stride, t.row) - first * t.stride)
     elif t.kind == ITEMS:
@@ -261,16 +293,13 @@ cdef inline void spread(char* to, const char* line, const Table* t,
     """Write the first bytes of a group's rows."""
     cdef Py_ssize_t whole = bytes // t.stride
     cdef char[UPSHAPE_VECTOR_BYTES] last
-    if t.kind == WORDS:
-        row_words(to, line, t.base, t.order, whole)
+    if t.kind == WORDS or t.kind == BYTES:
+        row_vectors(to, line, t, 0, whole)
+        if whole * t.stride < bytes:
+            row_vectors(last, line, t, whole, 1)
+            memcpy(to + whole * t.stride, last, bytes - whole * t.stride)
     else:
-        row_bytes(to, line, t.base, t.order, whole)
-    if whole * t.stride < bytes:
-        if t.kind == WORDS:
-            row_words(last, line, t.base + whole, t.order + whole * t.stride, 1)
-        else:
-            row_bytes(last, line, t.base + whole, t.order + whole * t.stride, 1)
-        memcpy(to + whole * t.stride, last, bytes - whole * t.stride)
+        build(t, to, line, 0, whole)
 
 
 cdef inline Py_ssize_t reach(Py_ssize_t stride, Py_ssize_t last) noexcept nogil:
@@ -325,7 +354,7 @@ cdef void run_rows(const Table* t, const Rows* rows, const int64_t* index_d,
     cdef char* block = NULL
     # Whole lines go straight from the registers; a row is made anew for each that is alike, which
     # costs less than to keep it in between.
-    cdef bint direct = (t.kind == WORDS and t.row % 64 == 0
+    cdef bint direct = (t.kind == WORDS and not t.two and t.row % 64 == 0
                         and (<size_t>to | strides_of_result(rows)) % 64 == 0)
     while left > 0:
         count = 1
@@ -425,39 +454,47 @@ cdef class Plan:
             else:
                 t.kind = PIXELS
             if pixel < 64 and not plain:
-                if t.row < GROUPED and t.source_row < GROUPED:
+                if t.row <= GROUPED and t.source_row <= GROUPED:
                     self.find_groups(index_w, source_width)
-                if t.base == NULL:
+                else:
                     self.find_any_windows(index_w, source_width)
 
     cdef int find_groups(self, int64_t[::1] index, Py_ssize_t source_width) except -1:
-        """Make groups of rows the way of building rows, if that can be done."""
+        """Make groups of rows one row, of whatever kind."""
         cdef Table* t = &self.table
+        cdef Py_ssize_t group
         # Sixteen rows are whole vectors, whatever a pixel.
-        cdef Py_ssize_t group = GROUP // max(t.row, t.source_row) // 16 * 16
-        cdef int64_t[::1] indices = (
-            np.arange(group)[:, None] * source_width + np.asarray(index)).ravel()
+        group = GROUP // max(t.row, t.source_row) // 16 * 16
+        indices = (np.arange(group)[:, None] * source_width + np.asarray(index)).ravel()
+        self.keep += (indices,)
         t.row *= group
         self.find_any_windows(indices, group * source_width)
         t.row //= group
-        if t.base != NULL:
-            t.group = group
+        t.group = group
+        if t.base == NULL:
+            index = indices
+            t.index = &index[0]
         return 0
 
     cdef int find_any_windows(self, int64_t[::1] index, Py_ssize_t source_width) except -1:
         """Make windows the way of building rows, of the kind that is found first."""
-        cdef Py_ssize_t pixel = self.table.pixel
-        if pixel % 4 == 0:
-            self.find_windows(WORDS, index, source_width, UPSHAPE_VECTOR_BYTES, 4,
-                              UPSHAPE_INDEX_BYTES)
-        if self.table.base == NULL:
-            self.find_windows(BYTES, index, source_width, 16,
-                              4 if pixel % 4 == 0 else 2 if pixel % 2 == 0 else 1, 1)
+        cdef Table* t = &self.table
+        cdef Py_ssize_t unit = 4 if t.pixel % 4 == 0 else 2 if t.pixel % 2 == 0 else 1
+        cdef bint two
+        for two in ((False, True) if unit == 4 else ()):
+            t.two = two
+            if self.find_windows(WORDS, index, source_width, UPSHAPE_VECTOR_BYTES, 4,
+                                 UPSHAPE_INDEX_BYTES):
+                return 0
+        for two in (False, True):
+            t.two = two
+            if self.find_windows(BYTES, index, source_width, 16, unit, 1):
+                return 0
         return 0
 
-    cdef int find_windows(self, Kind kind, int64_t[::1] index, Py_ssize_t source_width,
-                          Py_ssize_t vector, Py_ssize_t unit, int index_bytes) except -1:
-        """Build rows by these windows, if every vector's sources fit into one."""
+    cdef bint find_windows(self, Kind kind, int64_t[::1] index, Py_ssize_t source_width,
+                           Py_ssize_t vector, Py_ssize_t unit, int index_bytes) except -1:
+        """Build rows by these windows, if every vector's sources fit into one; return whether."""
         cdef Table* t = &self.table
         cdef Py_ssize_t steps = (t.row + vector - 1) // vector
         t.base = <int64_t*>PyMem_RawMalloc(steps * sizeof(int64_t))
@@ -465,13 +502,14 @@ cdef class Plan:
         if t.base == NULL or t.order == NULL:
             raise MemoryError(f"no memory for the tables of a row of {index.shape[0]} pixels")
         if windows(&index[0], index.shape[0], t.pixel // unit, unit, vector,
-                   source_width * t.pixel, index_bytes, t.base, t.order):
+                   2 * vector if t.two else vector, source_width * t.pixel, index_bytes, t.base,
+                   t.order):
             t.kind = kind
             t.steps = steps
             t.stride = vector
-        else:
-            self.free_windows()
-        return 0
+            return True
+        self.free_windows()
+        return False
 
     cdef void free_windows(self) noexcept:
         PyMem_RawFree(self.table.base)

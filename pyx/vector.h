@@ -60,6 +60,25 @@ UPSHAPE_INLINE upshape_bytes upshape_permute_bytes(upshape_bytes window, upshape
 #endif
 }
 
+/* The same for two neighbouring windows; 0 <= index[j] < 32. */
+UPSHAPE_INLINE upshape_bytes upshape_permute_two_bytes(
+    upshape_bytes first, upshape_bytes second, upshape_bytes index)
+{
+#if defined(__SSSE3__)
+    __m128i past = _mm_add_epi8((__m128i)index, _mm_set1_epi8(0x70)); /* sign: not of the first */
+    __m128i before = _mm_sub_epi8((__m128i)index, _mm_set1_epi8(16)); /* sign: not of the second */
+    return (upshape_bytes)_mm_or_si128(
+        _mm_shuffle_epi8((__m128i)first, past), _mm_shuffle_epi8((__m128i)second, before));
+#elif defined(__GNUC__) && !defined(__clang__)
+    return __builtin_shuffle(first, second, index);
+#else
+    upshape_bytes r;
+    for (int j = 0; j < 16; j++)
+        r[j] = index[j] < 16 ? first[index[j]] : second[index[j] & 15];
+    return r;
+#endif
+}
+
 /* A 16-byte vector has no permute of words on x86: there an index counts bytes, else words. */
 #if V == 16
 #define UPSHAPE_INDEX_BYTES 1
@@ -80,6 +99,37 @@ UPSHAPE_INLINE upshape_words upshape_permute(upshape_words window, upshape_words
     upshape_words r;
     for (int j = 0; j < V / 4; j++)
         r[j] = window[index[j] & (V / 4 - 1)];
+    return r;
+#endif
+}
+
+/* Word j of the result is word index[j] of two neighbouring windows: counted through both, in words
+ * with the sign bit set for the second window (or in bytes, without: see above). */
+UPSHAPE_INLINE upshape_words upshape_permute_two(
+    upshape_words first, upshape_words second, upshape_words index)
+{
+#if V == 16 && defined(__SSSE3__)
+    __m128i past = _mm_add_epi8((__m128i)index, _mm_set1_epi8(0x70)); /* sign: not of the first */
+    __m128i before = _mm_sub_epi8((__m128i)index, _mm_set1_epi8(16)); /* sign: not of the second */
+    return (upshape_words)_mm_or_si128(
+        _mm_shuffle_epi8((__m128i)first, past), _mm_shuffle_epi8((__m128i)second, before));
+#elif V == 32 && defined(__AVX2__)
+    return (upshape_words)_mm256_blendv_ps(
+        _mm256_permutevar8x32_ps((__m256)first, (__m256i)index),
+        _mm256_permutevar8x32_ps((__m256)second, (__m256i)index), (__m256)index);
+#elif V == 64 && defined(__AVX512F__)
+    return (upshape_words)_mm512_permutex2var_epi32(
+        (__m512i)first, (__m512i)index, (__m512i)second);
+#elif V == 16
+    upshape_bytes from = (upshape_bytes)index, a = (upshape_bytes)first, b = (upshape_bytes)second;
+    upshape_bytes r;
+    for (int j = 0; j < V; j++)
+        r[j] = from[j] < V ? a[from[j]] : b[from[j] & (V - 1)];
+    return (upshape_words)r;
+#else
+    upshape_words r;
+    for (int j = 0; j < V / 4; j++)
+        r[j] = (index[j] < 0 ? second : first)[index[j] & (V / 4 - 1)];
     return r;
 #endif
 }

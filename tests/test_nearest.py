@@ -266,7 +266,7 @@ def test_windows_equal_the_pixel_by_pixel_path(rng, pixel, width):
 @pytest.mark.parametrize("dtype", [np.uint8, np.float16, np.float32, np.float64])
 @pytest.mark.parametrize(
     ("i", "o"), [((1, 1), (2, 3)), ((3, 2), (7, 5)), ((5, 7), (10, 14)), ((9, 13), (40, 13)),
-                 ((2, 30), (3, 31)), ((7, 11), (7, 16))],
+                 ((2, 25), (3, 26)), ((7, 11), (7, 16))],
 )
 def test_rows_in_groups_equal_rows_one_by_one(rng, i, o, dtype, streaming):
     kernel = runtime.kernel("nearest")
@@ -293,6 +293,28 @@ def test_rows_in_groups_equal_rows_one_by_one(rng, i, o, dtype, streaming):
                 assert_same_pixels(np.ascontiguousarray(out), expected)
         room[:n, :m, 1:-1, 2:-1] = 0
         assert not room.any()
+
+
+def test_a_second_call_with_out_is_checked_like_the_first(rng):
+    x = random_array(rng, (1, 2, 4, 4), np.float32)
+    wanted = expected(x, scale_factor=2)
+    out = np.empty_like(wanted)
+    for _ in range(3):
+        out[...] = 0
+        assert up.interpolate(x, scale_factor=2, out=out) is out
+        assert_same_pixels(out, wanted)
+    locked = np.empty_like(wanted)
+    locked.flags.writeable = False
+    with pytest.raises(ValueError, match="out is read-only"):
+        up.interpolate(x, scale_factor=2, out=locked)
+    both = np.zeros(wanted.size + 8, np.float32)
+    inside = both[8 : 8 + x.size].reshape(x.shape)
+    with pytest.raises(ValueError, match="out overlaps an input"):
+        up.interpolate(inside, scale_factor=2, out=both[: wanted.size].reshape(wanted.shape))
+    apart = np.zeros((1, 2, 8, 16), np.float32)[..., ::2]
+    for _ in range(2):
+        up.interpolate(x, scale_factor=2, out=apart)
+        assert_same_pixels(np.ascontiguousarray(apart), wanted)
 
 
 def test_an_empty_batch_gives_an_empty_result():
