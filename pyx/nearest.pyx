@@ -83,14 +83,14 @@ cdef enum:
     NARROW = 2048
 
 # Rows of so many bytes at most are made in groups, of so many bytes at most, on either side.
-# Measured on Granite Rapids: groups are 1.03 to 4 times as fast up to 224 bytes, at 256 1.15 times at
-# v4 and 0.86 times at v3, at 320 0.9 times.
+# Measured on Granite Rapids: groups are 1.03 to 4 times as fast up to 224 bytes, at 256 1.15 times
+# at v4 and 0.86 times at v3, at 320 0.9 times.
 cdef enum:
     GROUPED = 192 + UPSHAPE_VECTOR_BYTES
     GROUP = 4096
 
-# Rows of pixels of so many bytes are made anew rather than copied: that costs no more than the copy,
-# and reads what is smaller. 1.08 times as fast at 256 bytes, 0.9 times at 64 (Granite Rapids).
+# Rows of pixels of so many bytes are made anew rather than copied: that costs no more than the
+# copy, and reads what is smaller. 1.08 times as fast at 256 bytes, 0.9 at 64 (Granite Rapids).
 cdef enum:
     MANY_BYTES = 128
 
@@ -146,7 +146,8 @@ cdef void row_bytes_two(char* to, const char* source, const int64_t* base, const
     cdef Py_ssize_t k
     for k in range(count):
         store_bytes(to + k * 16,
-                    permute_two_bytes(load_bytes(source + base[k]), load_bytes(source + base[k] + 16),
+                    permute_two_bytes(load_bytes(source + base[k]),
+                                      load_bytes(source + base[k] + 16),
                                       load_bytes(order + k * 16)))
 
 
