@@ -27,23 +27,26 @@ typedef uint8_t upshape_bytes __attribute__((vector_size(16)));
 
 /* --- load, store, permute ---------------------------------------------------------------------- */
 
+/* __builtin_memcpy here: where a distribution has its compiler fortify memcpy, that of 16 bytes to an
+ * array on the stack is a call that checks, several times as slow. */
+
 UPSHAPE_INLINE upshape_words upshape_load(const void* p)
 {
     upshape_words v;
-    memcpy(&v, p, V);
+    __builtin_memcpy(&v, p, V);
     return v;
 }
 
-UPSHAPE_INLINE void upshape_store(void* p, upshape_words v) { memcpy(p, &v, V); }
+UPSHAPE_INLINE void upshape_store(void* p, upshape_words v) { __builtin_memcpy(p, &v, V); }
 
 UPSHAPE_INLINE upshape_bytes upshape_load_bytes(const void* p)
 {
     upshape_bytes v;
-    memcpy(&v, p, 16);
+    __builtin_memcpy(&v, p, 16);
     return v;
 }
 
-UPSHAPE_INLINE void upshape_store_bytes(void* p, upshape_bytes v) { memcpy(p, &v, 16); }
+UPSHAPE_INLINE void upshape_store_bytes(void* p, upshape_bytes v) { __builtin_memcpy(p, &v, 16); }
 
 /* Byte j of the result is byte index[j] of the window; 0 <= index[j] < 16. */
 UPSHAPE_INLINE upshape_bytes upshape_permute_bytes(upshape_bytes window, upshape_bytes index)
@@ -245,14 +248,14 @@ UPSHAPE_INLINE float upshape_half_to_float(uint16_t half)
     float value;
     if ((half & 0x7c00) == 0x7c00) { /* infinity, NaN */
         bits = sign | 0x7f800000 | (rest & 0x7fffff);
-        memcpy(&value, &bits, 4);
+        __builtin_memcpy(&value, &bits, 4);
         return value;
     }
-    memcpy(&value, &rest, 4);
+    __builtin_memcpy(&value, &rest, 4);
     value *= 0x1p112f; /* the exponents' biases differ by 112; this is exact for subnormals too */
-    memcpy(&bits, &value, 4);
+    __builtin_memcpy(&bits, &value, 4);
     bits |= sign;
-    memcpy(&value, &bits, 4);
+    __builtin_memcpy(&value, &bits, 4);
     return value;
 #endif
 }
@@ -263,7 +266,7 @@ UPSHAPE_INLINE uint16_t upshape_float_to_half(float value)
     return _cvtss_sh(value, 0);
 #else
     uint32_t bits, sign, tail;
-    memcpy(&bits, &value, 4);
+    __builtin_memcpy(&bits, &value, 4);
     sign = bits >> 16 & 0x8000;
     bits &= 0x7fffffff;
     if (bits > 0x7f800000) /* NaN stays NaN */
@@ -272,9 +275,9 @@ UPSHAPE_INLINE uint16_t upshape_float_to_half(float value)
         return (uint16_t)(sign | 0x7c00);
     if (bits < 0x38800000) { /* subnormal: let the adder round at bit -24 */
         float magnitude;
-        memcpy(&magnitude, &bits, 4);
+        __builtin_memcpy(&magnitude, &bits, 4);
         magnitude += 0.5f;
-        memcpy(&bits, &magnitude, 4);
+        __builtin_memcpy(&bits, &magnitude, 4);
         return (uint16_t)(sign | (bits - 0x3f000000));
     }
     tail = bits >> 13 & 1; /* ties go to even */
@@ -334,7 +337,7 @@ UPSHAPE_INLINE uint8_t upshape_round_byte(float value)
 {
     float shifted = value + UPSHAPE_ROUNDER;
     uint32_t bits;
-    memcpy(&bits, &shifted, 4);
+    __builtin_memcpy(&bits, &shifted, 4);
     return (uint8_t)bits;
 }
 
@@ -444,7 +447,7 @@ UPSHAPE_INLINE void upshape_stream(char* to, const char* from, size_t n)
     size_t head = (size_t)(-(uintptr_t)to & (UPSHAPE_LINE - 1));
     if (head > n)
         head = n;
-    memcpy(to, from, head);
+    __builtin_memcpy(to, from, head);
     to += head;
     from += head;
     n -= head;
@@ -462,7 +465,7 @@ UPSHAPE_INLINE void upshape_stream(char* to, const char* from, size_t n)
 #endif
     }
 #endif
-    memcpy(to, from, n);
+    __builtin_memcpy(to, from, n);
 }
 
 /* Store a vector past the cache where that cannot fault, else the usual way. */
@@ -476,7 +479,7 @@ UPSHAPE_INLINE void upshape_stream_store(void* p, upshape_words v)
         _mm256_stream_si256((__m256i*)p, (__m256i)v);
 #else
         __m128i part[V / 16];
-        memcpy(part, &v, V);
+        __builtin_memcpy(part, &v, V);
         for (int j = 0; j < V / 16; j++)
             _mm_stream_si128((__m128i*)p + j, part[j]);
 #endif
