@@ -5,10 +5,11 @@
  *         interleaved in registers.
  * taps:   one row of any convolution, its taps from a table.
  * pixels: some pixels of channels-last memory, a vector of channels each, taps from a table.
+ * march:  MARCH_PIXELS such pixels of an ordinary convolution, stride s, kernel k x k.
  *
- * window and stamp know their kernel when they are compiled: an input vector is loaded once for all
- * rows that read it. Every sum starts from the bias and takes its taps in the order of the kernel's
- * indices, one multiply-add each, in all four and in tile.h: they give the same bits.
+ * window, stamp and march know their kernel when they are compiled: an input vector is loaded once
+ * for all rows, or pixels, that read it. Every sum starts from the bias and takes its taps in the order of the kernel's
+ * indices, one multiply-add each, in all five and in tile.h: they give the same bits.
  *
  * The caller has checked everything; nothing is allocated. */
 #ifndef UPSHAPE_DEPTHWISE_H
@@ -31,6 +32,18 @@
 /* Pixels and vectors of channels of a channels-last tile: ten loads for eight multiply-adds. */
 #define UPSHAPE_DEPTH_PIXELS 4
 #define UPSHAPE_DEPTH_VECTORS 2
+/* Pixels that a march makes at a time: ten loads of pixels and three of weights for 24 multiply-adds
+ * of a 3 x 3 window, also where every load straddles two cache lines. */
+#define UPSHAPE_MARCH_PIXELS 8
+
+/* One load for all its uses: left alone, gcc loads a vector again for each. */
+#if defined(__AVX512F__)
+#define UPSHAPE_HELD(v) __asm__("" : "+v"(v))
+#elif defined(__x86_64__)
+#define UPSHAPE_HELD(v) __asm__("" : "+x"(v))
+#else
+#define UPSHAPE_HELD(v) (void)0
+#endif
 
 #define UPSHAPE_DEPTHWISE_TYPES(T, BITS)                                                          \
     UPSHAPE_INLINE upshape_v##BITS load_##BITS(const T *p) { return *(const upshape_u##BITS *)p; } \
@@ -124,8 +137,10 @@ UPSHAPE_STORE_PART(double, 64)
     {                                                                                             \
         enum { LANES = UPSHAPE_VECTOR_BYTES / sizeof(T) };                                        \
         ptrdiff_t j;                                                                              \
-        for (j = 0; j < low; j += LANES)                                                          \
+        for (j = 0; j < low; j += LANES) {                                                        \
             store_##BITS(to + j, (upshape_v##BITS){0});                                           \
+            UPSHAPE_SCALAR(j); /* no call of memset */                                            \
+        }                                                                                         \
         j = low;                                                                                  \
         if (step == 1)                                                                            \
             for (; j < high; j += LANES, x += LANES)                                              \
@@ -144,14 +159,20 @@ UPSHAPE_STORE_PART(double, 64)
             }                                                                                     \
         if (step != 1 && step != 2)                                                               \
             high = j;                                                                             \
-        for (j = j < high ? high : j; j < length; j += LANES)                                     \
+        for (j = j < high ? high : j; j < length; j += LANES) {                                   \
             store_##BITS(to + j, (upshape_v##BITS){0});                                           \
+            UPSHAPE_SCALAR(j);                                                                    \
+        }                                                                                         \
     }                                                                                             \
+    /* x holds the planes of an input step, `plane` apart, in rows `row` apart. */                \
     UPSHAPE_INLINE void upshape_window_##BITS(                                                    \
         const int k, const int s, const T *x, ptrdiff_t row, ptrdiff_t plane, const T *w,         \
         T start, T *to, ptrdiff_t to_row, ptrdiff_t n)                                            \
     {                                                                                             \
         enum { LANES = UPSHAPE_VECTOR_BYTES / sizeof(T), ROWS = UPSHAPE_WINDOW_ROWS };            \
+        upshape_v##BITS weights[49];                                                              \
+        UPSHAPE_UNROLL for (int t = 0; t < k * k; t++)                                            \
+            weights[t] = (upshape_v##BITS){0} + w[t];                                             \
         for (ptrdiff_t done = 0; done < n; done += LANES) {                                       \
             /* The last vector ends with the row, if it is that long. */                          \
             const ptrdiff_t at = done + LANES <= n || n < LANES ? done : n - LANES;               \
@@ -161,9 +182,10 @@ UPSHAPE_STORE_PART(double, 64)
             UPSHAPE_UNROLL for (int i = 0; i < (ROWS - 1) * s + k; i++)                           \
                 UPSHAPE_UNROLL for (int j = 0; j < k; j++) {                                      \
                     upshape_v##BITS v = load_##BITS(x + at + i * row + j % s * plane + j / s);    \
+                    UPSHAPE_HELD(v);                                                              \
                     UPSHAPE_UNROLL for (int r = 0; r < ROWS; r++)                                 \
                         if (i - r * s >= 0 && i - r * s < k)                                      \
-                            acc[r] += w[(i - r * s) * k + j] * v;                                 \
+                            acc[r] += weights[(i - r * s) * k + j] * v;                           \
                 }                                                                                 \
             UPSHAPE_UNROLL for (int r = 0; r < ROWS; r++)                                         \
                 store_part_##BITS(to + r * to_row + at, acc[r], n - at);                          \
@@ -248,12 +270,15 @@ UPSHAPE_STORE_PART(double, 64)
                 acc[m][v] = load_##BITS(start + v * LANES);                                       \
         for (ptrdiff_t t = 0; t < taps; t++) {                                                    \
             const T *p = x + tap[t];                                                              \
+            const T *q = p + (mb > 1 ? 2 * x_pixel : 0);                                          \
             upshape_v##BITS weights[UPSHAPE_DEPTH_VECTORS];                                       \
+            __asm__("" : "+r"(p), "+r"(q)); /* two bases, one index */                            \
             UPSHAPE_UNROLL for (int v = 0; v < nv; v++)                                           \
                 weights[v] = load_##BITS(w + kernel[t] + v * LANES);                              \
             UPSHAPE_UNROLL for (int m = 0; m < mb; m++)                                           \
                 UPSHAPE_UNROLL for (int v = 0; v < nv; v++)                                       \
-                    acc[m][v] += load_##BITS(p + m * x_pixel + v * LANES) * weights[v];           \
+                    acc[m][v] += weights[v]                                                       \
+                        * load_##BITS((m < 2 ? p : q) + (m & 1) * x_pixel + v * LANES);           \
         }                                                                                         \
         UPSHAPE_UNROLL for (int m = 0; m < mb; m++)                                               \
             UPSHAPE_UNROLL for (int v = 0; v < nv; v++)                                           \
@@ -277,6 +302,37 @@ UPSHAPE_STORE_PART(double, 64)
                 many, 1, x + c, x_pixel, tap, kernel, taps, w + c, start + c, to + c, to_pixel);  \
         }                                                                                         \
     }                                                                                             \
+    /* x: the first row and column that the first pixel reads; columns low to high - 1 are there. */\
+    UPSHAPE_INLINE void upshape_march_##BITS(                                                     \
+        const int k, const int s, const T *x, ptrdiff_t row, ptrdiff_t rows, ptrdiff_t pixel,     \
+        ptrdiff_t low, ptrdiff_t high, const T *w, ptrdiff_t w_tap, const T *start, T *to,        \
+        ptrdiff_t to_pixel, ptrdiff_t channels)                                                   \
+    {                                                                                             \
+        enum { LANES = UPSHAPE_VECTOR_BYTES / sizeof(T), MANY = UPSHAPE_MARCH_PIXELS };           \
+        for (ptrdiff_t done = 0; done < channels; done += LANES) {                                \
+            const ptrdiff_t c = done + LANES <= channels ? done : channels - LANES;               \
+            upshape_v##BITS acc[MANY];                                                            \
+            UPSHAPE_UNROLL for (int m = 0; m < MANY; m++)                                         \
+                acc[m] = load_##BITS(start + c);                                                  \
+            for (ptrdiff_t i = 0; i < rows; i++) {                                                \
+                const T *p = x + c + i * row;                                                     \
+                upshape_v##BITS weights[7];                                                       \
+                UPSHAPE_UNROLL for (int j = 0; j < k; j++)                                        \
+                    weights[j] = load_##BITS(w + c + (i * k + j) * w_tap);                        \
+                _Pragma("GCC unroll 32") for (int j = 0; j < (MANY - 1) * s + k; j++, p += pixel) {\
+                    if (j < low || j >= high)                                                     \
+                        continue;                                                                 \
+                    upshape_v##BITS v = load_##BITS(p);                                           \
+                    UPSHAPE_HELD(v);                                                              \
+                    UPSHAPE_UNROLL for (int m = 0; m < MANY; m++)                                 \
+                        if (j - m * s >= 0 && j - m * s < k)                                      \
+                            acc[m] += weights[j - m * s] * v;                                     \
+                }                                                                                 \
+            }                                                                                     \
+            UPSHAPE_UNROLL for (int m = 0; m < MANY; m++)                                         \
+                store_##BITS(to + c + m * to_pixel, acc[m]);                                      \
+        }                                                                                         \
+    }                                                                                             \
     static __attribute__((noinline)) void pixels_##BITS(                                          \
         const T *x, ptrdiff_t x_pixel, ptrdiff_t pixels, const ptrdiff_t *tap,                    \
         const ptrdiff_t *kernel, ptrdiff_t taps, const T *w, const T *start, T *to,               \
@@ -297,7 +353,7 @@ UPSHAPE_STORE_PART(double, 64)
 UPSHAPE_DEPTHWISE_BODIES(float, 32)
 UPSHAPE_DEPTHWISE_BODIES(double, 64)
 
-/* The kernels that are compiled: of windows (size, stride), of stamps (size, padding modulo 2). */
+/* The kernels that are compiled: of windows and marches (size, stride), of stamps (size, padding modulo 2). */
 #define UPSHAPE_WINDOWS(DO, T, BITS)                                                              \
     DO(T, BITS, 3, 1) DO(T, BITS, 3, 2) DO(T, BITS, 5, 1) DO(T, BITS, 5, 2) DO(T, BITS, 7, 1)
 #define UPSHAPE_STAMPS(DO, T, BITS)                                                               \
@@ -322,6 +378,23 @@ UPSHAPE_WINDOWS(UPSHAPE_WINDOW, double, 64)
 UPSHAPE_STAMPS(UPSHAPE_STAMP, float, 32)
 UPSHAPE_STAMPS(UPSHAPE_STAMP, double, 64)
 
+#define UPSHAPE_MARCH(T, BITS, K, S)                                                              \
+    static __attribute__((noinline)) void march_##BITS##_##K##x##S(                               \
+        const T *x, ptrdiff_t row, ptrdiff_t rows, ptrdiff_t pixel, ptrdiff_t low, ptrdiff_t high,\
+        const T *w, ptrdiff_t w_tap, const T *start, T *to, ptrdiff_t to_pixel,                   \
+        ptrdiff_t channels)                                                                       \
+    {                                                                                             \
+        upshape_march_##BITS(K, S, x, row, rows, pixel, low, high, w, w_tap, start, to, to_pixel, \
+                             channels);                                                           \
+    }
+UPSHAPE_WINDOWS(UPSHAPE_MARCH, float, 32)
+UPSHAPE_WINDOWS(UPSHAPE_MARCH, double, 64)
+
+#define UPSHAPE_MARCH_CASE(T, BITS, K, S)                                                         \
+    case K * 16 + S:                                                                              \
+        march_##BITS##_##K##x##S(x, row, rows, pixel, low, high, w, w_tap, start, to, to_pixel,   \
+                                 channels);                                                       \
+        break;
 #define UPSHAPE_WINDOW_CASE(T, BITS, K, S)                                                        \
     case K * 16 + S:                                                                              \
         window_##BITS##_##K##x##S(x, row, plane, w, start, to, to_row, n);                        \
@@ -338,6 +411,15 @@ UPSHAPE_STAMPS(UPSHAPE_STAMP, double, 64)
     {                                                                                             \
         switch (code) {                                                                           \
             UPSHAPE_WINDOWS(UPSHAPE_WINDOW_CASE, T, BITS)                                         \
+        }                                                                                         \
+    }                                                                                             \
+    static inline void march_##BITS(                                                              \
+        int code, const T *x, ptrdiff_t row, ptrdiff_t rows, ptrdiff_t pixel, ptrdiff_t low,      \
+        ptrdiff_t high, const T *w, ptrdiff_t w_tap, const T *start, T *to, ptrdiff_t to_pixel,   \
+        ptrdiff_t channels)                                                                       \
+    {                                                                                             \
+        switch (code) {                                                                           \
+            UPSHAPE_WINDOWS(UPSHAPE_MARCH_CASE, T, BITS)                                          \
         }                                                                                         \
     }                                                                                             \
     static inline void stamp_##BITS(                                                              \

@@ -38,6 +38,7 @@ cdef extern from "depthwise.h" nogil:
         UPSHAPE_VECTOR_BYTES
         UPSHAPE_WINDOW_ROWS
         UPSHAPE_STAMP_ROWS
+        UPSHAPE_MARCH_PIXELS
     int window_code(Py_ssize_t kernel, Py_ssize_t stride)
     int stamp_code(Py_ssize_t kernel, Py_ssize_t padding)
     void line_32(float* to, const float* x, Py_ssize_t step, Py_ssize_t low, Py_ssize_t high,
@@ -62,12 +63,24 @@ cdef extern from "depthwise.h" nogil:
     void pixels_64(const double* x, Py_ssize_t x_pixel, Py_ssize_t pixels, const Py_ssize_t* tap,
                    const Py_ssize_t* kernel, Py_ssize_t taps, const double* w, const double* start,
                    double* to, Py_ssize_t to_pixel, Py_ssize_t channels) noexcept
+    void march_32(int code, const float* x, Py_ssize_t row, Py_ssize_t rows, Py_ssize_t pixel,
+                  Py_ssize_t low, Py_ssize_t high, const float* w, Py_ssize_t w_tap,
+                  const float* start, float* to, Py_ssize_t to_pixel, Py_ssize_t channels) noexcept
+    void march_64(int code, const double* x, Py_ssize_t row, Py_ssize_t rows, Py_ssize_t pixel,
+                  Py_ssize_t low, Py_ssize_t high, const double* w, Py_ssize_t w_tap,
+                  const double* start, double* to, Py_ssize_t to_pixel,
+                  Py_ssize_t channels) noexcept
     void zip_32(float* to, const float* a, const float* b, Py_ssize_t n) noexcept
     void zip_64(double* to, const double* a, const double* b, Py_ssize_t n) noexcept
 
 cdef enum:
-    # Bytes of input that are worked on at a time: most of a first-level cache of 32 KiB.
+    # Bytes of a strip of input: most of a first-level cache of 32 KiB.
     NEAR_BYTES = 24 << 10
+    # Bytes of channels that are worked on side by side, and of the input that a row of such pixels
+    # reads, for a second-level cache of 512 KiB. Fewer channels are slower: half of them by a fifth.
+    DEPTH_BYTES = 512
+    FAR_BYTES = 192 << 10
+    LEAST_PIXELS = 64
     # Bytes of a strip at most; a kernel that spans more is left to convolution.pyx.
     MOST_BYTES = 256 << 10
     # Multiply-adds from which a second thread is worth waking, as in convolution.pyx: a depthwise
@@ -139,11 +152,11 @@ cdef class Layout:
         self.groups, self.co, self.kernel_x, self.area = groups, co, kernel_x, area
         self.channels, self.single = channels, single
         self.tile, self.code = TAPS, 0
-        if square is not None and not channels:
+        if square is not None:
             kernel, stride, padding = square
             if self.x.step == 1 and self.x.offset[0] == self.x.first:
                 self.tile, self.code = WINDOW, window_code(kernel, stride)
-            elif self.x.step == 2:
+            elif self.x.step == 2 and not channels:
                 self.tile, self.code = STAMP, stamp_code(kernel, padding)
             if self.code == 0:
                 self.tile = TAPS
@@ -176,7 +189,7 @@ cdef class Plan:
     cdef Py_ssize_t xn, xc, xy, xx, on, oc, oy, ox
     # A block: rows x columns pixels q, or rows x all columns of some channels.
     cdef Py_ssize_t rows, columns, depth, y_blocks, x_blocks, c_blocks, items
-    # The strip: planes for the phases of an input step.
+    # The strip: planes for the phases of an input step, each of rows of whole vectors.
     cdef Py_ssize_t planes, plane, row, strip_size
     cdef readonly size_t thread_bytes
     cdef Tile tile
@@ -204,32 +217,43 @@ cdef class Plan:
         work = <double>self.n * self.qy * self.qx * layout.groups * layout.co * (layout.area + 1)
         self.threads = <int>max(min(<double>threads, work / WORTH_A_THREAD), 1.0)
         self.kept = []
+        self.tile = TAPS if plain else layout.tile
+        if layout.channels and self.qx < UPSHAPE_MARCH_PIXELS:
+            self.tile = TAPS
         if layout.channels:
-            self.set_depth(item)
+            self.set_depth(item, rows, columns)
         else:
-            self.set_strip(item, rows, columns, plain)
+            self.set_strip(item, rows, columns)
+        if self.fits:
+            self.list_taps()
 
-    def set_depth(self, Py_ssize_t item):
-        """Cut channels-last work: rows for the threads, channels for the first cache."""
+    def set_depth(self, Py_ssize_t item, rows, columns):
+        """Cut channels-last work: pixels for the threads, channels for the caches."""
         cdef Layout layout = self.layout
-        cdef Py_ssize_t channels = layout.groups, least = self.vector
-        cdef double row = <double>min(layout.y.span, self.hi) * self.wi * item
-        self.fits = layout.co == 1 and self.xc == self.oc == 1 and channels >= least
-        self.depth = max(<Py_ssize_t>(NEAR_BYTES / row) // least, 1) * least
+        cdef Py_ssize_t channels = layout.groups
+        cdef double pixel = <double>min(layout.y.span, self.hi) * layout.x.input_step * item
+        self.fits = layout.co == 1 and self.xc == self.oc == 1 and channels >= self.vector
+        self.depth = min(channels, max(DEPTH_BYTES // item, self.vector))
+        self.columns = min(max(<Py_ssize_t>(FAR_BYTES / (pixel * self.depth)), LEAST_PIXELS),
+                           self.qx)
+        if columns is not None:
+            self.columns = columns
+        self.rows = self.qy
+        if self.n * up(channels, self.depth) < 4 * self.threads:
+            self.rows = up(self.qy, min(self.qy, 4 * self.threads))
+        if rows is not None:
+            self.rows = rows
+        self.y_blocks, self.x_blocks = up(self.qy, self.rows), up(self.qx, self.columns)
         self.c_blocks = up(channels, self.depth)
-        self.depth = up(up(channels, self.c_blocks), least) * least
-        self.c_blocks = up(channels, self.depth)
-        self.rows = up(self.qy, min(self.qy, 4 * self.threads)) if self.threads > 1 else self.qy
-        self.y_blocks, self.x_blocks = up(self.qy, self.rows), 1
-        self.columns = self.qx
-        self.items = self.n * self.y_blocks * self.c_blocks
+        self.items = self.n * self.y_blocks * self.x_blocks * self.c_blocks
         self.strip_size = 0
         self.thread_bytes = 2 * layout.area * sizeof(Py_ssize_t)
 
-    def set_strip(self, Py_ssize_t item, rows, columns, bint plain):
+    def set_strip(self, Py_ssize_t item, rows, columns):
         """Cut the pixels into blocks whose strip of input fits the first cache."""
         cdef Layout layout = self.layout
-        cdef Py_ssize_t t, k, ry, rx, tall = UPSHAPE_WINDOW_ROWS
+        cdef Py_ssize_t fitting, tall = UPSHAPE_WINDOW_ROWS
+        cdef double bytes
         cdef Py_ssize_t least = layout.y.span + (tall - 1) * layout.y.input_step
         self.planes = min(layout.x.input_step, layout.x.span)
         parts = 1
@@ -239,19 +263,19 @@ cdef class Plan:
                 self.columns = up(self.columns, self.vector) * self.vector
             if columns is not None:
                 self.columns = columns
-            self.plane = max(self.columns, self.vector)
-            self.plane += (layout.x.span - 1) // layout.x.input_step
-            self.plane = up(self.plane, self.vector) * self.vector
-            self.row = self.planes * self.plane
-            if (<double>self.row * least * item <= NEAR_BYTES or columns is not None
+            self.row = max(self.columns, self.vector)
+            self.row += (layout.x.span - 1) // layout.x.input_step
+            self.row = up(self.row, self.vector) * self.vector
+            bytes = <double>self.row * self.planes * item
+            if (bytes * least <= NEAR_BYTES or columns is not None
                     or self.columns <= 4 * self.vector):
                 break
             parts += parts
-        self.fits = self.ox == 1 and <double>self.row * least * item <= MOST_BYTES
+        self.fits = self.ox == 1 and bytes * least <= MOST_BYTES
         if not self.fits:
             return
-        self.rows = max((NEAR_BYTES // item // self.row - layout.y.span) // layout.y.input_step + 1,
-                        tall)
+        fitting = <Py_ssize_t>(NEAR_BYTES / bytes)
+        self.rows = max((fitting - layout.y.span) // layout.y.input_step + 1, tall)
         if self.n * layout.groups < 4 * self.threads:
             self.rows = min(self.rows, up(self.qy, 4 * self.threads))
         self.rows = min(self.rows, self.qy) if rows is None else rows
@@ -260,22 +284,31 @@ cdef class Plan:
         self.y_blocks, self.x_blocks = up(self.qy, self.rows), up(self.qx, self.columns)
         self.c_blocks = layout.groups
         self.items = self.n * layout.groups * self.y_blocks * self.x_blocks
-        self.strip_size = self.row * (layout.y.span + (self.rows - 1) * layout.y.input_step)
-        self.strip_size += 2 * self.vector  # whole vectors are written
+        self.plane = self.row * (layout.y.span + (self.rows - 1) * layout.y.input_step)
+        self.strip_size = self.planes * self.plane + self.vector  # whole vectors are written
         self.thread_bytes = item * (
             self.strip_size + layout.x.phases * (up(self.columns, self.vector) + 1) * self.vector)
-        self.tile = TAPS if plain else layout.tile
 
+    def list_taps(self):
+        """List the taps of all phases: where they read, and the weight they read it for."""
+        cdef Layout layout = self.layout
+        cdef Py_ssize_t ry, rx, t, k, row, column
         taps, kernel, start = [], [], [0]
         for ry in range(layout.y.phases):
             for rx in range(layout.x.phases):
                 for t in range(layout.y.start[ry], layout.y.start[ry + 1]):
                     for k in range(layout.x.start[rx], layout.x.start[rx + 1]):
-                        column = layout.x.offset[k] - layout.x.first
-                        taps.append((layout.y.offset[t] - layout.y.first) * self.row
-                                    + column % layout.x.input_step * self.plane
-                                    + column // layout.x.input_step)
-                        kernel.append(layout.y.kernel[t] * layout.kernel_x + layout.x.kernel[k])
+                        row, column = layout.y.offset[t], layout.x.offset[k]
+                        weight = layout.y.kernel[t] * layout.kernel_x + layout.x.kernel[k]
+                        if layout.channels:
+                            taps.append(row * self.xy + column * self.xx)
+                            kernel.append(weight * layout.groups)
+                        else:
+                            column -= layout.x.first
+                            taps.append((row - layout.y.first) * self.row
+                                        + column % layout.x.input_step * self.plane
+                                        + column // layout.x.input_step)
+                            kernel.append(weight)
                 start.append(len(taps))
         self.tap, self.kernel = keep(self.kept, taps), keep(self.kept, kernel)
         self.start = keep(self.kept, start)
@@ -324,24 +357,32 @@ cdef void run_thread(Plan plan, Layout layout, int thread, const char* x, const 
 
 cdef void run_share(Plan plan, Layout layout, int thread, const real* x, const real* packed,
                     real* out, char* space) noexcept nogil:
-    cdef Py_ssize_t item, rest, n, c, y, column
+    cdef Py_ssize_t item, n, c, y, column, first = plan.items * thread // plan.threads
     cdef const real* bias = packed + layout.groups * layout.co * layout.area
-    for item in range(plan.items * thread // plan.threads,
-                      plan.items * (thread + 1) // plan.threads):
-        column = item % plan.x_blocks
-        rest = item // plan.x_blocks
-        y = rest % plan.y_blocks
-        rest = rest // plan.y_blocks
-        c = rest % plan.c_blocks
-        n = rest // plan.c_blocks
+    column = first % plan.x_blocks
+    y = first // plan.x_blocks % plan.y_blocks
+    c = first // plan.x_blocks // plan.y_blocks % plan.c_blocks
+    n = first // plan.x_blocks // plan.y_blocks // plan.c_blocks
+    for item in range(first, plan.items * (thread + 1) // plan.threads):
         if layout.channels:
             channels_block[real](plan, layout, x + n * plan.xn, packed, bias, out + n * plan.on,
-                                 y * plan.rows, c * plan.depth, <Py_ssize_t*>space)
+                                 y * plan.rows, column * plan.columns, c * plan.depth,
+                                 <Py_ssize_t*>space)
         else:
             rows_block[real](plan, layout, x + n * plan.xn + c * plan.xc,
                              packed + c * layout.co * layout.area, bias + c * layout.co,
                              out + n * plan.on + c * layout.co * plan.oc, y * plan.rows,
                              column * plan.columns, <real*>space)
+        column += 1
+        if column == plan.x_blocks:
+            column = 0
+            y += 1
+            if y == plan.y_blocks:
+                y = 0
+                c += 1
+                if c == plan.c_blocks:
+                    c = 0
+                    n += 1
 
 
 # --- vectors of pixels ---------------------------------------------------------------------------
@@ -364,17 +405,22 @@ cdef void rows_block(Plan plan, Layout layout, const real* x, const real* w, con
     cdef Py_ssize_t width = max(columns, plan.vector) + (layout.x.span - 1) // layout.x.input_step
     cdef Py_ssize_t row, px, iy, ix, c, q, low, high, oy, length
     cdef Py_ssize_t tall = UPSHAPE_WINDOW_ROWS if plan.tile == WINDOW else UPSHAPE_STAMP_ROWS
-    cdef real* to = strip
-    for row in range(height):
-        iy = y0 * layout.y.input_step + layout.y.first + row
-        for px in range(plan.planes):
-            ix = x0 * layout.x.input_step + layout.x.first + px
-            low = high = width
-            if 0 <= iy < plan.hi:
-                inside(layout.x.input_step, ix, plan.wi, width, &low, &high)
-            line[real](to, x + iy * plan.xy + (ix + low * layout.x.input_step) * plan.xx,
-                       layout.x.input_step * plan.xx, low, high, width)
-            to += plan.plane
+    cdef real* to
+    cdef const real* source
+    iy = y0 * layout.y.input_step + layout.y.first
+    for px in range(plan.planes):
+        ix = x0 * layout.x.input_step + layout.x.first + px
+        inside(layout.x.input_step, ix, plan.wi, width, &low, &high)
+        source = x + iy * plan.xy + (ix + low * layout.x.input_step) * plan.xx
+        # From the first row to the last: what is written past a row's end is written again.
+        to = strip + px * plan.plane
+        for row in range(height):
+            if 0 <= iy + row < plan.hi:
+                line[real](to, source, layout.x.input_step * plan.xx, low, high, width)
+            else:
+                line[real](to, source, 1, width, width, width)
+            source += plan.xy
+            to += plan.row
 
     length = min(columns * layout.x.step, plan.wo - x0 * layout.x.step)
     for c in range(layout.co):
@@ -462,13 +508,11 @@ cdef void taps_rows(Plan plan, Layout layout, const real* strip, const real* w, 
 # --- vectors of channels -------------------------------------------------------------------------
 
 cdef void channels_block(Plan plan, Layout layout, const real* x, const real* w, const real* bias,
-                         real* out, Py_ssize_t y0, Py_ssize_t c0,
-                         Py_ssize_t* taps) noexcept nogil:
-    """Make some rows of some channels, straight from the input."""
-    cdef Py_ssize_t q, qx, end, ry, rx, oy, count, low, high, all_low, all_high, t, start, pixels
+                         real* out, Py_ssize_t y0, Py_ssize_t x0, Py_ssize_t c0,
+                         Py_ssize_t* scratch) noexcept nogil:
+    """Make a block of pixels of some channels, straight from the input."""
+    cdef Py_ssize_t q, ry, rx, oy, first, end, low, high
     cdef Py_ssize_t channels = min(plan.depth, layout.groups - c0)
-    cdef Py_ssize_t* kernel = taps + layout.area
-    cdef const Axis* ax = &layout.x
     if channels < plan.vector:
         # Whole vectors: the last channels may be made twice.
         c0 -= plan.vector - channels
@@ -478,30 +522,90 @@ cdef void channels_block(Plan plan, Layout layout, const real* x, const real* w,
             oy = q * layout.y.step + layout.y.phase[ry]
             if oy >= plan.ho:
                 continue
+            # The taps that stay within the input's height.
+            first, end = layout.y.start[ry], layout.y.start[ry + 1]
+            if plan.tile == WINDOW:
+                inside(1, q * layout.y.input_step + layout.y.first, plan.hi, end, &low, &high)
+                march_row[real](plan, layout, x + c0, w + c0, bias + c0, out + oy * plan.oy + c0,
+                                q, low, high, x0, channels)
+                continue
             for rx in range(layout.x.phases):
-                if ax.phase[rx] >= plan.wo:
-                    continue
-                end = up(plan.wo - ax.phase[rx], ax.step)
-                # The pixels that all taps reach.
-                all_low, all_high = 0, end
-                for t in range(ax.start[rx], ax.start[rx + 1]):
-                    inside(ax.input_step, ax.offset[t], plan.wi, end, &low, &high)
-                    all_low, all_high = max(all_low, low), min(all_high, high)
-                qx = 0
-                while qx < end:
-                    pixels = all_high - qx if all_low <= qx < all_high else 1
-                    count = list_taps(plan, layout, ry, rx, q * layout.y.input_step,
-                                      qx * ax.input_step, taps, kernel)
-                    start = (q * layout.y.input_step * plan.xy + qx * ax.input_step * plan.xx + c0)
-                    depth[real](plan, layout, x + start, pixels, taps, kernel, count, w + c0,
-                                bias + c0, out + oy * plan.oy
-                                + (qx * ax.step + ax.phase[rx]) * plan.ox + c0, channels)
-                    qx += pixels
+                taps_row[real](plan, layout, ry, rx, x + c0, w + c0, bias + c0,
+                               out + oy * plan.oy + c0, q, x0, channels, scratch)
 
 
-cdef inline Py_ssize_t list_taps(Plan plan, Layout layout, Py_ssize_t ry, Py_ssize_t rx,
-                                 Py_ssize_t iy, Py_ssize_t ix, Py_ssize_t* taps,
-                                 Py_ssize_t* kernel) noexcept nogil:
+cdef void march_row(Plan plan, Layout layout, const real* x, const real* w, const real* bias,
+                    real* out, Py_ssize_t q, Py_ssize_t first, Py_ssize_t end, Py_ssize_t x0,
+                    Py_ssize_t channels) noexcept nogil:
+    """Make a row of pixels; taps first to end - 1 of the height are there."""
+    cdef Py_ssize_t qx, ix, last = min(x0 + plan.columns, plan.qx) - UPSHAPE_MARCH_PIXELS
+    cdef Py_ssize_t width = layout.x.input_step * (UPSHAPE_MARCH_PIXELS - 1) + layout.x.span
+    cdef Py_ssize_t low, high, step = layout.x.input_step, iy = q * layout.y.input_step
+    cdef const real* source
+    w += first * layout.kernel_x * layout.groups
+    iy += layout.y.first + first
+    qx = x0
+    while True:
+        # The last pixels may be made twice.
+        qx = min(qx, last)
+        ix = qx * step + layout.x.first
+        low, high = max(-ix, 0), min(plan.wi - ix, width)
+        source = x + iy * plan.xy + ix * plan.xx
+        if real is float:
+            march_32(layout.code, source, plan.xy, end - first, plan.xx, low, high, w,
+                     layout.groups, bias, out + qx * plan.ox, plan.ox, channels)
+        else:
+            march_64(layout.code, source, plan.xy, end - first, plan.xx, low, high, w,
+                     layout.groups, bias, out + qx * plan.ox, plan.ox, channels)
+        if qx == last:
+            return
+        qx += UPSHAPE_MARCH_PIXELS
+
+
+cdef void taps_row(Plan plan, Layout layout, Py_ssize_t ry, Py_ssize_t rx, const real* x,
+                   const real* w, const real* bias, real* out, Py_ssize_t q, Py_ssize_t x0,
+                   Py_ssize_t channels, Py_ssize_t* scratch) noexcept nogil:
+    """Make the pixels of one phase in a row from the table of taps."""
+    cdef const Axis* ax = &layout.x
+    cdef Py_ssize_t part = ry * ax.phases + rx, iy = q * layout.y.input_step
+    cdef Py_ssize_t t, low, high, count, pixels, qx, all_low = x0, all_high, end
+    cdef bint row_inside = (iy + layout.y.first >= 0
+                            and iy + layout.y.first + layout.y.span <= plan.hi)
+    cdef const Py_ssize_t* tap
+    cdef const Py_ssize_t* kernel
+    if ax.phase[rx] >= plan.wo:
+        return
+    end = min(up(plan.wo - ax.phase[rx], ax.step), x0 + plan.columns)
+    # The pixels that all taps reach.
+    all_high = end
+    for t in range(ax.start[rx], ax.start[rx + 1]):
+        inside(ax.input_step, ax.offset[t], plan.wi, end, &low, &high)
+        all_low, all_high = max(all_low, low), min(all_high, high)
+    qx = x0
+    while qx < end:
+        tap, kernel = plan.tap + plan.start[part], plan.kernel + plan.start[part]
+        count = plan.start[part + 1] - plan.start[part]
+        pixels = 1
+        if all_low <= qx < all_high:
+            pixels = all_high - qx
+        if pixels == 1 or not row_inside:
+            count = taps_inside(plan, layout, ry, rx, iy, qx * ax.input_step, scratch,
+                                scratch + layout.area)
+            tap, kernel = scratch, scratch + layout.area
+        if real is float:
+            pixels_32(x + iy * plan.xy + qx * ax.input_step * plan.xx, ax.input_step * plan.xx,
+                      pixels, tap, kernel, count, w, bias,
+                      out + (qx * ax.step + ax.phase[rx]) * plan.ox, ax.step * plan.ox, channels)
+        else:
+            pixels_64(x + iy * plan.xy + qx * ax.input_step * plan.xx, ax.input_step * plan.xx,
+                      pixels, tap, kernel, count, w, bias,
+                      out + (qx * ax.step + ax.phase[rx]) * plan.ox, ax.step * plan.ox, channels)
+        qx += pixels
+
+
+cdef inline Py_ssize_t taps_inside(Plan plan, Layout layout, Py_ssize_t ry, Py_ssize_t rx,
+                                   Py_ssize_t iy, Py_ssize_t ix, Py_ssize_t* taps,
+                                   Py_ssize_t* kernel) noexcept nogil:
     """List the taps of a phase that stay within the input, for a pixel; return how many."""
     cdef Py_ssize_t t, k, count = 0
     cdef const Axis* ay = &layout.y
@@ -516,15 +620,3 @@ cdef inline Py_ssize_t list_taps(Plan plan, Layout layout, Py_ssize_t ry, Py_ssi
                                  * layout.groups)
                 count += 1
     return count
-
-
-cdef inline void depth(Plan plan, Layout layout, const real* x, Py_ssize_t pixels,
-                       const Py_ssize_t* taps, const Py_ssize_t* kernel, Py_ssize_t count,
-                       const real* w, const real* bias, real* to,
-                       Py_ssize_t channels) noexcept nogil:
-    if real is float:
-        pixels_32(x, layout.x.input_step * plan.xx, pixels, taps, kernel, count, w, bias, to,
-                  layout.x.step * plan.ox, channels)
-    else:
-        pixels_64(x, layout.x.input_step * plan.xx, pixels, taps, kernel, count, w, bias, to,
-                  layout.x.step * plan.ox, channels)
