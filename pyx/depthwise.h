@@ -8,8 +8,9 @@
  * march:  MARCH_PIXELS such pixels of an ordinary convolution, stride s, kernel k x k.
  *
  * window, stamp and march know their kernel when they are compiled: an input vector is loaded once
- * for all rows, or pixels, that read it. Every sum starts from the bias and takes its taps in the order of the kernel's
- * indices, one multiply-add each, in all five and in tile.h: they give the same bits.
+ * for all rows, or pixels, that read it. Every sum starts from the bias and takes its taps in the
+ * order of the kernel's indices, one multiply-add each, in all five and in tile.h: they give the
+ * same bits.
  *
  * The caller has checked everything; nothing is allocated. */
 #ifndef UPSHAPE_DEPTHWISE_H
@@ -32,8 +33,8 @@
 /* Pixels and vectors of channels of a channels-last tile: ten loads for eight multiply-adds. */
 #define UPSHAPE_DEPTH_PIXELS 4
 #define UPSHAPE_DEPTH_VECTORS 2
-/* Pixels that a march makes at a time: ten loads of pixels and three of weights for 24 multiply-adds
- * of a 3 x 3 window, also where every load straddles two cache lines. */
+/* Pixels that a march makes at a time: ten loads of pixels and three of weights for 24
+ * multiply-adds in a row of a 3 x 3 window, few enough where every load straddles two cache lines. */
 #define UPSHAPE_MARCH_PIXELS 8
 
 /* One load for all its uses: left alone, gcc loads a vector again for each. */
@@ -46,7 +47,7 @@
 #endif
 
 #define UPSHAPE_DEPTHWISE_TYPES(T, BITS)                                                          \
-    UPSHAPE_INLINE upshape_v##BITS load_##BITS(const T *p) { return *(const upshape_u##BITS *)p; } \
+    UPSHAPE_INLINE upshape_v##BITS load_##BITS(const T *p) { return *(const upshape_u##BITS *)p; }\
     UPSHAPE_INLINE void store_##BITS(T *p, upshape_v##BITS v) { *(upshape_u##BITS *)p = v; }
 UPSHAPE_DEPTHWISE_TYPES(float, 32)
 UPSHAPE_DEPTHWISE_TYPES(double, 64)
@@ -199,6 +200,9 @@ UPSHAPE_STORE_PART(double, 64)
         enum { LANES = UPSHAPE_VECTOR_BYTES / sizeof(T), ROWS = UPSHAPE_STAMP_ROWS };             \
         const int first = -((k - 1 - p) >> 1), last = -((0 - p) >> 1);                            \
         const ptrdiff_t pairs = (n + 1) / 2;                                                      \
+        upshape_v##BITS weights[16];                                                              \
+        UPSHAPE_UNROLL for (int t = 0; t < k * k; t++)                                            \
+            weights[t] = (upshape_v##BITS){0} + w[t];                                             \
         for (ptrdiff_t done = 0; done < pairs; done += LANES) {                                   \
             const ptrdiff_t at = done + LANES <= pairs || pairs < LANES ? done : pairs - LANES;   \
             upshape_v##BITS acc[ROWS][2][2];                                                      \
@@ -207,15 +211,17 @@ UPSHAPE_STORE_PART(double, 64)
                     acc[q][f >> 1][f & 1] = (upshape_v##BITS){0} + start;                         \
             UPSHAPE_UNROLL for (int i = ROWS - 1 + last - first; i >= 0; i--) {                   \
                 upshape_v##BITS v[3];                                                             \
-                UPSHAPE_UNROLL for (int j = 0; j <= last - first; j++)                            \
+                UPSHAPE_UNROLL for (int j = 0; j <= last - first; j++) {                          \
                     v[j] = load_##BITS(x + at + i * row + j);                                     \
+                    UPSHAPE_HELD(v[j]);                                                           \
+                }                                                                                 \
                 UPSHAPE_UNROLL for (int kx = 0; kx < k; kx++)                                     \
                     UPSHAPE_UNROLL for (int q = 0; q < ROWS; q++)                                 \
                         UPSHAPE_UNROLL for (int f = 0; f < 2; f++) {                              \
                             const int ky = p - 2 * (i - q + first) + f;                           \
                             if (ky >= 0 && ky < k)                                                \
                                 acc[q][f][(kx - p) & 1] +=                                        \
-                                    w[ky * k + kx] * v[-((kx - p) >> 1) - first];                 \
+                                    weights[ky * k + kx] * v[-((kx - p) >> 1) - first];           \
                         }                                                                         \
             }                                                                                     \
             UPSHAPE_UNROLL for (int q = 0; q < 2 * ROWS; q++) {                                   \
@@ -294,7 +300,7 @@ UPSHAPE_STORE_PART(double, 64)
         ptrdiff_t c = 0;                                                                          \
         for (; c + WIDE * LANES <= channels; c += WIDE * LANES)                                   \
             upshape_depth_##BITS(                                                                 \
-                many, WIDE, x + c, x_pixel, tap, kernel, taps, w + c, start + c, to + c, to_pixel); \
+                many, WIDE, x + c, x_pixel, tap, kernel, taps, w + c, start + c, to + c, to_pixel);\
         for (; c < channels; c += LANES) {                                                        \
             if (c + LANES > channels)                                                             \
                 c = channels - LANES;                                                             \
@@ -302,7 +308,7 @@ UPSHAPE_STORE_PART(double, 64)
                 many, 1, x + c, x_pixel, tap, kernel, taps, w + c, start + c, to + c, to_pixel);  \
         }                                                                                         \
     }                                                                                             \
-    /* x: the first row and column that the first pixel reads; columns low to high - 1 are there. */\
+    /* x: the first row and column that the first pixel reads; low <= column < high are there. */ \
     UPSHAPE_INLINE void upshape_march_##BITS(                                                     \
         const int k, const int s, const T *x, ptrdiff_t row, ptrdiff_t rows, ptrdiff_t pixel,     \
         ptrdiff_t low, ptrdiff_t high, const T *w, ptrdiff_t w_tap, const T *start, T *to,        \
@@ -353,7 +359,8 @@ UPSHAPE_STORE_PART(double, 64)
 UPSHAPE_DEPTHWISE_BODIES(float, 32)
 UPSHAPE_DEPTHWISE_BODIES(double, 64)
 
-/* The kernels that are compiled: of windows and marches (size, stride), of stamps (size, padding modulo 2). */
+/* The kernels that are compiled: of windows and marches (size, stride), of stamps (size, padding
+ * modulo 2). */
 #define UPSHAPE_WINDOWS(DO, T, BITS)                                                              \
     DO(T, BITS, 3, 1) DO(T, BITS, 3, 2) DO(T, BITS, 5, 1) DO(T, BITS, 5, 2) DO(T, BITS, 7, 1)
 #define UPSHAPE_STAMPS(DO, T, BITS)                                                               \
