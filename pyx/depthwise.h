@@ -34,7 +34,7 @@
 #define UPSHAPE_DEPTH_PIXELS 4
 #define UPSHAPE_DEPTH_VECTORS 2
 /* Pixels that a march makes at a time: ten loads of pixels and three of weights for 24
- * multiply-adds in a row of a 3 x 3 window, few enough where every load straddles two cache lines. */
+ * multiply-adds in a row of a 3 x 3 window, few enough where each load straddles two lines. */
 #define UPSHAPE_MARCH_PIXELS 8
 
 /* One load for all its uses: left alone, gcc loads a vector again for each. */
