@@ -732,14 +732,14 @@ cdef void run_thread(Plan plan, Layout layout, int thread, const void* x, const 
 @cython.final
 cdef class Repeat:
     """A layer's latest call, to be repeated without asking anything twice."""
-    cdef Plan plan
+    cdef object plan
     cdef cnp.ndarray packed
     cdef object output_size, memory, view, dtype, empty, threads
     cdef int wanted, rank, kind
     cdef Py_ssize_t[8] shape
     cdef Py_ssize_t[8] strides
 
-    def __init__(self, Plan plan, cnp.ndarray packed, cnp.ndarray x, output_size, tuple memory,
+    def __init__(self, plan, cnp.ndarray packed, cnp.ndarray x, output_size, tuple memory,
                  view, empty, threads):
         """Note the input's shape, and how to make the result.
 

@@ -134,6 +134,9 @@ CLAIMS = [
         "linear", "blend_two widens uint8 by whole vectors", {"pmovzxbd": 2, FMA: 1},
         levels=("v3", "v4"),
     ),
+    Claim("depthwise", "taps_32 adds four vectors", {FMA: 4}, without_fma={"mulps": 4, "addps": 4}),
+    Claim("depthwise", "pixels_32 adds eight vectors", {FMA: 8},
+          without_fma={"mulps": 8, "addps": 8}),
     Claim(
         "limits", "the peak's loop holds its twelve chains", {FMA: 12},
         without_fma={"mulps": 12, "addps": 12},
@@ -159,6 +162,31 @@ def broken_tiles(code: dict[str, list[Instruction]], level: str) -> list[str]:
             count(loop, kind, LEVELS[level]) >= sums and spills(loop) == 0
             for loop in innermost_loops(instructions)
         ):
+            broken.append(name)
+    return broken
+
+
+# The depthwise tiles are unrolled: their multiply-adds stand in a row, not in a loop of their own.
+UNROLLED = re.compile(r"^(window|stamp|march)_(32|64)_(\d)x(\d)")
+# Rows, or pixels, that share a load; stamps make two rows of the result from each.
+TILE_ROWS = {"window": 4, "march": 8, "stamp": 1}
+LEAST_UNROLLED = 30
+
+
+def broken_unrolled(code: dict[str, list[Instruction]], level: str) -> list[str]:
+    """Return the depthwise tiles that lack a multiply-add, or have one of less than a vector."""
+    broken = []
+    for name, instructions in code.items():
+        shape = UNROLLED.match(name)
+        if shape is None:
+            continue
+        texts = tuple(instruction.text for instruction in instructions)
+        kind = r"mul[sp][sd]" if level == "v2" else r"fmadd\d+[sp][sd]"
+        rows = 2 if shape[1] == "stamp" and level == "v4" else TILE_ROWS[shape[1]]
+        whole = count(texts, kind, LEVELS[level])
+        if whole < rows * int(shape[3]) ** 2 // (int(shape[3]) if shape[1] == "march" else 1) or (
+            whole < count(texts, kind, "[xyz]mm")
+        ) or any(re.match(r"v?(?:mul|fmadd\d+)s[sd]\b", text) for text in texts):
             broken.append(name)
     return broken
 
@@ -215,8 +243,15 @@ def test_convolution_tiles_keep_their_sums_in_registers(disassembled, level):
     assert broken_tiles(code, level) == []
 
 
+@pytest.mark.parametrize("level", LEVELS)
+def test_depthwise_tiles_multiply_whole_vectors(disassembled, level):
+    code = disassembled("depthwise", level)
+    assert sum(UNROLLED.match(name) is not None for name in code) >= LEAST_UNROLLED
+    assert broken_unrolled(code, level) == []
+
+
 @pytest.mark.parametrize("level", ["v2", "v3"])
-@pytest.mark.parametrize("module", ["nearest", "linear", "convolution", "limits"])
+@pytest.mark.parametrize("module", ["nearest", "linear", "convolution", "depthwise", "limits"])
 def test_no_instruction_is_wider_than_the_level(disassembled, module, level):
     wider = {"v2": ("ymm", "zmm"), "v3": ("zmm",)}[level]
     code = disassembled(module, level)
@@ -236,6 +271,13 @@ def test_claims_fail_on_a_module_of_the_level_below(disassembled, claim):
 def test_tiles_of_the_level_below_are_broken(disassembled):
     code = disassembled("convolution", "v2")
     assert len(broken_tiles(code, "v3")) == sum(TILE.match(name) is not None for name in code)
+
+
+def test_depthwise_tiles_of_the_level_below_are_broken(disassembled):
+    code = disassembled("depthwise", "v2")
+    tiles = sum(UNROLLED.match(name) is not None for name in code)
+    assert len(broken_unrolled(code, "v3")) == tiles
+    assert len(broken_unrolled(disassembled("depthwise", "v3"), "v4")) == tiles
 
 
 GOOD = """

@@ -28,12 +28,15 @@ _LAYOUTS = {1: "(N, C, L) or (C, L)", 2: "(N, C, H, W) or (C, H, W)"}
 
 # From this output stride on, the phases of a row are vectors of their own.
 _WIDE_STRIDE = 8
+# Output channels that an input channel of its own may have, to be made one by one.
+_MOST_MULTIPLIER = 4
 # Plans that a layer keeps: the input shapes that a network alternates between, and some.
 _MOST_PLANS = 64
 # Bytes a thread may use for more than its results; what asks for more is laid out differently.
 _MOST_SCRATCH = 1 << 20
 
 _kernel = runtime.kernel("convolution")
+_depthwise = runtime.kernel("depthwise")
 _threads = runtime.threads
 _empty = runtime.empty
 
@@ -54,6 +57,12 @@ class _Parameters(NamedTuple):
     @property
     def axes(self) -> int:
         return len(self.stride)
+
+    @property
+    def depthwise(self) -> bool:
+        """Whether every input channel has a few output channels of its own."""
+        multiplier = self.channels_out // self.groups
+        return self.channels_in == self.groups and multiplier <= _MOST_MULTIPLIER
 
     @property
     def channels_in(self) -> int:
@@ -164,9 +173,20 @@ def _layout(parameters: _Parameters, order: str) -> Any:
             axes.append((s, 1, _phases(kernel, s, p, d)))
         else:
             axes.append((1, s, [(0, [(k * d - p, k) for k in range(kernel)])]))
-    if len(axes) == 1:
+    if parameters.axes == 1:
         axes.insert(0, (1, 1, [(0, [(0, 0)])]))
     groups = parameters.groups
+    if order.startswith("depthwise"):
+        square = None
+        alike = {*zip(parameters.weight_shape[2:], parameters.stride, parameters.padding,
+                      parameters.dilation, strict=True)}
+        if parameters.axes == 2 and len(alike) == 1 and parameters.dilation == (1, 1):
+            square = (parameters.weight_shape[2], parameters.stride[0], parameters.padding[0])
+        return _depthwise.Layout(
+            *axes, groups, parameters.channels_out // groups, parameters.weight_shape[-1],
+            int(np.prod(parameters.weight_shape[2:])), order == "depthwise channels",
+            parameters.single, square,
+        )
     return _kernel.Layout(
         *axes, groups, parameters.channels_in // groups, parameters.channels_out // groups,
         parameters.weight_shape[-1], int(np.prod(parameters.weight_shape[2:])),
@@ -301,6 +321,14 @@ def _planned(
     out_shape: tuple[int, ...], out_steps: tuple[int, ...], channels_last: bool, threads: int,
 ) -> tuple[str, Any]:
     order = "pixels"
+    if parameters.depthwise:
+        order = "depthwise channels" if channels_last else "depthwise"
+        plan = _depthwise.Plan(
+            _layout(parameters, order), x_shape, x_steps, out_shape, out_steps, threads
+        )
+        if plan.fits:
+            return order, plan
+        order = "pixels"
     if channels_last:
         order = "channels"
     elif parameters.transposed and parameters.stride[-1] >= _WIDE_STRIDE:

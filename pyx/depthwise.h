@@ -1,0 +1,463 @@
+/* The tiles of depthwise convolutions: sums over the taps of one channel alone.
+ *
+ * window: ROWS rows of an ordinary convolution, stride s, kernel k x k, a vector of pixels each.
+ * stamp:  ROWS pairs of rows of a transposed convolution of stride 2, both phases of a row
+ *         interleaved in registers.
+ * taps:   one row of any convolution, its taps from a table.
+ * pixels: some pixels of channels-last memory, a vector of channels each, taps from a table.
+ * march:  MARCH_PIXELS such pixels of an ordinary convolution, stride s, kernel k x k.
+ *
+ * window, stamp and march know their kernel when they are compiled: an input vector is loaded once
+ * for all rows, or pixels, that read it. Every sum starts from the bias and takes its taps in the
+ * order of the kernel's indices, one multiply-add each, in all five and in tile.h: they give the
+ * same bits.
+ *
+ * The caller has checked everything; nothing is allocated. */
+#ifndef UPSHAPE_DEPTHWISE_H
+#define UPSHAPE_DEPTHWISE_H
+
+#include <string.h>
+#include "tile.h"
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+/* Rows of a tile. Four rows of a 3 x 3 window load 18 vectors for 36 multiply-adds; a single pair
+ * of rows of a stamp is as much as 16 registers hold. */
+#define UPSHAPE_WINDOW_ROWS 4
+#if UPSHAPE_VECTOR_BYTES == 64
+#define UPSHAPE_STAMP_ROWS 2
+#else
+#define UPSHAPE_STAMP_ROWS 1
+#endif
+/* Pixels and vectors of channels of a channels-last tile: ten loads for eight multiply-adds. */
+#define UPSHAPE_DEPTH_PIXELS 4
+#define UPSHAPE_DEPTH_VECTORS 2
+/* Pixels that a march makes at a time: ten loads of pixels and three of weights for 24
+ * multiply-adds in a row of a 3 x 3 window, few enough where each load straddles two lines. */
+#define UPSHAPE_MARCH_PIXELS 8
+
+/* One load for all its uses: left alone, gcc loads a vector again for each. */
+#if defined(__AVX512F__)
+#define UPSHAPE_HELD(v) __asm__("" : "+v"(v))
+#elif defined(__x86_64__)
+#define UPSHAPE_HELD(v) __asm__("" : "+x"(v))
+#else
+#define UPSHAPE_HELD(v) (void)0
+#endif
+
+#define UPSHAPE_DEPTHWISE_TYPES(T, BITS)                                                          \
+    UPSHAPE_INLINE upshape_v##BITS load_##BITS(const T *p) { return *(const upshape_u##BITS *)p; }\
+    UPSHAPE_INLINE void store_##BITS(T *p, upshape_v##BITS v) { *(upshape_u##BITS *)p = v; }
+UPSHAPE_DEPTHWISE_TYPES(float, 32)
+UPSHAPE_DEPTHWISE_TYPES(double, 64)
+
+/* The first n elements of a vector, if there are so many, and zeros for the rest; no other memory
+ * is read or written. */
+#if UPSHAPE_VECTOR_BYTES == 64 && defined(__AVX512F__)
+UPSHAPE_INLINE upshape_v32 load_part_32(const float *p, ptrdiff_t n)
+{
+    return n >= 16 ? load_32(p) : n <= 0 ? (upshape_v32){0}
+           : (upshape_v32)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
+}
+UPSHAPE_INLINE upshape_v64 load_part_64(const double *p, ptrdiff_t n)
+{
+    return n >= 8 ? load_64(p) : n <= 0 ? (upshape_v64){0}
+           : (upshape_v64)_mm512_maskz_loadu_pd((__mmask8)((1u << n) - 1), p);
+}
+#elif UPSHAPE_VECTOR_BYTES == 32 && defined(__AVX2__)
+UPSHAPE_INLINE upshape_v32 load_part_32(const float *p, ptrdiff_t n)
+{
+    __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    return n >= 8 ? load_32(p) : n <= 0 ? (upshape_v32){0}
+           : (upshape_v32)_mm256_maskload_ps(
+                 p, _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), lane));
+}
+UPSHAPE_INLINE upshape_v64 load_part_64(const double *p, ptrdiff_t n)
+{
+    __m256i lane = _mm256_setr_epi64x(0, 1, 2, 3);
+    return n >= 4 ? load_64(p) : n <= 0 ? (upshape_v64){0}
+           : (upshape_v64)_mm256_maskload_pd(
+                 p, _mm256_cmpgt_epi64(_mm256_set1_epi64x((long long)n), lane));
+}
+#else
+#define UPSHAPE_LOAD_PART(T, BITS)                                                                \
+    UPSHAPE_INLINE upshape_v##BITS load_part_##BITS(const T *p, ptrdiff_t n)                      \
+    {                                                                                             \
+        enum { LANES = UPSHAPE_VECTOR_BYTES / sizeof(T) };                                        \
+        T part[LANES] = {0};                                                                      \
+        if (n >= LANES)                                                                           \
+            return load_##BITS(p);                                                                \
+        for (ptrdiff_t j = 0; j < n; j++) {                                                       \
+            part[j] = p[j];                                                                       \
+            UPSHAPE_SCALAR(j);                                                                    \
+        }                                                                                         \
+        return load_##BITS(part);                                                                 \
+    }
+UPSHAPE_LOAD_PART(float, 32)
+UPSHAPE_LOAD_PART(double, 64)
+#endif
+
+#if UPSHAPE_VECTOR_BYTES == 64 && defined(__AVX512F__)
+UPSHAPE_INLINE void store_part_32(float *p, upshape_v32 v, ptrdiff_t n)
+{
+    if (n >= 16)
+        store_32(p, v);
+    else if (n > 0)
+        _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v);
+}
+UPSHAPE_INLINE void store_part_64(double *p, upshape_v64 v, ptrdiff_t n)
+{
+    if (n >= 8)
+        store_64(p, v);
+    else if (n > 0)
+        _mm512_mask_storeu_pd(p, (__mmask8)((1u << n) - 1), (__m512d)v);
+}
+#else
+/* Not by a masked store: Zen 1 to 3 take eighteen operations for one. */
+#define UPSHAPE_STORE_PART(T, BITS)                                                               \
+    UPSHAPE_INLINE void store_part_##BITS(T *p, upshape_v##BITS v, ptrdiff_t n)                   \
+    {                                                                                             \
+        enum { LANES = UPSHAPE_VECTOR_BYTES / sizeof(T) };                                        \
+        T part[LANES];                                                                            \
+        if (n >= LANES) {                                                                         \
+            store_##BITS(p, v);                                                                   \
+            return;                                                                               \
+        }                                                                                         \
+        store_##BITS(part, v);                                                                    \
+        move_##BITS(p, part, n);                                                                  \
+    }
+UPSHAPE_STORE_PART(float, 32)
+UPSHAPE_STORE_PART(double, 64)
+#endif
+
+#define UPSHAPE_DEPTHWISE_BODIES(T, BITS)                                                         \
+    /* to[j] = x[(j - low) step], low <= j < high; zeros up to `length` and a vector's rest. */   \
+    UPSHAPE_INLINE void line_##BITS(                                                              \
+        T *to, const T *x, ptrdiff_t step, ptrdiff_t low, ptrdiff_t high, ptrdiff_t length)       \
+    {                                                                                             \
+        enum { LANES = UPSHAPE_VECTOR_BYTES / sizeof(T) };                                        \
+        ptrdiff_t j;                                                                              \
+        for (j = 0; j < low; j += LANES) {                                                        \
+            store_##BITS(to + j, (upshape_v##BITS){0});                                           \
+            UPSHAPE_SCALAR(j); /* no call of memset */                                            \
+        }                                                                                         \
+        j = low;                                                                                  \
+        if (step == 1)                                                                            \
+            for (; j < high; j += LANES, x += LANES)                                              \
+                store_##BITS(to + j, load_part_##BITS(x, high - j));                              \
+        else if (step == 2)                                                                       \
+            for (; j < high; j += LANES, x += 2 * LANES) {                                        \
+                ptrdiff_t n = 2 * (high - j) - 1;                                                 \
+                upshape_v##BITS p = load_part_##BITS(x, n);                                       \
+                upshape_v##BITS q = load_part_##BITS(x + LANES, n - LANES);                       \
+                store_##BITS(to + j, UPSHAPE_EVEN_##BITS(p, q, upshape_i##BITS));                 \
+            }                                                                                     \
+        else                                                                                      \
+            for (; j < high; j++, x += step) {                                                    \
+                to[j] = *x;                                                                       \
+                UPSHAPE_SCALAR(j);                                                                \
+            }                                                                                     \
+        if (step != 1 && step != 2)                                                               \
+            high = j;                                                                             \
+        for (j = j < high ? high : j; j < length; j += LANES) {                                   \
+            store_##BITS(to + j, (upshape_v##BITS){0});                                           \
+            UPSHAPE_SCALAR(j);                                                                    \
+        }                                                                                         \
+    }                                                                                             \
+    /* x holds the planes of an input step, `plane` apart, in rows `row` apart. */                \
+    UPSHAPE_INLINE void upshape_window_##BITS(                                                    \
+        const int k, const int s, const T *x, ptrdiff_t row, ptrdiff_t plane, const T *w,         \
+        T start, T *to, ptrdiff_t to_row, ptrdiff_t n)                                            \
+    {                                                                                             \
+        enum { LANES = UPSHAPE_VECTOR_BYTES / sizeof(T), ROWS = UPSHAPE_WINDOW_ROWS };            \
+        upshape_v##BITS weights[49];                                                              \
+        UPSHAPE_UNROLL for (int t = 0; t < k * k; t++)                                            \
+            weights[t] = (upshape_v##BITS){0} + w[t];                                             \
+        for (ptrdiff_t done = 0; done < n; done += LANES) {                                       \
+            /* The last vector ends with the row, if it is that long. */                          \
+            const ptrdiff_t at = done + LANES <= n || n < LANES ? done : n - LANES;               \
+            upshape_v##BITS acc[ROWS];                                                            \
+            UPSHAPE_UNROLL for (int r = 0; r < ROWS; r++)                                         \
+                acc[r] = (upshape_v##BITS){0} + start;                                            \
+            UPSHAPE_UNROLL for (int i = 0; i < (ROWS - 1) * s + k; i++)                           \
+                UPSHAPE_UNROLL for (int j = 0; j < k; j++) {                                      \
+                    upshape_v##BITS v = load_##BITS(x + at + i * row + j % s * plane + j / s);    \
+                    UPSHAPE_HELD(v);                                                              \
+                    UPSHAPE_UNROLL for (int r = 0; r < ROWS; r++)                                 \
+                        if (i - r * s >= 0 && i - r * s < k)                                      \
+                            acc[r] += weights[(i - r * s) * k + j] * v;                           \
+                }                                                                                 \
+            UPSHAPE_UNROLL for (int r = 0; r < ROWS; r++)                                         \
+                store_part_##BITS(to + r * to_row + at, acc[r], n - at);                          \
+        }                                                                                         \
+    }                                                                                             \
+    /* Tap t of an axis lands on phase (t - p) & 1 and reads the pixel at -((t - p) >> 1). */     \
+    UPSHAPE_INLINE void upshape_stamp_##BITS(                                                     \
+        const int k, const int p, const T *x, ptrdiff_t row, const T *w, T start, T *to,          \
+        ptrdiff_t to_row, ptrdiff_t rows, ptrdiff_t n)                                            \
+    {                                                                                             \
+        enum { LANES = UPSHAPE_VECTOR_BYTES / sizeof(T), ROWS = UPSHAPE_STAMP_ROWS };             \
+        const int first = -((k - 1 - p) >> 1), last = -((0 - p) >> 1);                            \
+        const ptrdiff_t pairs = (n + 1) / 2;                                                      \
+        upshape_v##BITS weights[16];                                                              \
+        UPSHAPE_UNROLL for (int t = 0; t < k * k; t++)                                            \
+            weights[t] = (upshape_v##BITS){0} + w[t];                                             \
+        for (ptrdiff_t done = 0; done < pairs; done += LANES) {                                   \
+            const ptrdiff_t at = done + LANES <= pairs || pairs < LANES ? done : pairs - LANES;   \
+            upshape_v##BITS acc[ROWS][2][2];                                                      \
+            UPSHAPE_UNROLL for (int q = 0; q < ROWS; q++)                                         \
+                UPSHAPE_UNROLL for (int f = 0; f < 4; f++)                                        \
+                    acc[q][f >> 1][f & 1] = (upshape_v##BITS){0} + start;                         \
+            UPSHAPE_UNROLL for (int i = ROWS - 1 + last - first; i >= 0; i--) {                   \
+                upshape_v##BITS v[3];                                                             \
+                UPSHAPE_UNROLL for (int j = 0; j <= last - first; j++) {                          \
+                    v[j] = load_##BITS(x + at + i * row + j);                                     \
+                    UPSHAPE_HELD(v[j]);                                                           \
+                }                                                                                 \
+                UPSHAPE_UNROLL for (int kx = 0; kx < k; kx++)                                     \
+                    UPSHAPE_UNROLL for (int q = 0; q < ROWS; q++)                                 \
+                        UPSHAPE_UNROLL for (int f = 0; f < 2; f++) {                              \
+                            const int ky = p - 2 * (i - q + first) + f;                           \
+                            if (ky >= 0 && ky < k)                                                \
+                                acc[q][f][(kx - p) & 1] +=                                        \
+                                    weights[ky * k + kx] * v[-((kx - p) >> 1) - first];           \
+                        }                                                                         \
+            }                                                                                     \
+            UPSHAPE_UNROLL for (int q = 0; q < 2 * ROWS; q++) {                                   \
+                upshape_v##BITS a = acc[q >> 1][q & 1][0], b = acc[q >> 1][q & 1][1];             \
+                T *there = to + q * to_row + 2 * at;                                              \
+                if (q >= rows)                                                                    \
+                    break;                                                                        \
+                store_part_##BITS(                                                                \
+                    there, UPSHAPE_ZIP_##BITS(a, b, upshape_i##BITS, 0), n - 2 * at);             \
+                store_part_##BITS(                                                                \
+                    there + LANES, UPSHAPE_ZIP_##BITS(a, b, upshape_i##BITS, LANES / 2),          \
+                    n - 2 * at - LANES);                                                          \
+            }                                                                                     \
+        }                                                                                         \
+    }                                                                                             \
+    static __attribute__((noinline)) void taps_##BITS(                                            \
+        const T *x, const ptrdiff_t *tap, const ptrdiff_t *kernel, ptrdiff_t taps, const T *w,    \
+        T start, T *to, ptrdiff_t n)                                                              \
+    {                                                                                             \
+        enum { LANES = UPSHAPE_VECTOR_BYTES / sizeof(T), MANY = 4 };                              \
+        ptrdiff_t at = 0;                                                                         \
+        for (; at + MANY * LANES <= n; at += MANY * LANES) {                                      \
+            upshape_v##BITS acc[MANY];                                                            \
+            UPSHAPE_UNROLL for (int v = 0; v < MANY; v++)                                         \
+                acc[v] = (upshape_v##BITS){0} + start;                                            \
+            for (ptrdiff_t t = 0; t < taps; t++) {                                                \
+                const T *p = x + at + tap[t];                                                     \
+                UPSHAPE_UNROLL for (int v = 0; v < MANY; v++)                                     \
+                    acc[v] += w[kernel[t]] * load_##BITS(p + v * LANES);                          \
+            }                                                                                     \
+            UPSHAPE_UNROLL for (int v = 0; v < MANY; v++)                                         \
+                store_##BITS(to + at + v * LANES, acc[v]);                                        \
+        }                                                                                         \
+        for (; at < n; at += LANES) {                                                             \
+            upshape_v##BITS acc = (upshape_v##BITS){0} + start;                                   \
+            if (at + LANES > n && n >= LANES)                                                     \
+                at = n - LANES;                                                                   \
+            for (ptrdiff_t t = 0; t < taps; t++)                                                  \
+                acc += w[kernel[t]] * load_##BITS(x + at + tap[t]);                               \
+            store_part_##BITS(to + at, acc, n - at);                                              \
+        }                                                                                         \
+    }                                                                                             \
+    UPSHAPE_INLINE void upshape_depth_##BITS(                                                     \
+        const int mb, const int nv, const T *x, ptrdiff_t x_pixel, const ptrdiff_t *tap,          \
+        const ptrdiff_t *kernel, ptrdiff_t taps, const T *w, const T *start, T *to,               \
+        ptrdiff_t to_pixel)                                                                       \
+    {                                                                                             \
+        enum { LANES = UPSHAPE_VECTOR_BYTES / sizeof(T) };                                        \
+        upshape_v##BITS acc[UPSHAPE_DEPTH_PIXELS][UPSHAPE_DEPTH_VECTORS];                         \
+        UPSHAPE_UNROLL for (int m = 0; m < mb; m++)                                               \
+            UPSHAPE_UNROLL for (int v = 0; v < nv; v++)                                           \
+                acc[m][v] = load_##BITS(start + v * LANES);                                       \
+        for (ptrdiff_t t = 0; t < taps; t++) {                                                    \
+            const T *p = x + tap[t];                                                              \
+            const T *q = p + (mb > 1 ? 2 * x_pixel : 0);                                          \
+            upshape_v##BITS weights[UPSHAPE_DEPTH_VECTORS];                                       \
+            __asm__("" : "+r"(p), "+r"(q)); /* two bases, one index */                            \
+            UPSHAPE_UNROLL for (int v = 0; v < nv; v++)                                           \
+                weights[v] = load_##BITS(w + kernel[t] + v * LANES);                              \
+            UPSHAPE_UNROLL for (int m = 0; m < mb; m++)                                           \
+                UPSHAPE_UNROLL for (int v = 0; v < nv; v++)                                       \
+                    acc[m][v] += weights[v]                                                       \
+                        * load_##BITS((m < 2 ? p : q) + (m & 1) * x_pixel + v * LANES);           \
+        }                                                                                         \
+        UPSHAPE_UNROLL for (int m = 0; m < mb; m++)                                               \
+            UPSHAPE_UNROLL for (int v = 0; v < nv; v++)                                           \
+                store_##BITS(to + m * to_pixel + v * LANES, acc[m][v]);                           \
+    }                                                                                             \
+    /* `many` neighbouring pixels of `channels` channels, at least a vector of them. */           \
+    UPSHAPE_INLINE void upshape_pixels_of_##BITS(                                                 \
+        const int many, const T *x, ptrdiff_t x_pixel, const ptrdiff_t *tap,                      \
+        const ptrdiff_t *kernel, ptrdiff_t taps, const T *w, const T *start, T *to,               \
+        ptrdiff_t to_pixel, ptrdiff_t channels)                                                   \
+    {                                                                                             \
+        enum { LANES = UPSHAPE_VECTOR_BYTES / sizeof(T), WIDE = UPSHAPE_DEPTH_VECTORS };          \
+        ptrdiff_t c = 0;                                                                          \
+        for (; c + WIDE * LANES <= channels; c += WIDE * LANES)                                   \
+            upshape_depth_##BITS(                                                                 \
+                many, WIDE, x + c, x_pixel, tap, kernel, taps, w + c, start + c, to + c, to_pixel);\
+        for (; c < channels; c += LANES) {                                                        \
+            if (c + LANES > channels)                                                             \
+                c = channels - LANES;                                                             \
+            upshape_depth_##BITS(                                                                 \
+                many, 1, x + c, x_pixel, tap, kernel, taps, w + c, start + c, to + c, to_pixel);  \
+        }                                                                                         \
+    }                                                                                             \
+    /* x: the first row and column that the first pixel reads; low <= column < high are there. */ \
+    UPSHAPE_INLINE void upshape_march_##BITS(                                                     \
+        const int k, const int s, const T *x, ptrdiff_t row, ptrdiff_t rows, ptrdiff_t pixel,     \
+        ptrdiff_t low, ptrdiff_t high, const T *w, ptrdiff_t w_tap, const T *start, T *to,        \
+        ptrdiff_t to_pixel, ptrdiff_t channels)                                                   \
+    {                                                                                             \
+        enum { LANES = UPSHAPE_VECTOR_BYTES / sizeof(T), MANY = UPSHAPE_MARCH_PIXELS };           \
+        for (ptrdiff_t done = 0; done < channels; done += LANES) {                                \
+            const ptrdiff_t c = done + LANES <= channels ? done : channels - LANES;               \
+            upshape_v##BITS acc[MANY];                                                            \
+            UPSHAPE_UNROLL for (int m = 0; m < MANY; m++)                                         \
+                acc[m] = load_##BITS(start + c);                                                  \
+            for (ptrdiff_t i = 0; i < rows; i++) {                                                \
+                const T *p = x + c + i * row;                                                     \
+                upshape_v##BITS weights[7];                                                       \
+                UPSHAPE_UNROLL for (int j = 0; j < k; j++)                                        \
+                    weights[j] = load_##BITS(w + c + (i * k + j) * w_tap);                        \
+                _Pragma("GCC unroll 32") for (int j = 0; j < (MANY - 1) * s + k; j++, p += pixel) {\
+                    if (j < low || j >= high)                                                     \
+                        continue;                                                                 \
+                    upshape_v##BITS v = load_##BITS(p);                                           \
+                    UPSHAPE_HELD(v);                                                              \
+                    UPSHAPE_UNROLL for (int m = 0; m < MANY; m++)                                 \
+                        if (j - m * s >= 0 && j - m * s < k)                                      \
+                            acc[m] += weights[j - m * s] * v;                                     \
+                }                                                                                 \
+            }                                                                                     \
+            UPSHAPE_UNROLL for (int m = 0; m < MANY; m++)                                         \
+                store_##BITS(to + c + m * to_pixel, acc[m]);                                      \
+        }                                                                                         \
+    }                                                                                             \
+    static __attribute__((noinline)) void pixels_##BITS(                                          \
+        const T *x, ptrdiff_t x_pixel, ptrdiff_t pixels, const ptrdiff_t *tap,                    \
+        const ptrdiff_t *kernel, ptrdiff_t taps, const T *w, const T *start, T *to,               \
+        ptrdiff_t to_pixel, ptrdiff_t channels)                                                   \
+    {                                                                                             \
+        enum { MANY = UPSHAPE_DEPTH_PIXELS };                                                     \
+        ptrdiff_t done = 0;                                                                       \
+        for (; done + MANY <= pixels; done += MANY)                                               \
+            upshape_pixels_of_##BITS(                                                             \
+                MANY, x + done * x_pixel, x_pixel, tap, kernel, taps, w, start,                   \
+                to + done * to_pixel, to_pixel, channels);                                        \
+        for (; done < pixels; done++)                                                             \
+            upshape_pixels_of_##BITS(                                                             \
+                1, x + done * x_pixel, x_pixel, tap, kernel, taps, w, start,                      \
+                to + done * to_pixel, to_pixel, channels);                                        \
+    }
+
+UPSHAPE_DEPTHWISE_BODIES(float, 32)
+UPSHAPE_DEPTHWISE_BODIES(double, 64)
+
+/* The kernels that are compiled: of windows and marches (size, stride), of stamps (size, padding
+ * modulo 2). */
+#define UPSHAPE_WINDOWS(DO, T, BITS)                                                              \
+    DO(T, BITS, 3, 1) DO(T, BITS, 3, 2) DO(T, BITS, 5, 1) DO(T, BITS, 5, 2) DO(T, BITS, 7, 1)
+#define UPSHAPE_STAMPS(DO, T, BITS)                                                               \
+    DO(T, BITS, 2, 0) DO(T, BITS, 3, 0) DO(T, BITS, 3, 1) DO(T, BITS, 4, 0) DO(T, BITS, 4, 1)
+
+#define UPSHAPE_WINDOW(T, BITS, K, S)                                                             \
+    static __attribute__((noinline)) void window_##BITS##_##K##x##S(                              \
+        const T *x, ptrdiff_t row, ptrdiff_t plane, const T *w, T start, T *to, ptrdiff_t to_row, \
+        ptrdiff_t n)                                                                              \
+    {                                                                                             \
+        upshape_window_##BITS(K, S, x, row, plane, w, start, to, to_row, n);                      \
+    }
+#define UPSHAPE_STAMP(T, BITS, K, P)                                                              \
+    static __attribute__((noinline)) void stamp_##BITS##_##K##x##P(                               \
+        const T *x, ptrdiff_t row, const T *w, T start, T *to, ptrdiff_t to_row, ptrdiff_t rows,  \
+        ptrdiff_t n)                                                                              \
+    {                                                                                             \
+        upshape_stamp_##BITS(K, P, x, row, w, start, to, to_row, rows, n);                        \
+    }
+UPSHAPE_WINDOWS(UPSHAPE_WINDOW, float, 32)
+UPSHAPE_WINDOWS(UPSHAPE_WINDOW, double, 64)
+UPSHAPE_STAMPS(UPSHAPE_STAMP, float, 32)
+UPSHAPE_STAMPS(UPSHAPE_STAMP, double, 64)
+
+#define UPSHAPE_MARCH(T, BITS, K, S)                                                              \
+    static __attribute__((noinline)) void march_##BITS##_##K##x##S(                               \
+        const T *x, ptrdiff_t row, ptrdiff_t rows, ptrdiff_t pixel, ptrdiff_t low, ptrdiff_t high,\
+        const T *w, ptrdiff_t w_tap, const T *start, T *to, ptrdiff_t to_pixel,                   \
+        ptrdiff_t channels)                                                                       \
+    {                                                                                             \
+        upshape_march_##BITS(K, S, x, row, rows, pixel, low, high, w, w_tap, start, to, to_pixel, \
+                             channels);                                                           \
+    }
+UPSHAPE_WINDOWS(UPSHAPE_MARCH, float, 32)
+UPSHAPE_WINDOWS(UPSHAPE_MARCH, double, 64)
+
+#define UPSHAPE_MARCH_CASE(T, BITS, K, S)                                                         \
+    case K * 16 + S:                                                                              \
+        march_##BITS##_##K##x##S(x, row, rows, pixel, low, high, w, w_tap, start, to, to_pixel,   \
+                                 channels);                                                       \
+        break;
+#define UPSHAPE_WINDOW_CASE(T, BITS, K, S)                                                        \
+    case K * 16 + S:                                                                              \
+        window_##BITS##_##K##x##S(x, row, plane, w, start, to, to_row, n);                        \
+        break;
+#define UPSHAPE_STAMP_CASE(T, BITS, K, P)                                                         \
+    case K * 16 + P:                                                                              \
+        stamp_##BITS##_##K##x##P(x, row, w, start, to, to_row, rows, n);                          \
+        break;
+#define UPSHAPE_KNOWN_CASE(T, BITS, K, S) case K * 16 + S:
+#define UPSHAPE_DEPTHWISE_DISPATCH(T, BITS)                                                       \
+    static inline void window_##BITS(                                                             \
+        int code, const T *x, ptrdiff_t row, ptrdiff_t plane, const T *w, T start, T *to,         \
+        ptrdiff_t to_row, ptrdiff_t n)                                                            \
+    {                                                                                             \
+        switch (code) {                                                                           \
+            UPSHAPE_WINDOWS(UPSHAPE_WINDOW_CASE, T, BITS)                                         \
+        }                                                                                         \
+    }                                                                                             \
+    static inline void march_##BITS(                                                              \
+        int code, const T *x, ptrdiff_t row, ptrdiff_t rows, ptrdiff_t pixel, ptrdiff_t low,      \
+        ptrdiff_t high, const T *w, ptrdiff_t w_tap, const T *start, T *to, ptrdiff_t to_pixel,   \
+        ptrdiff_t channels)                                                                       \
+    {                                                                                             \
+        switch (code) {                                                                           \
+            UPSHAPE_WINDOWS(UPSHAPE_MARCH_CASE, T, BITS)                                          \
+        }                                                                                         \
+    }                                                                                             \
+    static inline void stamp_##BITS(                                                              \
+        int code, const T *x, ptrdiff_t row, const T *w, T start, T *to, ptrdiff_t to_row,        \
+        ptrdiff_t rows, ptrdiff_t n)                                                              \
+    {                                                                                             \
+        switch (code) {                                                                           \
+            UPSHAPE_STAMPS(UPSHAPE_STAMP_CASE, T, BITS)                                           \
+        }                                                                                         \
+    }
+UPSHAPE_DEPTHWISE_DISPATCH(float, 32)
+UPSHAPE_DEPTHWISE_DISPATCH(double, 64)
+
+/* Whether there is such a tile: its code, else 0. */
+static inline int window_code(ptrdiff_t kernel, ptrdiff_t stride)
+{
+    ptrdiff_t code = kernel < 16 && stride < 16 ? kernel * 16 + stride : 0;
+    switch (code) {
+        UPSHAPE_WINDOWS(UPSHAPE_KNOWN_CASE, float, 32)
+        return (int)code;
+    }
+    return 0;
+}
+static inline int stamp_code(ptrdiff_t kernel, ptrdiff_t padding)
+{
+    ptrdiff_t code = kernel < 16 ? kernel * 16 + padding % 2 : 0;
+    switch (code) {
+        UPSHAPE_STAMPS(UPSHAPE_KNOWN_CASE, float, 32)
+        return (int)code;
+    }
+    return 0;
+}
+
+#endif

@@ -1,0 +1,623 @@
+"""Depthwise convolution and transposed convolution: every output channel has one input channel.
+
+    out[g co + c, q s + r] = bias + sum over the taps k of phase r of
+        w[g co + c, k] x[g, q t + offset(k)]
+
+on each axis, with s the step of the output and t that of the input, and the phases and their taps
+as convolution.pyx has them: s phases and t = 1 for a transposed convolution, one phase for an
+ordinary one. There are no channels to sum over, so nothing is a product of matrices: the taps of a
+pixel are few, its input is read once, and what counts is that every load serves several sums.
+
+Rows (pixels of a row are neighbours in memory): a strip of input rows is copied with its zero
+border, the columns of an input step t apart, into the first cache; tiles make vectors of pixels
+from it. Channels-last: vectors of channels, straight from the input; a pixel at the border has
+fewer taps. Threads share out strips, never a sum: the bits do not depend on them.
+
+The caller has checked: sizes and strides agree with the arrays, the output is disjoint from the
+inputs. No Python object is touched inside run's parallel part.
+
+Hot functions (see depthwise.h), for the guard of the generated code:
+window_{32,64}_{K}x{S}, stamp_{32,64}_{K}x{P}, taps_{32,64}, pixels_{32,64}
+"""
+
+cimport numpy as cnp
+from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
+from cython.parallel cimport prange
+from libc.stdint cimport uintptr_t
+
+import numpy as np
+
+cnp.import_array()
+
+ctypedef fused real:
+    float
+    double
+
+cdef extern from "depthwise.h" nogil:
+    enum:
+        UPSHAPE_VECTOR_BYTES
+        UPSHAPE_WINDOW_ROWS
+        UPSHAPE_STAMP_ROWS
+        UPSHAPE_MARCH_PIXELS
+    int window_code(Py_ssize_t kernel, Py_ssize_t stride)
+    int stamp_code(Py_ssize_t kernel, Py_ssize_t padding)
+    void line_32(float* to, const float* x, Py_ssize_t step, Py_ssize_t low, Py_ssize_t high,
+                 Py_ssize_t length) noexcept
+    void line_64(double* to, const double* x, Py_ssize_t step, Py_ssize_t low, Py_ssize_t high,
+                 Py_ssize_t length) noexcept
+    void window_32(int code, const float* x, Py_ssize_t row, Py_ssize_t plane, const float* w,
+                   float start, float* to, Py_ssize_t to_row, Py_ssize_t n) noexcept
+    void window_64(int code, const double* x, Py_ssize_t row, Py_ssize_t plane, const double* w,
+                   double start, double* to, Py_ssize_t to_row, Py_ssize_t n) noexcept
+    void stamp_32(int code, const float* x, Py_ssize_t row, const float* w, float start, float* to,
+                  Py_ssize_t to_row, Py_ssize_t rows, Py_ssize_t n) noexcept
+    void stamp_64(int code, const double* x, Py_ssize_t row, const double* w, double start,
+                  double* to, Py_ssize_t to_row, Py_ssize_t rows, Py_ssize_t n) noexcept
+    void taps_32(const float* x, const Py_ssize_t* tap, const Py_ssize_t* kernel, Py_ssize_t taps,
+                 const float* w, float start, float* to, Py_ssize_t n) noexcept
+    void taps_64(const double* x, const Py_ssize_t* tap, const Py_ssize_t* kernel, Py_ssize_t taps,
+                 const double* w, double start, double* to, Py_ssize_t n) noexcept
+    void pixels_32(const float* x, Py_ssize_t x_pixel, Py_ssize_t pixels, const Py_ssize_t* tap,
+                   const Py_ssize_t* kernel, Py_ssize_t taps, const float* w, const float* start,
+                   float* to, Py_ssize_t to_pixel, Py_ssize_t channels) noexcept
+    void pixels_64(const double* x, Py_ssize_t x_pixel, Py_ssize_t pixels, const Py_ssize_t* tap,
+                   const Py_ssize_t* kernel, Py_ssize_t taps, const double* w, const double* start,
+                   double* to, Py_ssize_t to_pixel, Py_ssize_t channels) noexcept
+    void march_32(int code, const float* x, Py_ssize_t row, Py_ssize_t rows, Py_ssize_t pixel,
+                  Py_ssize_t low, Py_ssize_t high, const float* w, Py_ssize_t w_tap,
+                  const float* start, float* to, Py_ssize_t to_pixel, Py_ssize_t channels) noexcept
+    void march_64(int code, const double* x, Py_ssize_t row, Py_ssize_t rows, Py_ssize_t pixel,
+                  Py_ssize_t low, Py_ssize_t high, const double* w, Py_ssize_t w_tap,
+                  const double* start, double* to, Py_ssize_t to_pixel,
+                  Py_ssize_t channels) noexcept
+    void zip_32(float* to, const float* a, const float* b, Py_ssize_t n) noexcept
+    void zip_64(double* to, const double* a, const double* b, Py_ssize_t n) noexcept
+
+cdef enum:
+    # Bytes of a strip of input: most of a first-level cache of 32 KiB. Flat from a third of it on.
+    NEAR_BYTES = 24 << 10
+    # Bytes of channels that are worked on side by side, and of the input that a row of such pixels
+    # reads, for a second-level cache of 512 KiB. On an Intel Granite Rapids, half as many channels
+    # are slower by a fifth, more are not faster.
+    DEPTH_BYTES = 512
+    FAR_BYTES = 192 << 10
+    LEAST_PIXELS = 64
+    # Bytes of a strip at most; a kernel that spans more is left to convolution.pyx.
+    MOST_BYTES = 256 << 10
+    # Multiply-adds from which a second thread is worth waking, as in convolution.pyx: a depthwise
+    # layer makes fewer of them in that time.
+    WORTH_A_THREAD = 200000
+
+# What makes the rows.
+cdef enum Tile:
+    TAPS
+    WINDOW
+    STAMP
+
+
+cdef inline Py_ssize_t up(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
+    """Return a / b, rounded up."""
+    return (a + b - 1) // b
+
+
+# One axis of a layer: its steps, and the taps of its phases.
+cdef struct Axis:
+    Py_ssize_t step, input_step, phases
+    Py_ssize_t first, span  # of the offsets
+    Py_ssize_t* phase  # r
+    Py_ssize_t* start  # the first tap of each phase, and the end of the last
+    Py_ssize_t* offset
+    Py_ssize_t* kernel
+
+
+cdef Py_ssize_t* keep(list kept, list values):
+    """Return a C array of these values that lives as long as the list of kept things."""
+    cdef cnp.ndarray array = np.array(values, np.intp)
+    kept.append(array)
+    return <Py_ssize_t*>cnp.PyArray_DATA(array)
+
+
+cdef Axis axis_of(list kept, Py_ssize_t step, Py_ssize_t input_step, list phases):
+    cdef Axis axis
+    taps = [tap for _, some in phases for tap in some]
+    offsets = [offset for offset, _ in taps]
+    starts, end = [0], 0
+    for _, some in phases:
+        end += len(some)
+        starts.append(end)
+    axis.step, axis.input_step, axis.phases = step, input_step, len(phases)
+    axis.first, axis.span = min(offsets), max(offsets) - min(offsets) + 1
+    axis.phase, axis.start = keep(kept, [r for r, _ in phases]), keep(kept, starts)
+    axis.offset, axis.kernel = keep(kept, offsets), keep(kept, [k for _, k in taps])
+    return axis
+
+
+cdef class Layout:
+    """What a layer's shape decides."""
+    cdef readonly bint channels, single
+    cdef Axis y, x
+    cdef Py_ssize_t groups, co, kernel_x, area
+    cdef Tile tile
+    cdef int code
+    cdef list kept
+
+    def __init__(self, tuple y_axis, tuple x_axis, Py_ssize_t groups, Py_ssize_t co,
+                 Py_ssize_t kernel_x, Py_ssize_t area, bint channels, bint single, square):
+        """Arrange a layer's work; the axes are those of convolution.Layout.
+
+        `square`: (kernel, stride, padding) where both axes have the same and no dilation, or None.
+        """
+        self.kept = []
+        self.y = axis_of(self.kept, y_axis[0], y_axis[1], y_axis[2])
+        self.x = axis_of(self.kept, x_axis[0], x_axis[1], x_axis[2])
+        self.groups, self.co, self.kernel_x, self.area = groups, co, kernel_x, area
+        self.channels, self.single = channels, single
+        self.tile, self.code = TAPS, 0
+        if square is not None:
+            kernel, stride, padding = square
+            if self.x.step == 1 and self.x.offset[0] == self.x.first:
+                self.tile, self.code = WINDOW, window_code(kernel, stride)
+            elif self.x.step == 2 and not channels:
+                self.tile, self.code = STAMP, stamp_code(kernel, padding)
+            if self.code == 0:
+                self.tile = TAPS
+
+    def pack(self, cnp.ndarray weight not None, cnp.ndarray bias):
+        """Return the weights in the order of use, then the biases.
+
+        That is [channel][tap] for rows, and [tap][channel] for vectors of channels.
+        """
+        dtype = np.float32 if self.single else np.float64
+        count = self.groups * self.co
+        packed = np.empty(count * (self.area + 1) + UPSHAPE_VECTOR_BYTES, dtype)
+        weights = packed[:count * self.area]
+        if self.channels:
+            weights.reshape(self.area, count)[...] = weight.reshape(count, self.area).T
+        else:
+            weights[...] = weight.reshape(-1)
+        packed[count * self.area:] = 0
+        if bias is not None:
+            packed[count * self.area:count * (self.area + 1)] = bias
+        return packed
+
+
+cdef class Plan:
+    """How one shape of input goes through a layout: strips, and the threads' shares of them."""
+    cdef Layout layout
+    cdef readonly int threads
+    cdef readonly bint fits
+    cdef Py_ssize_t n, hi, wi, ho, wo, qy, qx, vector
+    cdef Py_ssize_t xn, xc, xy, xx, on, oc, oy, ox
+    # A block: rows x columns pixels q, or rows x all columns of some channels.
+    cdef Py_ssize_t rows, columns, depth, y_blocks, x_blocks, c_blocks, items
+    # The strip: planes for the phases of an input step, each of rows of whole vectors.
+    cdef Py_ssize_t planes, plane, row, strip_size
+    cdef readonly size_t thread_bytes
+    cdef Tile tile
+    cdef list kept
+    cdef Py_ssize_t* tap
+    cdef Py_ssize_t* kernel
+    cdef Py_ssize_t* start
+
+    def __init__(self, Layout layout, tuple x_shape, tuple x_strides, tuple out_shape,
+                 tuple out_strides, int threads, rows=None, columns=None, bint plain=False):
+        """Plan for (N, C, H, W) arrays; strides count elements.
+
+        `rows`, `columns`: the size of blocks, and `plain`: taps from a table only; tests hold them
+        against each other. Where `fits` is False, this is no plan.
+        """
+        cdef Py_ssize_t item = 4 if layout.single else 8
+        cdef double work
+        self.layout = layout
+        self.n, _, self.hi, self.wi = x_shape
+        self.ho, self.wo = out_shape[2], out_shape[3]
+        self.xn, self.xc, self.xy, self.xx = x_strides
+        self.on, self.oc, self.oy, self.ox = out_strides
+        self.qy, self.qx = up(self.ho, layout.y.step), up(self.wo, layout.x.step)
+        self.vector = UPSHAPE_VECTOR_BYTES // item
+        work = <double>self.n * self.qy * self.qx * layout.groups * layout.co * (layout.area + 1)
+        self.threads = <int>max(min(<double>threads, work / WORTH_A_THREAD), 1.0)
+        self.kept = []
+        self.tile = TAPS if plain else layout.tile
+        if layout.channels and self.qx < UPSHAPE_MARCH_PIXELS:
+            self.tile = TAPS
+        if layout.channels:
+            self.set_depth(item, rows, columns)
+        else:
+            self.set_strip(item, rows, columns)
+        if self.fits:
+            self.list_taps()
+
+    def set_depth(self, Py_ssize_t item, rows, columns):
+        """Cut channels-last work: pixels for the threads, channels for the caches."""
+        cdef Layout layout = self.layout
+        cdef Py_ssize_t channels = layout.groups
+        cdef double pixel = <double>min(layout.y.span, self.hi) * layout.x.input_step * item
+        self.fits = layout.co == 1 and self.xc == self.oc == 1 and channels >= self.vector
+        self.depth = min(channels, max(DEPTH_BYTES // item, self.vector))
+        self.columns = min(max(<Py_ssize_t>(FAR_BYTES / (pixel * self.depth)), LEAST_PIXELS),
+                           self.qx)
+        if columns is not None:
+            self.columns = columns
+        self.rows = self.qy
+        if self.n * up(channels, self.depth) < 4 * self.threads:
+            self.rows = up(self.qy, min(self.qy, 4 * self.threads))
+        if rows is not None:
+            self.rows = rows
+        self.y_blocks, self.x_blocks = up(self.qy, self.rows), up(self.qx, self.columns)
+        self.c_blocks = up(channels, self.depth)
+        self.items = self.n * self.y_blocks * self.x_blocks * self.c_blocks
+        self.strip_size = 0
+        self.thread_bytes = 2 * layout.area * sizeof(Py_ssize_t)
+
+    def set_strip(self, Py_ssize_t item, rows, columns):
+        """Cut the pixels into blocks whose strip of input fits the first cache."""
+        cdef Layout layout = self.layout
+        cdef Py_ssize_t fitting, tall = UPSHAPE_WINDOW_ROWS
+        cdef double bytes
+        cdef Py_ssize_t least = layout.y.span + (tall - 1) * layout.y.input_step
+        self.planes = min(layout.x.input_step, layout.x.span)
+        parts = 1
+        while True:
+            self.columns = up(self.qx, parts)
+            if parts > 1:
+                self.columns = up(self.columns, self.vector) * self.vector
+            if columns is not None:
+                self.columns = columns
+            self.row = max(self.columns, self.vector)
+            self.row += (layout.x.span - 1) // layout.x.input_step
+            self.row = up(self.row, self.vector) * self.vector
+            bytes = <double>self.row * self.planes * item
+            if (bytes * least <= NEAR_BYTES or columns is not None
+                    or self.columns <= 4 * self.vector):
+                break
+            parts += parts
+        self.fits = self.ox == 1 and bytes * least <= MOST_BYTES
+        if not self.fits:
+            return
+        fitting = <Py_ssize_t>(NEAR_BYTES / bytes)
+        self.rows = max((fitting - layout.y.span) // layout.y.input_step + 1, tall)
+        if self.n * layout.groups < 4 * self.threads:
+            self.rows = min(self.rows, up(self.qy, 4 * self.threads))
+        self.rows = min(self.rows, self.qy) if rows is None else rows
+        self.y_blocks = up(self.qy, self.rows)
+        self.rows = up(self.qy, self.y_blocks)
+        self.y_blocks, self.x_blocks = up(self.qy, self.rows), up(self.qx, self.columns)
+        self.c_blocks = layout.groups
+        self.items = self.n * layout.groups * self.y_blocks * self.x_blocks
+        self.plane = self.row * (layout.y.span + (self.rows - 1) * layout.y.input_step)
+        self.strip_size = self.planes * self.plane + self.vector  # whole vectors are written
+        self.thread_bytes = item * (
+            self.strip_size + layout.x.phases * (up(self.columns, self.vector) + 1) * self.vector)
+
+    def list_taps(self):
+        """List the taps of all phases: where they read, and the weight they read it for."""
+        cdef Layout layout = self.layout
+        cdef Py_ssize_t ry, rx, t, k, row, column
+        taps, kernel, start = [], [], [0]
+        for ry in range(layout.y.phases):
+            for rx in range(layout.x.phases):
+                for t in range(layout.y.start[ry], layout.y.start[ry + 1]):
+                    for k in range(layout.x.start[rx], layout.x.start[rx + 1]):
+                        row, column = layout.y.offset[t], layout.x.offset[k]
+                        weight = layout.y.kernel[t] * layout.kernel_x + layout.x.kernel[k]
+                        if layout.channels:
+                            taps.append(row * self.xy + column * self.xx)
+                            kernel.append(weight * layout.groups)
+                        else:
+                            column -= layout.x.first
+                            taps.append((row - layout.y.first) * self.row
+                                        + column % layout.x.input_step * self.plane
+                                        + column // layout.x.input_step)
+                            kernel.append(weight)
+                start.append(len(taps))
+        self.tap, self.kernel = keep(self.kept, taps), keep(self.kept, kernel)
+        self.start = keep(self.kept, start)
+
+    @property
+    def description(self):
+        """What was chosen, in words and numbers, for tests and benchmarks."""
+        return {
+            "order": "channels" if self.layout.channels else "pixels",
+            "source": "depthwise",
+            "tile": ("taps", "window", "stamp")[self.tile],
+            "rows": self.rows, "columns": self.columns, "channels": self.depth,
+            "items": self.items, "threads": self.threads,
+        }
+
+    cpdef run(self, cnp.ndarray x, cnp.ndarray packed, cnp.ndarray out):
+        """Compute the layer; x and out have the shapes and strides of this plan."""
+        cdef int t, threads = self.threads
+        cdef size_t room = (self.thread_bytes + 127) // 64 * 64
+        cdef const char* source = cnp.PyArray_BYTES(x)
+        cdef const char* weights = cnp.PyArray_BYTES(packed)
+        cdef char* target = cnp.PyArray_BYTES(out)
+        cdef void* memory = PyMem_RawMalloc(room * threads + 64)
+        cdef char* space = <char*>((<uintptr_t>memory + 63) & ~<uintptr_t>63)
+        if memory == NULL:
+            raise MemoryError(f"cannot allocate {room * threads} bytes of working memory")
+        with nogil:
+            if threads == 1:
+                run_thread(self, self.layout, 0, source, weights, target, space)
+            else:
+                for t in prange(threads, schedule="static", num_threads=threads):
+                    run_thread(self, self.layout, t, source, weights, target, space + t * room)
+        PyMem_RawFree(memory)
+
+
+cdef void run_thread(Plan plan, Layout layout, int thread, const char* x, const char* packed,
+                     char* out, char* space) noexcept nogil:
+    """Do one thread's share."""
+    if layout.single:
+        run_share[float](plan, layout, thread, <const float*>x, <const float*>packed, <float*>out,
+                         space)
+    else:
+        run_share[double](plan, layout, thread, <const double*>x, <const double*>packed,
+                          <double*>out, space)
+
+
+cdef void run_share(Plan plan, Layout layout, int thread, const real* x, const real* packed,
+                    real* out, char* space) noexcept nogil:
+    cdef Py_ssize_t _, n, c, y, column, first = plan.items * thread // plan.threads
+    cdef const real* bias = packed + layout.groups * layout.co * layout.area
+    column = first % plan.x_blocks
+    y = first // plan.x_blocks % plan.y_blocks
+    c = first // plan.x_blocks // plan.y_blocks % plan.c_blocks
+    n = first // plan.x_blocks // plan.y_blocks // plan.c_blocks
+    for _ in range(first, plan.items * (thread + 1) // plan.threads):
+        if layout.channels:
+            channels_block[real](plan, layout, x + n * plan.xn, packed, bias, out + n * plan.on,
+                                 y * plan.rows, column * plan.columns, c * plan.depth,
+                                 <Py_ssize_t*>space)
+        else:
+            rows_block[real](plan, layout, x + n * plan.xn + c * plan.xc,
+                             packed + c * layout.co * layout.area, bias + c * layout.co,
+                             out + n * plan.on + c * layout.co * plan.oc, y * plan.rows,
+                             column * plan.columns, <real*>space)
+        column += 1
+        if column == plan.x_blocks:
+            column = 0
+            y += 1
+            if y == plan.y_blocks:
+                y = 0
+                c += 1
+                if c == plan.c_blocks:
+                    c = 0
+                    n += 1
+
+
+# --- vectors of pixels ---------------------------------------------------------------------------
+
+cdef inline void inside(Py_ssize_t step, Py_ssize_t start, Py_ssize_t size, Py_ssize_t length,
+                        Py_ssize_t* low, Py_ssize_t* high) noexcept nogil:
+    """Find low <= j < high of 0 .. length - 1 for which start + j step is in 0 .. size - 1."""
+    low[0], high[0] = 0, length
+    if start < 0:
+        low[0] = min(up(-start, step), length)
+    if start + (length - 1) * step >= size:
+        high[0] = max(up(max(size - start, 0), step), low[0])
+
+
+cdef void rows_block(Plan plan, Layout layout, const real* x, const real* w, const real* bias,
+                     real* out, Py_ssize_t y0, Py_ssize_t x0, real* strip) noexcept nogil:
+    """Make a block of pixels of the output channels that one input channel has."""
+    cdef Py_ssize_t rows = min(plan.rows, plan.qy - y0), columns = min(plan.columns, plan.qx - x0)
+    cdef Py_ssize_t height = layout.y.span + (rows - 1) * layout.y.input_step
+    cdef Py_ssize_t width = max(columns, plan.vector) + (layout.x.span - 1) // layout.x.input_step
+    cdef Py_ssize_t row, px, iy, ix, c, q, low, high, oy, length
+    cdef Py_ssize_t tall = UPSHAPE_WINDOW_ROWS if plan.tile == WINDOW else UPSHAPE_STAMP_ROWS
+    cdef real* to
+    cdef const real* source
+    iy = y0 * layout.y.input_step + layout.y.first
+    for px in range(plan.planes):
+        ix = x0 * layout.x.input_step + layout.x.first + px
+        inside(layout.x.input_step, ix, plan.wi, width, &low, &high)
+        source = x + iy * plan.xy + (ix + low * layout.x.input_step) * plan.xx
+        # From the first row to the last: what is written past a row's end is written again.
+        to = strip + px * plan.plane
+        for row in range(height):
+            if 0 <= iy + row < plan.hi:
+                line[real](to, source, layout.x.input_step * plan.xx, low, high, width)
+            else:
+                line[real](to, source, 1, width, width, width)
+            source += plan.xy
+            to += plan.row
+
+    length = min(columns * layout.x.step, plan.wo - x0 * layout.x.step)
+    for c in range(layout.co):
+        to = out + c * plan.oc + x0 * layout.x.step
+        if plan.tile == TAPS or rows < tall:
+            taps_rows[real](plan, layout, strip, w + c * layout.area, bias[c], to, y0, rows, length,
+                            strip + plan.strip_size)
+            continue
+        for row in range(up(rows, tall)):
+            # The last rows of the block may be made twice.
+            q = min(row * tall, rows - tall)
+            oy = (y0 + q) * layout.y.step
+            if plan.tile == WINDOW:
+                window[real](plan, layout, strip + q * layout.y.input_step * plan.row,
+                             w + c * layout.area, bias[c], to + oy * plan.oy, length)
+            else:
+                stamp[real](plan, layout, strip + q * plan.row, w + c * layout.area, bias[c],
+                            to + oy * plan.oy, plan.ho - oy, length)
+
+
+cdef inline void line(real* to, const real* x, Py_ssize_t step, Py_ssize_t low, Py_ssize_t high,
+                      Py_ssize_t length) noexcept nogil:
+    if real is float:
+        line_32(to, x, step, low, high, length)
+    else:
+        line_64(to, x, step, low, high, length)
+
+
+cdef inline void window(Plan plan, Layout layout, const real* x, const real* w, real start,
+                        real* to, Py_ssize_t n) noexcept nogil:
+    if real is float:
+        window_32(layout.code, x, plan.row, plan.plane, w, start, to, plan.oy, n)
+    else:
+        window_64(layout.code, x, plan.row, plan.plane, w, start, to, plan.oy, n)
+
+
+cdef inline void stamp(Plan plan, Layout layout, const real* x, const real* w, real start, real* to,
+                       Py_ssize_t rows, Py_ssize_t n) noexcept nogil:
+    if real is float:
+        stamp_32(layout.code, x, plan.row, w, start, to, plan.oy, rows, n)
+    else:
+        stamp_64(layout.code, x, plan.row, w, start, to, plan.oy, rows, n)
+
+
+cdef void taps_rows(Plan plan, Layout layout, const real* strip, const real* w, real start,
+                    real* out, Py_ssize_t y0, Py_ssize_t rows, Py_ssize_t length,
+                    real* lines) noexcept nogil:
+    """Make rows from the table of taps: each x-phase a line, the lines interleaved."""
+    cdef Py_ssize_t q, ry, rx, r, oy, n, j, part, step = layout.x.step
+    cdef Py_ssize_t line_size = (up(plan.columns, plan.vector) + 1) * plan.vector
+    cdef real* to
+    cdef real* made
+    for q in range(rows):
+        for ry in range(layout.y.phases):
+            oy = (y0 + q) * layout.y.step + layout.y.phase[ry]
+            if oy >= plan.ho:
+                continue
+            to = out + oy * plan.oy
+            for rx in range(layout.x.phases):
+                r = layout.x.phase[rx]
+                n = up(length - r, step) if length > r else 0
+                part = ry * layout.x.phases + rx
+                made = to if step == 1 else lines + rx * line_size
+                if real is float:
+                    taps_32(strip + q * layout.y.input_step * plan.row,
+                            plan.tap + plan.start[part], plan.kernel + plan.start[part],
+                            plan.start[part + 1] - plan.start[part], w, start, made, n)
+                else:
+                    taps_64(strip + q * layout.y.input_step * plan.row,
+                            plan.tap + plan.start[part], plan.kernel + plan.start[part],
+                            plan.start[part + 1] - plan.start[part], w, start, made, n)
+                if step > 2 or layout.x.phases < step:
+                    for j in range(n):
+                        to[j * step + r] = made[j]
+            if step == 2 and layout.x.phases == 2:
+                n = length // 2
+                if real is float:
+                    zip_32(to, lines, lines + line_size, n)
+                else:
+                    zip_64(to, lines, lines + line_size, n)
+                if length % 2:
+                    to[length - 1] = lines[n]
+
+
+# --- vectors of channels -------------------------------------------------------------------------
+
+cdef void channels_block(Plan plan, Layout layout, const real* x, const real* w, const real* bias,
+                         real* out, Py_ssize_t y0, Py_ssize_t x0, Py_ssize_t c0,
+                         Py_ssize_t* scratch) noexcept nogil:
+    """Make a block of pixels of some channels, straight from the input."""
+    cdef Py_ssize_t q, ry, rx, oy, low, high
+    cdef Py_ssize_t channels = min(plan.depth, layout.groups - c0)
+    if channels < plan.vector:
+        # Whole vectors: the last channels may be made twice.
+        c0 -= plan.vector - channels
+        channels = plan.vector
+    for q in range(y0, min(y0 + plan.rows, plan.qy)):
+        for ry in range(layout.y.phases):
+            oy = q * layout.y.step + layout.y.phase[ry]
+            if oy >= plan.ho:
+                continue
+            if plan.tile == WINDOW:
+                # The taps that stay within the input's height.
+                inside(1, q * layout.y.input_step + layout.y.first, plan.hi, layout.y.span, &low,
+                       &high)
+                march_row[real](plan, layout, x + c0, w + c0, bias + c0, out + oy * plan.oy + c0,
+                                q, low, high, x0, channels)
+                continue
+            for rx in range(layout.x.phases):
+                taps_row[real](plan, layout, ry, rx, x + c0, w + c0, bias + c0,
+                               out + oy * plan.oy + c0, q, x0, channels, scratch)
+
+
+cdef void march_row(Plan plan, Layout layout, const real* x, const real* w, const real* bias,
+                    real* out, Py_ssize_t q, Py_ssize_t first, Py_ssize_t end, Py_ssize_t x0,
+                    Py_ssize_t channels) noexcept nogil:
+    """Make a row of pixels; taps first to end - 1 of the height are there."""
+    cdef Py_ssize_t qx, ix, last = min(x0 + plan.columns, plan.qx) - UPSHAPE_MARCH_PIXELS
+    cdef Py_ssize_t width = layout.x.input_step * (UPSHAPE_MARCH_PIXELS - 1) + layout.x.span
+    cdef Py_ssize_t low, high, step = layout.x.input_step, iy = q * layout.y.input_step
+    cdef const real* source
+    w += first * layout.kernel_x * layout.groups
+    iy += layout.y.first + first
+    qx = x0
+    while True:
+        # The last pixels may be made twice.
+        qx = min(qx, last)
+        ix = qx * step + layout.x.first
+        low, high = max(-ix, 0), min(plan.wi - ix, width)
+        source = x + iy * plan.xy + ix * plan.xx
+        if real is float:
+            march_32(layout.code, source, plan.xy, end - first, plan.xx, low, high, w,
+                     layout.groups, bias, out + qx * plan.ox, plan.ox, channels)
+        else:
+            march_64(layout.code, source, plan.xy, end - first, plan.xx, low, high, w,
+                     layout.groups, bias, out + qx * plan.ox, plan.ox, channels)
+        if qx == last:
+            return
+        qx += UPSHAPE_MARCH_PIXELS
+
+
+cdef void taps_row(Plan plan, Layout layout, Py_ssize_t ry, Py_ssize_t rx, const real* x,
+                   const real* w, const real* bias, real* out, Py_ssize_t q, Py_ssize_t x0,
+                   Py_ssize_t channels, Py_ssize_t* scratch) noexcept nogil:
+    """Make the pixels of one phase in a row from the table of taps."""
+    cdef const Axis* ax = &layout.x
+    cdef Py_ssize_t part = ry * ax.phases + rx, iy = q * layout.y.input_step
+    cdef Py_ssize_t t, low, high, count, pixels, qx, all_low = x0, all_high, end
+    cdef bint row_inside = (iy + layout.y.first >= 0
+                            and iy + layout.y.first + layout.y.span <= plan.hi)
+    cdef const Py_ssize_t* tap
+    cdef const Py_ssize_t* kernel
+    if ax.phase[rx] >= plan.wo:
+        return
+    end = min(up(plan.wo - ax.phase[rx], ax.step), x0 + plan.columns)
+    # The pixels that all taps reach.
+    all_high = end
+    for t in range(ax.start[rx], ax.start[rx + 1]):
+        inside(ax.input_step, ax.offset[t], plan.wi, end, &low, &high)
+        all_low, all_high = max(all_low, low), min(all_high, high)
+    qx = x0
+    while qx < end:
+        tap, kernel = plan.tap + plan.start[part], plan.kernel + plan.start[part]
+        count = plan.start[part + 1] - plan.start[part]
+        pixels = 1
+        if all_low <= qx < all_high:
+            pixels = all_high - qx
+        if pixels == 1 or not row_inside:
+            count = taps_inside(plan, layout, ry, rx, iy, qx * ax.input_step, scratch,
+                                scratch + layout.area)
+            tap, kernel = scratch, scratch + layout.area
+        if real is float:
+            pixels_32(x + iy * plan.xy + qx * ax.input_step * plan.xx, ax.input_step * plan.xx,
+                      pixels, tap, kernel, count, w, bias,
+                      out + (qx * ax.step + ax.phase[rx]) * plan.ox, ax.step * plan.ox, channels)
+        else:
+            pixels_64(x + iy * plan.xy + qx * ax.input_step * plan.xx, ax.input_step * plan.xx,
+                      pixels, tap, kernel, count, w, bias,
+                      out + (qx * ax.step + ax.phase[rx]) * plan.ox, ax.step * plan.ox, channels)
+        qx += pixels
+
+
+cdef inline Py_ssize_t taps_inside(Plan plan, Layout layout, Py_ssize_t ry, Py_ssize_t rx,
+                                   Py_ssize_t iy, Py_ssize_t ix, Py_ssize_t* taps,
+                                   Py_ssize_t* kernel) noexcept nogil:
+    """List the taps of a phase that stay within the input, for a pixel; return how many."""
+    cdef Py_ssize_t t, k, count = 0
+    cdef const Axis* ay = &layout.y
+    cdef const Axis* ax = &layout.x
+    for t in range(ay.start[ry], ay.start[ry + 1]):
+        if not 0 <= iy + ay.offset[t] < plan.hi:
+            continue
+        for k in range(ax.start[rx], ax.start[rx + 1]):
+            if 0 <= ix + ax.offset[k] < plan.wi:
+                taps[count] = ay.offset[t] * plan.xy + ax.offset[k] * plan.xx
+                kernel[count] = ((ay.kernel[t] * layout.kernel_x + ax.kernel[k])
+                                 * layout.groups)
+                count += 1
+    return count

@@ -1,0 +1,303 @@
+"""Depthwise layers: their own kernel gives the bits of the general one, whatever the size."""
+
+import itertools
+
+import numpy as np
+import pytest
+from assertions import (
+    assert_close_conv,
+    assert_close_conv_transpose,
+    assert_same_pixels,
+    unmodified,
+)
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+import upshape as up
+from upshape import convolution, runtime
+
+general = runtime.kernel("convolution")
+depthwise = runtime.kernel("depthwise")
+
+DTYPES = [np.float32, np.float64]
+# Around a vector of every level, and around the tiles' rows and pixels.
+WIDTHS = [1, 2, 3, 4, 5, 7, 8, 9, 11, 15, 16, 17, 23, 31, 32, 33, 50]
+# (transposed, kernel, stride, padding): those with a tile of their own, then others.
+SQUARES = [
+    (False, 3, 1, 1), (False, 3, 2, 1), (False, 3, 2, 0), (False, 5, 1, 2), (False, 5, 2, 2),
+    (False, 7, 1, 3), (True, 2, 2, 0), (True, 3, 2, 0), (True, 3, 2, 1), (True, 4, 2, 0),
+    (True, 4, 2, 1), (True, 4, 2, 3),
+    (False, 1, 1, 0), (False, 2, 1, 1), (False, 4, 3, 2), (True, 3, 1, 1), (True, 1, 2, 0),
+    (True, 5, 3, 2), (True, 2, 2, 1),
+]
+
+
+def normal(rng, shape, dtype=np.float32):
+    return rng.standard_normal(shape).astype(dtype)
+
+
+def channels_last(x):
+    """Return the same values in memory whose innermost axis is the channels'."""
+    return np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1)
+
+
+def run(order, x, layer, threads=1, **choices):
+    """Run a layer with the kernel of this order of work."""
+    parameters = layer._parameters
+    layout = convolution._layout(parameters, order)
+    shape = convolution._out_shape(parameters, x.shape, None)
+    out = np.full(shape, np.nan, x.dtype)
+    if order.endswith("channels"):
+        out = channels_last(out)
+    if layer._gaps:
+        convolution._fill(out, layer.bias)
+    kernel = depthwise if order.startswith("depthwise") else general
+    plan = kernel.Plan(
+        layout, convolution._four(x.shape, 1), convolution._steps(x),
+        convolution._four(shape, 1), convolution._steps(out), threads, **choices,
+    )
+    plan.run(x, layout.pack(layer.weight, layer.bias), out)
+    return np.ascontiguousarray(out), plan
+
+
+def layer_of(rng, square, channels, multiplier=1, dtype=np.float32, bias=True):
+    transposed, kernel, stride, padding = square
+    bias = normal(rng, (channels * multiplier,), dtype) if bias else None
+    if transposed:
+        weight = normal(rng, (channels, multiplier, kernel, kernel), dtype)
+        return up.ConvTranspose2d(weight, bias, stride, padding, groups=channels)
+    weight = normal(rng, (channels * multiplier, 1, kernel, kernel), dtype)
+    return up.Conv2d(weight, bias, stride, padding, groups=channels)
+
+
+def is_there(layer, sizes):
+    """Return whether an input of these sizes has a result."""
+    try:
+        convolution._out_shape(layer._parameters, (1, layer.in_channels, *sizes), None)
+    except ValueError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("square", SQUARES)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_rows_equal_the_general_path_at_every_width(square, dtype, rng):
+    layer = layer_of(rng, square, 3, dtype=dtype)
+    tried = 0
+    for width, height in itertools.product(WIDTHS, [1, 3, 4, 6, 9]):
+        if not is_there(layer, (height, width)):
+            continue
+        x = normal(rng, (2, 3, height, width), dtype)
+        expected, _ = run("pixels", x, layer)
+        assert_same_pixels(run("depthwise", x, layer)[0], expected)
+        assert_same_pixels(run("depthwise", x, layer, plain=True)[0], expected)
+        tried += 1
+    assert tried > 40
+
+
+@pytest.mark.parametrize("square", SQUARES)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_channels_last_equals_the_general_path_at_every_width(square, dtype, rng):
+    for channels in (16, 21):
+        layer = layer_of(rng, square, channels, dtype=dtype)
+        for width, height in itertools.product([1, 2, 7, 8, 9, 12, 17, 25], [1, 2, 5, 8]):
+            if not is_there(layer, (height, width)):
+                continue
+            x = channels_last(normal(rng, (2, channels, height, width), dtype))
+            expected, _ = run("pixels", x, layer)
+            assert_same_pixels(run("depthwise channels", x, layer)[0], expected)
+            assert_same_pixels(run("depthwise channels", x, layer, plain=True)[0], expected)
+
+
+def test_the_tiles_are_those_that_were_meant(rng):
+    tiles = {}
+    for square in SQUARES:
+        x = normal(rng, (1, 16, 24, 24))
+        layer = layer_of(rng, square, 16)
+        tiles[square] = (
+            run("depthwise", x, layer)[1].description["tile"],
+            run("depthwise channels", channels_last(x), layer)[1].description["tile"],
+        )
+    for square in SQUARES[:6]:
+        assert tiles[square] == ("window", "window")
+    for square in SQUARES[6:12]:
+        assert tiles[square] == ("stamp", "taps")
+    for square in SQUARES[12:]:
+        assert tiles[square] == ("taps", "taps")
+
+
+@pytest.mark.parametrize("square", SQUARES)
+def test_blocks_and_threads_change_no_bit(square, rng):
+    layer = layer_of(rng, square, 40)
+    x = normal(rng, (2, 40, 37, 70))
+    last = channels_last(x)
+    expected, _ = run("depthwise", x, layer)
+    for rows, columns, threads in [(4, 64, 1), (5, 64, 2), (9, 128, 3), (37, 70, 7), (1, 32, 2)]:
+        y, _ = run("depthwise", x, layer, threads, rows=rows, columns=columns)
+        assert_same_pixels(y, expected)
+        y, _ = run("depthwise channels", last, layer, threads, rows=rows, columns=columns)
+        assert_same_pixels(y, expected)
+    for threads in (2, 7):
+        assert_same_pixels(run("depthwise", x, layer, threads)[0], expected)
+        assert_same_pixels(run("depthwise channels", last, layer, threads)[0], expected)
+
+
+@st.composite
+def problems(draw):
+    """Return (x, weight, bias, parameters, transposed) of a random depthwise layer."""
+    axes, transposed = draw(st.sampled_from([1, 2, 2])), draw(st.booleans())
+
+    def each(low, high):
+        same = draw(st.booleans())
+        first = draw(st.integers(low, high))
+        return tuple(first if same else draw(st.integers(low, high)) for _ in range(axes))
+
+    channels = draw(st.sampled_from([1, 2, 3, 8, 16, 19, 33]))
+    multiplier = draw(st.sampled_from([1, 1, 1, 2, 3, 4, 5]))
+    kernel, stride, dilation = each(1, 7), each(1, 3), each(1, 2)
+    padding, sizes = each(0, 4), each(1, 40)
+    parameters = {"stride": stride, "padding": padding, "dilation": dilation, "groups": channels}
+    if transposed:
+        parameters["output_padding"] = tuple(
+            draw(st.integers(0, max(s, d) - 1)) for s, d in zip(stride, dilation, strict=True)
+        )
+        out = [
+            (i - 1) * s - 2 * p + d * (k - 1) + 1 + a
+            for i, s, p, d, k, a in zip(
+                sizes, stride, padding, dilation, kernel, parameters["output_padding"],
+                strict=True,
+            )
+        ]
+    else:
+        out = [
+            i + 2 * p - d * (k - 1)
+            for i, p, d, k in zip(sizes, padding, dilation, kernel, strict=True)
+        ]
+    assume(min(out) > 0)
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    dtype = draw(st.sampled_from(DTYPES))
+    x = normal(rng, (draw(st.integers(1, 3)), channels, *sizes), dtype)
+    if draw(st.booleans()):
+        x = channels_last(x)
+    shape = (channels, multiplier) if transposed else (channels * multiplier, 1)
+    weight = normal(rng, (*shape, *kernel), dtype)
+    bias = normal(rng, (channels * multiplier,), dtype) if draw(st.booleans()) else None
+    return x, weight, bias, parameters, transposed
+
+
+@given(problems())
+def test_depthwise_layers_equal_their_definition(problem):
+    x, weight, bias, parameters, transposed = problem
+    kind = "conv_transpose" if transposed else "conv"
+    arrays = [a for a in (x, weight, bias) if a is not None]
+    with unmodified(*arrays):
+        y = getattr(up, f"{kind}{x.ndim - 2}d")(x, weight, bias, **parameters)
+    close = assert_close_conv_transpose if transposed else assert_close_conv
+    close(y, x, weight, bias, **parameters)
+
+
+@pytest.mark.parametrize("square", SQUARES)
+@pytest.mark.parametrize("multiplier", [2, 3, 4])
+def test_a_channel_multiplier_equals_the_general_path(square, multiplier, rng):
+    layer = layer_of(rng, square, 5, multiplier, bias=False)
+    x = normal(rng, (2, 5, 9, 21))
+    expected, _ = run("pixels", x, layer)
+    y, plan = run("depthwise", x, layer)
+    assert plan.fits
+    assert_same_pixels(y, expected)
+    assert_same_pixels(np.ascontiguousarray(layer(x)), expected)
+    np.testing.assert_allclose(layer(channels_last(x)), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_many_output_channels_are_left_to_the_general_path(rng):
+    few = up.Conv2d(normal(rng, (12, 1, 3, 3)), groups=3)
+    many = up.Conv2d(normal(rng, (15, 1, 3, 3)), groups=3)
+    assert few._parameters.depthwise
+    assert not many._parameters.depthwise
+    assert not up.Conv2d(normal(rng, (6, 2, 3, 3)), groups=3)._parameters.depthwise
+
+
+@pytest.mark.parametrize("last", [False, True], ids=["rows", "channels-last"])
+@pytest.mark.parametrize("square", SQUARES)
+def test_neighbours_of_out_are_not_touched(square, last, rng):
+    layer = layer_of(rng, square, 18)
+    for width in (9, 17, 33):
+        x = normal(rng, (1, 18, 9, width))
+        y = layer(x)
+        whole = np.full((1, 20, y.shape[2] + 2, y.shape[3] + 2), 7.0, np.float32)
+        if last:
+            whole = channels_last(whole)
+        out = whole[:, 1:19, 1:-1, 1:-1]
+        layer(channels_last(x) if last else x, out=out)
+        assert_same_pixels(np.ascontiguousarray(out), y)
+        out[...] = 7.0
+        assert (whole == 7.0).all()
+
+
+def test_strided_and_unaligned_inputs(rng):
+    layer = up.Conv2d(normal(rng, (18, 1, 3, 3)), padding=1, groups=18)
+    base = normal(rng, (2, 40, 12, 60))
+    views = [
+        base[:, :18], base[:, ::2][:, :18, 1:, 3:], base[:, :18, ::-1, ::-1],
+        base[:, :18, :, ::2], base[:, :18].transpose(0, 1, 3, 2),
+        channels_last(base)[:, 3:21, 1:, 2:], base[:, :18].astype(">f4"),
+        np.broadcast_to(base[:1, :1], (2, 18, 12, 60)),
+    ]
+    for x in views:
+        expected = layer(np.array(x, np.float32, order="C"))
+        assert_same_pixels(np.ascontiguousarray(layer(x)), expected)
+        out = np.empty(expected.shape, np.float32)
+        layer(x, out=out)
+        assert_same_pixels(out, expected)
+        out = channels_last(out)
+        layer(x, out=out)
+        assert_same_pixels(np.ascontiguousarray(out), expected)
+
+
+def test_a_nan_and_an_infinite_weight_stay_where_they_belong():
+    for last in (False, True):
+        x, weight = np.zeros((1, 16, 5, 9), np.float32), np.ones((16, 1, 3, 3), np.float32)
+        x[0, 3, 2, 4] = np.nan
+        y = up.conv2d(channels_last(x) if last else x, weight, padding=1, groups=16)
+        expected = np.zeros(y.shape, bool)
+        expected[0, 3, 1:4, 3:6] = True
+        assert (np.isnan(y) == expected).all()
+
+
+@pytest.mark.parametrize("last", [False, True], ids=["rows", "channels-last"])
+@pytest.mark.parametrize(
+    ("shape", "kernel", "parameters"),
+    [
+        ((1, 64, 512, 512), (3, 3), {"padding": 1}),
+        ((1, 32, 1_000_000), (5,), {}),
+        ((1, 32, 3, 100_000), (3, 3), {"padding": 1}),
+        ((1, 32, 60, 60), (7, 7), {"padding": 9, "dilation": 3}),
+        ((1, 32, 40, 40), (31, 31), {"padding": 15}),
+    ],
+)
+def test_a_thread_needs_little_memory(shape, kernel, parameters, last):
+    order = channels_last if last else np.asarray
+    kind = up.Conv1d if len(shape) == 3 else up.Conv2d
+    channels = shape[1]
+    layer = kind(np.ones((channels, 1, *kernel), np.float32), groups=channels, **parameters)
+    x = np.broadcast_to(np.float32(1), shape)
+    out_shape = convolution._out_shape(layer._parameters, shape, None)
+    steps = convolution._steps(order(np.empty(shape, np.float32)))
+    out_steps = convolution._steps(order(np.empty(out_shape, np.float32)))
+    name, plan = convolution._planned(
+        layer._parameters, convolution._four(x.shape, 1), steps, convolution._four(out_shape, 1),
+        out_steps, last, 1,
+    )
+    assert name.startswith("depthwise")
+    assert plan.thread_bytes <= 320 << 10
+
+
+def test_what_does_not_fit_goes_the_general_way(rng):
+    far = 10**6
+    x, weight = np.ones((1, 16, 3, 3)), np.ones((16, 1, 3, 3))
+    for order in (np.asarray, channels_last):
+        y = up.conv2d(order(x), weight, dilation=far, padding=far, groups=16)
+        assert_same_pixels(np.ascontiguousarray(y), x)
+    # Fewer channels than a vector has.
+    x, weight = channels_last(normal(rng, (1, 3, 9, 9))), normal(rng, (3, 1, 3, 3))
+    assert_close_conv(up.conv2d(x, weight, groups=3), x, weight, groups=3)
