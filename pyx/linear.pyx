@@ -38,7 +38,7 @@ from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from cython.parallel cimport prange
 from libc.math cimport fabs, floor
 from libc.stdint cimport int64_t, uint8_t, uint16_t
-from libc.string cimport memcmp, memset
+from libc.string cimport memcmp, memcpy, memset
 
 from rows cimport (
     Place,
@@ -70,6 +70,7 @@ from vector cimport (
     near_half,
     pair_sums,
     permute,
+    permute_two,
     round_byte,
     splat_double,
     splat_float,
@@ -99,9 +100,19 @@ ctypedef fused work_t:  # an element of the line: double for double, else float
 cdef enum Kind:
     COPY  # width unchanged
     WINDOWS  # by vectors that are permutations of windows of the source
-    SUMS  # the same for uint8 whose weights are short binary fractions, in 16 bits
+    LINES  # by vectors that are permutations of windows of stored lines
+    SUMS  # windows of uint8 whose weights are short binary fractions, in 16 bits
     CHANNELS  # by vectors of channels
     ELEMENTS  # element by element
+
+# How far apart the sources of a vector of LINES may lie.
+cdef enum Reach:
+    SAME  # width unchanged: the line is the row
+    NEAR  # lower and upper neighbours within a vector of the line
+    APART  # the lower ones within a vector, the upper ones within another
+    WIDE  # all within two vectors that follow each other
+    WIDE_APART  # the lower ones within two vectors, the upper ones within two others
+    FAR  # anywhere
 
 # Elements of a tile, of source or result, whichever is more: its tables and what is read and
 # written stay in the first cache while the rows of a block are made.
@@ -119,6 +130,32 @@ cdef enum:
 # Pixels of this many channels are interpolated one by one, whole vectors of channels at a time.
 cdef enum:
     MANY_CHANNELS = 16
+
+# Elements of a group of rows, of source or result, whichever is more, and of the rows that a line
+# stands for: tables and lines share the first cache.
+cdef enum:
+    LINE = 1024
+
+# Elements of a line at least: its vectors are a loop.
+cdef enum:
+    LEAST_LINE = 128
+
+# Rows of so many elements need no stored line where windows do.
+cdef enum:
+    WIDE_ROW = 256
+
+# A row shrunk to less than this part of it is made element by element: most of a line would go to
+# waste.
+cdef enum:
+    MOST_SHRUNK = 8
+
+# Bytes of scratch that stand on the stack.
+cdef enum:
+    SMALL = 16384
+
+# Of the widest vectors.
+cdef enum:
+    MOST_LANES = 16
 
 # Rows so far apart, or a multiple of it, share the same places in the caches and in what merges
 # stores: streamed side by side they get in each other's way (a quarter of the speed, on Zen 3).
@@ -144,10 +181,14 @@ cdef struct Table:
     Py_ssize_t width, source_width  # pixels
     Py_ssize_t lanes  # elements of a vector of the line
     Py_ssize_t tiles
+    Py_ssize_t doubts  # at most, of a row of a tile, or of a group of rows
     Py_ssize_t room  # elements of the longest line, with what is read beyond it
     Py_ssize_t* tile  # for each tile: its first step, the first and the last + 1 pixel of the line
     int64_t* low
     double* t
+    Py_ssize_t rows  # LINES: rows of the result that one line stands for, one after another
+    Py_ssize_t group  # LINES: rows of the result that are blended before they are spread
+    Reach reach  # LINES
     int64_t* base  # where the windows of lower and of upper pixels begin, in elements
     int64_t* upper
     uint8_t* order  # the permutation of lower, then that of upper pixels
@@ -164,6 +205,11 @@ cdef struct Axis:
     const int64_t* low
     const double* t
     Py_ssize_t count, last
+
+# Elements of a vector of uint8 that are near a tie.
+cdef struct Doubt:
+    Py_ssize_t at  # the vector's first element, from where the tile begins
+    unsigned lanes  # a bit for each element
 
 # What one row is blended from.
 cdef struct Taps:
@@ -247,64 +293,87 @@ cdef inline words add(words a, words b, work_t like) noexcept nogil:
 
 # --- blend one, two or four source rows into a stored line ---------------------------------------
 
-cdef void blend_one(work_t* line, const pixel_t* a, Py_ssize_t count) noexcept nogil:
+# Each makes `vectors` vectors, and of what `count` elements then lack the last vector, moved back.
+
+cdef inline void blend_one(work_t* line, const pixel_t* a, Py_ssize_t vectors,
+                           Py_ssize_t count) noexcept nogil:
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
     cdef Py_ssize_t j, k
-    for k in range(count // lanes):
+    for k in range(vectors):
         j = k * lanes
         store(line + j, widen(a + j))
-    for j in range(count - count % lanes, count):
+    if vectors * lanes >= count:
+        return
+    if count >= lanes:
+        j = count - lanes
+        store(line + j, widen(a + j))
+        return
+    for j in range(count):
         line[j] = widened(a + j, <work_t>0)
 
 
-cdef void blend_two(work_t* line, const pixel_t* a, const pixel_t* b, const double* weight,
-                    Py_ssize_t count) noexcept nogil:
+cdef inline void blend_two(work_t* line, const pixel_t* a, const pixel_t* b, const double* weight,
+                           Py_ssize_t vectors, Py_ssize_t count) noexcept nogil:
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
     cdef work_t u = <work_t>weight[0], v = <work_t>weight[1]
     cdef words us = splat(u), vs = splat(v)
     cdef Py_ssize_t j, k
-    for k in range(count // lanes):
+    for k in range(vectors):
         j = k * lanes
         store(line + j, mix(widen(a + j), widen(b + j), us, vs, u))
-    for j in range(count - count % lanes, count):
+    if vectors * lanes >= count:
+        return
+    if count >= lanes:
+        j = count - lanes
+        store(line + j, mix(widen(a + j), widen(b + j), us, vs, u))
+        return
+    for j in range(count):
         line[j] = mixed(widened(a + j, u), widened(b + j, u), u, v)
 
 
-cdef void blend_four(work_t* line, const pixel_t* a, const pixel_t* b, const pixel_t* c,
-                     const pixel_t* d, const double* weight, Py_ssize_t count) noexcept nogil:
+cdef inline void blend_four(work_t* line, const pixel_t* a, const pixel_t* b, const pixel_t* c,
+                            const pixel_t* d, const double* weight, Py_ssize_t vectors,
+                            Py_ssize_t count) noexcept nogil:
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
     cdef work_t u = <work_t>weight[0], v = <work_t>weight[1]
     cdef work_t w = <work_t>weight[2], z = <work_t>weight[3]
     cdef words us = splat(u), vs = splat(v), ws = splat(w), zs = splat(z)
     cdef Py_ssize_t j, k
-    for k in range(count // lanes):
+    for k in range(vectors):
         j = k * lanes
         store(line + j, add(mix(widen(a + j), widen(b + j), us, vs, u),
                             mix(widen(c + j), widen(d + j), ws, zs, u), u))
-    for j in range(count - count % lanes, count):
+    if vectors * lanes >= count:
+        return
+    if count >= lanes:
+        j = count - lanes
+        store(line + j, add(mix(widen(a + j), widen(b + j), us, vs, u),
+                            mix(widen(c + j), widen(d + j), ws, zs, u), u))
+        return
+    for j in range(count):
         line[j] = (mixed(widened(a + j, u), widened(b + j, u), u, v)
                    + mixed(widened(c + j, u), widened(d + j, u), w, z))
 
 
-cdef inline void blend(work_t* line, const Taps* taps, Py_ssize_t skip, Py_ssize_t count,
-                       pixel_t like) noexcept nogil:
+cdef inline void blend(work_t* line, const Taps* taps, Py_ssize_t skip, Py_ssize_t vectors,
+                       Py_ssize_t count, pixel_t like) noexcept nogil:
     """Fill the line from element `skip` of the source rows on."""
     cdef const pixel_t* a = <const pixel_t*>taps.row[0] + skip
     if taps.count == 1:
-        blend_one(line, a, count)
+        blend_one(line, a, vectors, count)
     elif taps.count == 2:
-        blend_two(line, a, <const pixel_t*>taps.row[1] + skip, taps.weight, count)
+        blend_two(line, a, <const pixel_t*>taps.row[1] + skip, taps.weight, vectors, count)
     else:
         blend_four(line, a, <const pixel_t*>taps.row[1] + skip,
                    <const pixel_t*>taps.row[2] + skip, <const pixel_t*>taps.row[3] + skip,
-                   taps.weight, count)
+                   taps.weight, vectors, count)
 
 
 # --- windows: blend and spread in registers -------------------------------------------------------
 
-# Each writes the vectors `first` to `last` - 1 of a row, or of two; the last one of a row is moved
-# back, so that it ends with the row. Each returns how many vectors are in doubt (uint8 near a tie)
-# and lists them. What a vector is spread by is looked up, then kept as long as it stays the same.
+# float32 and float64. Each writes the vectors `first` to `last` - 1 of a row, or of two; the last
+# one of a row is moved back, so that it ends with the row. What a vector is spread by is looked up,
+# then kept as long as it stays the same.
 
 cdef struct Spread:
     Py_ssize_t base, upper, end
@@ -326,84 +395,72 @@ cdef inline words spread(words low, words high, const Spread* by, work_t like) n
     return mix(permute(low, by.low), permute(high, by.high), by.u, by.v, like)
 
 
-cdef inline Py_ssize_t doubts_of(pixel_t* to, words value, Py_ssize_t k, Py_ssize_t* doubt,
-                                 Py_ssize_t doubts, bint look,
-                                 bint past) noexcept nogil:
-    put(to, value, past)
-    if pixel_t is uint8_t:
-        if look and near_half(value, BAND):
-            doubt[doubts] = k
-            return doubts + 1
-    return doubts
-
-
-cdef Py_ssize_t one_tap(pixel_t* row, const Taps* taps, const Table* t, Py_ssize_t first,
-                        Py_ssize_t last, Py_ssize_t* doubt, bint past, work_t like) noexcept nogil:
+cdef void one_tap(work_t* row, const Taps* taps, const Table* t, Py_ssize_t first,
+                  Py_ssize_t last, bint past) noexcept nogil:
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
     cdef Py_ssize_t furthest = t.width * t.channels - (first + 1) * lanes
-    cdef bint look = pixel_t is uint8_t and not t.exact, apart = t.apart
-    cdef Py_ssize_t doubts = 0, k = first
-    cdef const pixel_t* a = <const pixel_t*>taps.row[0]
-    cdef pixel_t* to
+    cdef bint apart = t.apart
+    cdef Py_ssize_t k = first
+    cdef const work_t* a = <const work_t*>taps.row[0]
+    cdef work_t* to
     cdef words low, high
     cdef Spread by
     while k < last:
         spread_by(&by, t, k, last)
         to = row + min((k - first) * lanes, furthest)
         while True:
-            low = widen(a + by.base)
-            high = widen(a + by.upper) if apart else low
-            doubts = doubts_of(to, spread(low, high, &by, like), k, doubt, doubts, look, past)
+            low = load(a + by.base)
+            high = load(a + by.upper) if apart else low
+            put(to, spread(low, high, &by, <work_t>0), past)
             k += 1
             if k >= by.end:
                 break
             to += lanes
             by.base += t.advance
             by.upper += t.advance
-    return doubts
 
 
-cdef Py_ssize_t two_taps(pixel_t* row, const Taps* taps, const Table* t, Py_ssize_t first,
-                         Py_ssize_t last, Py_ssize_t* doubt, bint past, work_t like) noexcept nogil:
+cdef void two_taps(work_t* row, const Taps* taps, const Table* t, Py_ssize_t first,
+                   Py_ssize_t last, bint past) noexcept nogil:
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t), advance = t.advance
     cdef Py_ssize_t furthest = t.width * t.channels - (first + 1) * lanes
-    cdef bint look = pixel_t is uint8_t and not t.exact, apart = t.apart
-    cdef Py_ssize_t doubts = 0, k = first
-    cdef const pixel_t* a = <const pixel_t*>taps.row[0]
-    cdef const pixel_t* b = <const pixel_t*>taps.row[1]
+    cdef bint apart = t.apart
+    cdef Py_ssize_t k = first
+    cdef work_t like = 0
+    cdef const work_t* a = <const work_t*>taps.row[0]
+    cdef const work_t* b = <const work_t*>taps.row[1]
     cdef words p = splat(<work_t>taps.weight[0]), q = splat(<work_t>taps.weight[1])
-    cdef pixel_t* to
+    cdef work_t* to
     cdef words low, high
     cdef Spread by
     while k < last:
         spread_by(&by, t, k, last)
         to = row + min((k - first) * lanes, furthest)
         while True:
-            low = mix(widen(a + by.base), widen(b + by.base), p, q, like)
+            low = mix(load(a + by.base), load(b + by.base), p, q, like)
             high = low
             if apart:
-                high = mix(widen(a + by.upper), widen(b + by.upper), p, q, like)
-            doubts = doubts_of(to, spread(low, high, &by, like), k, doubt, doubts, look, past)
+                high = mix(load(a + by.upper), load(b + by.upper), p, q, like)
+            put(to, spread(low, high, &by, like), past)
             k += 1
             if k >= by.end:
                 break
             to += lanes
             by.base += advance
             by.upper += advance
-    return doubts
 
 
-cdef Py_ssize_t two_taps_twice(pixel_t* row, pixel_t* next_row, const Taps* taps,
-                               const Taps* next_, const Table* t, Py_ssize_t first,
-                               Py_ssize_t last, Py_ssize_t* doubt, Py_ssize_t* next_doubt,
-                               Py_ssize_t* next_doubts, bint past, work_t like) noexcept nogil:
+cdef void two_taps_twice(work_t* row, work_t* next_row, const Taps* taps, const Taps* next_,
+                         const Table* t, Py_ssize_t first, Py_ssize_t last,
+                         bint past) noexcept nogil:
     """Two rows of the result between the same two source rows."""
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t), advance = t.advance
     cdef Py_ssize_t furthest = t.width * t.channels - (first + 1) * lanes
-    cdef bint look = pixel_t is uint8_t and not t.exact, apart = t.apart
-    cdef Py_ssize_t doubts = 0, others = 0, k = first, at
-    cdef const pixel_t* a = <const pixel_t*>taps.row[0]
-    cdef const pixel_t* b = <const pixel_t*>taps.row[1]
+    cdef bint apart = t.apart
+    cdef Py_ssize_t k = first, at
+    cdef work_t like = 0
+    cdef const work_t* a = <const work_t*>taps.row[0]
+    cdef const work_t* b = <const work_t*>taps.row[1]
     cdef words p = splat(<work_t>taps.weight[0]), q = splat(<work_t>taps.weight[1])
     cdef words r = splat(<work_t>next_.weight[0]), s = splat(<work_t>next_.weight[1])
     cdef words left, right, value, other
@@ -412,63 +469,188 @@ cdef Py_ssize_t two_taps_twice(pixel_t* row, pixel_t* next_row, const Taps* taps
         spread_by(&by, t, k, last)
         at = min((k - first) * lanes, furthest)
         while True:
-            left = widen(a + by.base)
-            right = widen(b + by.base)
+            left = load(a + by.base)
+            right = load(b + by.base)
             value = mix(left, right, p, q, like)
             other = mix(left, right, r, s, like)
             if apart:
-                left = widen(a + by.upper)
-                right = widen(b + by.upper)
+                left = load(a + by.upper)
+                right = load(b + by.upper)
                 value = spread(value, mix(left, right, p, q, like), &by, like)
                 other = spread(other, mix(left, right, r, s, like), &by, like)
             else:
                 value = spread(value, value, &by, like)
                 other = spread(other, other, &by, like)
-            doubts = doubts_of(row + at, value, k, doubt, doubts, look, past)
-            others = doubts_of(next_row + at, other, k, next_doubt, others, look, past)
+            put(row + at, value, past)
+            put(next_row + at, other, past)
             k += 1
             if k >= by.end:
                 break
             at += lanes
             by.base += advance
             by.upper += advance
-    next_doubts[0] = others
-    return doubts
 
 
-cdef Py_ssize_t four_taps(pixel_t* row, const Taps* taps, const Table* t, Py_ssize_t first,
-                          Py_ssize_t last, Py_ssize_t* doubt, bint past,
-                          work_t like) noexcept nogil:
+cdef void four_taps(work_t* row, const Taps* taps, const Table* t, Py_ssize_t first,
+                    Py_ssize_t last, bint past) noexcept nogil:
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t), advance = t.advance
     cdef Py_ssize_t furthest = t.width * t.channels - (first + 1) * lanes
-    cdef bint look = pixel_t is uint8_t and not t.exact, apart = t.apart
-    cdef Py_ssize_t doubts = 0, k = first
-    cdef const pixel_t* a = <const pixel_t*>taps.row[0]
-    cdef const pixel_t* b = <const pixel_t*>taps.row[1]
-    cdef const pixel_t* c = <const pixel_t*>taps.row[2]
-    cdef const pixel_t* d = <const pixel_t*>taps.row[3]
-    cdef words p = splat(<work_t>taps.weight[0]), q = splat(<work_t>taps.weight[1])
-    cdef words r = splat(<work_t>taps.weight[2]), s = splat(<work_t>taps.weight[3])
-    cdef pixel_t* to
+    cdef bint apart = t.apart
+    cdef Py_ssize_t k = first
+    cdef work_t like = 0
+    cdef work_t* to
     cdef words low, high
     cdef Spread by
     while k < last:
         spread_by(&by, t, k, last)
         to = row + min((k - first) * lanes, furthest)
         while True:
-            low = add(mix(widen(a + by.base), widen(b + by.base), p, q, like),
-                      mix(widen(c + by.base), widen(d + by.base), r, s, like), like)
+            low = four(taps, by.base, like, like)
             high = low
             if apart:
-                high = add(mix(widen(a + by.upper), widen(b + by.upper), p, q, like),
-                           mix(widen(c + by.upper), widen(d + by.upper), r, s, like), like)
-            doubts = doubts_of(to, spread(low, high, &by, like), k, doubt, doubts, look, past)
+                high = four(taps, by.upper, like, like)
+            put(to, spread(low, high, &by, like), past)
             k += 1
             if k >= by.end:
                 break
             to += lanes
             by.base += advance
             by.upper += advance
+
+
+# --- lines: spread what was blended ---------------------------------------------------------------
+
+cdef inline Py_ssize_t doubted(Py_ssize_t at, words value, bint look, Doubt* doubt,
+                               Py_ssize_t doubts) noexcept nogil:
+    """Note which elements of a vector are in doubt, if any; return how many vectors are."""
+    if look:
+        doubt[doubts].at = at
+        doubt[doubts].lanes = near_half(value, BAND)
+        return doubts + (doubt[doubts].lanes != 0)
+    return doubts
+
+
+cdef inline Py_ssize_t doubted_element(Py_ssize_t at, work_t value, bint look, Doubt* doubt,
+                                       Py_ssize_t doubts) noexcept nogil:
+    if look and fabs(fabs(value - floor(value)) - 0.5) < BAND:
+        doubt[doubts].at = at
+        doubt[doubts].lanes = 1
+        return doubts + 1
+    return doubts
+
+
+cdef inline Py_ssize_t written(pixel_t* to, Py_ssize_t at, words value, bint look, Doubt* doubt,
+                               Py_ssize_t doubts) noexcept nogil:
+    """Write a vector at element `at`; note which of its elements are in doubt."""
+    narrow(to + at, value)
+    if pixel_t is uint8_t:
+        doubts = doubted(at, value, look, doubt, doubts)
+    return doubts
+
+
+cdef inline words taken(const work_t* line, const Table* t, Py_ssize_t k, Reach reach,
+                        work_t like) noexcept nogil:
+    """Return vector `k` of what a line is spread to."""
+    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
+    cdef words order = load(t.order + 2 * k * UPSHAPE_VECTOR_BYTES)
+    cdef words high_order = load(t.order + (2 * k + 1) * UPSHAPE_VECTOR_BYTES)
+    cdef const work_t* low = line + t.base[k]
+    cdef const work_t* high = low
+    cdef words a, b
+    if reach == APART or reach == WIDE_APART:
+        high = line + t.upper[k]
+    if reach == NEAR or reach == APART:
+        a = permute(load(low), order)
+        b = permute(load(high), high_order)
+    else:
+        a = permute_two(load(low), load(low + lanes), order)
+        b = permute_two(load(high), load(high + lanes), high_order)
+    return mix(a, b, load(t.u + k * UPSHAPE_VECTOR_BYTES), load(t.v + k * UPSHAPE_VECTOR_BYTES),
+               like)
+
+
+cdef inline words gathered(const work_t* line, const Table* t, Py_ssize_t k,
+                           work_t like) noexcept nogil:
+    """The same, element by element."""
+    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
+    cdef const int64_t* base = t.base + k * lanes
+    cdef const int64_t* upper = t.upper + k * lanes
+    cdef work_t[MOST_LANES] a
+    cdef work_t[MOST_LANES] b
+    cdef Py_ssize_t j
+    for j in range(lanes):
+        a[j] = line[base[j]]
+        b[j] = line[upper[j]]
+    return mix(load(a), load(b), load(t.u + k * UPSHAPE_VECTOR_BYTES),
+               load(t.v + k * UPSHAPE_VECTOR_BYTES), like)
+
+
+cdef inline Py_ssize_t spread_vectors(pixel_t* to, Py_ssize_t at, const work_t* line,
+                                      const Table* t, Py_ssize_t first, Py_ssize_t last,
+                                      Py_ssize_t furthest, Doubt* doubt, Py_ssize_t doubts,
+                                      bint look, Reach reach) noexcept nogil:
+    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
+    cdef Py_ssize_t k
+    cdef words value
+    for k in range(first, last):
+        if reach == SAME:
+            value = load(line + first * lanes + min((k - first) * lanes, furthest))
+        elif reach == FAR:
+            value = gathered(line, t, k, <work_t>0)
+        else:
+            value = taken(line, t, k, reach, <work_t>0)
+        doubts = written(to, at + min((k - first) * lanes, furthest), value, look, doubt, doubts)
+    return doubts
+
+
+cdef Py_ssize_t spread_line(pixel_t* to, Py_ssize_t at, const work_t* line, const Table* t,
+                            Py_ssize_t first, Py_ssize_t last, Py_ssize_t furthest, Doubt* doubt,
+                            Py_ssize_t doubts) noexcept nogil:
+    """Write vectors `first` to `last` - 1 of a line from element `at` on; return the doubts' number.
+
+    A vector begins `furthest` elements behind `at`, or before.
+    """
+    cdef bint look = not t.exact
+    if t.reach == NEAR:
+        return spread_vectors(to, at, line, t, first, last, furthest, doubt, doubts, look, NEAR)
+    if t.reach == APART:
+        return spread_vectors(to, at, line, t, first, last, furthest, doubt, doubts, look, APART)
+    if t.reach == WIDE:
+        return spread_vectors(to, at, line, t, first, last, furthest, doubt, doubts, look, WIDE)
+    if t.reach == WIDE_APART:
+        return spread_vectors(to, at, line, t, first, last, furthest, doubt, doubts, look,
+                              WIDE_APART)
+    if t.reach == FAR:
+        return spread_vectors(to, at, line, t, first, last, furthest, doubt, doubts, look, FAR)
+    return spread_vectors(to, at, line, t, first, last, furthest, doubt, doubts, look, SAME)
+
+
+cdef Py_ssize_t spread_group(pixel_t* to, const work_t* line, const Table* t, Py_ssize_t rows,
+                             Py_ssize_t source, Doubt* doubt) noexcept nogil:
+    """Write so many whole rows, one after another, from their lines of `source` elements."""
+    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
+    cdef Py_ssize_t row = t.width * t.channels, done = 0, doubts = 0
+    cdef Py_ssize_t together = rows if t.reach == SAME else t.rows
+    cdef Py_ssize_t total = together * row, whole, rest, before
+    cdef pixel_t[MOST_LANES] last
+    if total >= lanes:
+        while done + together <= rows:
+            doubts = spread_line(to, done * row, line + done * source, t, 0,
+                                 (total + lanes - 1) // lanes, total - lanes, doubt, doubts)
+            done += together
+    if done == rows:
+        return doubts
+    whole = (rows - done) * row // lanes
+    rest = (rows - done) * row % lanes
+    line += done * source
+    doubts = spread_line(to, done * row, line, t, 0, whole, total, doubt, doubts)
+    if rest > 0:
+        before = doubts
+        doubts = spread_line(last, 0, line, t, whole, whole + 1, 0, doubt, doubts)
+        memcpy(to + done * row + whole * lanes, last, rest * sizeof(pixel_t))
+        if doubts > before:
+            doubt[before].at = done * row + whole * lanes
+            doubt[before].lanes &= (<unsigned>1 << rest) - 1
     return doubts
 
 
@@ -508,12 +690,12 @@ cdef void sums_rows(uint8_t* row, uint8_t* next_row, const Taps* taps, const Tap
 # --- many channels: blend and spread in registers -------------------------------------------------
 
 cdef Py_ssize_t pixels_taps(pixel_t* to, const Taps* taps, const Table* t, Py_ssize_t first,
-                            Py_ssize_t last, Py_ssize_t* doubt, bint past,
+                            Py_ssize_t last, Doubt* doubt, bint past,
                             work_t like) noexcept nogil:
     """Steps are pixels of many channels, `spacing` elements apart; one tap, or four."""
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
     cdef Py_ssize_t channels = t.channels, count = (channels + lanes - 1) // lanes
-    cdef bint look = pixel_t is uint8_t and not t.exact, unsure
+    cdef bint look = pixel_t is uint8_t and not t.exact
     cdef Py_ssize_t doubts = 0, x, c, k, low, high
     cdef words u, v, values, lower, upper
     cdef const pixel_t* row
@@ -522,7 +704,6 @@ cdef Py_ssize_t pixels_taps(pixel_t* to, const Taps* taps, const Table* t, Py_ss
         high = low + (channels if t.low[x] < t.source_width - 1 else 0)
         u = splat((<const work_t*>t.u)[x])
         v = splat((<const work_t*>t.v)[x])
-        unsure = False
         for k in range(count):
             c = min(k * lanes, channels - lanes)
             row = <const pixel_t*>taps.row[0]
@@ -535,12 +716,8 @@ cdef Py_ssize_t pixels_taps(pixel_t* to, const Taps* taps, const Table* t, Py_ss
             values = mix(lower, upper, u, v, like)
             put(to + c, values, past)
             if pixel_t is uint8_t:
-                unsure = unsure or (look and near_half(values, BAND))
+                doubts = doubted(x * channels + c, values, look, doubt, doubts)
         to += t.spacing
-        if pixel_t is uint8_t:
-            if unsure:
-                doubt[doubts] = x
-                doubts += 1
     return doubts
 
 
@@ -553,11 +730,11 @@ cdef inline words four(const Taps* taps, Py_ssize_t at, pixel_t kind, work_t lik
 
 cdef Py_ssize_t pixels_two_taps(pixel_t* to, const pixel_t* a, const pixel_t* b,
                                 const double* weight, const Table* t, Py_ssize_t first,
-                                Py_ssize_t last, Py_ssize_t* doubt, bint past,
+                                Py_ssize_t last, Doubt* doubt, bint past,
                                 work_t like) noexcept nogil:
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
     cdef Py_ssize_t channels = t.channels, count = (channels + lanes - 1) // lanes
-    cdef bint look = pixel_t is uint8_t and not t.exact, unsure
+    cdef bint look = pixel_t is uint8_t and not t.exact
     cdef Py_ssize_t doubts = 0, x, c, k, low, high
     cdef words p = splat(<work_t>weight[0]), q = splat(<work_t>weight[1])
     cdef words u, v, values
@@ -566,31 +743,26 @@ cdef Py_ssize_t pixels_two_taps(pixel_t* to, const pixel_t* a, const pixel_t* b,
         high = low + (channels if t.low[x] < t.source_width - 1 else 0)
         u = splat((<const work_t*>t.u)[x])
         v = splat((<const work_t*>t.v)[x])
-        unsure = False
         for k in range(count):
             c = min(k * lanes, channels - lanes)
             values = mix(mix(widen(a + low + c), widen(b + low + c), p, q, like),
                          mix(widen(a + high + c), widen(b + high + c), p, q, like), u, v, like)
             put(to + c, values, past)
             if pixel_t is uint8_t:
-                unsure = unsure or (look and near_half(values, BAND))
+                doubts = doubted(x * channels + c, values, look, doubt, doubts)
         to += t.spacing
-        if pixel_t is uint8_t:
-            if unsure:
-                doubt[doubts] = x
-                doubts += 1
     return doubts
 
 
 cdef Py_ssize_t pixels_twice(pixel_t* to, pixel_t* next_to, const pixel_t* a, const pixel_t* b,
                              const double* weight, const double* next_weight, const Table* t,
-                             Py_ssize_t first, Py_ssize_t last, Py_ssize_t* doubt,
-                             Py_ssize_t* next_doubt, Py_ssize_t* next_doubts,
+                             Py_ssize_t first, Py_ssize_t last, Doubt* doubt,
+                             Doubt* next_doubt, Py_ssize_t* next_doubts,
                              bint past, work_t like) noexcept nogil:
     """Two rows of the result between the same two source rows."""
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
     cdef Py_ssize_t channels = t.channels, count = (channels + lanes - 1) // lanes
-    cdef bint look = pixel_t is uint8_t and not t.exact, unsure, other
+    cdef bint look = pixel_t is uint8_t and not t.exact
     cdef Py_ssize_t doubts = 0, others = 0, x, c, k, low, high
     cdef words p = splat(<work_t>weight[0]), q = splat(<work_t>weight[1])
     cdef words r = splat(<work_t>next_weight[0]), s = splat(<work_t>next_weight[1])
@@ -600,8 +772,6 @@ cdef Py_ssize_t pixels_twice(pixel_t* to, pixel_t* next_to, const pixel_t* a, co
         high = low + (channels if t.low[x] < t.source_width - 1 else 0)
         u = splat((<const work_t*>t.u)[x])
         v = splat((<const work_t*>t.v)[x])
-        unsure = False
-        other = False
         for k in range(count):
             c = min(k * lanes, channels - lanes)
             a_low = widen(a + low + c)
@@ -611,35 +781,24 @@ cdef Py_ssize_t pixels_twice(pixel_t* to, pixel_t* next_to, const pixel_t* a, co
             values = mix(mix(a_low, b_low, p, q, like), mix(a_high, b_high, p, q, like), u, v, like)
             put(to + c, values, past)
             if pixel_t is uint8_t:
-                unsure = unsure or (look and near_half(values, BAND))
+                doubts = doubted(x * channels + c, values, look, doubt, doubts)
             values = mix(mix(a_low, b_low, r, s, like), mix(a_high, b_high, r, s, like), u, v, like)
             put(next_to + c, values, past)
             if pixel_t is uint8_t:
-                other = other or (look and near_half(values, BAND))
+                others = doubted(x * channels + c, values, look, next_doubt, others)
         to += t.spacing
         next_to += t.spacing
-        if pixel_t is uint8_t:
-            if unsure:
-                doubt[doubts] = x
-                doubts += 1
-            if other:
-                next_doubt[others] = x
-                others += 1
     next_doubts[0] = others
     return doubts
 
 
 # --- element by element ---------------------------------------------------------------------------
 
-cdef inline bint doubtful(work_t value) noexcept nogil:
-    return fabs(fabs(value - floor(value)) - 0.5) < BAND
-
-
 cdef Py_ssize_t elements_two_taps(pixel_t* to, const Taps* taps, const Table* t, Py_ssize_t first,
-                                  Py_ssize_t last, Py_ssize_t* doubt, work_t like) noexcept nogil:
+                                  Py_ssize_t last, Doubt* doubt, work_t like) noexcept nogil:
     """Steps are pixels, `spacing` elements apart."""
     cdef Py_ssize_t channels = t.channels, end = t.source_width - 1
-    cdef bint look = pixel_t is uint8_t and not t.exact, unsure
+    cdef bint look = pixel_t is uint8_t and not t.exact
     cdef Py_ssize_t doubts = 0, x, c, low, high
     cdef const pixel_t* a = <const pixel_t*>taps.row[0]
     cdef const pixel_t* b = <const pixel_t*>taps.row[1]
@@ -650,19 +809,14 @@ cdef Py_ssize_t elements_two_taps(pixel_t* to, const Taps* taps, const Table* t,
     for x in range(first, last):
         low = index[x] * channels
         high = low + (channels if index[x] < end else 0)
-        unsure = False
         for c in range(channels):
             value = mixed(
                 mixed(widened(a + low + c, like), widened(b + low + c, like), p, q),
                 mixed(widened(a + high + c, like), widened(b + high + c, like), p, q), u[x], v[x])
             to[c] = narrowed(value, <pixel_t>0)
             if pixel_t is uint8_t:
-                unsure = unsure or (look and doubtful(value))
+                doubts = doubted_element(x * channels + c, value, look, doubt, doubts)
         to += t.spacing
-        if pixel_t is uint8_t:
-            if unsure:
-                doubt[doubts] = x
-                doubts += 1
     return doubts
 
 
@@ -679,166 +833,50 @@ cdef inline work_t element(const Taps* taps, Py_ssize_t at, pixel_t kind,
 
 
 cdef Py_ssize_t elements_taps(pixel_t* to, const Taps* taps, const Table* t, Py_ssize_t first,
-                              Py_ssize_t last, Py_ssize_t* doubt, work_t like) noexcept nogil:
+                              Py_ssize_t last, Doubt* doubt, work_t like) noexcept nogil:
     """The same for one tap, or four."""
     cdef Py_ssize_t channels = t.channels
-    cdef bint look = pixel_t is uint8_t and not t.exact, unsure
+    cdef bint look = pixel_t is uint8_t and not t.exact
     cdef Py_ssize_t doubts = 0, x, c, low, high
     cdef work_t value
     for x in range(first, last):
         low = t.low[x] * channels
         high = low + (channels if t.low[x] < t.source_width - 1 else 0)
-        unsure = False
         for c in range(channels):
             value = mixed(element(taps, low + c, <pixel_t>0, like),
                           element(taps, high + c, <pixel_t>0, like),
                           (<const work_t*>t.u)[x], (<const work_t*>t.v)[x])
             to[c] = narrowed(value, <pixel_t>0)
             if pixel_t is uint8_t:
-                unsure = unsure or (look and doubtful(value))
+                doubts = doubted_element(x * channels + c, value, look, doubt, doubts)
         to += t.spacing
-        if pixel_t is uint8_t:
-            if unsure:
-                doubt[doubts] = x
-                doubts += 1
     return doubts
 
 
 # --- a width that stays: by way of a stored line, where elements are converted --------------------
 
 cdef Py_ssize_t spread_copy(pixel_t* to, const work_t* low, const Table* t, Py_ssize_t first,
-                            Py_ssize_t last, Py_ssize_t* doubt) noexcept nogil:
+                            Py_ssize_t last, Doubt* doubt) noexcept nogil:
     """Steps are pixels; the line begins with the first."""
     cdef Py_ssize_t channels = t.channels
     cdef bint look = pixel_t is uint8_t and not t.exact
     cdef Py_ssize_t doubts = 0
     cdef Py_ssize_t x, c
     cdef work_t value
-    cdef bint unsure
     for x in range(first, last):
-        unsure = False
         for c in range(channels):
             value = low[c]
             to[c] = narrowed(value, <pixel_t>0)
             if pixel_t is uint8_t:
-                unsure = unsure or (look and doubtful(value))
+                doubts = doubted_element(x * channels + c, value, look, doubt, doubts)
         low += channels
         to += t.spacing
-        if pixel_t is uint8_t:
-            if unsure:
-                doubt[doubts] = x
-                doubts += 1
     return doubts
 
 
-# --- uint8 near a tie -----------------------------------------------------------------------------
+# --- what a row is blended from -------------------------------------------------------------------
 
-cdef uint8_t settled(const Taps* taps, const Table* t, Py_ssize_t x, Py_ssize_t c) noexcept nogil:
-    """Form one mean in float64, and round it to the nearest integer, ties to even."""
-    cdef Py_ssize_t low = x, high = x
-    cdef double along = 0.0, value = 0.0, below, off
-    cdef const uint8_t* row
-    cdef int a
-    if t.kind != COPY:
-        low = t.low[x]
-        high = min(low + 1, t.source_width - 1)
-        along = t.t[x]
-    for a in range(taps.count):
-        row = <const uint8_t*>taps.row[a]
-        value += taps.weight[a] * ((1.0 - along) * row[low * t.channels + c]
-                                   + along * row[high * t.channels + c])
-    below = floor(value)
-    off = value - below
-    if fabs(off - 0.5) < TIE:
-        return <uint8_t>(<int>below + (<int>below & 1))
-    return <uint8_t>(<int>below + (off > 0.5))
-
-
-cdef void settle(uint8_t* to, const Taps* taps, const Table* t, Py_ssize_t first,
-                 const Py_ssize_t* doubt, Py_ssize_t doubts) noexcept nogil:
-    """Form the steps in doubt again. `to` is where the step `first` was written."""
-    cdef Py_ssize_t total = t.width * t.channels
-    cdef Py_ssize_t j, e, x, c, start
-    for j in range(doubts):
-        if t.kind == WINDOWS:
-            start = min(doubt[j] * t.lanes, total - t.lanes)
-            for e in range(start, start + t.lanes):
-                to[e - first * t.lanes] = settled(taps, t, e // t.channels, e % t.channels)
-        else:
-            x = doubt[j]
-            for c in range(t.channels):
-                to[(x - first) * t.spacing + c] = settled(taps, t, x, c)
-
-
-# --- rows -----------------------------------------------------------------------------------------
-
-cdef void stored_line(pixel_t* to, const Taps* taps, const Table* t, Py_ssize_t tile,
-                      work_t* line, Py_ssize_t* doubt) noexcept nogil:
-    """Write one tile of a row to `to`, by way of a line in memory."""
-    cdef Py_ssize_t first = t.tile[3 * tile], last = t.tile[3 * tile + 3]
-    cdef Py_ssize_t low = t.tile[3 * tile + 1], high = t.tile[3 * tile + 2]
-    cdef Py_ssize_t channels = t.channels, count = (high - low) * channels
-    cdef Py_ssize_t doubts
-    if t.spacing == channels:
-        if (pixel_t is float and work_t is float) or (pixel_t is double and work_t is double):
-            blend(<work_t*>to, taps, low * channels, count, <pixel_t>0)
-            return
-    blend(line, taps, low * channels, count, <pixel_t>0)
-    doubts = spread_copy(to, line, t, first, last, doubt)
-    if pixel_t is uint8_t:
-        if doubts > 0:
-            settle(to, taps, t, first, doubt, doubts)
-
-
-cdef void make_tile(pixel_t* to, pixel_t* next_to, const Taps* taps, const Taps* next_,
-                    const Table* t, Py_ssize_t tile, work_t* line, Py_ssize_t* doubt,
-                    bint past) noexcept nogil:
-    """Write one tile of a row to `to`; of the next row to `next_to`, if that is not NULL."""
-    cdef Py_ssize_t first = t.tile[3 * tile], last = t.tile[3 * tile + 3]
-    cdef Py_ssize_t* next_doubt = doubt + (last - first)
-    cdef Py_ssize_t doubts = 0, others = 0
-    if t.kind == WINDOWS:
-        if next_to != NULL:
-            doubts = two_taps_twice(to, next_to, taps, next_, t, first, last, doubt, next_doubt,
-                                    &others, past, <work_t>0)
-        elif taps.count == 1:
-            doubts = one_tap(to, taps, t, first, last, doubt, past, <work_t>0)
-        elif taps.count == 2:
-            doubts = two_taps(to, taps, t, first, last, doubt, past, <work_t>0)
-        else:
-            doubts = four_taps(to, taps, t, first, last, doubt, past, <work_t>0)
-    elif t.kind == SUMS:
-        sums_rows(<uint8_t*>to, <uint8_t*>next_to, taps, next_, t, first, last)
-    elif t.kind == CHANNELS:
-        if next_to != NULL:
-            doubts = pixels_twice(
-                to, next_to, <const pixel_t*>taps.row[0], <const pixel_t*>taps.row[1], taps.weight,
-                next_.weight, t, first, last, doubt, next_doubt, &others, past, <work_t>0)
-        elif taps.count == 2:
-            doubts = pixels_two_taps(
-                to, <const pixel_t*>taps.row[0], <const pixel_t*>taps.row[1], taps.weight, t, first,
-                last, doubt, past, <work_t>0)
-        else:
-            doubts = pixels_taps(to, taps, t, first, last, doubt, past, <work_t>0)
-    elif t.kind == ELEMENTS:
-        if taps.count == 2:
-            doubts = elements_two_taps(to, taps, t, first, last, doubt, <work_t>0)
-            if next_to != NULL:
-                others = elements_two_taps(next_to, next_, t, first, last, next_doubt, <work_t>0)
-        else:
-            doubts = elements_taps(to, taps, t, first, last, doubt, <work_t>0)
-    else:
-        stored_line(to, taps, t, tile, line, doubt)
-        if next_to != NULL:
-            stored_line(next_to, next_, t, tile, line, doubt)
-    if pixel_t is uint8_t:
-        if doubts > 0:
-            settle(to, taps, t, first, doubt, doubts)
-        if others > 0:
-            settle(next_to, next_, t, first, next_doubt, others)
-
-
-cdef inline int taps_of(Taps* taps, const char* plane, const Axis* d, const Axis* h,
+cdef inline void taps_of(Taps* taps, const char* plane, const Axis* d, const Axis* h,
                         const Rows* rows, Py_ssize_t at_d, Py_ssize_t at_h) noexcept nogil:
     """Note the source rows that a row is blended from, and their weights."""
     cdef const char* low
@@ -873,7 +911,214 @@ cdef inline int taps_of(Taps* taps, const char* plane, const Axis* d, const Axis
             taps.weight[0] = 1.0 - t_d
             taps.weight[1] = t_d
             taps.count = 2
-    return 0
+
+
+# --- uint8 near a tie -----------------------------------------------------------------------------
+
+cdef uint8_t settled(const Taps* taps, const Table* t, Py_ssize_t x, Py_ssize_t c) noexcept nogil:
+    """Form one mean in float64, and round it to the nearest integer, ties to even."""
+    cdef Py_ssize_t low = x, high = x
+    cdef double along = 0.0, value = 0.0, below, off
+    cdef const uint8_t* row
+    cdef int a
+    if t.t != NULL:
+        low = t.low[x]
+        high = min(low + 1, t.source_width - 1)
+        along = t.t[x]
+    for a in range(taps.count):
+        row = <const uint8_t*>taps.row[a]
+        value += taps.weight[a] * ((1.0 - along) * row[low * t.channels + c]
+                                   + along * row[high * t.channels + c])
+    below = floor(value)
+    off = value - below
+    if fabs(off - 0.5) < TIE:
+        return <uint8_t>(<int>below + (<int>below & 1))
+    return <uint8_t>(<int>below + (off > 0.5))
+
+
+cdef void settle(uint8_t* to, const Taps* taps, const Table* t, Py_ssize_t first,
+                 const Doubt* doubt, Py_ssize_t doubts) noexcept nogil:
+    """Form the elements in doubt again. `to` is where the pixel `first` was written."""
+    cdef Py_ssize_t j, e, x
+    cdef unsigned lanes
+    for j in range(doubts):
+        e = doubt[j].at
+        lanes = doubt[j].lanes
+        while lanes != 0:
+            if lanes & 1:
+                x = e // t.channels
+                to[(x - first) * t.spacing + e % t.channels] = settled(
+                    taps, t, x, e % t.channels)
+            lanes >>= 1
+            e += 1
+
+
+cdef void settle_lines(uint8_t* to, Py_ssize_t first, Py_ssize_t start, const char* source,
+                       const Axis* d, const Axis* h, const Rows* rows, const Table* t,
+                       const Doubt* doubt, Py_ssize_t doubts) noexcept nogil:
+    """The same for a group of rows. `to` is where element `start` of the row `first` was written."""
+    cdef Py_ssize_t row = t.width * t.channels, own = -1, j, e
+    cdef unsigned lanes
+    cdef Place at
+    cdef Taps taps
+    for j in range(doubts):
+        e = start + doubt[j].at
+        lanes = doubt[j].lanes
+        while lanes != 0:
+            if lanes & 1:
+                if e // row != own:
+                    own = e // row
+                    at = place_of(rows, first + own)
+                    taps_of(&taps, source + at.n * rows.src_n + at.m * rows.src_m, d, h, rows,
+                            at.d, at.h)
+                to[e - start] = settled(&taps, t, e % row // t.channels, e % t.channels)
+            lanes >>= 1
+            e += 1
+
+
+# --- rows -----------------------------------------------------------------------------------------
+
+cdef void stored_line(pixel_t* to, const Taps* taps, const Table* t, Py_ssize_t tile,
+                      work_t* line, Doubt* doubt) noexcept nogil:
+    """Write one tile of a row to `to`, by way of a line in memory."""
+    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
+    cdef Py_ssize_t first = t.tile[3 * tile], last = t.tile[3 * tile + 3]
+    cdef Py_ssize_t low = t.tile[3 * tile + 1], high = t.tile[3 * tile + 2]
+    cdef Py_ssize_t channels = t.channels, count = (high - low) * channels
+    cdef Py_ssize_t doubts
+    if t.spacing == channels:
+        if (pixel_t is float and work_t is float) or (pixel_t is double and work_t is double):
+            blend(<work_t*>to, taps, low * channels, count // lanes, count, <pixel_t>0)
+            return
+    blend(line, taps, low * channels, count // lanes, count, <pixel_t>0)
+    doubts = spread_copy(to, line, t, first, last, doubt)
+    if pixel_t is uint8_t:
+        if doubts > 0:
+            settle(to, taps, t, first, doubt, doubts)
+
+
+cdef void make_tile(pixel_t* to, pixel_t* next_to, const Taps* taps, const Taps* next_,
+                    const Table* t, Py_ssize_t tile, work_t* line, Doubt* doubt,
+                    bint past) noexcept nogil:
+    """Write one tile of a row to `to`; of the next row to `next_to`, if that is not NULL."""
+    cdef Py_ssize_t first = t.tile[3 * tile], last = t.tile[3 * tile + 3]
+    cdef Doubt* next_doubt = doubt + t.doubts
+    cdef Py_ssize_t doubts = 0, others = 0
+    if t.kind == WINDOWS:
+        if (pixel_t is float and work_t is float) or (pixel_t is double and work_t is double):
+            if next_to != NULL:
+                two_taps_twice(<work_t*>to, <work_t*>next_to, taps, next_, t, first, last, past)
+            elif taps.count == 1:
+                one_tap(<work_t*>to, taps, t, first, last, past)
+            elif taps.count == 2:
+                two_taps(<work_t*>to, taps, t, first, last, past)
+            else:
+                four_taps(<work_t*>to, taps, t, first, last, past)
+    elif t.kind == SUMS:
+        sums_rows(<uint8_t*>to, <uint8_t*>next_to, taps, next_, t, first, last)
+    elif t.kind == CHANNELS:
+        if next_to != NULL:
+            doubts = pixels_twice(
+                to, next_to, <const pixel_t*>taps.row[0], <const pixel_t*>taps.row[1], taps.weight,
+                next_.weight, t, first, last, doubt, next_doubt, &others, past, <work_t>0)
+        elif taps.count == 2:
+            doubts = pixels_two_taps(
+                to, <const pixel_t*>taps.row[0], <const pixel_t*>taps.row[1], taps.weight, t, first,
+                last, doubt, past, <work_t>0)
+        else:
+            doubts = pixels_taps(to, taps, t, first, last, doubt, past, <work_t>0)
+    elif t.kind == ELEMENTS:
+        if taps.count == 2:
+            doubts = elements_two_taps(to, taps, t, first, last, doubt, <work_t>0)
+            if next_to != NULL:
+                others = elements_two_taps(next_to, next_, t, first, last, next_doubt, <work_t>0)
+        else:
+            doubts = elements_taps(to, taps, t, first, last, doubt, <work_t>0)
+    else:
+        stored_line(to, taps, t, tile, line, doubt)
+        if next_to != NULL:
+            stored_line(next_to, next_, t, tile, line, doubt)
+    if pixel_t is uint8_t:
+        if doubts > 0:
+            settle(to, taps, t, first, doubt, doubts)
+        if others > 0:
+            settle(next_to, next_, t, first, next_doubt, others)
+
+
+cdef void blend_group(work_t* line, const char* source, const char* limit, const Axis* d,
+                      const Axis* h, const Rows* rows, Place at, Py_ssize_t count,
+                      Py_ssize_t skip, Py_ssize_t length, pixel_t like) noexcept nogil:
+    """Blend so many rows to lines of `length` elements, from element `skip` of the source rows on.
+
+    A vector that a line ends within reaches into the next one, which is made after it, and reads
+    what is behind the source's row, which must not be behind the source: that ends at `limit`.
+    """
+    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
+    cdef Py_ssize_t vectors = (length + lanes - 1) // lanes, whole = length // lanes
+    cdef Py_ssize_t ahead = (skip + vectors * lanes) * <Py_ssize_t>sizeof(pixel_t)
+    cdef const char* plane = source + at.n * rows.src_n + at.m * rows.src_m
+    cdef Taps taps
+    ahead += max(rows.src_h, 0) + max(rows.src_d, 0)
+    while count > 0:
+        taps_of(&taps, plane, d, h, rows, at.d, at.h)
+        blend(line, &taps, skip, vectors if limit - taps.row[0] >= ahead else whole, length, like)
+        line += length
+        count -= 1
+        step(rows, &at, 1)
+        if at.h == 0 and at.d == 0:
+            plane = source + at.n * rows.src_n + at.m * rows.src_m
+
+
+cdef inline Py_ssize_t gapless(const Rows* rows, Py_ssize_t bytes) noexcept nogil:
+    """Return after how many rows of so many bytes there may be a gap between rows of the result."""
+    if rows.height > 1 and rows.dst_h != bytes:
+        return 1
+    bytes *= rows.height
+    if rows.depth > 1 and rows.dst_d != bytes:
+        return rows.height
+    bytes *= rows.depth
+    if rows.m > 1 and rows.dst_m != bytes:
+        return rows.height * rows.depth
+    bytes *= rows.m
+    if rows.n > 1 and rows.dst_n != bytes:
+        return rows.height * rows.depth * rows.m
+    return rows.height * rows.depth * rows.m * rows.n
+
+
+cdef void run_lines(const Table* t, const Rows* rows, const Axis* d, const Axis* h, pixel_t* to,
+                    const char* source, const char* limit, Py_ssize_t first, Py_ssize_t last,
+                    Py_ssize_t tile, work_t* line, char* stage) noexcept nogil:
+    """Compute one tile of the rows `first` to `last` - 1 by way of lines, several rows at once."""
+    cdef Py_ssize_t item = sizeof(pixel_t), row = t.width * t.channels
+    cdef Py_ssize_t start = t.tile[3 * tile] * t.lanes
+    cdef Py_ssize_t size = min(t.tile[3 * tile + 3] * t.lanes, row) - start
+    cdef Py_ssize_t skip = t.tile[3 * tile + 1] * t.channels
+    cdef Py_ssize_t length = t.tile[3 * tile + 2] * t.channels - skip
+    cdef Py_ssize_t together = gapless(rows, row * item), count, doubts
+    cdef Doubt* doubt = <Doubt*>(line + t.room)
+    cdef char* result
+    cdef pixel_t* target
+    cdef Place at
+    while first < last:
+        count = min(last - first, t.group)
+        if count > 1:
+            count = min(count, together - first % together)
+        at = place_of(rows, first)
+        result = (<char*>to + at.n * rows.dst_n + at.m * rows.dst_m + at.d * rows.dst_d
+                  + at.h * rows.dst_h + start * item)
+        target = <pixel_t*>(result if stage == NULL else stage)
+        blend_group(line, source, limit, d, h, rows, at, count, skip, length, <pixel_t>0)
+        if t.tiles == 1:
+            doubts = spread_group(target, line, t, count, length, doubt)
+        else:
+            doubts = spread_line(target, 0, line - skip, t, t.tile[3 * tile], t.tile[3 * tile + 3],
+                                 row - start - t.lanes, doubt, 0)
+        if pixel_t is uint8_t:
+            if doubts > 0:
+                settle_lines(<uint8_t*>target, first, start, source, d, h, rows, t, doubt, doubts)
+        if stage != NULL:
+            stream(result, stage, (size if count == 1 else count * row) * item)
+        first += count
 
 
 cdef void run_tile(const Table* t, const Rows* rows, const Axis* d, const Axis* h, pixel_t* to,
@@ -886,7 +1131,7 @@ cdef void run_tile(const Table* t, const Rows* rows, const Axis* d, const Axis* 
     cdef Py_ssize_t whole = t.width * t.spacing * <Py_ssize_t>sizeof(pixel_t)
     cdef Py_ssize_t bytes = min(t.tile[3 * tile + 3] * per_step * <Py_ssize_t>sizeof(pixel_t),
                                 whole) - start
-    cdef Py_ssize_t* doubt = <Py_ssize_t*>(line + t.room)
+    cdef Doubt* doubt = <Doubt*>(line + t.room)
     cdef Py_ssize_t used = 0, room
     cdef bint narrow = bytes < NARROW, pair
     # Whole lines, straight from the registers: the stores drain while the next are computed.
@@ -945,32 +1190,47 @@ cdef void run_tile(const Table* t, const Rows* rows, const Axis* d, const Axis* 
 
 
 cdef void run_rows(const Table* t, const Rows* rows, const Axis* d, const Axis* h, pixel_t* to,
-                   const char* source, Py_ssize_t first, Py_ssize_t last, char* scratch,
-                   char* stage, work_t like) noexcept nogil:
+                   const char* source, const char* limit, Py_ssize_t first, Py_ssize_t last,
+                   char* scratch, char* stage, work_t like) noexcept nogil:
     """Compute the rows `first` to `last` - 1, block by block, and a block tile by tile."""
     cdef Py_ssize_t block = last - first if t.tiles == 1 else BLOCK
     cdef Py_ssize_t tile, end
     while first < last:
         end = min(first + block, last)
         for tile in range(t.tiles):
-            run_tile(t, rows, d, h, to, source, first, end, tile, <work_t*>scratch, stage)
+            if t.kind == LINES:
+                run_lines(t, rows, d, h, to, source, limit, first, end, tile, <work_t*>scratch,
+                          stage)
+            else:
+                run_tile(t, rows, d, h, to, source, first, end, tile, <work_t*>scratch, stage)
         first = end
     if stage != NULL:
         stream_end()
 
 
 cdef inline void run_share(int element, const Table* t, const Rows* rows, const Axis* d,
-                           const Axis* h, char* to, const char* source, Py_ssize_t first,
-                           Py_ssize_t last, char* scratch, char* stage) noexcept nogil:
+                           const Axis* h, char* to, const char* source, const char* limit,
+                           Py_ssize_t first, Py_ssize_t last, char* scratch,
+                           char* stage) noexcept nogil:
     """Choose the body for this dtype, by the bytes of an element."""
     if element == 4:
-        run_rows(t, rows, d, h, <float*>to, source, first, last, scratch, stage, <float>0)
+        run_rows(t, rows, d, h, <float*>to, source, limit, first, last, scratch, stage,
+                 <float>0)
     elif element == 8:
-        run_rows(t, rows, d, h, <double*>to, source, first, last, scratch, stage, <double>0)
+        run_rows(t, rows, d, h, <double*>to, source, limit, first, last, scratch, stage,
+                 <double>0)
     elif element == 1:
-        run_rows(t, rows, d, h, <uint8_t*>to, source, first, last, scratch, stage, <float>0)
+        run_rows(t, rows, d, h, <uint8_t*>to, source, limit, first, last, scratch, stage,
+                 <float>0)
     else:
-        run_rows(t, rows, d, h, <uint16_t*>to, source, first, last, scratch, stage, <float>0)
+        run_rows(t, rows, d, h, <uint16_t*>to, source, limit, first, last, scratch, stage,
+                 <float>0)
+
+
+cdef Py_ssize_t gcd(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
+    while b:
+        a, b = b, a % b
+    return a
 
 
 cdef int bits_of(const double* t, Py_ssize_t count) noexcept nogil:
@@ -1005,11 +1265,12 @@ cdef class Plan:
     cdef Py_ssize_t scratch, stage
 
     def __init__(self, roles, axes, int element, Py_ssize_t channels, Py_ssize_t spacing,
-                 bint exact, bint streaming, bint plain=False):
+                 bint exact, bint streaming, str only=None):
         cdef Table* t = &self.table
         cdef int64_t[::1] low
         cdef double[::1] distance
-        cdef Py_ssize_t steps, k, lane, e, x, total
+        cdef Py_ssize_t x, total
+        cdef bint contiguous, many
         cdef Py_ssize_t work = 8 if element == 8 else 4
         self.roles.n, self.roles.m, self.roles.d, self.roles.h = roles
         self.keep = axes
@@ -1026,39 +1287,125 @@ cdef class Plan:
         t.exact = exact
         t.lanes = UPSHAPE_VECTOR_BYTES // work
         total = t.width * channels
-        steps = t.width
-        if t.t == NULL:
+        contiguous = spacing == channels
+        many = channels >= t.lanes
+        t.rows = t.group = 1
+        if t.t == NULL and (element >= 4 or not contiguous):
             t.kind = COPY
+        elif t.t == NULL:
+            t.kind = LINES
+            t.reach = SAME
+            t.width = t.source_width = total  # pixels make no difference
+            t.channels = t.spacing = 1
+        elif only == "elements":
+            t.kind = ELEMENTS
+        elif many and (not contiguous or channels >= MANY_CHANNELS) and only is None:
+            t.kind = CHANNELS
+        elif contiguous and only in (None, "sums") and self.find_sums():
+            t.kind = SUMS
+            t.lanes = UPSHAPE_SUMS
+        elif (contiguous and element >= 4 and (only == "windows" or only is None and total >= WIDE_ROW)
+              and self.find_windows((total + t.lanes - 1) // t.lanes)):
+            t.kind = WINDOWS
+        elif contiguous and only in (None, "lines") and self.find_lines():
+            t.kind = LINES
+        elif many:
+            t.kind = CHANNELS
         else:
             t.kind = ELEMENTS
-            if plain:
-                pass
-            elif channels >= t.lanes and (spacing != channels or channels >= MANY_CHANNELS):
-                t.kind = CHANNELS
-            elif spacing == channels and self.find_sums():
-                t.kind = SUMS
-                t.lanes = UPSHAPE_SUMS
-                steps = (total + t.lanes - 1) // t.lanes
-            elif spacing == channels and self.find_windows((total + t.lanes - 1) // t.lanes):
-                t.kind = WINDOWS
-                steps = (total + t.lanes - 1) // t.lanes
-            elif channels >= t.lanes:
-                t.kind = CHANNELS
-            if t.kind == SUMS:
-                self.cut_tiles(steps)
-                return
-            t.u = <char*>self.allocate(max(steps * t.lanes, t.width) * work)
-            t.v = <char*>self.allocate(max(steps * t.lanes, t.width) * work)
+        if t.kind == WINDOWS or t.kind == LINES:
+            self.set_weights(t.rows * total, channels, work)
             if t.kind == WINDOWS:
-                for k in range(steps):
-                    e = min(k * t.lanes, total - t.lanes)
-                    for lane in range(t.lanes):
-                        self.set_weight(k * t.lanes + lane, t.t[(e + lane) // channels])
-                self.find_even(steps)
-            else:
-                for x in range(t.width):
-                    self.set_weight(x, t.t[x])
-        self.cut_tiles(steps)
+                self.find_even((total + t.lanes - 1) // t.lanes)
+        elif t.t != NULL and t.kind != SUMS:
+            t.u = <char*>self.allocate(t.width * work)
+            t.v = <char*>self.allocate(t.width * work)
+            for x in range(t.width):
+                self.set_weight(x, t.t[x])
+        self.cut_tiles()
+
+    cdef int set_weights(self, Py_ssize_t total, Py_ssize_t channels, Py_ssize_t work) except -1:
+        """Fill the weights of every lane of every vector."""
+        cdef Table* t = &self.table
+        cdef Py_ssize_t row = t.width * channels, steps = (total + t.lanes - 1) // t.lanes
+        cdef Py_ssize_t k, e, lane
+        if t.t == NULL:
+            return 0
+        t.u = <char*>self.allocate(steps * t.lanes * work)
+        t.v = <char*>self.allocate(steps * t.lanes * work)
+        for k in range(steps):
+            e = max(0, min(k * t.lanes, total - t.lanes))
+            for lane in range(t.lanes):
+                self.set_weight(k * t.lanes + lane,
+                                t.t[(e + lane) % row // channels] if e + lane < total else 0.0)
+        return 0
+
+    cdef bint find_lines(self) except -1:
+        """Fill base, upper and order for vectors of lines; return whether lines are worth it."""
+        cdef Table* t = &self.table
+        cdef Py_ssize_t lanes = t.lanes, channels = t.channels, bytes = UPSHAPE_VECTOR_BYTES
+        cdef Py_ssize_t row = t.width * channels, source = t.source_width * channels
+        cdef Py_ssize_t unit = bytes // lanes // UPSHAPE_INDEX_BYTES
+        cdef Py_ssize_t total, steps, k, lane, side, e, j, at, base, entries
+        cdef Py_ssize_t[2] least, most
+        cdef Py_ssize_t[2][MOST_LANES] from_
+        cdef Py_ssize_t near = 0, apart = 0
+        cdef uint8_t* order
+        if source > MOST_SHRUNK * row:
+            return False
+        # As many rows as end with a whole vector: no vector is moved back.
+        t.rows = lanes // gcd(row, lanes)
+        if t.rows * row > LINE and row >= lanes:
+            t.rows = 1
+        elif t.rows * row < LEAST_LINE:
+            t.rows *= (LEAST_LINE + t.rows * row - 1) // (t.rows * row)
+        total = t.rows * row
+        steps = (total + lanes - 1) // lanes
+        for k in range(2 * steps):
+            e = k % steps * lanes
+            e = min(e, total - lanes)
+            if k == steps:  # what there is room for is known
+                t.reach = (NEAR if near <= lanes else APART if apart <= lanes
+                           else WIDE if near <= 2 * lanes else WIDE_APART if apart <= 2 * lanes
+                           else FAR)
+                entries = steps * lanes if t.reach == FAR else steps
+                t.base = <int64_t*>self.allocate(entries * sizeof(int64_t))
+                t.upper = <int64_t*>self.allocate(entries * sizeof(int64_t))
+                if t.reach != FAR:
+                    t.order = <uint8_t*>self.allocate(2 * steps * bytes)
+                    memset(t.order, 0, 2 * steps * bytes)
+            for side in range(2):
+                least[side] = t.rows * source
+                most[side] = 0
+                for lane in range(lanes):
+                    at = (e + lane) % row
+                    j = min(t.low[at // channels] + side, t.source_width - 1) * channels
+                    j += at % channels + (e + lane) // row * source
+                    from_[side][lane] = j
+                    least[side] = min(least[side], j)
+                    most[side] = max(most[side], j)
+            if k < steps:
+                apart = max(apart, max(most[0] - least[0], most[1] - least[1]) + 1)
+                near = max(near, max(most[0], most[1]) - min(least[0], least[1]) + 1)
+                continue
+            if t.reach == FAR:
+                for lane in range(lanes):
+                    t.base[(k - steps) * lanes + lane] = from_[0][lane]
+                    t.upper[(k - steps) * lanes + lane] = from_[1][lane]
+                continue
+            if t.reach == NEAR or t.reach == WIDE:
+                least[0] = least[1] = min(least[0], least[1])
+            t.base[k - steps] = least[0]
+            t.upper[k - steps] = least[1]
+            for side in range(2):
+                order = t.order + (2 * (k - steps) + side) * bytes
+                for lane in range(lanes):
+                    base = (from_[side][lane] - least[side]) * unit
+                    for at in range(unit):
+                        order[(lane * unit + at) * UPSHAPE_INDEX_BYTES] = <uint8_t>(base + at)
+                        if UPSHAPE_INDEX_BYTES == 4 and base >= lanes * unit:
+                            order[(lane * unit + at) * 4 + 3] = 0x80  # in the second window
+        return True
 
     cdef bint find_sums(self) except -1:
         """Fill base, order and weight for sums in 16 bits; return whether that can be done."""
@@ -1206,41 +1553,55 @@ cdef class Plan:
             (<float*>self.table.u)[at] = <float>(1.0 - distance)
             (<float*>self.table.v)[at] = <float>distance
 
-    cdef int cut_tiles(self, Py_ssize_t steps) except -1:
+    cdef int cut_tiles(self) except -1:
         """Cut a row into tiles, and find what each needs of the line."""
         cdef Table* t = &self.table
-        cdef Py_ssize_t per_step = t.lanes if t.kind == WINDOWS or t.kind == SUMS else t.channels
-        cdef Py_ssize_t total = t.width * t.channels
+        cdef bint vectors = t.kind == WINDOWS or t.kind == SUMS or t.kind == LINES
+        cdef Py_ssize_t per_step = t.lanes if vectors else t.channels
+        cdef Py_ssize_t total = t.width * t.channels, source = t.source_width * t.channels
+        cdef Py_ssize_t work = 8 if self.element == 8 else 4
+        cdef Py_ssize_t steps = (total + per_step - 1) // per_step
         cdef Py_ssize_t each, first, last, start, end, low, high, j
         each = TILE * min(t.width, t.source_width) // t.source_width // per_step
-        each = max(1, each)
+        each = min(max(1, each), steps)
+        if t.kind == LINES and (t.rows > 1 or max(total, source) <= LINE):
+            each = steps
         t.tiles = (steps + each - 1) // each
         t.tile = <Py_ssize_t*>self.allocate((3 * t.tiles + 1) * sizeof(Py_ssize_t))
         t.room = 0
         for j in range(t.tiles):
             first = j * each
             last = min(first + each, steps)
-            start = min(first * per_step, total - per_step) // t.channels
+            start = max(0, min(first * per_step, total - per_step)) // t.channels
             end = (min(last * per_step, total) - 1) // t.channels
-            if t.kind == COPY:
-                low = start
-                high = end + 1
-            else:
+            low = start
+            high = end + 1
+            if t.t != NULL:
                 low = t.low[start]
                 high = min(t.low[end] + 2, t.source_width)
+            if t.kind == LINES and t.tiles == 1:
+                low = 0
+                high = t.source_width
             t.tile[3 * j] = first
             t.tile[3 * j + 1] = low
             t.tile[3 * j + 2] = high
-            if t.kind == COPY:
+            if t.kind == COPY or t.kind == LINES:
                 t.room = max(t.room, (high - low) * t.channels)
         t.tile[3 * t.tiles] = steps
-        t.room += t.channels + 2 * t.lanes
+        t.doubts = 1 + each * (t.channels if not vectors else 1)
+        self.stage = max(2 * (each + 1) * per_step * self.element, GATHERED)
+        if t.kind == LINES and t.tiles == 1:
+            t.group = max(1, LINE // max(total, source) // t.rows) * t.rows
+            t.room *= t.group
+            t.doubts = t.group * (total // t.lanes + 2)
+            self.stage = max(self.stage, t.group * total * self.element)
+        t.room += t.channels + 4 * t.lanes
         t.room += t.room % 2  # what follows it holds Py_ssize_t
-        self.scratch = t.room * (8 if self.element == 8 else 4)
-        self.scratch += 2 * (each + 1) * sizeof(Py_ssize_t)
-        self.scratch = (self.scratch + 63) // 64 * 64
-        self.stage = max(2 * (each + 1) * per_step * self.element, GATHERED) + 128
-        self.stage = (self.stage + 63) // 64 * 64
+        self.scratch = t.room * work
+        if self.element == 1:
+            self.scratch += 2 * t.doubts * sizeof(Doubt)
+        self.scratch = (self.scratch + 63) // 64 * 64 + 64
+        self.stage = (self.stage + 128 + 63) // 64 * 64
         return 0
 
     def __dealloc__(self):
@@ -1255,7 +1616,7 @@ cdef class Plan:
     @property
     def kind(self):
         """How rows are spread."""
-        return ["copy", "windows", "sums", "channels", "elements"][<int>self.table.kind]
+        return ["copy", "windows", "lines", "sums", "channels", "elements"][<int>self.table.kind]
 
     def run(self, cnp.ndarray source not None, cnp.ndarray result not None, int threads):
         """Fill `result` from `source`, on so many threads.
@@ -1267,6 +1628,8 @@ cdef class Plan:
         cdef const char* from_ = PyArray_BYTES(<PyArrayObject*>source)
         cdef char* to = PyArray_BYTES(<PyArrayObject*>result)
         cdef Py_ssize_t room = self.scratch + (self.stage if self.streaming else 0)
+        cdef const char* limit
+        cdef char[SMALL] small
         cdef char* memory
         cdef char* start
         cdef int t
@@ -1275,19 +1638,25 @@ cdef class Plan:
         if total < threads:
             threads = <int>total
         threads = max(threads, 1)
-        start = <char*>PyMem_RawMalloc(room * threads + 64)
+        limit = (from_ + self.table.source_width * self.table.channels * self.element
+                 + max(0, (rows.n - 1) * rows.src_n) + max(0, (rows.m - 1) * rows.src_m)
+                 + max(0, self.d.last * rows.src_d) + max(0, self.h.last * rows.src_h))
+        start = &small[0]
+        if room * threads + 64 > SMALL:
+            start = <char*>PyMem_RawMalloc(room * threads + 64)
         memory = start + (-<size_t>start) % 64
         if start == NULL:
             raise MemoryError(f"no memory for a line of {self.table.room} elements a thread")
         with nogil:
             if threads <= 1:
-                run_share(self.element, &self.table, &rows, &self.d, &self.h, to, from_, 0, total,
-                          memory, memory + self.scratch if self.streaming else NULL)
+                run_share(self.element, &self.table, &rows, &self.d, &self.h, to, from_, limit, 0,
+                          total, memory, memory + self.scratch if self.streaming else NULL)
             else:
                 for t in prange(threads, num_threads=threads, schedule="static", chunksize=1):
-                    run_share(self.element, &self.table, &rows, &self.d, &self.h, to, from_,
+                    run_share(self.element, &self.table, &rows, &self.d, &self.h, to, from_, limit,
                               total * t // threads, total * (t + 1) // threads,
                               memory + t * room,
                               memory + t * room + self.scratch if self.streaming else NULL)
-        PyMem_RawFree(start)
+        if start != &small[0]:
+            PyMem_RawFree(start)
         return True

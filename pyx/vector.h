@@ -84,6 +84,37 @@ UPSHAPE_INLINE upshape_words upshape_permute(upshape_words window, upshape_words
 #endif
 }
 
+/* Word j of the result is word index[j] of two neighbouring windows: counted through both, in words
+ * with the sign bit set for the second window (or in bytes, without: see above). */
+UPSHAPE_INLINE upshape_words upshape_permute_two(
+    upshape_words first, upshape_words second, upshape_words index)
+{
+#if V == 16 && defined(__SSSE3__)
+    __m128i past = _mm_add_epi8((__m128i)index, _mm_set1_epi8(0x70)); /* sign: not of the first */
+    __m128i before = _mm_sub_epi8((__m128i)index, _mm_set1_epi8(16)); /* sign: not of the second */
+    return (upshape_words)_mm_or_si128(
+        _mm_shuffle_epi8((__m128i)first, past), _mm_shuffle_epi8((__m128i)second, before));
+#elif V == 32 && defined(__AVX2__)
+    return (upshape_words)_mm256_blendv_ps(
+        _mm256_permutevar8x32_ps((__m256)first, (__m256i)index),
+        _mm256_permutevar8x32_ps((__m256)second, (__m256i)index), (__m256)index);
+#elif V == 64 && defined(__AVX512F__)
+    return (upshape_words)_mm512_permutex2var_epi32(
+        (__m512i)first, (__m512i)index, (__m512i)second);
+#elif V == 16
+    upshape_bytes from = (upshape_bytes)index, a = (upshape_bytes)first, b = (upshape_bytes)second;
+    upshape_bytes r;
+    for (int j = 0; j < V; j++)
+        r[j] = from[j] < V ? a[from[j]] : b[from[j] & (V - 1)];
+    return (upshape_words)r;
+#else
+    upshape_words r;
+    for (int j = 0; j < V / 4; j++)
+        r[j] = (index[j] < 0 ? second : first)[index[j] & (V / 4 - 1)];
+    return r;
+#endif
+}
+
 /* Whether the level fuses products into sums. */
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
 #define UPSHAPE_FMA 1
@@ -303,23 +334,26 @@ UPSHAPE_INLINE void upshape_narrow_byte(uint8_t* p, upshape_words v)
 #endif
 }
 
-/* Whether any of these floats lies within `band` of a half: there float32 may round wrongly. */
-UPSHAPE_INLINE int upshape_near_half(upshape_words v, float band)
+/* A bit for each of these floats that lies within `band` of a half: there float32 may round wrongly. */
+UPSHAPE_INLINE unsigned upshape_near_half(upshape_words v, float band)
 {
     upshape_floats f = (upshape_floats)v;
     upshape_floats off = f - ((f + UPSHAPE_ROUNDER) - UPSHAPE_ROUNDER); /* -0.5 to 0.5 */
-    upshape_words near = off * off > (0.5f - band) * (0.5f - band);
 #if V == 64 && defined(__AVX512F__)
-    return _mm512_movepi32_mask((__m512i)near) != 0;
-#elif V == 32 && defined(__AVX__)
-    return _mm256_movemask_ps((__m256)near) != 0;
-#elif V == 16 && defined(__SSE2__)
-    return _mm_movemask_ps((__m128)near) != 0;
+    return _mm512_cmp_ps_mask(
+        (__m512)(off * off), _mm512_set1_ps((0.5f - band) * (0.5f - band)), _CMP_GT_OQ);
 #else
-    int any = 0;
+    upshape_words near = off * off > (0.5f - band) * (0.5f - band);
+#if V == 32 && defined(__AVX__)
+    return (unsigned)_mm256_movemask_ps((__m256)near);
+#elif V == 16 && defined(__SSE2__)
+    return (unsigned)_mm_movemask_ps((__m128)near);
+#else
+    unsigned lanes = 0;
     for (int j = 0; j < V / 4; j++)
-        any |= near[j];
-    return any != 0;
+        lanes |= (unsigned)(near[j] != 0) << j;
+    return lanes;
+#endif
 #endif
 }
 

@@ -16,6 +16,7 @@ cdef extern from "vector.h" nogil:
     bytes16 load_bytes "upshape_load_bytes"(const void*)
     void store_bytes "upshape_store_bytes"(void*, bytes16)
     words permute "upshape_permute"(words, words)
+    words permute_two "upshape_permute_two"(words, words, words)
     bytes16 permute_bytes "upshape_permute_bytes"(bytes16, bytes16)
     words mix_floats "upshape_mix_floats"(words, words, words, words)
     words mix_doubles "upshape_mix_doubles"(words, words, words, words)
@@ -32,7 +33,7 @@ cdef extern from "vector.h" nogil:
     words widen_byte "upshape_widen_byte"(const uint8_t*)
     void narrow_byte "upshape_narrow_byte"(uint8_t*, words)
     uint8_t round_byte "upshape_round_byte"(float)
-    bint near_half "upshape_near_half"(words, float)
+    unsigned near_half "upshape_near_half"(words, float)
     ctypedef struct sums "upshape_sums":
         pass
     sums pair_sums "upshape_pair_sums"(
