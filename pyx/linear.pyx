@@ -188,16 +188,16 @@ cdef struct Table:
     double* t
     Py_ssize_t rows  # LINES: rows of the result that one line stands for, one after another
     Py_ssize_t group  # LINES: rows of the result that are blended before they are spread
-    Reach reach  # LINES
+    Reach reach  # WINDOWS (NEAR or APART) and LINES
     int64_t* base  # where the windows of lower and of upper pixels begin, in elements
     int64_t* upper
-    uint8_t* order  # the permutation of lower, then that of upper pixels
-    bint apart  # upper windows are not the lower ones
+    uint8_t* order  # SUMS: which bytes of the windows, in pairs
     Py_ssize_t even, odd  # from vector `even` to `odd` - 1 windows advance evenly,
     Py_ssize_t advance  # by so many elements, and all else is alike
     int bits, bits_w  # SUMS: of the weights of h and w together, and of w
     uint8_t* weight  # SUMS: in pairs
-    char* u  # weights of the lower and of the upper pixel, in the order of the vectors' lanes
+    char* by  # of each vector: the permutation of lower, that of upper pixels, their weights
+    char* u  # weights of the lower and of the upper pixels
     char* v
 
 # The lower neighbours along d or h and the distances from them; t NULL: an axis that is copied.
@@ -384,10 +384,10 @@ cdef inline void spread_by(Spread* by, const Table* t, Py_ssize_t k,
                            Py_ssize_t last) noexcept nogil:
     by.base = t.base[k]
     by.upper = t.upper[k]
-    by.low = load(t.order + 2 * k * UPSHAPE_VECTOR_BYTES)
-    by.high = load(t.order + (2 * k + 1) * UPSHAPE_VECTOR_BYTES)
-    by.u = load(t.u + k * UPSHAPE_VECTOR_BYTES)
-    by.v = load(t.v + k * UPSHAPE_VECTOR_BYTES)
+    by.low = load(t.by + 4 * k * UPSHAPE_VECTOR_BYTES)
+    by.high = load(t.by + (4 * k + 1) * UPSHAPE_VECTOR_BYTES)
+    by.u = load(t.by + (4 * k + 2) * UPSHAPE_VECTOR_BYTES)
+    by.v = load(t.by + (4 * k + 3) * UPSHAPE_VECTOR_BYTES)
     by.end = min(t.odd, last) if k >= t.even and k < t.odd else k + 1
 
 
@@ -399,7 +399,7 @@ cdef void one_tap(work_t* row, const Taps* taps, const Table* t, Py_ssize_t firs
                   Py_ssize_t last, bint past) noexcept nogil:
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
     cdef Py_ssize_t furthest = t.width * t.channels - (first + 1) * lanes
-    cdef bint apart = t.apart
+    cdef bint apart = t.reach == APART
     cdef Py_ssize_t k = first
     cdef const work_t* a = <const work_t*>taps.row[0]
     cdef work_t* to
@@ -424,7 +424,7 @@ cdef void two_taps(work_t* row, const Taps* taps, const Table* t, Py_ssize_t fir
                    Py_ssize_t last, bint past) noexcept nogil:
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t), advance = t.advance
     cdef Py_ssize_t furthest = t.width * t.channels - (first + 1) * lanes
-    cdef bint apart = t.apart
+    cdef bint apart = t.reach == APART
     cdef Py_ssize_t k = first
     cdef work_t like = 0
     cdef const work_t* a = <const work_t*>taps.row[0]
@@ -456,7 +456,7 @@ cdef void two_taps_twice(work_t* row, work_t* next_row, const Taps* taps, const 
     """Two rows of the result between the same two source rows."""
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t), advance = t.advance
     cdef Py_ssize_t furthest = t.width * t.channels - (first + 1) * lanes
-    cdef bint apart = t.apart
+    cdef bint apart = t.reach == APART
     cdef Py_ssize_t k = first, at
     cdef work_t like = 0
     cdef const work_t* a = <const work_t*>taps.row[0]
@@ -495,7 +495,7 @@ cdef void four_taps(work_t* row, const Taps* taps, const Table* t, Py_ssize_t fi
                     Py_ssize_t last, bint past) noexcept nogil:
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t), advance = t.advance
     cdef Py_ssize_t furthest = t.width * t.channels - (first + 1) * lanes
-    cdef bint apart = t.apart
+    cdef bint apart = t.reach == APART
     cdef Py_ssize_t k = first
     cdef work_t like = 0
     cdef work_t* to
@@ -548,41 +548,32 @@ cdef inline Py_ssize_t written(pixel_t* to, Py_ssize_t at, words value, bint loo
     return doubts
 
 
-cdef inline words taken(const work_t* line, const Table* t, Py_ssize_t k, Reach reach,
+cdef inline words taken(const work_t* low, const work_t* high, const char* by, Reach reach,
                         work_t like) noexcept nogil:
-    """Return vector `k` of what a line is spread to."""
+    """Return a vector of what a line is spread to."""
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
-    cdef words order = load(t.order + 2 * k * UPSHAPE_VECTOR_BYTES)
-    cdef words high_order = load(t.order + (2 * k + 1) * UPSHAPE_VECTOR_BYTES)
-    cdef const work_t* low = line + t.base[k]
-    cdef const work_t* high = low
-    cdef words a, b
-    if reach == APART or reach == WIDE_APART:
-        high = line + t.upper[k]
+    cdef words order = load(by), high_order = load(by + UPSHAPE_VECTOR_BYTES), a, b
     if reach == NEAR or reach == APART:
         a = permute(load(low), order)
         b = permute(load(high), high_order)
     else:
         a = permute_two(load(low), load(low + lanes), order)
         b = permute_two(load(high), load(high + lanes), high_order)
-    return mix(a, b, load(t.u + k * UPSHAPE_VECTOR_BYTES), load(t.v + k * UPSHAPE_VECTOR_BYTES),
+    return mix(a, b, load(by + 2 * UPSHAPE_VECTOR_BYTES), load(by + 3 * UPSHAPE_VECTOR_BYTES),
                like)
 
 
-cdef inline words gathered(const work_t* line, const Table* t, Py_ssize_t k,
-                           work_t like) noexcept nogil:
+cdef inline words gathered(const work_t* line, const int64_t* base, const int64_t* upper,
+                           const char* by, work_t like) noexcept nogil:
     """The same, element by element."""
-    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
-    cdef const int64_t* base = t.base + k * lanes
-    cdef const int64_t* upper = t.upper + k * lanes
     cdef work_t[MOST_LANES] a
     cdef work_t[MOST_LANES] b
     cdef Py_ssize_t j
-    for j in range(lanes):
+    for j in range(<Py_ssize_t>(UPSHAPE_VECTOR_BYTES // sizeof(work_t))):
         a[j] = line[base[j]]
         b[j] = line[upper[j]]
-    return mix(load(a), load(b), load(t.u + k * UPSHAPE_VECTOR_BYTES),
-               load(t.v + k * UPSHAPE_VECTOR_BYTES), like)
+    return mix(load(a), load(b), load(by + 2 * UPSHAPE_VECTOR_BYTES),
+               load(by + 3 * UPSHAPE_VECTOR_BYTES), like)
 
 
 cdef inline Py_ssize_t spread_vectors(pixel_t* to, Py_ssize_t at, const work_t* line,
@@ -590,15 +581,19 @@ cdef inline Py_ssize_t spread_vectors(pixel_t* to, Py_ssize_t at, const work_t* 
                                       Py_ssize_t furthest, Doubt* doubt, Py_ssize_t doubts,
                                       bint look, Reach reach) noexcept nogil:
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
+    cdef const char* by = t.by + 4 * first * UPSHAPE_VECTOR_BYTES
+    cdef const int64_t* base = t.base
+    cdef const int64_t* upper = t.upper if reach == APART or reach == WIDE_APART else t.base
     cdef Py_ssize_t k
     cdef words value
     for k in range(first, last):
         if reach == SAME:
             value = load(line + first * lanes + min((k - first) * lanes, furthest))
         elif reach == FAR:
-            value = gathered(line, t, k, <work_t>0)
+            value = gathered(line, t.base + k * lanes, t.upper + k * lanes, by, <work_t>0)
         else:
-            value = taken(line, t, k, reach, <work_t>0)
+            value = taken(line + base[k], line + upper[k], by, reach, <work_t>0)
+        by += 4 * UPSHAPE_VECTOR_BYTES
         doubts = written(to, at + min((k - first) * lanes, furthest), value, look, doubt, doubts)
     return doubts
 
@@ -1304,76 +1299,62 @@ cdef class Plan:
         elif contiguous and only in (None, "sums") and self.find_sums():
             t.kind = SUMS
             t.lanes = UPSHAPE_SUMS
-        elif (contiguous and element >= 4 and (only == "windows" or only is None and total >= WIDE_ROW)
-              and self.find_windows((total + t.lanes - 1) // t.lanes)):
+        elif (contiguous and element >= 4
+              and (only == "windows" or only is None and total >= WIDE_ROW)
+              and self.find_vectors(False)):
             t.kind = WINDOWS
-        elif contiguous and only in (None, "lines") and self.find_lines():
+            self.find_even((total + t.lanes - 1) // t.lanes)
+        elif contiguous and only in (None, "lines") and self.find_vectors(True):
             t.kind = LINES
         elif many:
             t.kind = CHANNELS
         else:
             t.kind = ELEMENTS
-        if t.kind == WINDOWS or t.kind == LINES:
-            self.set_weights(t.rows * total, channels, work)
-            if t.kind == WINDOWS:
-                self.find_even((total + t.lanes - 1) // t.lanes)
-        elif t.t != NULL and t.kind != SUMS:
+        if t.kind == CHANNELS or t.kind == ELEMENTS:
             t.u = <char*>self.allocate(t.width * work)
             t.v = <char*>self.allocate(t.width * work)
             for x in range(t.width):
-                self.set_weight(x, t.t[x])
+                self.set_weight(t.u, t.v, x, t.t[x])
         self.cut_tiles()
 
-    cdef int set_weights(self, Py_ssize_t total, Py_ssize_t channels, Py_ssize_t work) except -1:
-        """Fill the weights of every lane of every vector."""
-        cdef Table* t = &self.table
-        cdef Py_ssize_t row = t.width * channels, steps = (total + t.lanes - 1) // t.lanes
-        cdef Py_ssize_t k, e, lane
-        if t.t == NULL:
-            return 0
-        t.u = <char*>self.allocate(steps * t.lanes * work)
-        t.v = <char*>self.allocate(steps * t.lanes * work)
-        for k in range(steps):
-            e = max(0, min(k * t.lanes, total - t.lanes))
-            for lane in range(t.lanes):
-                self.set_weight(k * t.lanes + lane,
-                                t.t[(e + lane) % row // channels] if e + lane < total else 0.0)
-        return 0
+    cdef bint find_vectors(self, bint stored) except -1:
+        """Fill base, upper and by for vectors of stored lines, or of the source's rows themselves.
 
-    cdef bint find_lines(self) except -1:
-        """Fill base, upper and order for vectors of lines; return whether lines are worth it."""
+        Return whether that can be done, and is worth it.
+        """
         cdef Table* t = &self.table
         cdef Py_ssize_t lanes = t.lanes, channels = t.channels, bytes = UPSHAPE_VECTOR_BYTES
         cdef Py_ssize_t row = t.width * channels, source = t.source_width * channels
         cdef Py_ssize_t unit = bytes // lanes // UPSHAPE_INDEX_BYTES
         cdef Py_ssize_t total, steps, k, lane, side, e, j, at, base, entries
+        cdef Py_ssize_t near = 0, apart = 0
         cdef Py_ssize_t[2] least, most
         cdef Py_ssize_t[2][MOST_LANES] from_
-        cdef Py_ssize_t near = 0, apart = 0
         cdef uint8_t* order
-        if source > MOST_SHRUNK * row:
+        if source > MOST_SHRUNK * row or not stored and (row < lanes or source < lanes):
             return False
-        # As many rows as end with a whole vector: no vector is moved back.
-        t.rows = lanes // gcd(row, lanes)
-        if t.rows * row > LINE and row >= lanes:
-            t.rows = 1
-        elif t.rows * row < LEAST_LINE:
-            t.rows *= (LEAST_LINE + t.rows * row - 1) // (t.rows * row)
+        t.rows = 1
+        if stored:  # as many rows as end with a whole vector: none is moved back
+            t.rows = lanes // gcd(row, lanes)
+            if t.rows * row > LINE and row >= lanes:
+                t.rows = 1
+            elif t.rows * row < LEAST_LINE:
+                t.rows *= (LEAST_LINE + t.rows * row - 1) // (t.rows * row)
         total = t.rows * row
         steps = (total + lanes - 1) // lanes
         for k in range(2 * steps):
-            e = k % steps * lanes
-            e = min(e, total - lanes)
-            if k == steps:  # what there is room for is known
+            e = min(k % steps * lanes, total - lanes)
+            if k == steps:  # how far apart sources lie is known
                 t.reach = (NEAR if near <= lanes else APART if apart <= lanes
                            else WIDE if near <= 2 * lanes else WIDE_APART if apart <= 2 * lanes
                            else FAR)
+                if not stored and t.reach > APART:
+                    return False
                 entries = steps * lanes if t.reach == FAR else steps
                 t.base = <int64_t*>self.allocate(entries * sizeof(int64_t))
                 t.upper = <int64_t*>self.allocate(entries * sizeof(int64_t))
-                if t.reach != FAR:
-                    t.order = <uint8_t*>self.allocate(2 * steps * bytes)
-                    memset(t.order, 0, 2 * steps * bytes)
+                t.by = <char*>self.allocate(4 * steps * bytes)
+                memset(t.by, 0, 4 * steps * bytes)
             for side in range(2):
                 least[side] = t.rows * source
                 most[side] = 0
@@ -1388,23 +1369,30 @@ cdef class Plan:
                 apart = max(apart, max(most[0] - least[0], most[1] - least[1]) + 1)
                 near = max(near, max(most[0], most[1]) - min(least[0], least[1]) + 1)
                 continue
+            at = k - steps
+            order = <uint8_t*>t.by + 4 * at * bytes
+            for lane in range(lanes):
+                self.set_weight(<char*>order + 2 * bytes, <char*>order + 3 * bytes, lane,
+                                t.t[(e + lane) % row // channels])
             if t.reach == FAR:
                 for lane in range(lanes):
-                    t.base[(k - steps) * lanes + lane] = from_[0][lane]
-                    t.upper[(k - steps) * lanes + lane] = from_[1][lane]
+                    t.base[at * lanes + lane] = from_[0][lane]
+                    t.upper[at * lanes + lane] = from_[1][lane]
                 continue
             if t.reach == NEAR or t.reach == WIDE:
                 least[0] = least[1] = min(least[0], least[1])
-            t.base[k - steps] = least[0]
-            t.upper[k - steps] = least[1]
             for side in range(2):
-                order = t.order + (2 * (k - steps) + side) * bytes
+                if not stored:  # behind a stored line is room
+                    least[side] = min(least[side], source - lanes)
                 for lane in range(lanes):
                     base = (from_[side][lane] - least[side]) * unit
-                    for at in range(unit):
-                        order[(lane * unit + at) * UPSHAPE_INDEX_BYTES] = <uint8_t>(base + at)
+                    for j in range(unit):
+                        order[(lane * unit + j) * UPSHAPE_INDEX_BYTES] = <uint8_t>(base + j)
                         if UPSHAPE_INDEX_BYTES == 4 and base >= lanes * unit:
-                            order[(lane * unit + at) * 4 + 3] = 0x80  # in the second window
+                            order[(lane * unit + j) * 4 + 3] = 0x80  # in the second window
+                order += bytes
+            t.base[at] = least[0]
+            t.upper[at] = least[1]
         return True
 
     cdef bint find_sums(self) except -1:
@@ -1439,9 +1427,9 @@ cdef class Plan:
                 least = min(least, source - 16)
                 t.base[2 * k + half] = least
                 if most - least > 15:
-                    PyMem_RawFree(t.base)
-                    PyMem_RawFree(t.order)
-                    PyMem_RawFree(t.weight)
+                    self.release(t.base)
+                    self.release(t.order)
+                    self.release(t.weight)
                     t.base = NULL
                     t.order = NULL
                     t.weight = NULL
@@ -1458,56 +1446,6 @@ cdef class Plan:
                     t.weight[e + 1] = <uint8_t>v
         return True
 
-    cdef bint find_windows(self, Py_ssize_t steps) except -1:
-        """Fill base, upper and order; return whether every vector's sources fit into windows."""
-        cdef Table* t = &self.table
-        cdef Py_ssize_t lanes = t.lanes, channels = t.channels
-        cdef Py_ssize_t total = t.width * channels, source = t.source_width * channels
-        cdef Py_ssize_t unit = UPSHAPE_VECTOR_BYTES // lanes // UPSHAPE_INDEX_BYTES
-        cdef Py_ssize_t k, lane, first, at, side, base, x, j, half
-        cdef Py_ssize_t[2] least, most
-        cdef uint8_t* order
-        if total < lanes or source < lanes:
-            return False
-        t.base = <int64_t*>self.allocate(steps * sizeof(int64_t))
-        t.upper = <int64_t*>self.allocate(steps * sizeof(int64_t))
-        t.order = <uint8_t*>self.allocate(2 * steps * UPSHAPE_VECTOR_BYTES)
-        memset(t.order, 0, 2 * steps * UPSHAPE_VECTOR_BYTES)
-        # First whether one window holds both neighbours of every vector, then whether two do.
-        for half in range(2):
-            t.apart = half == 1
-            for k in range(steps):
-                first = min(k * lanes, total - lanes)
-                for side in range(2):
-                    least[side] = source
-                    most[side] = 0
-                    for lane in range(lanes):
-                        x = (first + lane) // channels
-                        j = min(t.low[x] + side, t.source_width - 1) * channels
-                        j += first + lane - x * channels
-                        least[side] = min(least[side], j)
-                        most[side] = max(most[side], j)
-                if not t.apart:
-                    least[0] = least[1] = min(least[0], least[1])
-                    most[0] = most[1] = max(most[0], most[1])
-                if most[0] - least[0] >= lanes or most[1] - least[1] >= lanes:
-                    break
-                t.base[k] = min(least[0], source - lanes)
-                t.upper[k] = min(least[1], source - lanes)
-                for side in range(2):
-                    base = t.upper[k] if side else t.base[k]
-                    order = t.order + (2 * k + side) * UPSHAPE_VECTOR_BYTES
-                    for lane in range(lanes):
-                        x = (first + lane) // channels
-                        j = min(t.low[x] + side, t.source_width - 1) * channels
-                        j += first + lane - x * channels - base
-                        for at in range(unit):
-                            order[(lane * unit + at) * UPSHAPE_INDEX_BYTES] = (
-                                <uint8_t>(j * unit + at))
-            else:
-                return True
-        return False
-
     cdef int find_even(self, Py_ssize_t steps) except -1:
         """Find the longest stretch of vectors that differ in where their windows begin alone."""
         cdef Table* t = &self.table
@@ -1519,9 +1457,7 @@ cdef class Plan:
             if (k < whole and t.base[k] - t.base[k - 1] == t.upper[k] - t.upper[k - 1]
                     and (k == begin + 1
                          or t.base[k] - t.base[k - 1] == t.base[begin + 1] - t.base[begin])
-                    and memcmp(t.order + 2 * k * bytes, t.order + 2 * begin * bytes, 2 * bytes) == 0
-                    and memcmp(t.u + k * bytes, t.u + begin * bytes, bytes) == 0
-                    and memcmp(t.v + k * bytes, t.v + begin * bytes, bytes) == 0):
+                    and memcmp(t.by + 4 * k * bytes, t.by + 4 * begin * bytes, 4 * bytes) == 0):
                 continue
             if k - begin > max(1, t.odd - t.even):
                 t.even = begin
@@ -1540,18 +1476,26 @@ cdef class Plan:
         return 0
 
     cdef void* allocate(self, Py_ssize_t bytes) except NULL:
-        cdef void* memory = PyMem_RawMalloc(bytes)
+        """Return memory that begins with a line; where all of it begins stands before it."""
+        cdef char* memory = <char*>PyMem_RawMalloc(bytes + 128)
+        cdef char* start
         if memory == NULL:
             raise MemoryError(f"no memory for the tables of a row of {self.table.width} pixels")
-        return memory
+        start = memory + 128 - <size_t>memory % 64
+        (<void**>start - 1)[0] = memory
+        return start
 
-    cdef void set_weight(self, Py_ssize_t at, double distance) noexcept:
+    cdef void release(self, void* start) noexcept:
+        if start != NULL:
+            PyMem_RawFree((<void**>start - 1)[0])
+
+    cdef void set_weight(self, char* u, char* v, Py_ssize_t at, double distance) noexcept:
         if self.element == 8:
-            (<double*>self.table.u)[at] = 1.0 - distance
-            (<double*>self.table.v)[at] = distance
+            (<double*>u)[at] = 1.0 - distance
+            (<double*>v)[at] = distance
         else:
-            (<float*>self.table.u)[at] = <float>(1.0 - distance)
-            (<float*>self.table.v)[at] = <float>distance
+            (<float*>u)[at] = <float>(1.0 - distance)
+            (<float*>v)[at] = <float>distance
 
     cdef int cut_tiles(self) except -1:
         """Cut a row into tiles, and find what each needs of the line."""
@@ -1605,13 +1549,14 @@ cdef class Plan:
         return 0
 
     def __dealloc__(self):
-        PyMem_RawFree(self.table.base)
-        PyMem_RawFree(self.table.upper)
-        PyMem_RawFree(self.table.order)
-        PyMem_RawFree(self.table.weight)
-        PyMem_RawFree(self.table.u)
-        PyMem_RawFree(self.table.v)
-        PyMem_RawFree(self.table.tile)
+        self.release(self.table.base)
+        self.release(self.table.upper)
+        self.release(self.table.order)
+        self.release(self.table.weight)
+        self.release(self.table.by)
+        self.release(self.table.u)
+        self.release(self.table.v)
+        self.release(self.table.tile)
 
     @property
     def kind(self):
