@@ -204,6 +204,7 @@ cdef struct Table:
 cdef struct Axis:
     const int64_t* low
     const double* t
+    double* weight  # of the lower neighbour and of the next, in pairs
     Py_ssize_t count, last
 
 # Elements of a vector of uint8 that are near a tie.
@@ -872,40 +873,38 @@ cdef Py_ssize_t spread_copy(pixel_t* to, const work_t* low, const Table* t, Py_s
 # --- what a row is blended from -------------------------------------------------------------------
 
 cdef inline void taps_of(Taps* taps, const char* plane, const Axis* d, const Axis* h,
-                        const Rows* rows, Py_ssize_t at_d, Py_ssize_t at_h) noexcept nogil:
+                         const Rows* rows, Py_ssize_t at_d, Py_ssize_t at_h) noexcept nogil:
     """Note the source rows that a row is blended from, and their weights."""
-    cdef const char* low
+    cdef const char* low = plane + d.low[at_d] * rows.src_d + h.low[at_h] * rows.src_h
+    cdef const double* of_d
+    cdef const double* of_h
     cdef Py_ssize_t apart_d = 0, apart_h = 0
-    cdef double t_d = 0.0, t_h = 0.0
-    low = plane + d.low[at_d] * rows.src_d + h.low[at_h] * rows.src_h
-    if d.t != NULL:
-        t_d = d.t[at_d]
-        apart_d = rows.src_d if d.low[at_d] < d.last else 0
-    if h.t != NULL:
-        t_h = h.t[at_h]
-        apart_h = rows.src_h if h.low[at_h] < h.last else 0
     taps.count = 1
     taps.row[0] = low
     taps.weight[0] = 1.0
     if h.t != NULL:
-        taps.row[taps.count] = low + apart_h
-        taps.weight[0] = 1.0 - t_h
-        taps.weight[1] = t_h
+        of_h = h.weight + 2 * at_h
+        apart_h = rows.src_h if h.low[at_h] < h.last else 0
         taps.count = 2
+        taps.row[1] = low + apart_h
+        taps.weight[0] = of_h[0]
+        taps.weight[1] = of_h[1]
     if d.t != NULL:
+        of_d = d.weight + 2 * at_d
+        apart_d = rows.src_d if d.low[at_d] < d.last else 0
         if h.t != NULL:
+            taps.count = 4
             taps.row[2] = low + apart_d
             taps.row[3] = low + apart_d + apart_h
-            taps.weight[0] = (1.0 - t_d) * (1.0 - t_h)
-            taps.weight[1] = (1.0 - t_d) * t_h
-            taps.weight[2] = t_d * (1.0 - t_h)
-            taps.weight[3] = t_d * t_h
-            taps.count = 4
+            taps.weight[0] = of_d[0] * of_h[0]
+            taps.weight[1] = of_d[0] * of_h[1]
+            taps.weight[2] = of_d[1] * of_h[0]
+            taps.weight[3] = of_d[1] * of_h[1]
         else:
-            taps.row[1] = low + apart_d
-            taps.weight[0] = 1.0 - t_d
-            taps.weight[1] = t_d
             taps.count = 2
+            taps.row[1] = low + apart_d
+            taps.weight[0] = of_d[0]
+            taps.weight[1] = of_d[1]
 
 
 # --- uint8 near a tie -----------------------------------------------------------------------------
@@ -1040,6 +1039,48 @@ cdef void make_tile(pixel_t* to, pixel_t* next_to, const Taps* taps, const Taps*
             settle(next_to, next_, t, first, next_doubt, others)
 
 
+cdef void blend_rows(work_t* line, const char* plane, Py_ssize_t apart, const Axis* h,
+                     Py_ssize_t stride, const double* weight, Py_ssize_t first, Py_ssize_t last,
+                     Py_ssize_t vectors, Py_ssize_t length, pixel_t like) noexcept nogil:
+    """Blend rows of one plane, or of two that are `apart`, to lines of `length` elements.
+
+    weight: of the two planes.
+    """
+    cdef Py_ssize_t row, low
+    cdef Taps taps
+    if h.t != NULL and apart == 0 and weight == NULL:
+        for row in range(first, last):
+            low = h.low[row]
+            taps.row[0] = plane + low * stride
+            taps.row[1] = taps.row[0] + (stride if low < h.last else 0)
+            blend_two(line, <const pixel_t*>taps.row[0], <const pixel_t*>taps.row[1],
+                      h.weight + 2 * row, vectors, length)
+            line += length
+    elif h.t != NULL:
+        for row in range(first, last):
+            low = h.low[row]
+            taps.row[0] = plane + low * stride
+            taps.row[1] = taps.row[0] + (stride if low < h.last else 0)
+            taps.weight[0] = weight[0] * h.weight[2 * row]
+            taps.weight[1] = weight[0] * h.weight[2 * row + 1]
+            taps.weight[2] = weight[1] * h.weight[2 * row]
+            taps.weight[3] = weight[1] * h.weight[2 * row + 1]
+            blend_four(line, <const pixel_t*>taps.row[0], <const pixel_t*>taps.row[1],
+                       <const pixel_t*>(taps.row[0] + apart), <const pixel_t*>(taps.row[1] + apart),
+                       taps.weight, vectors, length)
+            line += length
+    elif weight != NULL:
+        for row in range(first, last):
+            taps.row[0] = plane + h.low[row] * stride
+            blend_two(line, <const pixel_t*>taps.row[0], <const pixel_t*>(taps.row[0] + apart),
+                      weight, vectors, length)
+            line += length
+    else:
+        for row in range(first, last):
+            blend_one(line, <const pixel_t*>(plane + h.low[row] * stride), vectors, length)
+            line += length
+
+
 cdef void blend_group(work_t* line, const char* source, const char* limit, const Axis* d,
                       const Axis* h, const Rows* rows, Place at, Py_ssize_t count,
                       Py_ssize_t skip, Py_ssize_t length, pixel_t like) noexcept nogil:
@@ -1050,18 +1091,35 @@ cdef void blend_group(work_t* line, const char* source, const char* limit, const
     """
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
     cdef Py_ssize_t vectors = (length + lanes - 1) // lanes, whole = length // lanes
-    cdef Py_ssize_t ahead = (skip + vectors * lanes) * <Py_ssize_t>sizeof(pixel_t)
-    cdef const char* plane = source + at.n * rows.src_n + at.m * rows.src_m
-    cdef Taps taps
-    ahead += max(rows.src_h, 0) + max(rows.src_d, 0)
+    cdef Py_ssize_t item = sizeof(pixel_t), apart, piece, safe, furthest
+    cdef const char* plane
+    cdef const double* weight
     while count > 0:
-        taps_of(&taps, plane, d, h, rows, at.d, at.h)
-        blend(line, &taps, skip, vectors if limit - taps.row[0] >= ahead else whole, length, like)
-        line += length
-        count -= 1
-        step(rows, &at, 1)
-        if at.h == 0 and at.d == 0:
-            plane = source + at.n * rows.src_n + at.m * rows.src_m
+        piece = min(count, rows.height - at.h)
+        plane = source + at.n * rows.src_n + at.m * rows.src_m + d.low[at.d] * rows.src_d + (
+            skip * item)
+        apart = 0
+        weight = NULL
+        if d.t != NULL:
+            weight = d.weight + 2 * at.d
+            apart = rows.src_d if d.low[at.d] < d.last else 0
+        # How many rows' last vectors end within the source, even those of the lowest neighbours.
+        safe = piece
+        furthest = limit - plane - max(apart, 0) - vectors * lanes * item
+        if rows.src_h < 0:
+            if h.low[at.h] * rows.src_h > furthest:
+                safe = 0
+        else:
+            while safe > 0 and (
+                    min(h.low[at.h + safe - 1] + 1, h.last) * rows.src_h > furthest):
+                safe -= 1
+        blend_rows(line, plane, apart, h, rows.src_h, weight, at.h, at.h + safe, vectors, length,
+                   like)
+        blend_rows(line + safe * length, plane, apart, h, rows.src_h, weight, at.h + safe,
+                   at.h + piece, whole, length, like)
+        line += piece * length
+        count -= piece
+        step(rows, &at, piece)
 
 
 cdef inline Py_ssize_t gapless(const Rows* rows, Py_ssize_t bytes) noexcept nogil:
@@ -1469,10 +1527,16 @@ cdef class Plan:
     cdef int set_axis(self, Axis* axis, tuple given) except -1:
         cdef int64_t[::1] low = given[0]
         cdef double[::1] distance = given[1]
+        cdef Py_ssize_t j
         axis.low = &low[0]
         axis.t = NULL if distance is None else &distance[0]
         axis.count = low.shape[0]
         axis.last = given[2] - 1
+        if axis.t != NULL:
+            axis.weight = <double*>self.allocate(2 * axis.count * sizeof(double))
+            for j in range(axis.count):
+                axis.weight[2 * j] = 1.0 - axis.t[j]
+                axis.weight[2 * j + 1] = axis.t[j]
         return 0
 
     cdef void* allocate(self, Py_ssize_t bytes) except NULL:
@@ -1557,6 +1621,8 @@ cdef class Plan:
         self.release(self.table.u)
         self.release(self.table.v)
         self.release(self.table.tile)
+        self.release(self.d.weight)
+        self.release(self.h.weight)
 
     @property
     def kind(self):
