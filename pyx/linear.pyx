@@ -53,18 +53,21 @@ from rows cimport (
 )
 from vector cimport (
     UPSHAPE_INDEX_BYTES,
+    UPSHAPE_SUM_WINDOWS,
     UPSHAPE_SUMS,
     UPSHAPE_VECTOR_BYTES,
     add_doubles,
     add_floats,
+    divide_by,
+    division,
     float_to_half,
     half_to_float,
     load,
+    mean_sums,
     mix_double,
     mix_doubles,
     mix_float,
     mix_floats,
-    mix_sums,
     narrow_byte,
     narrow_half,
     near_half,
@@ -75,7 +78,8 @@ from vector cimport (
     splat_double,
     splat_float,
     store,
-    store_sums,
+    store_means,
+    store_means_twice,
     stream,
     stream_end,
     stream_store,
@@ -101,7 +105,7 @@ cdef enum Kind:
     COPY  # width unchanged
     WINDOWS  # by vectors that are permutations of windows of the source
     LINES  # by vectors that are permutations of windows of stored lines
-    SUMS  # windows of uint8 whose weights are short binary fractions, in 16 bits
+    SUMS  # windows of uint8 whose weights are fractions with small denominators, in 16 bits
     CHANNELS  # by vectors of channels
     ELEMENTS  # element by element
 
@@ -173,6 +177,10 @@ cdef float BAND = 2e-4
 # different means of pictures that fit into memory above.
 cdef double TIE = 1e-10
 
+# Distances are this close to the fractions that they stand for: float64's positions are, along some
+# thousand pixels, and no mean differs from the one of fractions by more than TIE makes a tie.
+cdef double WHOLE = 1e-13
+
 # Which elements of the result a step stands for, how the line is spread.
 cdef struct Table:
     Kind kind
@@ -194,7 +202,8 @@ cdef struct Table:
     uint8_t* order  # SUMS: which bytes of the windows, in pairs
     Py_ssize_t even, odd  # from vector `even` to `odd` - 1 windows advance evenly,
     Py_ssize_t advance  # by so many elements, and all else is alike
-    int bits, bits_w  # SUMS: of the weights of h and w together, and of w
+    division by_mean  # SUMS: by what the weights of h and w make together
+    int whole  # SUMS: what a pair of weights of w makes
     uint8_t* weight  # SUMS: in pairs
     char* by  # of each vector: the permutation of lower, that of upper pixels, their weights
     char* u  # weights of the lower and of the upper pixels
@@ -652,35 +661,47 @@ cdef Py_ssize_t spread_group(pixel_t* to, const work_t* line, const Table* t, Py
 
 # --- uint8 in 16 bits -----------------------------------------------------------------------------
 
+cdef inline void sums_vectors(uint8_t* row, uint8_t* next_row, const Taps* taps,
+                              const Taps* next_, const Table* t, Py_ssize_t first,
+                              Py_ssize_t last, bint alike) noexcept nogil:
+    cdef Py_ssize_t furthest = t.width * t.channels - (first + 1) * UPSHAPE_SUMS
+    cdef const uint8_t* a = <const uint8_t*>taps.row[0]
+    cdef const uint8_t* b = <const uint8_t*>taps.row[taps.count - 1]
+    cdef int one = t.by_mean.divisor // t.whole
+    cdef int q = <int>(taps.weight[1] * one + 0.5) if taps.count == 2 else 0
+    cdef int p = one - q
+    cdef int s = <int>(next_.weight[1] * one + 0.5) if next_row != NULL else 0
+    cdef int r = one - s
+    cdef division by = t.by_mean
+    cdef const int64_t* base = t.base + first * UPSHAPE_SUM_WINDOWS
+    cdef const uint8_t* order = t.order + first * UPSHAPE_VECTOR_BYTES
+    cdef const uint8_t* weight = t.weight + first * UPSHAPE_VECTOR_BYTES
+    cdef Py_ssize_t k, at
+    cdef sums above, below
+    for k in range(first, last):
+        at = min((k - first) * UPSHAPE_SUMS, furthest)
+        above = pair_sums(a, base, order, weight, alike)
+        below = pair_sums(b, base, order, weight, alike)
+        base += UPSHAPE_SUM_WINDOWS
+        order += UPSHAPE_VECTOR_BYTES
+        weight += UPSHAPE_VECTOR_BYTES
+        if next_row == NULL:
+            store_means(row + at, mean_sums(above, below, p, q, &by))
+        else:
+            store_means_twice(row + at, next_row + at, mean_sums(above, below, p, q, &by),
+                              mean_sums(above, below, r, s, &by))
+
+
 cdef void sums_rows(uint8_t* row, uint8_t* next_row, const Taps* taps, const Taps* next_,
                     const Table* t, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
     """Write the vectors `first` to `last` - 1 of a row, and of the next if that is not NULL.
 
     Both lie between the same two source rows; a row with one tap lies on it.
     """
-    cdef Py_ssize_t furthest = t.width * t.channels - (first + 1) * UPSHAPE_SUMS
-    cdef const uint8_t* a = <const uint8_t*>taps.row[0]
-    cdef const uint8_t* b = <const uint8_t*>taps.row[taps.count - 1]
-    cdef double one = 1 << (t.bits - t.bits_w)
-    cdef int q = <int>(taps.weight[1] * one) if taps.count == 2 else 0
-    cdef int p = <int>one - q
-    cdef int s = <int>(next_.weight[1] * one) if next_row != NULL else 0
-    cdef int r = <int>one - s
-    cdef int bits = t.bits
-    cdef const int64_t* base = t.base
-    cdef const uint8_t* order
-    cdef const uint8_t* weight
-    cdef Py_ssize_t k, at
-    cdef sums above, below
-    for k in range(first, last):
-        at = min((k - first) * UPSHAPE_SUMS, furthest)
-        order = t.order + 2 * UPSHAPE_SUMS * k
-        weight = t.weight + 2 * UPSHAPE_SUMS * k
-        above = pair_sums(a + base[2 * k], a + base[2 * k + 1], order, weight)
-        below = pair_sums(b + base[2 * k], b + base[2 * k + 1], order, weight)
-        store_sums(row + at, mix_sums(above, below, p, q), bits)
-        if next_row != NULL:
-            store_sums(next_row + at, mix_sums(above, below, r, s), bits)
+    if t.reach == NEAR:
+        sums_vectors(row, next_row, taps, next_, t, first, last, True)
+    else:
+        sums_vectors(row, next_row, taps, next_, t, first, last, False)
 
 
 # --- many channels: blend and spread in registers -------------------------------------------------
@@ -1286,16 +1307,22 @@ cdef Py_ssize_t gcd(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
     return a
 
 
-cdef int bits_of(const double* t, Py_ssize_t count) noexcept nogil:
-    """Return how many binary digits the distances have, 9 if more than 8."""
-    cdef int bits = 0
-    cdef Py_ssize_t j = 0
-    while j < count and bits < 9:
-        if t[j] * (1 << bits) == floor(t[j] * (1 << bits)):
-            j += 1
+cdef int denominator(const double* t, Py_ssize_t count) noexcept nogil:
+    """Return the smallest integer that makes integers of the distances; 0 if it is above 127."""
+    cdef int whole = 1, own
+    cdef Py_ssize_t j
+    for j in range(count):
+        if fabs(t[j] * whole - floor(t[j] * whole + 0.5)) <= WHOLE * whole:
+            continue
+        for own in range(2, 128):
+            if fabs(t[j] * own - floor(t[j] * own + 0.5)) <= WHOLE * own:
+                break
         else:
-            bits += 1
-    return bits
+            return 0
+        whole = whole // <int>gcd(whole, own) * own
+        if whole > 127:
+            return 0
+    return whole
 
 
 @cython.final
@@ -1459,49 +1486,64 @@ cdef class Plan:
         cdef Py_ssize_t channels = t.channels, total = t.width * channels
         cdef Py_ssize_t source = t.source_width * channels
         cdef Py_ssize_t steps = (total + UPSHAPE_SUMS - 1) // UPSHAPE_SUMS
-        cdef Py_ssize_t k, half, j, e, x, low, high, least, most, at
-        cdef int bits_h, v
+        cdef Py_ssize_t k, j, e, x, low, high, at
+        cdef Py_ssize_t[MOST_LANES] least
+        cdef Py_ssize_t[MOST_LANES] most
+        cdef int parts, v
         if self.element != 1 or self.d.t != NULL or total < UPSHAPE_SUMS or source < 16:
             return False
-        t.bits_w = bits_of(t.t, t.width)
-        bits_h = 0 if self.h.t == NULL else bits_of(self.h.t, self.h.count)
-        t.bits = t.bits_w + bits_h
-        # A weight of w is an int8, a sum a uint16 with room for rounding; and a shift shifts.
-        if t.bits_w > 6 or t.bits > 8 or t.bits == 0:
+        t.whole = denominator(t.t, t.width)
+        parts = 1 if self.h.t == NULL else denominator(self.h.t, self.h.count)
+        if t.whole == 0 or parts == 0 or not divide_by(&t.by_mean, t.whole * parts):
             return False
-        t.base = <int64_t*>self.allocate(2 * steps * sizeof(int64_t))
-        t.order = <uint8_t*>self.allocate(2 * UPSHAPE_SUMS * steps)
-        t.weight = <uint8_t*>self.allocate(2 * UPSHAPE_SUMS * steps)
-        for k in range(steps):
-            for half in range(2):
-                at = min(k * UPSHAPE_SUMS, total - UPSHAPE_SUMS) + 8 * half
-                least = source
-                most = 0
-                for j in range(8 if half * 8 < UPSHAPE_SUMS else 0):
-                    x = (at + j) // channels
-                    low = t.low[x] * channels + (at + j) % channels
-                    least = min(least, low)
-                    most = max(most, low + (channels if t.low[x] < t.source_width - 1 else 0))
-                least = min(least, source - 16)
-                t.base[2 * k + half] = least
-                if most - least > 15:
-                    self.release(t.base)
-                    self.release(t.order)
-                    self.release(t.weight)
-                    t.base = NULL
-                    t.order = NULL
-                    t.weight = NULL
-                    return False
-                for j in range(8 if half * 8 < UPSHAPE_SUMS else 0):
+        # First whether 16 elements come from one window, then whether eight do.
+        t.base = <int64_t*>self.allocate(UPSHAPE_SUM_WINDOWS * steps * sizeof(int64_t))
+        t.order = <uint8_t*>self.allocate(UPSHAPE_VECTOR_BYTES * steps)
+        t.weight = <uint8_t*>self.allocate(UPSHAPE_VECTOR_BYTES * steps)
+        t.reach = NEAR
+        k = 0
+        while k < steps:
+            at = min(k * UPSHAPE_SUMS, total - UPSHAPE_SUMS)
+            for j in range(UPSHAPE_SUM_WINDOWS):
+                least[j] = source - 16
+                most[j] = 0
+            for j in range(UPSHAPE_SUMS):
+                x = (at + j) // channels
+                low = t.low[x] * channels + (at + j) % channels
+                high = low + (channels if t.low[x] < t.source_width - 1 else 0)
+                e = j // 16 * 2 if t.reach == NEAR else j // 8
+                least[e] = min(least[e], low)
+                most[e] = max(most[e], high)
+            for j in range(UPSHAPE_SUM_WINDOWS):
+                e = j // 2 * 2 if t.reach == NEAR else j
+                t.base[k * UPSHAPE_SUM_WINDOWS + j] = least[e]
+                if most[e] - least[e] > 15:
+                    break
+            else:
+                for j in range(UPSHAPE_SUMS):
                     x = (at + j) // channels
                     low = t.low[x] * channels + (at + j) % channels
                     high = low + (channels if t.low[x] < t.source_width - 1 else 0)
-                    e = 2 * UPSHAPE_SUMS * k + 16 * half + 2 * j
-                    v = <int>(t.t[x] * (1 << t.bits_w))
-                    t.order[e] = <uint8_t>(low - least)
-                    t.order[e + 1] = <uint8_t>(high - least)
-                    t.weight[e] = <uint8_t>((1 << t.bits_w) - v)
+                    e = k * UPSHAPE_VECTOR_BYTES + 2 * j
+                    v = <int>(t.t[x] * t.whole + 0.5)
+                    low -= t.base[k * UPSHAPE_SUM_WINDOWS + j // 8]
+                    high -= t.base[k * UPSHAPE_SUM_WINDOWS + j // 8]
+                    t.order[e] = <uint8_t>low
+                    t.order[e + 1] = <uint8_t>high
+                    t.weight[e] = <uint8_t>(t.whole - v)
                     t.weight[e + 1] = <uint8_t>v
+                k += 1
+                continue
+            if t.reach == APART:
+                self.release(t.base)
+                self.release(t.order)
+                self.release(t.weight)
+                t.base = NULL
+                t.order = NULL
+                t.weight = NULL
+                return False
+            t.reach = APART
+            k = 0
         return True
 
     cdef int find_even(self, Py_ssize_t steps) except -1:

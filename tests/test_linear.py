@@ -188,7 +188,7 @@ def test_uint8_is_the_exact_mean_rounded_ties_to_even(rng, o):
         assert result.tolist() == [round(value) for value in exact_mean(source, low, high, t)]
 
 
-@pytest.mark.parametrize("factor", [2, 3, 4, 6, 8, 1.6, 12])
+@pytest.mark.parametrize("factor", [2, 3, 4, 5, 6, 7, 8, 12, 1.5, 1.6, 2.5, 0.75])
 @pytest.mark.parametrize("channels", [1, 3, 32])
 def test_uint8_is_rounded_to_nearest_in_two_dimensions(rng, factor, channels):
     x = np.moveaxis(random_array(rng, (1, 40, 50, channels), np.uint8), -1, 1)
@@ -198,6 +198,41 @@ def test_uint8_is_rounded_to_nearest_in_two_dimensions(rng, factor, channels):
     tie = np.abs(exact - np.floor(exact) - 0.5) < 1e-9
     assert np.array_equal(y[~tie], np.rint(exact[~tie]))
     assert (y[tie] % 2 == 0).all()
+
+
+def test_uint8_ties_of_every_denominator_go_to_even(rng):
+    """Whatever the weights make together: 16 bits hold what is divided by it, or it is not taken."""
+    kernel = runtime.kernel("linear")
+    copied = interpolation.linear_axis(1, 1, None, False)
+    x = rng.integers(0, 256, (1, 2, 40, 1), np.uint8)
+    x[:, :, ::3] = rng.integers(0, 2, (1, 2, 14, 1), np.uint8) * 255
+    taken = set()
+    for own in range(2, 128):
+        for rows in (None, 2, 3, 7, 16):
+            # Distances of every multiple of 1 / own, and two rows between the source's two.
+            distance = np.resize(np.arange(own) / own, 39 * 4)
+            low = np.repeat(np.arange(39), 4)
+            h = copied if rows is None else (
+                np.zeros(rows, np.int64), np.arange(rows) / rows, 2)
+            axes = (copied, h, (low, distance, 40))
+            plan = kernel.Plan((0, -1, -1, 1), axes, 1, 1, 1, False, False, "sums")
+            if plan.kind != "sums":
+                assert own * (rows or 1) > 185
+                continue
+            taken.add(own * (rows or 1))
+            result = np.zeros((1, rows or 1, 39 * 4, 1), np.uint8)
+            assert plan.run(x if rows else x[:, :1].copy(), result, 1)
+            weight = np.rint(distance * own).astype(np.int64)[:, None]
+            wide = x.astype(np.int64)
+            line = wide[:, :, low] * (own - weight) + wide[:, :, low + 1] * weight
+            for row in range(rows or 1):
+                total = line[:, 0] * ((rows or 1) - row) + line[:, 1] * row
+                quotient, rest = np.divmod(total, own * (rows or 1))
+                rest *= 2
+                quotient += (rest > own * (rows or 1)) | (
+                    (rest == own * (rows or 1)) & (quotient % 2 == 1))
+                assert_same_pixels(result[:, row], quotient.astype(np.uint8))
+    assert {2, 36, 100, 127, 144, 256} <= taken
 
 
 def test_uint8_keeps_its_extremes():
@@ -275,9 +310,9 @@ def test_windows_and_lines_equal_the_element_by_element_path(rng, dtype, channel
     assert "windows" in kinds or channels > 2 or width < 16 or x.itemsize < 4
 
 
-@pytest.mark.parametrize("factor", [2, 4, 8, 1.6])
+@pytest.mark.parametrize("factor", [2, 4, 8, 1.6, 3, 5, 6, 1.5, 2.5, 1.2])
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
-@pytest.mark.parametrize("width", [25, 40, 300])
+@pytest.mark.parametrize("width", [30, 40, 300])
 def test_sums_in_16_bits_equal_the_element_by_element_path(rng, factor, channels, width):
     kernel = runtime.kernel("linear")
     x = random_array(rng, (1, 5, width, channels), np.uint8)
@@ -287,7 +322,7 @@ def test_sums_in_16_bits_equal_the_element_by_element_path(rng, factor, channels
         interpolation.linear_axis(width, int(width * factor), factor, False),
     )
     results = []
-    for exact in (True, False):
+    for exact in (True, False) if factor in (2, 4, 8, 1.6) else (False,):
         for only in ("sums", "lines", "elements"):
             plan = kernel.Plan((0, -1, -1, 1), axes, 1, channels, channels, exact, False, only)
             assert plan.kind == only
