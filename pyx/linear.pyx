@@ -409,106 +409,95 @@ cdef struct Weights:  # of the source rows, for a row and, of two rows, for the 
     words p, q, r, s
 
 
-cdef inline words blended(const Taps* taps, Py_ssize_t at, const Weights* weights, int count,
+cdef inline words blended(const Taps* taps, Py_ssize_t at, const Weights* weights,
                           work_t like) noexcept nogil:
     """Return a vector of the blend of one, two or four source rows."""
     cdef words a = load(<const work_t*>taps.row[0] + at)
-    if count > 1:
+    if taps.count > 1:
         a = mix(a, load(<const work_t*>taps.row[1] + at), weights.p, weights.q, like)
-    if count > 2:
+    if taps.count > 2:
         a = add(a, mix(load(<const work_t*>taps.row[2] + at), load(<const work_t*>taps.row[3] + at),
                        weights.r, weights.s, like), like)
     return a
 
 
-cdef inline void window(work_t* to, work_t* next_to, const Taps* taps, Py_ssize_t base,
-                        Py_ssize_t upper, const Spread* by, const Weights* weights, int count,
-                        bint twice, bint apart, bint past) noexcept nogil:
+cdef void window_row(work_t* row, const Taps* taps, const Table* t, Py_ssize_t first,
+                     Py_ssize_t last, bint past) noexcept nogil:
+    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
+    cdef Py_ssize_t furthest = t.width * t.channels - (first + 1) * lanes, k
     cdef work_t like = 0
-    cdef words low, high, left, right, next_low
-    if not twice:
-        low = blended(taps, base, weights, count, like)
-        high = blended(taps, upper, weights, count, like) if apart else low
-        put(to, spread(low, high, by, like), past)
-        return
-    left = load(<const work_t*>taps.row[0] + base)
-    right = load(<const work_t*>taps.row[1] + base)
-    low = mix(left, right, weights.p, weights.q, like)
-    next_low = mix(left, right, weights.r, weights.s, like)
-    if apart:
-        left = load(<const work_t*>taps.row[0] + upper)
-        right = load(<const work_t*>taps.row[1] + upper)
-        put(to, spread(low, mix(left, right, weights.p, weights.q, like), by, like), past)
-        put(next_to, spread(next_low, mix(left, right, weights.r, weights.s, like), by, like), past)
-    else:
+    cdef words low, high
+    cdef Weights weights
+    cdef Spread by
+    if taps.count > 1:
+        weights.p = splat(<work_t>taps.weight[0])
+        weights.q = splat(<work_t>taps.weight[1])
+    if taps.count > 2:
+        weights.r = splat(<work_t>taps.weight[2])
+        weights.s = splat(<work_t>taps.weight[3])
+    for k in range(first, last):
+        by = spread_by(t, k)
+        low = high = blended(taps, t.base[k], &weights, like)
+        if t.reach == APART:
+            high = blended(taps, t.upper[k], &weights, like)
+        put(row + min((k - first) * lanes, furthest), spread(low, high, &by, like), past)
+
+
+cdef inline void window_twice(work_t* to, work_t* next_to, const work_t* a, const work_t* b,
+                              Py_ssize_t base, Py_ssize_t upper, const Spread* by,
+                              const Weights* weights, bint apart, bint past) noexcept nogil:
+    cdef work_t like = 0
+    cdef words left = load(a + base), right = load(b + base)
+    cdef words low = mix(left, right, weights.p, weights.q, like)
+    cdef words next_low = mix(left, right, weights.r, weights.s, like)
+    if not apart:
         put(to, spread(low, low, by, like), past)
         put(next_to, spread(next_low, next_low, by, like), past)
+        return
+    left = load(a + upper)
+    right = load(b + upper)
+    put(to, spread(low, mix(left, right, weights.p, weights.q, like), by, like), past)
+    put(next_to, spread(next_low, mix(left, right, weights.r, weights.s, like), by, like), past)
 
 
-cdef inline void windows_of(work_t* row, work_t* next_row, const Taps* taps, const Taps* next_,
-                            const Table* t, Py_ssize_t first, Py_ssize_t last, int count,
-                            bint twice, bint apart, bint past) noexcept nogil:
+cdef void window_rows(work_t* row, work_t* next_row, const Taps* taps, const Taps* next_,
+                      const Table* t, Py_ssize_t first, Py_ssize_t last,
+                      bint past) noexcept nogil:
+    """Two rows of the result between the same two source rows."""
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
     cdef Py_ssize_t furthest = t.width * t.channels - (first + 1) * lanes
     cdef Py_ssize_t even = min(max(t.even, first), last), odd = min(max(t.odd, even), last)
-    cdef Py_ssize_t advance = t.advance, base, upper, k, at
-    cdef Spread by
+    cdef Py_ssize_t advance = t.advance, base, upper, k = first, at
+    cdef bint apart = t.reach == APART
+    cdef const work_t* a = <const work_t*>taps.row[0]
+    cdef const work_t* b = <const work_t*>taps.row[1]
     cdef Weights weights
-    if count > 1:
-        weights.p = splat(<work_t>taps.weight[0])
-        weights.q = splat(<work_t>taps.weight[1])
-    if count > 2:
-        weights.r = splat(<work_t>taps.weight[2])
-        weights.s = splat(<work_t>taps.weight[3])
-    if twice:
-        weights.r = splat(<work_t>next_.weight[0])
-        weights.s = splat(<work_t>next_.weight[1])
-    for k in range(first, even):
+    cdef Spread by
+    weights.p = splat(<work_t>taps.weight[0])
+    weights.q = splat(<work_t>taps.weight[1])
+    weights.r = splat(<work_t>next_.weight[0])
+    weights.s = splat(<work_t>next_.weight[1])
+    while k < last:
         at = min((k - first) * lanes, furthest)
         by = spread_by(t, k)
-        window(row + at, next_row + at, taps, t.base[k], t.upper[k], &by, &weights, count, twice,
-               apart, past)
-    if even < odd:
-        at = (even - first) * lanes
-        by = spread_by(t, even)
-        base = t.base[even]
-        upper = t.upper[even]
-        for k in range(even, odd):
-            window(row + at, next_row + at, taps, base, upper, &by, &weights, count, twice, apart,
-                   past)
-            at += lanes
-            base += advance
-            upper += advance
-    for k in range(odd, last):
-        at = min((k - first) * lanes, furthest)
-        by = spread_by(t, k)
-        window(row + at, next_row + at, taps, t.base[k], t.upper[k], &by, &weights, count, twice,
-               apart, past)
-
-
-cdef void one_tap(work_t* row, const Taps* taps, const Table* t, Py_ssize_t first,
-                  Py_ssize_t last, bint past) noexcept nogil:
-    windows_of(row, row, taps, taps, t, first, last, 1, False, t.reach == APART, past)
-
-
-cdef void two_taps(work_t* row, const Taps* taps, const Table* t, Py_ssize_t first,
-                   Py_ssize_t last, bint past) noexcept nogil:
-    windows_of(row, row, taps, taps, t, first, last, 2, False, t.reach == APART, past)
-
-
-cdef void two_taps_twice(work_t* row, work_t* next_row, const Taps* taps, const Taps* next_,
-                         const Table* t, Py_ssize_t first, Py_ssize_t last,
-                         bint past) noexcept nogil:
-    """Two rows of the result between the same two source rows."""
-    if t.reach == NEAR and not past:
-        windows_of(row, next_row, taps, next_, t, first, last, 2, True, False, False)
-    else:
-        windows_of(row, next_row, taps, next_, t, first, last, 2, True, t.reach == APART, past)
-
-
-cdef void four_taps(work_t* row, const Taps* taps, const Table* t, Py_ssize_t first,
-                    Py_ssize_t last, bint past) noexcept nogil:
-    windows_of(row, row, taps, taps, t, first, last, 4, False, t.reach == APART, past)
+        base = t.base[k]
+        upper = t.upper[k]
+        if k < even or k >= odd:
+            window_twice(row + at, next_row + at, a, b, base, upper, &by, &weights, apart, past)
+            k += 1
+        elif not apart and not past:
+            for k in range(even, odd):
+                window_twice(row + at, next_row + at, a, b, base, base, &by, &weights, False, False)
+                at += lanes
+                base += advance
+            k = odd
+        else:
+            for k in range(even, odd):
+                window_twice(row + at, next_row + at, a, b, base, upper, &by, &weights, apart, past)
+                at += lanes
+                base += advance
+                upper += advance
+            k = odd
 
 
 # --- lines: spread what was blended ---------------------------------------------------------------
@@ -1005,13 +994,9 @@ cdef void make_tile(pixel_t* to, pixel_t* next_to, const Taps* taps, const Taps*
     if t.kind == WINDOWS:
         if (pixel_t is float and work_t is float) or (pixel_t is double and work_t is double):
             if next_to != NULL:
-                two_taps_twice(<work_t*>to, <work_t*>next_to, taps, next_, t, first, last, past)
-            elif taps.count == 1:
-                one_tap(<work_t*>to, taps, t, first, last, past)
-            elif taps.count == 2:
-                two_taps(<work_t*>to, taps, t, first, last, past)
+                window_rows(<work_t*>to, <work_t*>next_to, taps, next_, t, first, last, past)
             else:
-                four_taps(<work_t*>to, taps, t, first, last, past)
+                window_row(<work_t*>to, taps, t, first, last, past)
     elif t.kind == SUMS:
         sums_rows(<uint8_t*>to, <uint8_t*>next_to, taps, next_, t, first, last)
     elif t.kind == CHANNELS:
