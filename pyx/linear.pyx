@@ -460,23 +460,21 @@ cdef inline void window_twice(work_t* to, work_t* next_to, const work_t* a, cons
     put(next_to, spread(next_low, mix(left, right, weights.r, weights.s, like), by, like), past)
 
 
-cdef void window_rows(work_t* row, work_t* next_row, const Taps* taps, const Taps* next_,
-                      const Table* t, Py_ssize_t first, Py_ssize_t last,
-                      bint past) noexcept nogil:
+cdef inline void window_rows(work_t* row, work_t* next_row, const work_t* a, const work_t* b,
+                             const double* weight, const double* next_weight, const Table* t,
+                             Py_ssize_t first, Py_ssize_t last, bint past) noexcept nogil:
     """Two rows of the result between the same two source rows."""
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
     cdef Py_ssize_t furthest = t.width * t.channels - (first + 1) * lanes
     cdef Py_ssize_t even = min(max(t.even, first), last), odd = min(max(t.odd, even), last)
     cdef Py_ssize_t advance = t.advance, base, upper, k = first, at
     cdef bint apart = t.reach == APART
-    cdef const work_t* a = <const work_t*>taps.row[0]
-    cdef const work_t* b = <const work_t*>taps.row[1]
     cdef Weights weights
     cdef Spread by
-    weights.p = splat(<work_t>taps.weight[0])
-    weights.q = splat(<work_t>taps.weight[1])
-    weights.r = splat(<work_t>next_.weight[0])
-    weights.s = splat(<work_t>next_.weight[1])
+    weights.p = splat(<work_t>weight[0])
+    weights.q = splat(<work_t>weight[1])
+    weights.r = splat(<work_t>next_weight[0])
+    weights.s = splat(<work_t>next_weight[1])
     while k < last:
         at = min((k - first) * lanes, furthest)
         by = spread_by(t, k)
@@ -498,6 +496,32 @@ cdef void window_rows(work_t* row, work_t* next_row, const Taps* taps, const Tap
                 base += advance
                 upper += advance
             k = odd
+
+
+cdef void window_plane(char* to, Py_ssize_t spacing, const char* plane, Py_ssize_t stride,
+                       const Axis* h, const Table* t, Py_ssize_t row, Py_ssize_t end,
+                       Py_ssize_t first, Py_ssize_t last, work_t like) noexcept nogil:
+    """Write the rows `row` to `end` - 1 of a plane, `spacing` bytes apart, two taps each."""
+    cdef const char* a
+    cdef const char* b
+    cdef Taps taps
+    while row < end:
+        a = plane + h.low[row] * stride
+        b = a + (stride if h.low[row] < h.last else 0)
+        if row + 1 < end and h.low[row + 1] == h.low[row]:
+            window_rows(<work_t*>to, <work_t*>(to + spacing), <const work_t*>a, <const work_t*>b,
+                        h.weight + 2 * row, h.weight + 2 * row + 2, t, first, last, False)
+            row += 2
+            to += 2 * spacing
+            continue
+        taps.count = 2
+        taps.row[0] = a
+        taps.row[1] = b
+        taps.weight[0] = h.weight[2 * row]
+        taps.weight[1] = h.weight[2 * row + 1]
+        window_row(<work_t*>to, &taps, t, first, last, False)
+        row += 1
+        to += spacing
 
 
 # --- lines: spread what was blended ---------------------------------------------------------------
@@ -994,7 +1018,9 @@ cdef void make_tile(pixel_t* to, pixel_t* next_to, const Taps* taps, const Taps*
     if t.kind == WINDOWS:
         if (pixel_t is float and work_t is float) or (pixel_t is double and work_t is double):
             if next_to != NULL:
-                window_rows(<work_t*>to, <work_t*>next_to, taps, next_, t, first, last, past)
+                window_rows(<work_t*>to, <work_t*>next_to, <const work_t*>taps.row[0],
+                            <const work_t*>taps.row[1], taps.weight, next_.weight, t, first, last,
+                            past)
             else:
                 window_row(<work_t*>to, taps, t, first, last, past)
     elif t.kind == SUMS:
@@ -1231,6 +1257,23 @@ cdef void run_tile(const Table* t, const Rows* rows, const Axis* d, const Axis* 
         stream(block, stage, used)
 
 
+cdef void run_windows(const Table* t, const Rows* rows, const Axis* d, const Axis* h, work_t* to,
+                      const char* source, Py_ssize_t first, Py_ssize_t last,
+                      Py_ssize_t tile) noexcept nogil:
+    """Compute one tile of the rows `first` to `last` - 1 of two taps each by windows."""
+    cdef Place at = place_of(rows, first)
+    cdef Py_ssize_t start = t.tile[3 * tile] * t.lanes * <Py_ssize_t>sizeof(work_t), count
+    while first < last:
+        count = min(last - first, rows.height - at.h)
+        window_plane(<char*>to + at.n * rows.dst_n + at.m * rows.dst_m + at.d * rows.dst_d
+                     + at.h * rows.dst_h + start, rows.dst_h,
+                     source + at.n * rows.src_n + at.m * rows.src_m + d.low[at.d] * rows.src_d,
+                     rows.src_h, h, t, at.h, at.h + count, t.tile[3 * tile], t.tile[3 * tile + 3],
+                     <work_t>0)
+        step(rows, &at, count)
+        first += count
+
+
 cdef void run_rows(const Table* t, const Rows* rows, const Axis* d, const Axis* h, pixel_t* to,
                    const char* source, const char* limit, Py_ssize_t first, Py_ssize_t last,
                    char* scratch, char* stage, work_t like) noexcept nogil:
@@ -1243,6 +1286,10 @@ cdef void run_rows(const Table* t, const Rows* rows, const Axis* d, const Axis* 
             if t.kind == LINES:
                 run_lines(t, rows, d, h, to, source, limit, first, end, tile, <work_t*>scratch,
                           stage)
+            elif t.kind == WINDOWS and stage == NULL and d.t == NULL and h.t != NULL:
+                if (pixel_t is float and work_t is float) or (
+                        pixel_t is double and work_t is double):
+                    run_windows(t, rows, d, h, <work_t*>to, source, first, end, tile)
             else:
                 run_tile(t, rows, d, h, to, source, first, end, tile, <work_t*>scratch, stage)
         first = end
