@@ -144,11 +144,11 @@ cdef enum:
 cdef enum:
     LEAST_LINE = 128
 
-# Where so many vectors of a row are spread alike, as by an integer factor, windows of the source are
-# faster than stored lines: by 1.1 to 1.5 on Granite Rapids (v4 and v3, float32 and float64), about
-# as fast from 4 to 8 on; other rows are not, however wide.
+# Rows of so many vectors of float32 or float64 are made by windows where they have two taps and
+# sources lie close enough: 1.2 to 1.6 times as fast as by lines at an integer factor, about as fast at
+# others (Granite Rapids, v4 and v3); narrower ones by lines. It matters little from 2 to 4.
 cdef enum:
-    MOSTLY_EVEN = 6
+    WINDOWED = 2
 
 # A row shrunk to less than this part of it is made element by element: most of a line would go to
 # waste.
@@ -411,13 +411,10 @@ cdef struct Weights:  # of the source rows, for a row and, of two rows, for the 
 
 cdef inline words blended(const Taps* taps, Py_ssize_t at, const Weights* weights,
                           work_t like) noexcept nogil:
-    """Return a vector of the blend of one, two or four source rows."""
+    """Return a vector of the blend of one or two source rows."""
     cdef words a = load(<const work_t*>taps.row[0] + at)
     if taps.count > 1:
         a = mix(a, load(<const work_t*>taps.row[1] + at), weights.p, weights.q, like)
-    if taps.count > 2:
-        a = add(a, mix(load(<const work_t*>taps.row[2] + at), load(<const work_t*>taps.row[3] + at),
-                       weights.r, weights.s, like), like)
     return a
 
 
@@ -432,9 +429,6 @@ cdef void window_row(work_t* row, const Taps* taps, const Table* t, Py_ssize_t f
     if taps.count > 1:
         weights.p = splat(<work_t>taps.weight[0])
         weights.q = splat(<work_t>taps.weight[1])
-    if taps.count > 2:
-        weights.r = splat(<work_t>taps.weight[2])
-        weights.s = splat(<work_t>taps.weight[3])
     for k in range(first, last):
         by = spread_by(t, k)
         low = high = blended(taps, t.base[k], &weights, like)
@@ -1400,9 +1394,8 @@ cdef class Plan:
             t.kind = SUMS
             t.lanes = UPSHAPE_SUMS
         elif (contiguous and element >= 4
-              and (only == "windows" or only is None and total > MOSTLY_EVEN * t.lanes)
-              and self.find_vectors(False)
-              and (only == "windows" or t.odd - t.even >= MOSTLY_EVEN)):
+              and (only == "windows" or only is None and total >= WINDOWED * t.lanes)
+              and self.d.t == NULL and self.find_vectors(False)):
             t.kind = WINDOWS
         elif contiguous and only in (None, "lines") and self.find_vectors(True):
             t.kind = LINES
