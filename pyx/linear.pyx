@@ -383,7 +383,7 @@ cdef inline void blend(work_t* line, const Taps* taps, Py_ssize_t skip, Py_ssize
 
 # --- windows: blend and spread in registers -------------------------------------------------------
 
-# float32 and float64. A row's vectors `first` to `last` - 1 are made, of one row or of two between
+# All but uint8. A row's vectors `first` to `last` - 1 are made, of one row or of two between
 # the same source rows; the last one of a row is moved back, so that it ends with the row. What a
 # vector is spread by is looked up, but for the stretch where only the windows' places change.
 
@@ -409,20 +409,19 @@ cdef struct Weights:  # of the source rows, for a row and, of two rows, for the 
     words p, q, r, s
 
 
-cdef inline words blended(const Taps* taps, Py_ssize_t at, const Weights* weights,
+cdef inline words blended(const Taps* taps, Py_ssize_t at, const Weights* weights, pixel_t kind,
                           work_t like) noexcept nogil:
     """Return a vector of the blend of one or two source rows."""
-    cdef words a = load(<const work_t*>taps.row[0] + at)
+    cdef words a = widen(<const pixel_t*>taps.row[0] + at)
     if taps.count > 1:
-        a = mix(a, load(<const work_t*>taps.row[1] + at), weights.p, weights.q, like)
+        a = mix(a, widen(<const pixel_t*>taps.row[1] + at), weights.p, weights.q, like)
     return a
 
 
-cdef void window_row(work_t* row, const Taps* taps, const Table* t, Py_ssize_t first,
-                     Py_ssize_t last, bint past) noexcept nogil:
+cdef void window_row(pixel_t* row, const Taps* taps, const Table* t, Py_ssize_t first,
+                     Py_ssize_t last, bint past, work_t like) noexcept nogil:
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
     cdef Py_ssize_t furthest = t.width * t.channels - (first + 1) * lanes, k
-    cdef work_t like = 0
     cdef words low, high
     cdef Weights weights
     cdef Spread by
@@ -431,32 +430,33 @@ cdef void window_row(work_t* row, const Taps* taps, const Table* t, Py_ssize_t f
         weights.q = splat(<work_t>taps.weight[1])
     for k in range(first, last):
         by = spread_by(t, k)
-        low = high = blended(taps, t.base[k], &weights, like)
+        low = high = blended(taps, t.base[k], &weights, <pixel_t>0, like)
         if t.reach == APART:
-            high = blended(taps, t.upper[k], &weights, like)
+            high = blended(taps, t.upper[k], &weights, <pixel_t>0, like)
         put(row + min((k - first) * lanes, furthest), spread(low, high, &by, like), past)
 
 
-cdef inline void window_twice(work_t* to, work_t* next_to, const work_t* a, const work_t* b,
+cdef inline void window_twice(pixel_t* to, pixel_t* next_to, const pixel_t* a, const pixel_t* b,
                               Py_ssize_t base, Py_ssize_t upper, const Spread* by,
-                              const Weights* weights, bint apart, bint past) noexcept nogil:
-    cdef work_t like = 0
-    cdef words left = load(a + base), right = load(b + base)
+                              const Weights* weights, bint apart, bint past,
+                              work_t like) noexcept nogil:
+    cdef words left = widen(a + base), right = widen(b + base)
     cdef words low = mix(left, right, weights.p, weights.q, like)
     cdef words next_low = mix(left, right, weights.r, weights.s, like)
     if not apart:
         put(to, spread(low, low, by, like), past)
         put(next_to, spread(next_low, next_low, by, like), past)
         return
-    left = load(a + upper)
-    right = load(b + upper)
+    left = widen(a + upper)
+    right = widen(b + upper)
     put(to, spread(low, mix(left, right, weights.p, weights.q, like), by, like), past)
     put(next_to, spread(next_low, mix(left, right, weights.r, weights.s, like), by, like), past)
 
 
-cdef inline void window_rows(work_t* row, work_t* next_row, const work_t* a, const work_t* b,
+cdef inline void window_rows(pixel_t* row, pixel_t* next_row, const pixel_t* a, const pixel_t* b,
                              const double* weight, const double* next_weight, const Table* t,
-                             Py_ssize_t first, Py_ssize_t last, bint past) noexcept nogil:
+                             Py_ssize_t first, Py_ssize_t last, bint past,
+                             work_t like) noexcept nogil:
     """Two rows of the result between the same two source rows."""
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
     cdef Py_ssize_t furthest = t.width * t.channels - (first + 1) * lanes
@@ -475,17 +475,20 @@ cdef inline void window_rows(work_t* row, work_t* next_row, const work_t* a, con
         base = t.base[k]
         upper = t.upper[k]
         if k < even or k >= odd:
-            window_twice(row + at, next_row + at, a, b, base, upper, &by, &weights, apart, past)
+            window_twice(row + at, next_row + at, a, b, base, upper, &by, &weights, apart, past,
+                         like)
             k += 1
         elif not apart and not past:
             for k in range(even, odd):
-                window_twice(row + at, next_row + at, a, b, base, base, &by, &weights, False, False)
+                window_twice(row + at, next_row + at, a, b, base, base, &by, &weights, False, False,
+                             like)
                 at += lanes
                 base += advance
             k = odd
         else:
             for k in range(even, odd):
-                window_twice(row + at, next_row + at, a, b, base, upper, &by, &weights, apart, past)
+                window_twice(row + at, next_row + at, a, b, base, upper, &by, &weights, apart, past,
+                             like)
                 at += lanes
                 base += advance
                 upper += advance
@@ -494,7 +497,8 @@ cdef inline void window_rows(work_t* row, work_t* next_row, const work_t* a, con
 
 cdef void window_plane(char* to, Py_ssize_t spacing, const char* plane, Py_ssize_t stride,
                        const Axis* h, const Table* t, Py_ssize_t row, Py_ssize_t end,
-                       Py_ssize_t first, Py_ssize_t last, work_t like) noexcept nogil:
+                       Py_ssize_t first, Py_ssize_t last, pixel_t kind,
+                       work_t like) noexcept nogil:
     """Write the rows `row` to `end` - 1 of a plane, `spacing` bytes apart, two taps each."""
     cdef const char* a
     cdef const char* b
@@ -503,8 +507,9 @@ cdef void window_plane(char* to, Py_ssize_t spacing, const char* plane, Py_ssize
         a = plane + h.low[row] * stride
         b = a + (stride if h.low[row] < h.last else 0)
         if row + 1 < end and h.low[row + 1] == h.low[row]:
-            window_rows(<work_t*>to, <work_t*>(to + spacing), <const work_t*>a, <const work_t*>b,
-                        h.weight + 2 * row, h.weight + 2 * row + 2, t, first, last, False)
+            window_rows(<pixel_t*>to, <pixel_t*>(to + spacing), <const pixel_t*>a,
+                        <const pixel_t*>b, h.weight + 2 * row, h.weight + 2 * row + 2, t, first,
+                        last, False, like)
             row += 2
             to += 2 * spacing
             continue
@@ -513,7 +518,7 @@ cdef void window_plane(char* to, Py_ssize_t spacing, const char* plane, Py_ssize
         taps.row[1] = b
         taps.weight[0] = h.weight[2 * row]
         taps.weight[1] = h.weight[2 * row + 1]
-        window_row(<work_t*>to, &taps, t, first, last, False)
+        window_row(<pixel_t*>to, &taps, t, first, last, False, like)
         row += 1
         to += spacing
 
@@ -1010,13 +1015,12 @@ cdef void make_tile(pixel_t* to, pixel_t* next_to, const Taps* taps, const Taps*
     cdef Doubt* next_doubt = doubt + t.doubts
     cdef Py_ssize_t doubts = 0, others = 0
     if t.kind == WINDOWS:
-        if (pixel_t is float and work_t is float) or (pixel_t is double and work_t is double):
+        if pixel_t is not uint8_t:
             if next_to != NULL:
-                window_rows(<work_t*>to, <work_t*>next_to, <const work_t*>taps.row[0],
-                            <const work_t*>taps.row[1], taps.weight, next_.weight, t, first, last,
-                            past)
+                window_rows(to, next_to, <const pixel_t*>taps.row[0], <const pixel_t*>taps.row[1],
+                            taps.weight, next_.weight, t, first, last, past, <work_t>0)
             else:
-                window_row(<work_t*>to, taps, t, first, last, past)
+                window_row(to, taps, t, first, last, past, <work_t>0)
     elif t.kind == SUMS:
         sums_rows(<uint8_t*>to, <uint8_t*>next_to, taps, next_, t, first, last)
     elif t.kind == CHANNELS:
@@ -1251,19 +1255,19 @@ cdef void run_tile(const Table* t, const Rows* rows, const Axis* d, const Axis* 
         stream(block, stage, used)
 
 
-cdef void run_windows(const Table* t, const Rows* rows, const Axis* d, const Axis* h, work_t* to,
-                      const char* source, Py_ssize_t first, Py_ssize_t last,
-                      Py_ssize_t tile) noexcept nogil:
+cdef void run_windows(const Table* t, const Rows* rows, const Axis* d, const Axis* h, pixel_t* to,
+                      const char* source, Py_ssize_t first, Py_ssize_t last, Py_ssize_t tile,
+                      work_t like) noexcept nogil:
     """Compute one tile of the rows `first` to `last` - 1 of two taps each by windows."""
     cdef Place at = place_of(rows, first)
-    cdef Py_ssize_t start = t.tile[3 * tile] * t.lanes * <Py_ssize_t>sizeof(work_t), count
+    cdef Py_ssize_t start = t.tile[3 * tile] * t.lanes * <Py_ssize_t>sizeof(pixel_t), count
     while first < last:
         count = min(last - first, rows.height - at.h)
         window_plane(<char*>to + at.n * rows.dst_n + at.m * rows.dst_m + at.d * rows.dst_d
                      + at.h * rows.dst_h + start, rows.dst_h,
                      source + at.n * rows.src_n + at.m * rows.src_m + d.low[at.d] * rows.src_d,
                      rows.src_h, h, t, at.h, at.h + count, t.tile[3 * tile], t.tile[3 * tile + 3],
-                     <work_t>0)
+                     <pixel_t>0, like)
         step(rows, &at, count)
         first += count
 
@@ -1281,9 +1285,8 @@ cdef void run_rows(const Table* t, const Rows* rows, const Axis* d, const Axis* 
                 run_lines(t, rows, d, h, to, source, limit, first, end, tile, <work_t*>scratch,
                           stage)
             elif t.kind == WINDOWS and stage == NULL and d.t == NULL and h.t != NULL:
-                if (pixel_t is float and work_t is float) or (
-                        pixel_t is double and work_t is double):
-                    run_windows(t, rows, d, h, <work_t*>to, source, first, end, tile)
+                if pixel_t is not uint8_t:
+                    run_windows(t, rows, d, h, to, source, first, end, tile, like)
             else:
                 run_tile(t, rows, d, h, to, source, first, end, tile, <work_t*>scratch, stage)
         first = end
@@ -1393,7 +1396,7 @@ cdef class Plan:
         elif contiguous and only in (None, "sums") and self.find_sums():
             t.kind = SUMS
             t.lanes = UPSHAPE_SUMS
-        elif (contiguous and element >= 4
+        elif (contiguous and element > 1
               and (only == "windows" or only is None and total >= WINDOWED * t.lanes)
               and self.d.t == NULL and self.find_vectors(False)):
             t.kind = WINDOWS

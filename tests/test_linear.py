@@ -340,7 +340,7 @@ def test_the_fast_paths_are_taken():
     half = interpolation.linear_axis(200, 100, None, False)
     narrow = interpolation.linear_axis(3, 6, 2, False)
     for element, channels, axis, kind in [
-        (4, 1, double, "windows"), (8, 1, double, "windows"), (2, 3, double, "lines"),
+        (4, 1, double, "windows"), (8, 1, double, "windows"), (2, 1, double, "windows"),
         (1, 1, double, "sums"), (1, 3, double, "sums"), (4, 64, double, "channels"),
         (4, 3, half, "lines"), (1, 3, half, "lines"), (8, 1, half, "lines"),
         (4, 1, narrow, "lines"), (2, 1, narrow, "lines"), (1, 1, narrow, "lines"),
