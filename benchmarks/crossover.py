@@ -16,7 +16,7 @@ from upshape import interpolation, runtime
 
 MODES = ("nearest", "bilinear")
 MIB = 1 << 20
-RESULTS_MIB = (2, 4, 6, 8, 12, 16, 24, 32, 64)  # maps of 256x256: 1/4 MiB a channel
+RESULTS_MIB = (2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 128)  # maps of 256x256: 1/4 MiB a channel
 WIDTHS = (32, 64, 96, 128, 192, 256, 512)  # one channel: 4 to 1024 KiB
 
 

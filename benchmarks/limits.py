@@ -65,8 +65,8 @@ def peak(threads: int, double_precision: bool) -> tuple[Callable[[], object], in
 def fills(nbytes: int, threads: int) -> list[str]:
     """Return the fills whose best a result of this size is held against.
 
-    Waking a thread costs more than a small result does, hence the single one.
+    Small results are filled faster by plain stores, large ones by streaming stores; waking a
+    thread costs more than a small result does, hence the single one.
     """
-    if nbytes > runtime.LAST_LEVEL_CACHE:
-        return [STREAM]
-    return [PLAIN, SINGLE] if threads > 1 else [PLAIN]
+    several = [SINGLE] if threads > 1 and nbytes <= runtime.LAST_LEVEL_CACHE else []
+    return [STREAM, PLAIN, *several]

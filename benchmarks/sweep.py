@@ -22,6 +22,7 @@ SECONDS = 0.25
 # A case that seems lost is timed again, this much longer: many seem so for noise alone.
 AGAIN = 6
 
+
 def line(result: Result) -> str:
     best = result.best_peer()
     against = f"{best[0]} {report.duration(best[1])}" if best else "no peer"
@@ -48,6 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     p.add_argument("--count", type=int, default=300)
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--only", type=int, action="append", help="only the case of this number")
+    p.add_argument("--filter", default="", help="only cases whose name has this text")
     p.add_argument("--threads", type=thread_counts, default=default_threads(), metavar="1,2")
     p.add_argument("--seconds", type=float, default=SECONDS)
     p.add_argument("--peers", help=f"of these only, comma-separated: {', '.join(PEERS)}; or none")
@@ -61,6 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
     cases = [KINDS[options.kind](rng, number) for number in range(options.count)]
     if options.only:
         cases = [cases[number] for number in options.only]
+    cases = [case for case in cases if options.filter in case.name]
     results: list[Result] = []
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()

@@ -61,6 +61,11 @@ cdef inline size_t strides_of(const Rows* rows) noexcept nogil:
                     | rows.dst_n | rows.dst_m | rows.dst_d | rows.dst_h)
 
 
+cdef inline size_t strides_of_result(const Rows* rows) noexcept nogil:
+    """Return a number with every bit that is set in a stride of the result."""
+    return <size_t>(rows.dst_n | rows.dst_m | rows.dst_d | rows.dst_h)
+
+
 cdef inline Place place_of(const Rows* rows, Py_ssize_t row) noexcept nogil:
     """Return where the row with this number stands, counting planes, depth and height in order."""
     cdef Place at
@@ -91,21 +96,23 @@ cdef inline void step(const Rows* rows, Place* at, Py_ssize_t count) noexcept no
 
 cdef inline bint windows(
     const int64_t* index, Py_ssize_t pixels, Py_ssize_t units, Py_ssize_t unit, Py_ssize_t vector,
-    Py_ssize_t source, int step, int64_t* base, uint8_t* order,
+    Py_ssize_t span, Py_ssize_t source, int step, int64_t* base, uint8_t* order,
 ) noexcept nogil:
     """Fill, for each vector of a row of the result, the window's start and the permutation.
 
     The row has `pixels` pixels of `units` units of `unit` bytes; pixel x copies pixel index[x].
     A vector that would reach past the row's end begins earlier, so that it ends with the row.
-    Windows end within the `source` bytes of the source's row. `step`: the bytes that one index of
-    the permutation counts, 1 or 4; an index takes `step` bytes. Return whether every vector's
+    Windows are `span` bytes, one vector or two, and end within the `source` bytes of the source's
+    row. `step`: the bytes that one index of the permutation counts, 1 or 4; an index takes `step`
+    bytes, and one of 4 is negative in the second vector of a window. Return whether every vector's
     sources fit into one window; base and order have room for all vectors.
     """
     cdef Py_ssize_t lanes = vector // unit
     cdef Py_ssize_t total = pixels * units
     cdef Py_ssize_t count = (total + lanes - 1) // lanes
     cdef Py_ssize_t k, lane, first, position, low, high, byte, j
-    if total < lanes or source < vector:
+    cdef uint8_t sign
+    if total < lanes or source < span:
         return False
     for k in range(count):
         first = min(k * lanes, total - lanes)
@@ -115,8 +122,8 @@ cdef inline bint windows(
             position = (index[(first + lane) // units] * units + (first + lane) % units) * unit
             low = min(low, position)
             high = max(high, position + unit)
-        low = min(low, source - vector)
-        if high - low > vector:
+        low = min(low, source - span)
+        if high - low > span:
             return False
         base[k] = low
         for lane in range(lanes):
@@ -125,7 +132,8 @@ cdef inline bint windows(
                 byte = lane * unit + j * step
                 order[k * vector + byte] = <uint8_t>((position - low) // step + j)
                 if step == 4:
+                    sign = 0x80 if position - low >= vector else 0
                     order[k * vector + byte + 1] = 0
                     order[k * vector + byte + 2] = 0
-                    order[k * vector + byte + 3] = 0
+                    order[k * vector + byte + 3] = sign
     return True

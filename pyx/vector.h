@@ -60,6 +60,25 @@ UPSHAPE_INLINE upshape_bytes upshape_permute_bytes(upshape_bytes window, upshape
 #endif
 }
 
+/* The same for two neighbouring windows; 0 <= index[j] < 32. */
+UPSHAPE_INLINE upshape_bytes upshape_permute_two_bytes(
+    upshape_bytes first, upshape_bytes second, upshape_bytes index)
+{
+#if defined(__SSSE3__)
+    __m128i past = _mm_add_epi8((__m128i)index, _mm_set1_epi8(0x70)); /* sign: not of the first */
+    __m128i before = _mm_sub_epi8((__m128i)index, _mm_set1_epi8(16)); /* sign: not of the second */
+    return (upshape_bytes)_mm_or_si128(
+        _mm_shuffle_epi8((__m128i)first, past), _mm_shuffle_epi8((__m128i)second, before));
+#elif defined(__GNUC__) && !defined(__clang__)
+    return __builtin_shuffle(first, second, index);
+#else
+    upshape_bytes r;
+    for (int j = 0; j < 16; j++)
+        r[j] = index[j] < 16 ? first[index[j]] : second[index[j] & 15];
+    return r;
+#endif
+}
+
 /* A 16-byte vector has no permute of words on x86: there an index counts bytes, else words. */
 #if V == 16
 #define UPSHAPE_INDEX_BYTES 1

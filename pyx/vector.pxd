@@ -19,6 +19,7 @@ cdef extern from "vector.h" nogil:
     words permute "upshape_permute"(words, words)
     words permute_two "upshape_permute_two"(words, words, words)
     bytes16 permute_bytes "upshape_permute_bytes"(bytes16, bytes16)
+    bytes16 permute_two_bytes "upshape_permute_two_bytes"(bytes16, bytes16, bytes16)
     words mix_floats "upshape_mix_floats"(words, words, words, words)
     words mix_doubles "upshape_mix_doubles"(words, words, words, words)
     float mix_float "upshape_mix_float"(float, float, float, float)

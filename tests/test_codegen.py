@@ -107,6 +107,10 @@ FMA, FMA64 = r"fmadd\d+ps", r"fmadd\d+pd"
 
 CLAIMS = [
     Claim("nearest", "row_words permutes whole windows", {PERMUTE: 1}),
+    Claim("nearest", "row_words_two permutes two windows as one", {r"perm[ti]2d": 1},
+          levels=("v4",)),
+    Claim("nearest", "row_words_two permutes two windows", {PERMUTE: 2, r"blendvps": 1},
+          levels=("v3",)),
     Claim("nearest", "rows go past the cache by whole vectors", {STREAM: 1}),
     Claim("linear", "rows go past the cache by whole vectors", {STREAM: 1}),
     Claim(

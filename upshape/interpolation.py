@@ -34,12 +34,18 @@ MODES = {
 
 LINEAR_DTYPES = ("float32", "float64", "float16", "uint8")
 
-# Results are written past the cache from this part of the last-level cache on. The crossover
-# belongs to the machine and its other users; `python -m benchmarks.crossover` shows it. On two CPUs
-# of a virtual Zen 3 with 32 MiB streaming is ahead from 6 MiB on for bilinear and from 12 MiB on
-# for nearest, by 1.6 to 1.9 from 16 MiB on; at 2 MiB it would halve nearest's speed.
+# Results are written past the cache from this part of the last-level cache on, and from this many
+# bytes on however large that is: what a cache of hundreds of MiB keeps of one process is no more.
+# The crossover belongs to the machine and its other users; `python -m benchmarks.crossover` shows
+# it. On two CPUs of a virtual Zen 3 with 32 MiB streaming is ahead from 6 MiB on for bilinear and
+# from 12 MiB on for nearest, by 1.6 to 1.9 from 16 MiB on; at 2 MiB it would halve nearest's speed.
+# On two of a virtual Granite Rapids with 480 MiB it is ahead from 32 MiB on for bilinear and from
+# 48 MiB on for nearest (by 2.0 to 2.8 at 128 MiB), and 5 % behind at most from 24 MiB on.
 _STREAMED_PART = 0.3125
-_STREAMED_FROM = int(_STREAMED_PART * (runtime.LAST_LEVEL_CACHE or 32 << 20))
+_STREAMED_SURELY = 32 << 20
+_STREAMED_FROM = min(
+    int(_STREAMED_PART * (runtime.LAST_LEVEL_CACHE or 32 << 20)), _STREAMED_SURELY
+)
 
 # Bytes of the result that are worth a thread. The same command and machine: waking one costs 2 us,
 # and two threads are ahead from about 144 KiB on for bilinear and 256 KiB for nearest.
@@ -130,6 +136,10 @@ class Layout(NamedTuple):
             array.shape[width] == 1 or array.strides[width] >= array.shape[channels] * item
         )
 
+    def walks(self, out: Array) -> bool:
+        """Return whether a kernel can write this array: elements between its pixels may be left."""
+        return self.fits(out) and self.spacing(out) % out.itemsize == 0
+
     def spacing(self, array: Array) -> int:
         """Return the bytes from one pixel of a row to the next."""
         if not self.last:
@@ -144,13 +154,21 @@ class Layout(NamedTuple):
             return (0, *self.spatial, self.channel_axis)
         return (0, self.channel_axis, *self.spatial)
 
+    def memory(self, shape: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
+        """Return an array's shape in the order of memory, and where its axes are there.
+
+        None instead of the axes: they are in that order.
+        """
+        order = self.order()
+        own = tuple(shape[axis] for axis in order)
+        in_order = order == tuple(range(len(order)))
+        return own, None if in_order else tuple(map(order.index, range(len(order))))
+
     def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         """Return new memory for an array of this layout."""
-        order = self.order()
-        array: Array = runtime.empty(tuple(shape[axis] for axis in order), dtype)
-        if order == tuple(range(len(order))):
-            return array
-        return array.transpose(np.argsort(order))
+        memory, axes = self.memory(shape)
+        array: Array = runtime.empty(memory, dtype)
+        return array if axes is None else array.transpose(axes)
 
     def lay(self, array: Array) -> Array:
         """Return the array, copied to this layout where a kernel could not walk it."""
@@ -233,24 +251,25 @@ def kernel_plan(
 
 
 class Resize:
-    """A call on an input of known shape, dtype and strides, without `out`: what is left to do."""
+    """A call on arrays of known shapes, dtypes and strides: what is left to do."""
 
     __slots__ = (
-        "align_corners", "alone", "channel_axis", "dtype", "layout", "most_threads",
-        "recompute_scale_factor", "run", "scale_factor", "shape", "size",
+        "align_corners", "alone", "axes", "channel_axis", "dtype", "memory", "most_threads",
+        "recompute_scale_factor", "run", "scale_factor", "size",
     )
 
     def __init__(
         self, arguments: tuple[Any, ...], plan: Any, most_threads: int, result: Array,
-        layout: Layout | None,
+        layout: Layout,
     ) -> None:
         (self.size, self.scale_factor, self.align_corners, self.recompute_scale_factor,
          self.channel_axis) = arguments
         self.run: Callable[[Array, Array, int], bool] = plan.run
         self.most_threads = most_threads
         self.alone = most_threads == 1
-        self.shape, self.dtype = result.shape, result.dtype
-        self.layout = layout  # of the result; None: its axes are in memory order
+        self.dtype = result.dtype
+        # The shape of a result's memory; and where the result's axes are in it, None: in order.
+        self.memory, self.axes = layout.memory(result.shape)
 
     def same(self, *arguments: Any) -> bool:
         """Return whether arguments equal to these are of the same types: 2 == 2.0 == True."""
@@ -271,7 +290,7 @@ def resize_into(x: Array, out: Array, how: How, layout: Layout, whole: int) -> N
     """
     if out.size == 0:
         return
-    if not layout.fits(out) or layout.spacing(out) % out.itemsize:
+    if not layout.walks(out):
         result = layout.empty(out.shape, out.dtype)
         resize_into(x, result, how, layout, whole)
         np.copyto(out, result)
@@ -523,30 +542,40 @@ def interpolate(
     array([[1., 2.],
            [3., 4.]], dtype=float32)
     """
-    key = None
-    if out is None and type(x) is np.ndarray:
+    key: tuple[Any, ...] | None = None
+    if type(x) is np.ndarray and (out is None or type(out) is np.ndarray):
         key = (
             x.shape, x.strides, x.dtype, mode, size, scale_factor, align_corners,
             recompute_scale_factor, channel_axis,
         )
+        if out is not None:
+            key += (out.shape, out.strides, out.dtype)
         try:
             resize = _resizes.get(key)
         except TypeError:  # a list cannot be a part of a key
             key = resize = None
-        if resize is not None and (
-            (
-                resize.scale_factor is scale_factor
-                and resize.size is size
-                and resize.align_corners is align_corners
-                and resize.recompute_scale_factor is recompute_scale_factor
-                and resize.channel_axis is channel_axis
+        if (
+            resize is not None
+            and (
+                (
+                    resize.scale_factor is scale_factor
+                    and resize.size is size
+                    and resize.align_corners is align_corners
+                    and resize.recompute_scale_factor is recompute_scale_factor
+                    and resize.channel_axis is channel_axis
+                )
+                or resize.same(
+                    size, scale_factor, align_corners, recompute_scale_factor, channel_axis
+                )
             )
-            or resize.same(size, scale_factor, align_corners, recompute_scale_factor, channel_axis)
+            # What no shape and no stride tells of `out`.
+            and (out is None or (out.flags.writeable and not np.may_share_memory(x, out)))
         ):
-            if resize.layout is None:
-                result = _empty(resize.shape, resize.dtype)
-            else:
-                result = resize.layout.empty(resize.shape, resize.dtype)
+            result = out
+            if result is None:
+                result = _empty(resize.memory, resize.dtype)
+                if resize.axes is not None:
+                    result = result.transpose(resize.axes)
             if not (resize.alone and resize.run(x, result, 1)):
                 _run(resize.run, x, result, resize.most_threads)
             return result
@@ -581,16 +610,16 @@ def _interpolate(
     check_memory("interpolate", shape, x.dtype)
     if out is not None:
         result = arrays.check_out("interpolate", out, shape, x.dtype, x)
-        resize_into(x, result, how, layout_of(result, axis), result.nbytes)
-        return result
-    result = layout.empty(shape, x.dtype)
+        layout = layout_of(result, axis)
+    else:
+        result = layout.empty(shape, x.dtype)
     resize_into(x, result, how, layout, result.nbytes)
-    if key is not None and x is value and result.size and layout.lay(x) is x:
+    as_it_is = x is value and layout.walks(result) and layout.lay(x) is x
+    if key is not None and as_it_is and result.size:
         spacing = layout.spacing(result)
         streaming = result.nbytes >= _STREAMED_FROM
         plan, most_threads = kernel_plan(how, x.shape, x.dtype, layout, spacing, streaming)
-        in_order = layout.order() == tuple(range(x.ndim))
         if len(_resizes) >= _PLANS_KEPT:
             _resizes.clear()
-        _resizes[key] = Resize(key[4:], plan, most_threads, result, None if in_order else layout)
+        _resizes[key] = Resize(key[4:9], plan, most_threads, result, layout)
     return result
