@@ -38,7 +38,7 @@ from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from cython.parallel cimport prange
 from libc.math cimport fabs, floor
 from libc.stdint cimport int64_t, uint8_t, uint16_t
-from libc.string cimport memcmp, memset
+from libc.string cimport memcmp, memcpy, memset
 
 from rows cimport (
     Place,
@@ -53,28 +53,33 @@ from rows cimport (
 )
 from vector cimport (
     UPSHAPE_INDEX_BYTES,
+    UPSHAPE_SUM_WINDOWS,
     UPSHAPE_SUMS,
     UPSHAPE_VECTOR_BYTES,
     add_doubles,
     add_floats,
+    divide_by,
+    division,
     float_to_half,
     half_to_float,
     load,
+    mean_sums,
     mix_double,
     mix_doubles,
     mix_float,
     mix_floats,
-    mix_sums,
     narrow_byte,
     narrow_half,
     near_half,
     pair_sums,
     permute,
+    permute_two,
     round_byte,
     splat_double,
     splat_float,
     store,
-    store_sums,
+    store_means,
+    store_means_twice,
     stream,
     stream_end,
     stream_store,
@@ -99,9 +104,19 @@ ctypedef fused work_t:  # an element of the line: double for double, else float
 cdef enum Kind:
     COPY  # width unchanged
     WINDOWS  # by vectors that are permutations of windows of the source
-    SUMS  # the same for uint8 whose weights are short binary fractions, in 16 bits
+    LINES  # by vectors that are permutations of windows of stored lines
+    SUMS  # windows of uint8 whose weights are fractions with small denominators, in 16 bits
     CHANNELS  # by vectors of channels
     ELEMENTS  # element by element
+
+# How far apart the sources of a vector of LINES may lie.
+cdef enum Reach:
+    SAME  # width unchanged: the line is the row
+    NEAR  # lower and upper neighbours within a vector of the line
+    APART  # the lower ones within a vector, the upper ones within another
+    WIDE  # all within two vectors that follow each other
+    WIDE_APART  # the lower ones within two vectors, the upper ones within two others
+    FAR  # anywhere
 
 # Elements of a tile, of source or result, whichever is more: its tables and what is read and
 # written stay in the first cache while the rows of a block are made.
@@ -120,6 +135,34 @@ cdef enum:
 cdef enum:
     MANY_CHANNELS = 16
 
+# Elements of a group of rows, of source or result, whichever is more, and of the rows that a line
+# stands for: tables and lines share the first cache.
+cdef enum:
+    LINE = 1024
+
+# Elements of a line at least: its vectors are a loop.
+cdef enum:
+    LEAST_LINE = 128
+
+# Rows of so many vectors of float32 or float64 are made by windows where they have two taps and
+# sources lie close enough: 1.2 to 1.6 times as fast as by lines at an integer factor, about as fast at
+# others (Granite Rapids, v4 and v3); narrower ones by lines. It matters little from 2 to 4.
+cdef enum:
+    WINDOWED = 2
+
+# A row shrunk to less than this part of it is made element by element: most of a line would go to
+# waste.
+cdef enum:
+    MOST_SHRUNK = 8
+
+# Bytes of scratch that stand on the stack.
+cdef enum:
+    SMALL = 16384
+
+# Of the widest vectors.
+cdef enum:
+    MOST_LANES = 16
+
 # Rows so far apart, or a multiple of it, share the same places in the caches and in what merges
 # stores: streamed side by side they get in each other's way (a quarter of the speed, on Zen 3).
 cdef enum:
@@ -136,6 +179,10 @@ cdef float BAND = 2e-4
 # different means of pictures that fit into memory above.
 cdef double TIE = 1e-10
 
+# Distances are this close to the fractions that they stand for: float64's positions are, along some
+# thousand pixels, and no mean differs from the one of fractions by more than TIE makes a tie.
+cdef double WHOLE = 1e-13
+
 # Which elements of the result a step stands for, how the line is spread.
 cdef struct Table:
     Kind kind
@@ -144,26 +191,37 @@ cdef struct Table:
     Py_ssize_t width, source_width  # pixels
     Py_ssize_t lanes  # elements of a vector of the line
     Py_ssize_t tiles
+    Py_ssize_t doubts  # at most, of a row of a tile, or of a group of rows
     Py_ssize_t room  # elements of the longest line, with what is read beyond it
     Py_ssize_t* tile  # for each tile: its first step, the first and the last + 1 pixel of the line
     int64_t* low
     double* t
+    Py_ssize_t rows  # LINES: rows of the result that one line stands for, one after another
+    Py_ssize_t group  # LINES: rows of the result that are blended before they are spread
+    Reach reach  # WINDOWS (NEAR or APART) and LINES
     int64_t* base  # where the windows of lower and of upper pixels begin, in elements
     int64_t* upper
-    uint8_t* order  # the permutation of lower, then that of upper pixels
-    bint apart  # upper windows are not the lower ones
+    uint8_t* order  # SUMS: which bytes of the windows, in pairs
     Py_ssize_t even, odd  # from vector `even` to `odd` - 1 windows advance evenly,
     Py_ssize_t advance  # by so many elements, and all else is alike
-    int bits, bits_w  # SUMS: of the weights of h and w together, and of w
+    division by_mean  # SUMS: by what the weights of h and w make together
+    int whole  # SUMS: what a pair of weights of w makes
     uint8_t* weight  # SUMS: in pairs
-    char* u  # weights of the lower and of the upper pixel, in the order of the vectors' lanes
+    char* by  # of each vector: the permutation of lower, that of upper pixels, their weights
+    char* u  # weights of the lower and of the upper pixels
     char* v
 
 # The lower neighbours along d or h and the distances from them; t NULL: an axis that is copied.
 cdef struct Axis:
     const int64_t* low
     const double* t
+    double* weight  # of the lower neighbour and of the next, in pairs
     Py_ssize_t count, last
+
+# Elements of a vector of uint8 that are near a tie.
+cdef struct Doubt:
+    Py_ssize_t at  # the vector's first element, from where the tile begins
+    unsigned lanes  # a bit for each element
 
 # What one row is blended from.
 cdef struct Taps:
@@ -247,232 +305,387 @@ cdef inline words add(words a, words b, work_t like) noexcept nogil:
 
 # --- blend one, two or four source rows into a stored line ---------------------------------------
 
-cdef void blend_one(work_t* line, const pixel_t* a, Py_ssize_t count) noexcept nogil:
+# Each makes `vectors` vectors, and of what `count` elements then lack the last vector, moved back.
+
+cdef inline void blend_one(work_t* line, const pixel_t* a, Py_ssize_t vectors,
+                           Py_ssize_t count) noexcept nogil:
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
     cdef Py_ssize_t j, k
-    for k in range(count // lanes):
+    for k in range(vectors):
         j = k * lanes
         store(line + j, widen(a + j))
-    for j in range(count - count % lanes, count):
+    if vectors * lanes >= count:
+        return
+    if count >= lanes:
+        j = count - lanes
+        store(line + j, widen(a + j))
+        return
+    for j in range(count):
         line[j] = widened(a + j, <work_t>0)
 
 
-cdef void blend_two(work_t* line, const pixel_t* a, const pixel_t* b, const double* weight,
-                    Py_ssize_t count) noexcept nogil:
+cdef inline void blend_two(work_t* line, const pixel_t* a, const pixel_t* b, const double* weight,
+                           Py_ssize_t vectors, Py_ssize_t count) noexcept nogil:
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
     cdef work_t u = <work_t>weight[0], v = <work_t>weight[1]
     cdef words us = splat(u), vs = splat(v)
     cdef Py_ssize_t j, k
-    for k in range(count // lanes):
+    for k in range(vectors):
         j = k * lanes
         store(line + j, mix(widen(a + j), widen(b + j), us, vs, u))
-    for j in range(count - count % lanes, count):
+    if vectors * lanes >= count:
+        return
+    if count >= lanes:
+        j = count - lanes
+        store(line + j, mix(widen(a + j), widen(b + j), us, vs, u))
+        return
+    for j in range(count):
         line[j] = mixed(widened(a + j, u), widened(b + j, u), u, v)
 
 
-cdef void blend_four(work_t* line, const pixel_t* a, const pixel_t* b, const pixel_t* c,
-                     const pixel_t* d, const double* weight, Py_ssize_t count) noexcept nogil:
+cdef inline void blend_four(work_t* line, const pixel_t* a, const pixel_t* b, const pixel_t* c,
+                            const pixel_t* d, const double* weight, Py_ssize_t vectors,
+                            Py_ssize_t count) noexcept nogil:
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
     cdef work_t u = <work_t>weight[0], v = <work_t>weight[1]
     cdef work_t w = <work_t>weight[2], z = <work_t>weight[3]
     cdef words us = splat(u), vs = splat(v), ws = splat(w), zs = splat(z)
     cdef Py_ssize_t j, k
-    for k in range(count // lanes):
+    for k in range(vectors):
         j = k * lanes
         store(line + j, add(mix(widen(a + j), widen(b + j), us, vs, u),
                             mix(widen(c + j), widen(d + j), ws, zs, u), u))
-    for j in range(count - count % lanes, count):
+    if vectors * lanes >= count:
+        return
+    if count >= lanes:
+        j = count - lanes
+        store(line + j, add(mix(widen(a + j), widen(b + j), us, vs, u),
+                            mix(widen(c + j), widen(d + j), ws, zs, u), u))
+        return
+    for j in range(count):
         line[j] = (mixed(widened(a + j, u), widened(b + j, u), u, v)
                    + mixed(widened(c + j, u), widened(d + j, u), w, z))
 
 
-cdef inline void blend(work_t* line, const Taps* taps, Py_ssize_t skip, Py_ssize_t count,
-                       pixel_t like) noexcept nogil:
+cdef inline void blend(work_t* line, const Taps* taps, Py_ssize_t skip, Py_ssize_t vectors,
+                       Py_ssize_t count, pixel_t like) noexcept nogil:
     """Fill the line from element `skip` of the source rows on."""
     cdef const pixel_t* a = <const pixel_t*>taps.row[0] + skip
     if taps.count == 1:
-        blend_one(line, a, count)
+        blend_one(line, a, vectors, count)
     elif taps.count == 2:
-        blend_two(line, a, <const pixel_t*>taps.row[1] + skip, taps.weight, count)
+        blend_two(line, a, <const pixel_t*>taps.row[1] + skip, taps.weight, vectors, count)
     else:
         blend_four(line, a, <const pixel_t*>taps.row[1] + skip,
                    <const pixel_t*>taps.row[2] + skip, <const pixel_t*>taps.row[3] + skip,
-                   taps.weight, count)
+                   taps.weight, vectors, count)
 
 
 # --- windows: blend and spread in registers -------------------------------------------------------
 
-# Each writes the vectors `first` to `last` - 1 of a row, or of two; the last one of a row is moved
-# back, so that it ends with the row. Each returns how many vectors are in doubt (uint8 near a tie)
-# and lists them. What a vector is spread by is looked up, then kept as long as it stays the same.
+# All but uint8. A row's vectors `first` to `last` - 1 are made, of one row or of two between
+# the same source rows; the last one of a row is moved back, so that it ends with the row. What a
+# vector is spread by is looked up, but for the stretch where only the windows' places change.
 
 cdef struct Spread:
-    Py_ssize_t base, upper, end
     words low, high, u, v
 
 
-cdef inline void spread_by(Spread* by, const Table* t, Py_ssize_t k,
-                           Py_ssize_t last) noexcept nogil:
-    by.base = t.base[k]
-    by.upper = t.upper[k]
-    by.low = load(t.order + 2 * k * UPSHAPE_VECTOR_BYTES)
-    by.high = load(t.order + (2 * k + 1) * UPSHAPE_VECTOR_BYTES)
-    by.u = load(t.u + k * UPSHAPE_VECTOR_BYTES)
-    by.v = load(t.v + k * UPSHAPE_VECTOR_BYTES)
-    by.end = min(t.odd, last) if k >= t.even and k < t.odd else k + 1
+cdef inline Spread spread_by(const Table* t, Py_ssize_t k) noexcept nogil:
+    cdef const char* by = t.by + 4 * k * UPSHAPE_VECTOR_BYTES
+    cdef Spread spread
+    spread.low = load(by)
+    spread.high = load(by + UPSHAPE_VECTOR_BYTES)
+    spread.u = load(by + 2 * UPSHAPE_VECTOR_BYTES)
+    spread.v = load(by + 3 * UPSHAPE_VECTOR_BYTES)
+    return spread
 
 
 cdef inline words spread(words low, words high, const Spread* by, work_t like) noexcept nogil:
     return mix(permute(low, by.low), permute(high, by.high), by.u, by.v, like)
 
 
-cdef inline Py_ssize_t doubts_of(pixel_t* to, words value, Py_ssize_t k, Py_ssize_t* doubt,
-                                 Py_ssize_t doubts, bint look,
-                                 bint past) noexcept nogil:
-    put(to, value, past)
-    if pixel_t is uint8_t:
-        if look and near_half(value, BAND):
-            doubt[doubts] = k
-            return doubts + 1
-    return doubts
+cdef struct Weights:  # of the source rows, for a row and, of two rows, for the next
+    words p, q, r, s
 
 
-cdef Py_ssize_t one_tap(pixel_t* row, const Taps* taps, const Table* t, Py_ssize_t first,
-                        Py_ssize_t last, Py_ssize_t* doubt, bint past, work_t like) noexcept nogil:
+cdef inline words blended(const Taps* taps, Py_ssize_t at, const Weights* weights, pixel_t kind,
+                          work_t like) noexcept nogil:
+    """Return a vector of the blend of one or two source rows."""
+    cdef words a = widen(<const pixel_t*>taps.row[0] + at)
+    if taps.count > 1:
+        a = mix(a, widen(<const pixel_t*>taps.row[1] + at), weights.p, weights.q, like)
+    return a
+
+
+cdef void window_row(pixel_t* row, const Taps* taps, const Table* t, Py_ssize_t first,
+                     Py_ssize_t last, bint past, work_t like) noexcept nogil:
+    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
+    cdef Py_ssize_t furthest = t.width * t.channels - (first + 1) * lanes, k
+    cdef words low, high
+    cdef Weights weights
+    cdef Spread by
+    if taps.count > 1:
+        weights.p = splat(<work_t>taps.weight[0])
+        weights.q = splat(<work_t>taps.weight[1])
+    for k in range(first, last):
+        by = spread_by(t, k)
+        low = high = blended(taps, t.base[k], &weights, <pixel_t>0, like)
+        if t.reach == APART:
+            high = blended(taps, t.upper[k], &weights, <pixel_t>0, like)
+        put(row + min((k - first) * lanes, furthest), spread(low, high, &by, like), past)
+
+
+cdef inline void window_twice(pixel_t* to, pixel_t* next_to, const pixel_t* a, const pixel_t* b,
+                              Py_ssize_t base, Py_ssize_t upper, const Spread* by,
+                              const Weights* weights, bint apart, bint past,
+                              work_t like) noexcept nogil:
+    cdef words left = widen(a + base), right = widen(b + base)
+    cdef words low = mix(left, right, weights.p, weights.q, like)
+    cdef words next_low = mix(left, right, weights.r, weights.s, like)
+    if not apart:
+        put(to, spread(low, low, by, like), past)
+        put(next_to, spread(next_low, next_low, by, like), past)
+        return
+    left = widen(a + upper)
+    right = widen(b + upper)
+    put(to, spread(low, mix(left, right, weights.p, weights.q, like), by, like), past)
+    put(next_to, spread(next_low, mix(left, right, weights.r, weights.s, like), by, like), past)
+
+
+cdef inline void window_rows(pixel_t* row, pixel_t* next_row, const pixel_t* a, const pixel_t* b,
+                             const double* weight, const double* next_weight, const Table* t,
+                             Py_ssize_t first, Py_ssize_t last, bint past,
+                             work_t like) noexcept nogil:
+    """Two rows of the result between the same two source rows."""
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
     cdef Py_ssize_t furthest = t.width * t.channels - (first + 1) * lanes
-    cdef bint look = pixel_t is uint8_t and not t.exact, apart = t.apart
-    cdef Py_ssize_t doubts = 0, k = first
-    cdef const pixel_t* a = <const pixel_t*>taps.row[0]
-    cdef pixel_t* to
-    cdef words low, high
+    cdef Py_ssize_t even = min(max(t.even, first), last), odd = min(max(t.odd, even), last)
+    cdef Py_ssize_t advance = t.advance, base, upper, k = first, at
+    cdef bint apart = t.reach == APART
+    cdef Weights weights
     cdef Spread by
+    weights.p = splat(<work_t>weight[0])
+    weights.q = splat(<work_t>weight[1])
+    weights.r = splat(<work_t>next_weight[0])
+    weights.s = splat(<work_t>next_weight[1])
     while k < last:
-        spread_by(&by, t, k, last)
-        to = row + min((k - first) * lanes, furthest)
-        while True:
-            low = widen(a + by.base)
-            high = widen(a + by.upper) if apart else low
-            doubts = doubts_of(to, spread(low, high, &by, like), k, doubt, doubts, look, past)
-            k += 1
-            if k >= by.end:
-                break
-            to += lanes
-            by.base += t.advance
-            by.upper += t.advance
-    return doubts
-
-
-cdef Py_ssize_t two_taps(pixel_t* row, const Taps* taps, const Table* t, Py_ssize_t first,
-                         Py_ssize_t last, Py_ssize_t* doubt, bint past, work_t like) noexcept nogil:
-    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t), advance = t.advance
-    cdef Py_ssize_t furthest = t.width * t.channels - (first + 1) * lanes
-    cdef bint look = pixel_t is uint8_t and not t.exact, apart = t.apart
-    cdef Py_ssize_t doubts = 0, k = first
-    cdef const pixel_t* a = <const pixel_t*>taps.row[0]
-    cdef const pixel_t* b = <const pixel_t*>taps.row[1]
-    cdef words p = splat(<work_t>taps.weight[0]), q = splat(<work_t>taps.weight[1])
-    cdef pixel_t* to
-    cdef words low, high
-    cdef Spread by
-    while k < last:
-        spread_by(&by, t, k, last)
-        to = row + min((k - first) * lanes, furthest)
-        while True:
-            low = mix(widen(a + by.base), widen(b + by.base), p, q, like)
-            high = low
-            if apart:
-                high = mix(widen(a + by.upper), widen(b + by.upper), p, q, like)
-            doubts = doubts_of(to, spread(low, high, &by, like), k, doubt, doubts, look, past)
-            k += 1
-            if k >= by.end:
-                break
-            to += lanes
-            by.base += advance
-            by.upper += advance
-    return doubts
-
-
-cdef Py_ssize_t two_taps_twice(pixel_t* row, pixel_t* next_row, const Taps* taps,
-                               const Taps* next_, const Table* t, Py_ssize_t first,
-                               Py_ssize_t last, Py_ssize_t* doubt, Py_ssize_t* next_doubt,
-                               Py_ssize_t* next_doubts, bint past, work_t like) noexcept nogil:
-    """Two rows of the result between the same two source rows."""
-    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t), advance = t.advance
-    cdef Py_ssize_t furthest = t.width * t.channels - (first + 1) * lanes
-    cdef bint look = pixel_t is uint8_t and not t.exact, apart = t.apart
-    cdef Py_ssize_t doubts = 0, others = 0, k = first, at
-    cdef const pixel_t* a = <const pixel_t*>taps.row[0]
-    cdef const pixel_t* b = <const pixel_t*>taps.row[1]
-    cdef words p = splat(<work_t>taps.weight[0]), q = splat(<work_t>taps.weight[1])
-    cdef words r = splat(<work_t>next_.weight[0]), s = splat(<work_t>next_.weight[1])
-    cdef words left, right, value, other
-    cdef Spread by
-    while k < last:
-        spread_by(&by, t, k, last)
         at = min((k - first) * lanes, furthest)
-        while True:
-            left = widen(a + by.base)
-            right = widen(b + by.base)
-            value = mix(left, right, p, q, like)
-            other = mix(left, right, r, s, like)
-            if apart:
-                left = widen(a + by.upper)
-                right = widen(b + by.upper)
-                value = spread(value, mix(left, right, p, q, like), &by, like)
-                other = spread(other, mix(left, right, r, s, like), &by, like)
-            else:
-                value = spread(value, value, &by, like)
-                other = spread(other, other, &by, like)
-            doubts = doubts_of(row + at, value, k, doubt, doubts, look, past)
-            others = doubts_of(next_row + at, other, k, next_doubt, others, look, past)
+        by = spread_by(t, k)
+        base = t.base[k]
+        upper = t.upper[k]
+        if k < even or k >= odd:
+            window_twice(row + at, next_row + at, a, b, base, upper, &by, &weights, apart, past,
+                         like)
             k += 1
-            if k >= by.end:
-                break
-            at += lanes
-            by.base += advance
-            by.upper += advance
-    next_doubts[0] = others
+        elif not apart and not past:
+            for k in range(even, odd):
+                window_twice(row + at, next_row + at, a, b, base, base, &by, &weights, False, False,
+                             like)
+                at += lanes
+                base += advance
+            k = odd
+        else:
+            for k in range(even, odd):
+                window_twice(row + at, next_row + at, a, b, base, upper, &by, &weights, apart, past,
+                             like)
+                at += lanes
+                base += advance
+                upper += advance
+            k = odd
+
+
+cdef void window_plane(char* to, Py_ssize_t spacing, const char* plane, Py_ssize_t stride,
+                       const Axis* h, const Table* t, Py_ssize_t row, Py_ssize_t end,
+                       Py_ssize_t first, Py_ssize_t last, pixel_t kind,
+                       work_t like) noexcept nogil:
+    """Write the rows `row` to `end` - 1 of a plane, `spacing` bytes apart, two taps each."""
+    cdef const char* a
+    cdef const char* b
+    cdef Taps taps
+    while row < end:
+        a = plane + h.low[row] * stride
+        b = a + (stride if h.low[row] < h.last else 0)
+        if row + 1 < end and h.low[row + 1] == h.low[row]:
+            window_rows(<pixel_t*>to, <pixel_t*>(to + spacing), <const pixel_t*>a,
+                        <const pixel_t*>b, h.weight + 2 * row, h.weight + 2 * row + 2, t, first,
+                        last, False, like)
+            row += 2
+            to += 2 * spacing
+            continue
+        taps.count = 2
+        taps.row[0] = a
+        taps.row[1] = b
+        taps.weight[0] = h.weight[2 * row]
+        taps.weight[1] = h.weight[2 * row + 1]
+        window_row(<pixel_t*>to, &taps, t, first, last, False, like)
+        row += 1
+        to += spacing
+
+
+# --- lines: spread what was blended ---------------------------------------------------------------
+
+cdef inline Py_ssize_t doubted(Py_ssize_t at, words value, bint look, Doubt* doubt,
+                               Py_ssize_t doubts) noexcept nogil:
+    """Note which elements of a vector are in doubt, if any; return how many vectors are."""
+    if look:
+        doubt[doubts].at = at
+        doubt[doubts].lanes = near_half(value, BAND)
+        return doubts + (doubt[doubts].lanes != 0)
     return doubts
 
 
-cdef Py_ssize_t four_taps(pixel_t* row, const Taps* taps, const Table* t, Py_ssize_t first,
-                          Py_ssize_t last, Py_ssize_t* doubt, bint past,
-                          work_t like) noexcept nogil:
-    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t), advance = t.advance
-    cdef Py_ssize_t furthest = t.width * t.channels - (first + 1) * lanes
-    cdef bint look = pixel_t is uint8_t and not t.exact, apart = t.apart
-    cdef Py_ssize_t doubts = 0, k = first
-    cdef const pixel_t* a = <const pixel_t*>taps.row[0]
-    cdef const pixel_t* b = <const pixel_t*>taps.row[1]
-    cdef const pixel_t* c = <const pixel_t*>taps.row[2]
-    cdef const pixel_t* d = <const pixel_t*>taps.row[3]
-    cdef words p = splat(<work_t>taps.weight[0]), q = splat(<work_t>taps.weight[1])
-    cdef words r = splat(<work_t>taps.weight[2]), s = splat(<work_t>taps.weight[3])
-    cdef pixel_t* to
-    cdef words low, high
-    cdef Spread by
-    while k < last:
-        spread_by(&by, t, k, last)
-        to = row + min((k - first) * lanes, furthest)
-        while True:
-            low = add(mix(widen(a + by.base), widen(b + by.base), p, q, like),
-                      mix(widen(c + by.base), widen(d + by.base), r, s, like), like)
-            high = low
-            if apart:
-                high = add(mix(widen(a + by.upper), widen(b + by.upper), p, q, like),
-                           mix(widen(c + by.upper), widen(d + by.upper), r, s, like), like)
-            doubts = doubts_of(to, spread(low, high, &by, like), k, doubt, doubts, look, past)
-            k += 1
-            if k >= by.end:
-                break
-            to += lanes
-            by.base += advance
-            by.upper += advance
+cdef inline Py_ssize_t doubted_element(Py_ssize_t at, work_t value, bint look, Doubt* doubt,
+                                       Py_ssize_t doubts) noexcept nogil:
+    if look and fabs(fabs(value - floor(value)) - 0.5) < BAND:
+        doubt[doubts].at = at
+        doubt[doubts].lanes = 1
+        return doubts + 1
+    return doubts
+
+
+cdef inline Py_ssize_t written(pixel_t* to, Py_ssize_t at, words value, bint look, Doubt* doubt,
+                               Py_ssize_t doubts) noexcept nogil:
+    """Write a vector at element `at`; note which of its elements are in doubt."""
+    narrow(to + at, value)
+    if pixel_t is uint8_t:
+        doubts = doubted(at, value, look, doubt, doubts)
+    return doubts
+
+
+cdef inline words taken(const work_t* low, const work_t* high, const char* by, Reach reach,
+                        work_t like) noexcept nogil:
+    """Return a vector of what a line is spread to."""
+    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
+    cdef words order = load(by), high_order = load(by + UPSHAPE_VECTOR_BYTES), a, b
+    if reach == NEAR or reach == APART:
+        a = permute(load(low), order)
+        b = permute(load(high), high_order)
+    else:
+        a = permute_two(load(low), load(low + lanes), order)
+        b = permute_two(load(high), load(high + lanes), high_order)
+    return mix(a, b, load(by + 2 * UPSHAPE_VECTOR_BYTES), load(by + 3 * UPSHAPE_VECTOR_BYTES),
+               like)
+
+
+cdef inline words gathered(const work_t* line, const int64_t* base, const int64_t* upper,
+                           const char* by, work_t like) noexcept nogil:
+    """The same, element by element."""
+    cdef work_t[MOST_LANES] a
+    cdef work_t[MOST_LANES] b
+    cdef Py_ssize_t j
+    for j in range(<Py_ssize_t>(UPSHAPE_VECTOR_BYTES // sizeof(work_t))):
+        a[j] = line[base[j]]
+        b[j] = line[upper[j]]
+    return mix(load(a), load(b), load(by + 2 * UPSHAPE_VECTOR_BYTES),
+               load(by + 3 * UPSHAPE_VECTOR_BYTES), like)
+
+
+cdef inline Py_ssize_t spread_vectors(pixel_t* to, Py_ssize_t at, const work_t* line,
+                                      const Table* t, Py_ssize_t first, Py_ssize_t last,
+                                      Py_ssize_t furthest, Doubt* doubt, Py_ssize_t doubts,
+                                      bint look, Reach reach) noexcept nogil:
+    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
+    cdef const char* by = t.by + 4 * first * UPSHAPE_VECTOR_BYTES
+    cdef const int64_t* base = t.base
+    cdef const int64_t* upper = t.upper if reach == APART or reach == WIDE_APART else t.base
+    cdef Py_ssize_t k
+    cdef words value
+    for k in range(first, last):
+        if reach == SAME:
+            value = load(line + first * lanes + min((k - first) * lanes, furthest))
+        elif reach == FAR:
+            value = gathered(line, t.base + k * lanes, t.upper + k * lanes, by, <work_t>0)
+        else:
+            value = taken(line + base[k], line + upper[k], by, reach, <work_t>0)
+        by += 4 * UPSHAPE_VECTOR_BYTES
+        doubts = written(to, at + min((k - first) * lanes, furthest), value, look, doubt, doubts)
+    return doubts
+
+
+cdef Py_ssize_t spread_line(pixel_t* to, Py_ssize_t at, const work_t* line, const Table* t,
+                            Py_ssize_t first, Py_ssize_t last, Py_ssize_t furthest, Doubt* doubt,
+                            Py_ssize_t doubts) noexcept nogil:
+    """Write vectors `first` to `last` - 1 of a line from element `at` on; return the doubts' number.
+
+    A vector begins `furthest` elements behind `at`, or before.
+    """
+    cdef bint look = not t.exact
+    if t.reach == NEAR:
+        return spread_vectors(to, at, line, t, first, last, furthest, doubt, doubts, look, NEAR)
+    if t.reach == APART:
+        return spread_vectors(to, at, line, t, first, last, furthest, doubt, doubts, look, APART)
+    if t.reach == WIDE:
+        return spread_vectors(to, at, line, t, first, last, furthest, doubt, doubts, look, WIDE)
+    if t.reach == WIDE_APART:
+        return spread_vectors(to, at, line, t, first, last, furthest, doubt, doubts, look,
+                              WIDE_APART)
+    if t.reach == FAR:
+        return spread_vectors(to, at, line, t, first, last, furthest, doubt, doubts, look, FAR)
+    return spread_vectors(to, at, line, t, first, last, furthest, doubt, doubts, look, SAME)
+
+
+cdef Py_ssize_t spread_group(pixel_t* to, const work_t* line, const Table* t, Py_ssize_t rows,
+                             Py_ssize_t source, Doubt* doubt) noexcept nogil:
+    """Write so many whole rows, one after another, from their lines of `source` elements."""
+    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
+    cdef Py_ssize_t row = t.width * t.channels, done = 0, doubts = 0
+    cdef Py_ssize_t together = rows if t.reach == SAME else t.rows
+    cdef Py_ssize_t total = together * row, whole, rest, before
+    cdef pixel_t[MOST_LANES] last
+    if total >= lanes:
+        while done + together <= rows:
+            doubts = spread_line(to, done * row, line + done * source, t, 0,
+                                 (total + lanes - 1) // lanes, total - lanes, doubt, doubts)
+            done += together
+    if done == rows:
+        return doubts
+    whole = (rows - done) * row // lanes
+    rest = (rows - done) * row % lanes
+    line += done * source
+    doubts = spread_line(to, done * row, line, t, 0, whole, total, doubt, doubts)
+    if rest > 0:
+        before = doubts
+        doubts = spread_line(last, 0, line, t, whole, whole + 1, 0, doubt, doubts)
+        memcpy(to + done * row + whole * lanes, last, rest * sizeof(pixel_t))
+        if doubts > before:
+            doubt[before].at = done * row + whole * lanes
+            doubt[before].lanes &= (<unsigned>1 << rest) - 1
     return doubts
 
 
 # --- uint8 in 16 bits -----------------------------------------------------------------------------
+
+cdef inline void sums_vectors(uint8_t* row, uint8_t* next_row, const Taps* taps,
+                              const Taps* next_, const Table* t, Py_ssize_t first,
+                              Py_ssize_t last, bint alike) noexcept nogil:
+    cdef Py_ssize_t furthest = t.width * t.channels - (first + 1) * UPSHAPE_SUMS
+    cdef const uint8_t* a = <const uint8_t*>taps.row[0]
+    cdef const uint8_t* b = <const uint8_t*>taps.row[taps.count - 1]
+    cdef int one = t.by_mean.divisor // t.whole
+    cdef int q = <int>(taps.weight[1] * one + 0.5) if taps.count == 2 else 0
+    cdef int p = one - q
+    cdef int s = <int>(next_.weight[1] * one + 0.5) if next_row != NULL else 0
+    cdef int r = one - s
+    cdef division by = t.by_mean
+    cdef const int64_t* base = t.base + first * UPSHAPE_SUM_WINDOWS
+    cdef const uint8_t* order = t.order + first * UPSHAPE_VECTOR_BYTES
+    cdef const uint8_t* weight = t.weight + first * UPSHAPE_VECTOR_BYTES
+    cdef Py_ssize_t k, at
+    cdef sums above, below
+    for k in range(first, last):
+        at = min((k - first) * UPSHAPE_SUMS, furthest)
+        above = pair_sums(a, base, order, weight, alike)
+        below = pair_sums(b, base, order, weight, alike)
+        base += UPSHAPE_SUM_WINDOWS
+        order += UPSHAPE_VECTOR_BYTES
+        weight += UPSHAPE_VECTOR_BYTES
+        if next_row == NULL:
+            store_means(row + at, mean_sums(above, below, p, q, &by))
+        else:
+            store_means_twice(row + at, next_row + at, mean_sums(above, below, p, q, &by),
+                              mean_sums(above, below, r, s, &by))
+
 
 cdef void sums_rows(uint8_t* row, uint8_t* next_row, const Taps* taps, const Taps* next_,
                     const Table* t, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
@@ -480,40 +693,21 @@ cdef void sums_rows(uint8_t* row, uint8_t* next_row, const Taps* taps, const Tap
 
     Both lie between the same two source rows; a row with one tap lies on it.
     """
-    cdef Py_ssize_t furthest = t.width * t.channels - (first + 1) * UPSHAPE_SUMS
-    cdef const uint8_t* a = <const uint8_t*>taps.row[0]
-    cdef const uint8_t* b = <const uint8_t*>taps.row[taps.count - 1]
-    cdef double one = 1 << (t.bits - t.bits_w)
-    cdef int q = <int>(taps.weight[1] * one) if taps.count == 2 else 0
-    cdef int p = <int>one - q
-    cdef int s = <int>(next_.weight[1] * one) if next_row != NULL else 0
-    cdef int r = <int>one - s
-    cdef int bits = t.bits
-    cdef const int64_t* base = t.base
-    cdef const uint8_t* order
-    cdef const uint8_t* weight
-    cdef Py_ssize_t k, at
-    cdef sums above, below
-    for k in range(first, last):
-        at = min((k - first) * UPSHAPE_SUMS, furthest)
-        order = t.order + 2 * UPSHAPE_SUMS * k
-        weight = t.weight + 2 * UPSHAPE_SUMS * k
-        above = pair_sums(a + base[2 * k], a + base[2 * k + 1], order, weight)
-        below = pair_sums(b + base[2 * k], b + base[2 * k + 1], order, weight)
-        store_sums(row + at, mix_sums(above, below, p, q), bits)
-        if next_row != NULL:
-            store_sums(next_row + at, mix_sums(above, below, r, s), bits)
+    if t.reach == NEAR:
+        sums_vectors(row, next_row, taps, next_, t, first, last, True)
+    else:
+        sums_vectors(row, next_row, taps, next_, t, first, last, False)
 
 
 # --- many channels: blend and spread in registers -------------------------------------------------
 
 cdef Py_ssize_t pixels_taps(pixel_t* to, const Taps* taps, const Table* t, Py_ssize_t first,
-                            Py_ssize_t last, Py_ssize_t* doubt, bint past,
+                            Py_ssize_t last, Doubt* doubt, bint past,
                             work_t like) noexcept nogil:
     """Steps are pixels of many channels, `spacing` elements apart; one tap, or four."""
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
     cdef Py_ssize_t channels = t.channels, count = (channels + lanes - 1) // lanes
-    cdef bint look = pixel_t is uint8_t and not t.exact, unsure
+    cdef bint look = pixel_t is uint8_t and not t.exact
     cdef Py_ssize_t doubts = 0, x, c, k, low, high
     cdef words u, v, values, lower, upper
     cdef const pixel_t* row
@@ -522,7 +716,6 @@ cdef Py_ssize_t pixels_taps(pixel_t* to, const Taps* taps, const Table* t, Py_ss
         high = low + (channels if t.low[x] < t.source_width - 1 else 0)
         u = splat((<const work_t*>t.u)[x])
         v = splat((<const work_t*>t.v)[x])
-        unsure = False
         for k in range(count):
             c = min(k * lanes, channels - lanes)
             row = <const pixel_t*>taps.row[0]
@@ -535,12 +728,8 @@ cdef Py_ssize_t pixels_taps(pixel_t* to, const Taps* taps, const Table* t, Py_ss
             values = mix(lower, upper, u, v, like)
             put(to + c, values, past)
             if pixel_t is uint8_t:
-                unsure = unsure or (look and near_half(values, BAND))
+                doubts = doubted(x * channels + c, values, look, doubt, doubts)
         to += t.spacing
-        if pixel_t is uint8_t:
-            if unsure:
-                doubt[doubts] = x
-                doubts += 1
     return doubts
 
 
@@ -553,11 +742,11 @@ cdef inline words four(const Taps* taps, Py_ssize_t at, pixel_t kind, work_t lik
 
 cdef Py_ssize_t pixels_two_taps(pixel_t* to, const pixel_t* a, const pixel_t* b,
                                 const double* weight, const Table* t, Py_ssize_t first,
-                                Py_ssize_t last, Py_ssize_t* doubt, bint past,
+                                Py_ssize_t last, Doubt* doubt, bint past,
                                 work_t like) noexcept nogil:
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
     cdef Py_ssize_t channels = t.channels, count = (channels + lanes - 1) // lanes
-    cdef bint look = pixel_t is uint8_t and not t.exact, unsure
+    cdef bint look = pixel_t is uint8_t and not t.exact
     cdef Py_ssize_t doubts = 0, x, c, k, low, high
     cdef words p = splat(<work_t>weight[0]), q = splat(<work_t>weight[1])
     cdef words u, v, values
@@ -566,31 +755,26 @@ cdef Py_ssize_t pixels_two_taps(pixel_t* to, const pixel_t* a, const pixel_t* b,
         high = low + (channels if t.low[x] < t.source_width - 1 else 0)
         u = splat((<const work_t*>t.u)[x])
         v = splat((<const work_t*>t.v)[x])
-        unsure = False
         for k in range(count):
             c = min(k * lanes, channels - lanes)
             values = mix(mix(widen(a + low + c), widen(b + low + c), p, q, like),
                          mix(widen(a + high + c), widen(b + high + c), p, q, like), u, v, like)
             put(to + c, values, past)
             if pixel_t is uint8_t:
-                unsure = unsure or (look and near_half(values, BAND))
+                doubts = doubted(x * channels + c, values, look, doubt, doubts)
         to += t.spacing
-        if pixel_t is uint8_t:
-            if unsure:
-                doubt[doubts] = x
-                doubts += 1
     return doubts
 
 
 cdef Py_ssize_t pixels_twice(pixel_t* to, pixel_t* next_to, const pixel_t* a, const pixel_t* b,
                              const double* weight, const double* next_weight, const Table* t,
-                             Py_ssize_t first, Py_ssize_t last, Py_ssize_t* doubt,
-                             Py_ssize_t* next_doubt, Py_ssize_t* next_doubts,
+                             Py_ssize_t first, Py_ssize_t last, Doubt* doubt,
+                             Doubt* next_doubt, Py_ssize_t* next_doubts,
                              bint past, work_t like) noexcept nogil:
     """Two rows of the result between the same two source rows."""
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
     cdef Py_ssize_t channels = t.channels, count = (channels + lanes - 1) // lanes
-    cdef bint look = pixel_t is uint8_t and not t.exact, unsure, other
+    cdef bint look = pixel_t is uint8_t and not t.exact
     cdef Py_ssize_t doubts = 0, others = 0, x, c, k, low, high
     cdef words p = splat(<work_t>weight[0]), q = splat(<work_t>weight[1])
     cdef words r = splat(<work_t>next_weight[0]), s = splat(<work_t>next_weight[1])
@@ -600,8 +784,6 @@ cdef Py_ssize_t pixels_twice(pixel_t* to, pixel_t* next_to, const pixel_t* a, co
         high = low + (channels if t.low[x] < t.source_width - 1 else 0)
         u = splat((<const work_t*>t.u)[x])
         v = splat((<const work_t*>t.v)[x])
-        unsure = False
-        other = False
         for k in range(count):
             c = min(k * lanes, channels - lanes)
             a_low = widen(a + low + c)
@@ -611,35 +793,24 @@ cdef Py_ssize_t pixels_twice(pixel_t* to, pixel_t* next_to, const pixel_t* a, co
             values = mix(mix(a_low, b_low, p, q, like), mix(a_high, b_high, p, q, like), u, v, like)
             put(to + c, values, past)
             if pixel_t is uint8_t:
-                unsure = unsure or (look and near_half(values, BAND))
+                doubts = doubted(x * channels + c, values, look, doubt, doubts)
             values = mix(mix(a_low, b_low, r, s, like), mix(a_high, b_high, r, s, like), u, v, like)
             put(next_to + c, values, past)
             if pixel_t is uint8_t:
-                other = other or (look and near_half(values, BAND))
+                others = doubted(x * channels + c, values, look, next_doubt, others)
         to += t.spacing
         next_to += t.spacing
-        if pixel_t is uint8_t:
-            if unsure:
-                doubt[doubts] = x
-                doubts += 1
-            if other:
-                next_doubt[others] = x
-                others += 1
     next_doubts[0] = others
     return doubts
 
 
 # --- element by element ---------------------------------------------------------------------------
 
-cdef inline bint doubtful(work_t value) noexcept nogil:
-    return fabs(fabs(value - floor(value)) - 0.5) < BAND
-
-
 cdef Py_ssize_t elements_two_taps(pixel_t* to, const Taps* taps, const Table* t, Py_ssize_t first,
-                                  Py_ssize_t last, Py_ssize_t* doubt, work_t like) noexcept nogil:
+                                  Py_ssize_t last, Doubt* doubt, work_t like) noexcept nogil:
     """Steps are pixels, `spacing` elements apart."""
     cdef Py_ssize_t channels = t.channels, end = t.source_width - 1
-    cdef bint look = pixel_t is uint8_t and not t.exact, unsure
+    cdef bint look = pixel_t is uint8_t and not t.exact
     cdef Py_ssize_t doubts = 0, x, c, low, high
     cdef const pixel_t* a = <const pixel_t*>taps.row[0]
     cdef const pixel_t* b = <const pixel_t*>taps.row[1]
@@ -650,19 +821,14 @@ cdef Py_ssize_t elements_two_taps(pixel_t* to, const Taps* taps, const Table* t,
     for x in range(first, last):
         low = index[x] * channels
         high = low + (channels if index[x] < end else 0)
-        unsure = False
         for c in range(channels):
             value = mixed(
                 mixed(widened(a + low + c, like), widened(b + low + c, like), p, q),
                 mixed(widened(a + high + c, like), widened(b + high + c, like), p, q), u[x], v[x])
             to[c] = narrowed(value, <pixel_t>0)
             if pixel_t is uint8_t:
-                unsure = unsure or (look and doubtful(value))
+                doubts = doubted_element(x * channels + c, value, look, doubt, doubts)
         to += t.spacing
-        if pixel_t is uint8_t:
-            if unsure:
-                doubt[doubts] = x
-                doubts += 1
     return doubts
 
 
@@ -679,56 +845,82 @@ cdef inline work_t element(const Taps* taps, Py_ssize_t at, pixel_t kind,
 
 
 cdef Py_ssize_t elements_taps(pixel_t* to, const Taps* taps, const Table* t, Py_ssize_t first,
-                              Py_ssize_t last, Py_ssize_t* doubt, work_t like) noexcept nogil:
+                              Py_ssize_t last, Doubt* doubt, work_t like) noexcept nogil:
     """The same for one tap, or four."""
     cdef Py_ssize_t channels = t.channels
-    cdef bint look = pixel_t is uint8_t and not t.exact, unsure
+    cdef bint look = pixel_t is uint8_t and not t.exact
     cdef Py_ssize_t doubts = 0, x, c, low, high
     cdef work_t value
     for x in range(first, last):
         low = t.low[x] * channels
         high = low + (channels if t.low[x] < t.source_width - 1 else 0)
-        unsure = False
         for c in range(channels):
             value = mixed(element(taps, low + c, <pixel_t>0, like),
                           element(taps, high + c, <pixel_t>0, like),
                           (<const work_t*>t.u)[x], (<const work_t*>t.v)[x])
             to[c] = narrowed(value, <pixel_t>0)
             if pixel_t is uint8_t:
-                unsure = unsure or (look and doubtful(value))
+                doubts = doubted_element(x * channels + c, value, look, doubt, doubts)
         to += t.spacing
-        if pixel_t is uint8_t:
-            if unsure:
-                doubt[doubts] = x
-                doubts += 1
     return doubts
 
 
 # --- a width that stays: by way of a stored line, where elements are converted --------------------
 
 cdef Py_ssize_t spread_copy(pixel_t* to, const work_t* low, const Table* t, Py_ssize_t first,
-                            Py_ssize_t last, Py_ssize_t* doubt) noexcept nogil:
+                            Py_ssize_t last, Doubt* doubt) noexcept nogil:
     """Steps are pixels; the line begins with the first."""
     cdef Py_ssize_t channels = t.channels
     cdef bint look = pixel_t is uint8_t and not t.exact
     cdef Py_ssize_t doubts = 0
     cdef Py_ssize_t x, c
     cdef work_t value
-    cdef bint unsure
     for x in range(first, last):
-        unsure = False
         for c in range(channels):
             value = low[c]
             to[c] = narrowed(value, <pixel_t>0)
             if pixel_t is uint8_t:
-                unsure = unsure or (look and doubtful(value))
+                doubts = doubted_element(x * channels + c, value, look, doubt, doubts)
         low += channels
         to += t.spacing
-        if pixel_t is uint8_t:
-            if unsure:
-                doubt[doubts] = x
-                doubts += 1
     return doubts
+
+
+# --- what a row is blended from -------------------------------------------------------------------
+
+cdef inline void taps_of(Taps* taps, const char* plane, const Axis* d, const Axis* h,
+                         const Rows* rows, Py_ssize_t at_d, Py_ssize_t at_h) noexcept nogil:
+    """Note the source rows that a row is blended from, and their weights."""
+    cdef const char* low = plane + d.low[at_d] * rows.src_d + h.low[at_h] * rows.src_h
+    cdef const double* of_d
+    cdef const double* of_h
+    cdef Py_ssize_t apart_d = 0, apart_h = 0
+    taps.count = 1
+    taps.row[0] = low
+    taps.weight[0] = 1.0
+    if h.t != NULL:
+        of_h = h.weight + 2 * at_h
+        apart_h = rows.src_h if h.low[at_h] < h.last else 0
+        taps.count = 2
+        taps.row[1] = low + apart_h
+        taps.weight[0] = of_h[0]
+        taps.weight[1] = of_h[1]
+    if d.t != NULL:
+        of_d = d.weight + 2 * at_d
+        apart_d = rows.src_d if d.low[at_d] < d.last else 0
+        if h.t != NULL:
+            taps.count = 4
+            taps.row[2] = low + apart_d
+            taps.row[3] = low + apart_d + apart_h
+            taps.weight[0] = of_d[0] * of_h[0]
+            taps.weight[1] = of_d[0] * of_h[1]
+            taps.weight[2] = of_d[1] * of_h[0]
+            taps.weight[3] = of_d[1] * of_h[1]
+        else:
+            taps.count = 2
+            taps.row[1] = low + apart_d
+            taps.weight[0] = of_d[0]
+            taps.weight[1] = of_d[1]
 
 
 # --- uint8 near a tie -----------------------------------------------------------------------------
@@ -739,7 +931,7 @@ cdef uint8_t settled(const Taps* taps, const Table* t, Py_ssize_t x, Py_ssize_t 
     cdef double along = 0.0, value = 0.0, below, off
     cdef const uint8_t* row
     cdef int a
-    if t.kind != COPY:
+    if t.t != NULL:
         low = t.low[x]
         high = min(low + 1, t.source_width - 1)
         along = t.t[x]
@@ -755,35 +947,60 @@ cdef uint8_t settled(const Taps* taps, const Table* t, Py_ssize_t x, Py_ssize_t 
 
 
 cdef void settle(uint8_t* to, const Taps* taps, const Table* t, Py_ssize_t first,
-                 const Py_ssize_t* doubt, Py_ssize_t doubts) noexcept nogil:
-    """Form the steps in doubt again. `to` is where the step `first` was written."""
-    cdef Py_ssize_t total = t.width * t.channels
-    cdef Py_ssize_t j, e, x, c, start
+                 const Doubt* doubt, Py_ssize_t doubts) noexcept nogil:
+    """Form the elements in doubt again. `to` is where the pixel `first` was written."""
+    cdef Py_ssize_t j, e, x
+    cdef unsigned lanes
     for j in range(doubts):
-        if t.kind == WINDOWS:
-            start = min(doubt[j] * t.lanes, total - t.lanes)
-            for e in range(start, start + t.lanes):
-                to[e - first * t.lanes] = settled(taps, t, e // t.channels, e % t.channels)
-        else:
-            x = doubt[j]
-            for c in range(t.channels):
-                to[(x - first) * t.spacing + c] = settled(taps, t, x, c)
+        e = doubt[j].at
+        lanes = doubt[j].lanes
+        while lanes != 0:
+            if lanes & 1:
+                x = e // t.channels
+                to[(x - first) * t.spacing + e % t.channels] = settled(
+                    taps, t, x, e % t.channels)
+            lanes >>= 1
+            e += 1
+
+
+cdef void settle_lines(uint8_t* to, Py_ssize_t first, Py_ssize_t start, const char* source,
+                       const Axis* d, const Axis* h, const Rows* rows, const Table* t,
+                       const Doubt* doubt, Py_ssize_t doubts) noexcept nogil:
+    """The same for a group of rows. `to` is where element `start` of the row `first` was written."""
+    cdef Py_ssize_t row = t.width * t.channels, own = -1, j, e
+    cdef unsigned lanes
+    cdef Place at
+    cdef Taps taps
+    for j in range(doubts):
+        e = start + doubt[j].at
+        lanes = doubt[j].lanes
+        while lanes != 0:
+            if lanes & 1:
+                if e // row != own:
+                    own = e // row
+                    at = place_of(rows, first + own)
+                    taps_of(&taps, source + at.n * rows.src_n + at.m * rows.src_m, d, h, rows,
+                            at.d, at.h)
+                to[e - start] = settled(&taps, t, e % row // t.channels, e % t.channels)
+            lanes >>= 1
+            e += 1
 
 
 # --- rows -----------------------------------------------------------------------------------------
 
 cdef void stored_line(pixel_t* to, const Taps* taps, const Table* t, Py_ssize_t tile,
-                      work_t* line, Py_ssize_t* doubt) noexcept nogil:
+                      work_t* line, Doubt* doubt) noexcept nogil:
     """Write one tile of a row to `to`, by way of a line in memory."""
+    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
     cdef Py_ssize_t first = t.tile[3 * tile], last = t.tile[3 * tile + 3]
     cdef Py_ssize_t low = t.tile[3 * tile + 1], high = t.tile[3 * tile + 2]
     cdef Py_ssize_t channels = t.channels, count = (high - low) * channels
     cdef Py_ssize_t doubts
     if t.spacing == channels:
         if (pixel_t is float and work_t is float) or (pixel_t is double and work_t is double):
-            blend(<work_t*>to, taps, low * channels, count, <pixel_t>0)
+            blend(<work_t*>to, taps, low * channels, count // lanes, count, <pixel_t>0)
             return
-    blend(line, taps, low * channels, count, <pixel_t>0)
+    blend(line, taps, low * channels, count // lanes, count, <pixel_t>0)
     doubts = spread_copy(to, line, t, first, last, doubt)
     if pixel_t is uint8_t:
         if doubts > 0:
@@ -791,22 +1008,19 @@ cdef void stored_line(pixel_t* to, const Taps* taps, const Table* t, Py_ssize_t 
 
 
 cdef void make_tile(pixel_t* to, pixel_t* next_to, const Taps* taps, const Taps* next_,
-                    const Table* t, Py_ssize_t tile, work_t* line, Py_ssize_t* doubt,
+                    const Table* t, Py_ssize_t tile, work_t* line, Doubt* doubt,
                     bint past) noexcept nogil:
     """Write one tile of a row to `to`; of the next row to `next_to`, if that is not NULL."""
     cdef Py_ssize_t first = t.tile[3 * tile], last = t.tile[3 * tile + 3]
-    cdef Py_ssize_t* next_doubt = doubt + (last - first)
+    cdef Doubt* next_doubt = doubt + t.doubts
     cdef Py_ssize_t doubts = 0, others = 0
     if t.kind == WINDOWS:
-        if next_to != NULL:
-            doubts = two_taps_twice(to, next_to, taps, next_, t, first, last, doubt, next_doubt,
-                                    &others, past, <work_t>0)
-        elif taps.count == 1:
-            doubts = one_tap(to, taps, t, first, last, doubt, past, <work_t>0)
-        elif taps.count == 2:
-            doubts = two_taps(to, taps, t, first, last, doubt, past, <work_t>0)
-        else:
-            doubts = four_taps(to, taps, t, first, last, doubt, past, <work_t>0)
+        if pixel_t is not uint8_t:
+            if next_to != NULL:
+                window_rows(to, next_to, <const pixel_t*>taps.row[0], <const pixel_t*>taps.row[1],
+                            taps.weight, next_.weight, t, first, last, past, <work_t>0)
+            else:
+                window_row(to, taps, t, first, last, past, <work_t>0)
     elif t.kind == SUMS:
         sums_rows(<uint8_t*>to, <uint8_t*>next_to, taps, next_, t, first, last)
     elif t.kind == CHANNELS:
@@ -838,42 +1052,139 @@ cdef void make_tile(pixel_t* to, pixel_t* next_to, const Taps* taps, const Taps*
             settle(next_to, next_, t, first, next_doubt, others)
 
 
-cdef inline int taps_of(Taps* taps, const char* plane, const Axis* d, const Axis* h,
-                        const Rows* rows, Py_ssize_t at_d, Py_ssize_t at_h) noexcept nogil:
-    """Note the source rows that a row is blended from, and their weights."""
-    cdef const char* low
-    cdef Py_ssize_t apart_d = 0, apart_h = 0
-    cdef double t_d = 0.0, t_h = 0.0
-    low = plane + d.low[at_d] * rows.src_d + h.low[at_h] * rows.src_h
-    if d.t != NULL:
-        t_d = d.t[at_d]
-        apart_d = rows.src_d if d.low[at_d] < d.last else 0
-    if h.t != NULL:
-        t_h = h.t[at_h]
-        apart_h = rows.src_h if h.low[at_h] < h.last else 0
-    taps.count = 1
-    taps.row[0] = low
-    taps.weight[0] = 1.0
-    if h.t != NULL:
-        taps.row[taps.count] = low + apart_h
-        taps.weight[0] = 1.0 - t_h
-        taps.weight[1] = t_h
-        taps.count = 2
-    if d.t != NULL:
-        if h.t != NULL:
-            taps.row[2] = low + apart_d
-            taps.row[3] = low + apart_d + apart_h
-            taps.weight[0] = (1.0 - t_d) * (1.0 - t_h)
-            taps.weight[1] = (1.0 - t_d) * t_h
-            taps.weight[2] = t_d * (1.0 - t_h)
-            taps.weight[3] = t_d * t_h
-            taps.count = 4
+cdef void blend_rows(work_t* line, const char* plane, Py_ssize_t apart, const Axis* h,
+                     Py_ssize_t stride, const double* weight, Py_ssize_t first, Py_ssize_t last,
+                     Py_ssize_t vectors, Py_ssize_t length, pixel_t like) noexcept nogil:
+    """Blend rows of one plane, or of two that are `apart`, to lines of `length` elements.
+
+    weight: of the two planes.
+    """
+    cdef Py_ssize_t row, low
+    cdef Taps taps
+    if h.t != NULL and apart == 0 and weight == NULL:
+        for row in range(first, last):
+            low = h.low[row]
+            taps.row[0] = plane + low * stride
+            taps.row[1] = taps.row[0] + (stride if low < h.last else 0)
+            blend_two(line, <const pixel_t*>taps.row[0], <const pixel_t*>taps.row[1],
+                      h.weight + 2 * row, vectors, length)
+            line += length
+    elif h.t != NULL:
+        for row in range(first, last):
+            low = h.low[row]
+            taps.row[0] = plane + low * stride
+            taps.row[1] = taps.row[0] + (stride if low < h.last else 0)
+            taps.weight[0] = weight[0] * h.weight[2 * row]
+            taps.weight[1] = weight[0] * h.weight[2 * row + 1]
+            taps.weight[2] = weight[1] * h.weight[2 * row]
+            taps.weight[3] = weight[1] * h.weight[2 * row + 1]
+            blend_four(line, <const pixel_t*>taps.row[0], <const pixel_t*>taps.row[1],
+                       <const pixel_t*>(taps.row[0] + apart), <const pixel_t*>(taps.row[1] + apart),
+                       taps.weight, vectors, length)
+            line += length
+    elif weight != NULL:
+        for row in range(first, last):
+            taps.row[0] = plane + h.low[row] * stride
+            blend_two(line, <const pixel_t*>taps.row[0], <const pixel_t*>(taps.row[0] + apart),
+                      weight, vectors, length)
+            line += length
+    else:
+        for row in range(first, last):
+            blend_one(line, <const pixel_t*>(plane + h.low[row] * stride), vectors, length)
+            line += length
+
+
+cdef void blend_group(work_t* line, const char* source, const char* limit, const Axis* d,
+                      const Axis* h, const Rows* rows, Place at, Py_ssize_t count,
+                      Py_ssize_t skip, Py_ssize_t length, pixel_t like) noexcept nogil:
+    """Blend so many rows to lines of `length` elements, from element `skip` of the source rows on.
+
+    A vector that a line ends within reaches into the next one, which is made after it, and reads
+    what is behind the source's row, which must not be behind the source: that ends at `limit`.
+    """
+    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
+    cdef Py_ssize_t vectors = (length + lanes - 1) // lanes, whole = length // lanes
+    cdef Py_ssize_t item = sizeof(pixel_t), apart, piece, safe, furthest
+    cdef const char* plane
+    cdef const double* weight
+    while count > 0:
+        piece = min(count, rows.height - at.h)
+        plane = source + at.n * rows.src_n + at.m * rows.src_m + d.low[at.d] * rows.src_d + (
+            skip * item)
+        apart = 0
+        weight = NULL
+        if d.t != NULL:
+            weight = d.weight + 2 * at.d
+            apart = rows.src_d if d.low[at.d] < d.last else 0
+        # How many rows' last vectors end within the source, even those of the lowest neighbours.
+        safe = piece
+        furthest = limit - plane - max(apart, 0) - vectors * lanes * item
+        if rows.src_h < 0:
+            if h.low[at.h] * rows.src_h > furthest:
+                safe = 0
         else:
-            taps.row[1] = low + apart_d
-            taps.weight[0] = 1.0 - t_d
-            taps.weight[1] = t_d
-            taps.count = 2
-    return 0
+            while safe > 0 and (
+                    min(h.low[at.h + safe - 1] + 1, h.last) * rows.src_h > furthest):
+                safe -= 1
+        blend_rows(line, plane, apart, h, rows.src_h, weight, at.h, at.h + safe, vectors, length,
+                   like)
+        blend_rows(line + safe * length, plane, apart, h, rows.src_h, weight, at.h + safe,
+                   at.h + piece, whole, length, like)
+        line += piece * length
+        count -= piece
+        step(rows, &at, piece)
+
+
+cdef inline Py_ssize_t gapless(const Rows* rows, Py_ssize_t bytes) noexcept nogil:
+    """Return after how many rows of so many bytes there may be a gap between rows of the result."""
+    if rows.height > 1 and rows.dst_h != bytes:
+        return 1
+    bytes *= rows.height
+    if rows.depth > 1 and rows.dst_d != bytes:
+        return rows.height
+    bytes *= rows.depth
+    if rows.m > 1 and rows.dst_m != bytes:
+        return rows.height * rows.depth
+    bytes *= rows.m
+    if rows.n > 1 and rows.dst_n != bytes:
+        return rows.height * rows.depth * rows.m
+    return rows.height * rows.depth * rows.m * rows.n
+
+
+cdef void run_lines(const Table* t, const Rows* rows, const Axis* d, const Axis* h, pixel_t* to,
+                    const char* source, const char* limit, Py_ssize_t first, Py_ssize_t last,
+                    Py_ssize_t tile, work_t* line, char* stage) noexcept nogil:
+    """Compute one tile of the rows `first` to `last` - 1 by way of lines, several rows at once."""
+    cdef Py_ssize_t item = sizeof(pixel_t), row = t.width * t.channels
+    cdef Py_ssize_t start = t.tile[3 * tile] * t.lanes
+    cdef Py_ssize_t size = min(t.tile[3 * tile + 3] * t.lanes, row) - start
+    cdef Py_ssize_t skip = t.tile[3 * tile + 1] * t.channels
+    cdef Py_ssize_t length = t.tile[3 * tile + 2] * t.channels - skip
+    cdef Py_ssize_t together = gapless(rows, row * item), count, doubts
+    cdef Doubt* doubt = <Doubt*>(line + t.room)
+    cdef char* result
+    cdef pixel_t* target
+    cdef Place at
+    while first < last:
+        count = min(last - first, t.group)
+        if count > 1:
+            count = min(count, together - first % together)
+        at = place_of(rows, first)
+        result = (<char*>to + at.n * rows.dst_n + at.m * rows.dst_m + at.d * rows.dst_d
+                  + at.h * rows.dst_h + start * item)
+        target = <pixel_t*>(result if stage == NULL else stage)
+        blend_group(line, source, limit, d, h, rows, at, count, skip, length, <pixel_t>0)
+        if t.tiles == 1:
+            doubts = spread_group(target, line, t, count, length, doubt)
+        else:
+            doubts = spread_line(target, 0, line - skip, t, t.tile[3 * tile], t.tile[3 * tile + 3],
+                                 row - start - t.lanes, doubt, 0)
+        if pixel_t is uint8_t:
+            if doubts > 0:
+                settle_lines(<uint8_t*>target, first, start, source, d, h, rows, t, doubt, doubts)
+        if stage != NULL:
+            stream(result, stage, (size if count == 1 else count * row) * item)
+        first += count
 
 
 cdef void run_tile(const Table* t, const Rows* rows, const Axis* d, const Axis* h, pixel_t* to,
@@ -886,7 +1197,7 @@ cdef void run_tile(const Table* t, const Rows* rows, const Axis* d, const Axis* 
     cdef Py_ssize_t whole = t.width * t.spacing * <Py_ssize_t>sizeof(pixel_t)
     cdef Py_ssize_t bytes = min(t.tile[3 * tile + 3] * per_step * <Py_ssize_t>sizeof(pixel_t),
                                 whole) - start
-    cdef Py_ssize_t* doubt = <Py_ssize_t*>(line + t.room)
+    cdef Doubt* doubt = <Doubt*>(line + t.room)
     cdef Py_ssize_t used = 0, room
     cdef bint narrow = bytes < NARROW, pair
     # Whole lines, straight from the registers: the stores drain while the next are computed.
@@ -944,45 +1255,86 @@ cdef void run_tile(const Table* t, const Rows* rows, const Axis* d, const Axis* 
         stream(block, stage, used)
 
 
+cdef void run_windows(const Table* t, const Rows* rows, const Axis* d, const Axis* h, pixel_t* to,
+                      const char* source, Py_ssize_t first, Py_ssize_t last, Py_ssize_t tile,
+                      work_t like) noexcept nogil:
+    """Compute one tile of the rows `first` to `last` - 1 of two taps each by windows."""
+    cdef Place at = place_of(rows, first)
+    cdef Py_ssize_t start = t.tile[3 * tile] * t.lanes * <Py_ssize_t>sizeof(pixel_t), count
+    while first < last:
+        count = min(last - first, rows.height - at.h)
+        window_plane(<char*>to + at.n * rows.dst_n + at.m * rows.dst_m + at.d * rows.dst_d
+                     + at.h * rows.dst_h + start, rows.dst_h,
+                     source + at.n * rows.src_n + at.m * rows.src_m + d.low[at.d] * rows.src_d,
+                     rows.src_h, h, t, at.h, at.h + count, t.tile[3 * tile], t.tile[3 * tile + 3],
+                     <pixel_t>0, like)
+        step(rows, &at, count)
+        first += count
+
+
 cdef void run_rows(const Table* t, const Rows* rows, const Axis* d, const Axis* h, pixel_t* to,
-                   const char* source, Py_ssize_t first, Py_ssize_t last, char* scratch,
-                   char* stage, work_t like) noexcept nogil:
+                   const char* source, const char* limit, Py_ssize_t first, Py_ssize_t last,
+                   char* scratch, char* stage, work_t like) noexcept nogil:
     """Compute the rows `first` to `last` - 1, block by block, and a block tile by tile."""
     cdef Py_ssize_t block = last - first if t.tiles == 1 else BLOCK
     cdef Py_ssize_t tile, end
     while first < last:
         end = min(first + block, last)
         for tile in range(t.tiles):
-            run_tile(t, rows, d, h, to, source, first, end, tile, <work_t*>scratch, stage)
+            if t.kind == LINES:
+                run_lines(t, rows, d, h, to, source, limit, first, end, tile, <work_t*>scratch,
+                          stage)
+            elif t.kind == WINDOWS and stage == NULL and d.t == NULL and h.t != NULL:
+                if pixel_t is not uint8_t:
+                    run_windows(t, rows, d, h, to, source, first, end, tile, like)
+            else:
+                run_tile(t, rows, d, h, to, source, first, end, tile, <work_t*>scratch, stage)
         first = end
     if stage != NULL:
         stream_end()
 
 
 cdef inline void run_share(int element, const Table* t, const Rows* rows, const Axis* d,
-                           const Axis* h, char* to, const char* source, Py_ssize_t first,
-                           Py_ssize_t last, char* scratch, char* stage) noexcept nogil:
+                           const Axis* h, char* to, const char* source, const char* limit,
+                           Py_ssize_t first, Py_ssize_t last, char* scratch,
+                           char* stage) noexcept nogil:
     """Choose the body for this dtype, by the bytes of an element."""
     if element == 4:
-        run_rows(t, rows, d, h, <float*>to, source, first, last, scratch, stage, <float>0)
+        run_rows(t, rows, d, h, <float*>to, source, limit, first, last, scratch, stage,
+                 <float>0)
     elif element == 8:
-        run_rows(t, rows, d, h, <double*>to, source, first, last, scratch, stage, <double>0)
+        run_rows(t, rows, d, h, <double*>to, source, limit, first, last, scratch, stage,
+                 <double>0)
     elif element == 1:
-        run_rows(t, rows, d, h, <uint8_t*>to, source, first, last, scratch, stage, <float>0)
+        run_rows(t, rows, d, h, <uint8_t*>to, source, limit, first, last, scratch, stage,
+                 <float>0)
     else:
-        run_rows(t, rows, d, h, <uint16_t*>to, source, first, last, scratch, stage, <float>0)
+        run_rows(t, rows, d, h, <uint16_t*>to, source, limit, first, last, scratch, stage,
+                 <float>0)
 
 
-cdef int bits_of(const double* t, Py_ssize_t count) noexcept nogil:
-    """Return how many binary digits the distances have, 9 if more than 8."""
-    cdef int bits = 0
-    cdef Py_ssize_t j = 0
-    while j < count and bits < 9:
-        if t[j] * (1 << bits) == floor(t[j] * (1 << bits)):
-            j += 1
+cdef Py_ssize_t gcd(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
+    while b:
+        a, b = b, a % b
+    return a
+
+
+cdef int denominator(const double* t, Py_ssize_t count) noexcept nogil:
+    """Return the smallest integer that makes integers of the distances; 0 if it is above 127."""
+    cdef int whole = 1, own
+    cdef Py_ssize_t j
+    for j in range(count):
+        if fabs(t[j] * whole - floor(t[j] * whole + 0.5)) <= WHOLE * whole:
+            continue
+        for own in range(2, 128):
+            if fabs(t[j] * own - floor(t[j] * own + 0.5)) <= WHOLE * own:
+                break
         else:
-            bits += 1
-    return bits
+            return 0
+        whole = whole // <int>gcd(whole, own) * own
+        if whole > 127:
+            return 0
+    return whole
 
 
 @cython.final
@@ -1005,11 +1357,12 @@ cdef class Plan:
     cdef Py_ssize_t scratch, stage
 
     def __init__(self, roles, axes, int element, Py_ssize_t channels, Py_ssize_t spacing,
-                 bint exact, bint streaming, bint plain=False):
+                 bint exact, bint streaming, str only=None):
         cdef Table* t = &self.table
         cdef int64_t[::1] low
         cdef double[::1] distance
-        cdef Py_ssize_t steps, k, lane, e, x, total
+        cdef Py_ssize_t x, total
+        cdef bint contiguous, many
         cdef Py_ssize_t work = 8 if element == 8 else 4
         self.roles.n, self.roles.m, self.roles.d, self.roles.h = roles
         self.keep = axes
@@ -1026,39 +1379,124 @@ cdef class Plan:
         t.exact = exact
         t.lanes = UPSHAPE_VECTOR_BYTES // work
         total = t.width * channels
-        steps = t.width
-        if t.t == NULL:
+        contiguous = spacing == channels
+        many = channels >= t.lanes
+        t.rows = t.group = 1
+        if t.t == NULL and (element >= 4 or not contiguous):
             t.kind = COPY
+        elif t.t == NULL:
+            t.kind = LINES
+            t.reach = SAME
+            t.width = t.source_width = total  # pixels make no difference
+            t.channels = t.spacing = 1
+        elif only == "elements":
+            t.kind = ELEMENTS
+        elif many and (not contiguous or channels >= MANY_CHANNELS) and only is None:
+            t.kind = CHANNELS
+        elif contiguous and only in (None, "sums") and self.find_sums():
+            t.kind = SUMS
+            t.lanes = UPSHAPE_SUMS
+        elif (contiguous and element > 1
+              and (only == "windows" or only is None and total >= WINDOWED * t.lanes)
+              and self.d.t == NULL and self.find_vectors(False)):
+            t.kind = WINDOWS
+        elif contiguous and only in (None, "lines") and self.find_vectors(True):
+            t.kind = LINES
+        elif many:
+            t.kind = CHANNELS
         else:
             t.kind = ELEMENTS
-            if plain:
-                pass
-            elif channels >= t.lanes and (spacing != channels or channels >= MANY_CHANNELS):
-                t.kind = CHANNELS
-            elif spacing == channels and self.find_sums():
-                t.kind = SUMS
-                t.lanes = UPSHAPE_SUMS
-                steps = (total + t.lanes - 1) // t.lanes
-            elif spacing == channels and self.find_windows((total + t.lanes - 1) // t.lanes):
-                t.kind = WINDOWS
-                steps = (total + t.lanes - 1) // t.lanes
-            elif channels >= t.lanes:
-                t.kind = CHANNELS
-            if t.kind == SUMS:
-                self.cut_tiles(steps)
-                return
-            t.u = <char*>self.allocate(max(steps * t.lanes, t.width) * work)
-            t.v = <char*>self.allocate(max(steps * t.lanes, t.width) * work)
-            if t.kind == WINDOWS:
-                for k in range(steps):
-                    e = min(k * t.lanes, total - t.lanes)
-                    for lane in range(t.lanes):
-                        self.set_weight(k * t.lanes + lane, t.t[(e + lane) // channels])
-                self.find_even(steps)
-            else:
-                for x in range(t.width):
-                    self.set_weight(x, t.t[x])
-        self.cut_tiles(steps)
+        if t.kind == CHANNELS or t.kind == ELEMENTS:
+            t.u = <char*>self.allocate(t.width * work)
+            t.v = <char*>self.allocate(t.width * work)
+            for x in range(t.width):
+                self.set_weight(t.u, t.v, x, t.t[x])
+        self.cut_tiles()
+
+    cdef bint find_vectors(self, bint stored) except -1:
+        """Fill base, upper and by for vectors of stored lines, or of the source's rows themselves.
+
+        Return whether that can be done, and is worth it.
+        """
+        cdef Table* t = &self.table
+        cdef Py_ssize_t lanes = t.lanes, channels = t.channels, bytes = UPSHAPE_VECTOR_BYTES
+        cdef Py_ssize_t row = t.width * channels, source = t.source_width * channels
+        cdef Py_ssize_t unit = bytes // lanes // UPSHAPE_INDEX_BYTES
+        cdef Py_ssize_t total, steps, k, lane, side, e, j, at, base, entries
+        cdef Py_ssize_t near = 0, apart = 0
+        cdef Py_ssize_t[2] least, most
+        cdef Py_ssize_t[2][MOST_LANES] from_
+        cdef uint8_t* order
+        if source > MOST_SHRUNK * row or not stored and (row < lanes or source < lanes):
+            return False
+        t.rows = 1
+        if stored:  # as many rows as end with a whole vector: none is moved back
+            t.rows = lanes // gcd(row, lanes)
+            if t.rows * row > LINE and row >= lanes:
+                t.rows = 1
+            elif t.rows * row < LEAST_LINE:
+                t.rows *= (LEAST_LINE + t.rows * row - 1) // (t.rows * row)
+        total = t.rows * row
+        steps = (total + lanes - 1) // lanes
+        for k in range(2 * steps):
+            e = min(k % steps * lanes, total - lanes)
+            if k == steps:  # how far apart sources lie is known
+                t.reach = (NEAR if near <= lanes else APART if apart <= lanes
+                           else WIDE if near <= 2 * lanes else WIDE_APART if apart <= 2 * lanes
+                           else FAR)
+                if not stored and t.reach > APART:
+                    return False
+                entries = steps * lanes if t.reach == FAR else steps
+                self.release(t.base)
+                self.release(t.upper)
+                self.release(t.by)
+                t.base = t.upper = NULL
+                t.by = NULL
+                t.base = <int64_t*>self.allocate(entries * sizeof(int64_t))
+                t.upper = <int64_t*>self.allocate(entries * sizeof(int64_t))
+                t.by = <char*>self.allocate(4 * steps * bytes)
+                memset(t.by, 0, 4 * steps * bytes)
+            for side in range(2):
+                least[side] = t.rows * source
+                most[side] = 0
+                for lane in range(lanes):
+                    at = (e + lane) % row
+                    j = min(t.low[at // channels] + side, t.source_width - 1) * channels
+                    j += at % channels + (e + lane) // row * source
+                    from_[side][lane] = j
+                    least[side] = min(least[side], j)
+                    most[side] = max(most[side], j)
+            if k < steps:
+                apart = max(apart, max(most[0] - least[0], most[1] - least[1]) + 1)
+                near = max(near, max(most[0], most[1]) - min(least[0], least[1]) + 1)
+                continue
+            at = k - steps
+            order = <uint8_t*>t.by + 4 * at * bytes
+            for lane in range(lanes):
+                self.set_weight(<char*>order + 2 * bytes, <char*>order + 3 * bytes, lane,
+                                t.t[(e + lane) % row // channels])
+            if t.reach == FAR:
+                for lane in range(lanes):
+                    t.base[at * lanes + lane] = from_[0][lane]
+                    t.upper[at * lanes + lane] = from_[1][lane]
+                continue
+            if t.reach == NEAR or t.reach == WIDE:
+                least[0] = least[1] = min(least[0], least[1])
+            for side in range(2):
+                if not stored:  # behind a stored line is room
+                    least[side] = min(least[side], source - lanes)
+                for lane in range(lanes):
+                    base = (from_[side][lane] - least[side]) * unit
+                    for j in range(unit):
+                        order[(lane * unit + j) * UPSHAPE_INDEX_BYTES] = <uint8_t>(base + j)
+                        if UPSHAPE_INDEX_BYTES == 4 and base >= lanes * unit:
+                            order[(lane * unit + j) * 4 + 3] = 0x80  # in the second window
+                order += bytes
+            t.base[at] = least[0]
+            t.upper[at] = least[1]
+        if not stored:
+            self.find_even(steps)
+        return True
 
     cdef bint find_sums(self) except -1:
         """Fill base, order and weight for sums in 16 bits; return whether that can be done."""
@@ -1066,100 +1504,65 @@ cdef class Plan:
         cdef Py_ssize_t channels = t.channels, total = t.width * channels
         cdef Py_ssize_t source = t.source_width * channels
         cdef Py_ssize_t steps = (total + UPSHAPE_SUMS - 1) // UPSHAPE_SUMS
-        cdef Py_ssize_t k, half, j, e, x, low, high, least, most, at
-        cdef int bits_h, v
+        cdef Py_ssize_t k, j, e, x, low, high, at
+        cdef Py_ssize_t[MOST_LANES] least
+        cdef Py_ssize_t[MOST_LANES] most
+        cdef int parts, v
         if self.element != 1 or self.d.t != NULL or total < UPSHAPE_SUMS or source < 16:
             return False
-        t.bits_w = bits_of(t.t, t.width)
-        bits_h = 0 if self.h.t == NULL else bits_of(self.h.t, self.h.count)
-        t.bits = t.bits_w + bits_h
-        # A weight of w is an int8, a sum a uint16 with room for rounding; and a shift shifts.
-        if t.bits_w > 6 or t.bits > 8 or t.bits == 0:
+        t.whole = denominator(t.t, t.width)
+        parts = 1 if self.h.t == NULL else denominator(self.h.t, self.h.count)
+        if t.whole == 0 or parts == 0 or not divide_by(&t.by_mean, t.whole * parts):
             return False
-        t.base = <int64_t*>self.allocate(2 * steps * sizeof(int64_t))
-        t.order = <uint8_t*>self.allocate(2 * UPSHAPE_SUMS * steps)
-        t.weight = <uint8_t*>self.allocate(2 * UPSHAPE_SUMS * steps)
-        for k in range(steps):
-            for half in range(2):
-                at = min(k * UPSHAPE_SUMS, total - UPSHAPE_SUMS) + 8 * half
-                least = source
-                most = 0
-                for j in range(8 if half * 8 < UPSHAPE_SUMS else 0):
-                    x = (at + j) // channels
-                    low = t.low[x] * channels + (at + j) % channels
-                    least = min(least, low)
-                    most = max(most, low + (channels if t.low[x] < t.source_width - 1 else 0))
-                least = min(least, source - 16)
-                t.base[2 * k + half] = least
-                if most - least > 15:
-                    PyMem_RawFree(t.base)
-                    PyMem_RawFree(t.order)
-                    PyMem_RawFree(t.weight)
-                    t.base = NULL
-                    t.order = NULL
-                    t.weight = NULL
-                    return False
-                for j in range(8 if half * 8 < UPSHAPE_SUMS else 0):
+        # First whether 16 elements come from one window, then whether eight do.
+        t.base = <int64_t*>self.allocate(UPSHAPE_SUM_WINDOWS * steps * sizeof(int64_t))
+        t.order = <uint8_t*>self.allocate(UPSHAPE_VECTOR_BYTES * steps)
+        t.weight = <uint8_t*>self.allocate(UPSHAPE_VECTOR_BYTES * steps)
+        t.reach = NEAR
+        k = 0
+        while k < steps:
+            at = min(k * UPSHAPE_SUMS, total - UPSHAPE_SUMS)
+            for j in range(UPSHAPE_SUM_WINDOWS):
+                least[j] = source - 16
+                most[j] = 0
+            for j in range(UPSHAPE_SUMS):
+                x = (at + j) // channels
+                low = t.low[x] * channels + (at + j) % channels
+                high = low + (channels if t.low[x] < t.source_width - 1 else 0)
+                e = j // 16 * 2 if t.reach == NEAR else j // 8
+                least[e] = min(least[e], low)
+                most[e] = max(most[e], high)
+            for j in range(UPSHAPE_SUM_WINDOWS):
+                e = j // 2 * 2 if t.reach == NEAR else j
+                t.base[k * UPSHAPE_SUM_WINDOWS + j] = least[e]
+                if most[e] - least[e] > 15:
+                    break
+            else:
+                for j in range(UPSHAPE_SUMS):
                     x = (at + j) // channels
                     low = t.low[x] * channels + (at + j) % channels
                     high = low + (channels if t.low[x] < t.source_width - 1 else 0)
-                    e = 2 * UPSHAPE_SUMS * k + 16 * half + 2 * j
-                    v = <int>(t.t[x] * (1 << t.bits_w))
-                    t.order[e] = <uint8_t>(low - least)
-                    t.order[e + 1] = <uint8_t>(high - least)
-                    t.weight[e] = <uint8_t>((1 << t.bits_w) - v)
+                    e = k * UPSHAPE_VECTOR_BYTES + 2 * j
+                    v = <int>(t.t[x] * t.whole + 0.5)
+                    low -= t.base[k * UPSHAPE_SUM_WINDOWS + j // 8]
+                    high -= t.base[k * UPSHAPE_SUM_WINDOWS + j // 8]
+                    t.order[e] = <uint8_t>low
+                    t.order[e + 1] = <uint8_t>high
+                    t.weight[e] = <uint8_t>(t.whole - v)
                     t.weight[e + 1] = <uint8_t>v
+                k += 1
+                continue
+            if t.reach == APART:
+                self.release(t.base)
+                self.release(t.order)
+                self.release(t.weight)
+                t.base = NULL
+                t.order = NULL
+                t.weight = NULL
+                return False
+            t.reach = APART
+            k = 0
         return True
-
-    cdef bint find_windows(self, Py_ssize_t steps) except -1:
-        """Fill base, upper and order; return whether every vector's sources fit into windows."""
-        cdef Table* t = &self.table
-        cdef Py_ssize_t lanes = t.lanes, channels = t.channels
-        cdef Py_ssize_t total = t.width * channels, source = t.source_width * channels
-        cdef Py_ssize_t unit = UPSHAPE_VECTOR_BYTES // lanes // UPSHAPE_INDEX_BYTES
-        cdef Py_ssize_t k, lane, first, at, side, base, x, j, half
-        cdef Py_ssize_t[2] least, most
-        cdef uint8_t* order
-        if total < lanes or source < lanes:
-            return False
-        t.base = <int64_t*>self.allocate(steps * sizeof(int64_t))
-        t.upper = <int64_t*>self.allocate(steps * sizeof(int64_t))
-        t.order = <uint8_t*>self.allocate(2 * steps * UPSHAPE_VECTOR_BYTES)
-        memset(t.order, 0, 2 * steps * UPSHAPE_VECTOR_BYTES)
-        # First whether one window holds both neighbours of every vector, then whether two do.
-        for half in range(2):
-            t.apart = half == 1
-            for k in range(steps):
-                first = min(k * lanes, total - lanes)
-                for side in range(2):
-                    least[side] = source
-                    most[side] = 0
-                    for lane in range(lanes):
-                        x = (first + lane) // channels
-                        j = min(t.low[x] + side, t.source_width - 1) * channels
-                        j += first + lane - x * channels
-                        least[side] = min(least[side], j)
-                        most[side] = max(most[side], j)
-                if not t.apart:
-                    least[0] = least[1] = min(least[0], least[1])
-                    most[0] = most[1] = max(most[0], most[1])
-                if most[0] - least[0] >= lanes or most[1] - least[1] >= lanes:
-                    break
-                t.base[k] = min(least[0], source - lanes)
-                t.upper[k] = min(least[1], source - lanes)
-                for side in range(2):
-                    base = t.upper[k] if side else t.base[k]
-                    order = t.order + (2 * k + side) * UPSHAPE_VECTOR_BYTES
-                    for lane in range(lanes):
-                        x = (first + lane) // channels
-                        j = min(t.low[x] + side, t.source_width - 1) * channels
-                        j += first + lane - x * channels - base
-                        for at in range(unit):
-                            order[(lane * unit + at) * UPSHAPE_INDEX_BYTES] = (
-                                <uint8_t>(j * unit + at))
-            else:
-                return True
-        return False
 
     cdef int find_even(self, Py_ssize_t steps) except -1:
         """Find the longest stretch of vectors that differ in where their windows begin alone."""
@@ -1172,9 +1575,7 @@ cdef class Plan:
             if (k < whole and t.base[k] - t.base[k - 1] == t.upper[k] - t.upper[k - 1]
                     and (k == begin + 1
                          or t.base[k] - t.base[k - 1] == t.base[begin + 1] - t.base[begin])
-                    and memcmp(t.order + 2 * k * bytes, t.order + 2 * begin * bytes, 2 * bytes) == 0
-                    and memcmp(t.u + k * bytes, t.u + begin * bytes, bytes) == 0
-                    and memcmp(t.v + k * bytes, t.v + begin * bytes, bytes) == 0):
+                    and memcmp(t.by + 4 * k * bytes, t.by + 4 * begin * bytes, 4 * bytes) == 0):
                 continue
             if k - begin > max(1, t.odd - t.even):
                 t.even = begin
@@ -1186,76 +1587,107 @@ cdef class Plan:
     cdef int set_axis(self, Axis* axis, tuple given) except -1:
         cdef int64_t[::1] low = given[0]
         cdef double[::1] distance = given[1]
+        cdef Py_ssize_t j
         axis.low = &low[0]
         axis.t = NULL if distance is None else &distance[0]
         axis.count = low.shape[0]
         axis.last = given[2] - 1
+        if axis.t != NULL:
+            axis.weight = <double*>self.allocate(2 * axis.count * sizeof(double))
+            for j in range(axis.count):
+                axis.weight[2 * j] = 1.0 - axis.t[j]
+                axis.weight[2 * j + 1] = axis.t[j]
         return 0
 
     cdef void* allocate(self, Py_ssize_t bytes) except NULL:
-        cdef void* memory = PyMem_RawMalloc(bytes)
+        """Return memory that begins with a line; where all of it begins stands before it."""
+        cdef char* memory = <char*>PyMem_RawMalloc(bytes + 128)
+        cdef char* start
         if memory == NULL:
             raise MemoryError(f"no memory for the tables of a row of {self.table.width} pixels")
-        return memory
+        start = memory + 128 - <size_t>memory % 64
+        (<void**>start - 1)[0] = memory
+        return start
 
-    cdef void set_weight(self, Py_ssize_t at, double distance) noexcept:
+    cdef void release(self, void* start) noexcept:
+        if start != NULL:
+            PyMem_RawFree((<void**>start - 1)[0])
+
+    cdef void set_weight(self, char* u, char* v, Py_ssize_t at, double distance) noexcept:
         if self.element == 8:
-            (<double*>self.table.u)[at] = 1.0 - distance
-            (<double*>self.table.v)[at] = distance
+            (<double*>u)[at] = 1.0 - distance
+            (<double*>v)[at] = distance
         else:
-            (<float*>self.table.u)[at] = <float>(1.0 - distance)
-            (<float*>self.table.v)[at] = <float>distance
+            (<float*>u)[at] = <float>(1.0 - distance)
+            (<float*>v)[at] = <float>distance
 
-    cdef int cut_tiles(self, Py_ssize_t steps) except -1:
+    cdef int cut_tiles(self) except -1:
         """Cut a row into tiles, and find what each needs of the line."""
         cdef Table* t = &self.table
-        cdef Py_ssize_t per_step = t.lanes if t.kind == WINDOWS or t.kind == SUMS else t.channels
-        cdef Py_ssize_t total = t.width * t.channels
+        cdef bint vectors = t.kind == WINDOWS or t.kind == SUMS or t.kind == LINES
+        cdef Py_ssize_t per_step = t.lanes if vectors else t.channels
+        cdef Py_ssize_t total = t.width * t.channels, source = t.source_width * t.channels
+        cdef Py_ssize_t work = 8 if self.element == 8 else 4
+        cdef Py_ssize_t steps = (total + per_step - 1) // per_step
         cdef Py_ssize_t each, first, last, start, end, low, high, j
         each = TILE * min(t.width, t.source_width) // t.source_width // per_step
-        each = max(1, each)
+        each = min(max(1, each), steps)
+        if t.kind == LINES and (t.rows > 1 or max(total, source) <= LINE):
+            each = steps
         t.tiles = (steps + each - 1) // each
         t.tile = <Py_ssize_t*>self.allocate((3 * t.tiles + 1) * sizeof(Py_ssize_t))
         t.room = 0
         for j in range(t.tiles):
             first = j * each
             last = min(first + each, steps)
-            start = min(first * per_step, total - per_step) // t.channels
+            start = max(0, min(first * per_step, total - per_step)) // t.channels
             end = (min(last * per_step, total) - 1) // t.channels
-            if t.kind == COPY:
-                low = start
-                high = end + 1
-            else:
+            low = start
+            high = end + 1
+            if t.t != NULL:
                 low = t.low[start]
                 high = min(t.low[end] + 2, t.source_width)
+            if t.kind == LINES and t.tiles == 1:
+                low = 0
+                high = t.source_width
             t.tile[3 * j] = first
             t.tile[3 * j + 1] = low
             t.tile[3 * j + 2] = high
-            if t.kind == COPY:
+            if t.kind == COPY or t.kind == LINES:
                 t.room = max(t.room, (high - low) * t.channels)
         t.tile[3 * t.tiles] = steps
-        t.room += t.channels + 2 * t.lanes
+        t.doubts = 1 + each * (t.channels if not vectors else 1)
+        self.stage = max(2 * (each + 1) * per_step * self.element, GATHERED)
+        if t.kind == LINES and t.tiles == 1:
+            t.group = max(1, LINE // max(total, source) // t.rows) * t.rows
+            t.room *= t.group
+            t.doubts = t.group * (total // t.lanes + 2)
+            self.stage = max(self.stage, t.group * total * self.element)
+        t.room += t.channels + 4 * t.lanes
         t.room += t.room % 2  # what follows it holds Py_ssize_t
-        self.scratch = t.room * (8 if self.element == 8 else 4)
-        self.scratch += 2 * (each + 1) * sizeof(Py_ssize_t)
-        self.scratch = (self.scratch + 63) // 64 * 64
-        self.stage = max(2 * (each + 1) * per_step * self.element, GATHERED) + 128
-        self.stage = (self.stage + 63) // 64 * 64
+        self.scratch = t.room * work
+        if self.element == 1:
+            self.scratch += 2 * t.doubts * sizeof(Doubt)
+        self.scratch = (self.scratch + 63) // 64 * 64 + 64
+        self.stage = (self.stage + 128 + 63) // 64 * 64
         return 0
 
     def __dealloc__(self):
-        PyMem_RawFree(self.table.base)
-        PyMem_RawFree(self.table.upper)
-        PyMem_RawFree(self.table.order)
-        PyMem_RawFree(self.table.weight)
-        PyMem_RawFree(self.table.u)
-        PyMem_RawFree(self.table.v)
-        PyMem_RawFree(self.table.tile)
+        self.release(self.table.base)
+        self.release(self.table.upper)
+        self.release(self.table.order)
+        self.release(self.table.weight)
+        self.release(self.table.by)
+        self.release(self.table.u)
+        self.release(self.table.v)
+        self.release(self.table.tile)
+        self.release(self.d.weight)
+        self.release(self.h.weight)
 
     @property
     def kind(self):
         """How rows are spread."""
-        return ["copy", "windows", "sums", "channels", "elements"][<int>self.table.kind]
+        return ["copy", "windows", "lines", "sums", "channels", "elements"][<int>self.table.kind]
 
     def run(self, cnp.ndarray source not None, cnp.ndarray result not None, int threads):
         """Fill `result` from `source`, on so many threads.
@@ -1267,6 +1699,8 @@ cdef class Plan:
         cdef const char* from_ = PyArray_BYTES(<PyArrayObject*>source)
         cdef char* to = PyArray_BYTES(<PyArrayObject*>result)
         cdef Py_ssize_t room = self.scratch + (self.stage if self.streaming else 0)
+        cdef const char* limit
+        cdef char[SMALL] small
         cdef char* memory
         cdef char* start
         cdef int t
@@ -1275,19 +1709,25 @@ cdef class Plan:
         if total < threads:
             threads = <int>total
         threads = max(threads, 1)
-        start = <char*>PyMem_RawMalloc(room * threads + 64)
+        limit = (from_ + self.table.source_width * self.table.channels * self.element
+                 + max(0, (rows.n - 1) * rows.src_n) + max(0, (rows.m - 1) * rows.src_m)
+                 + max(0, self.d.last * rows.src_d) + max(0, self.h.last * rows.src_h))
+        start = &small[0]
+        if room * threads + 64 > SMALL:
+            start = <char*>PyMem_RawMalloc(room * threads + 64)
         memory = start + (-<size_t>start) % 64
         if start == NULL:
             raise MemoryError(f"no memory for a line of {self.table.room} elements a thread")
         with nogil:
             if threads <= 1:
-                run_share(self.element, &self.table, &rows, &self.d, &self.h, to, from_, 0, total,
-                          memory, memory + self.scratch if self.streaming else NULL)
+                run_share(self.element, &self.table, &rows, &self.d, &self.h, to, from_, limit, 0,
+                          total, memory, memory + self.scratch if self.streaming else NULL)
             else:
                 for t in prange(threads, num_threads=threads, schedule="static", chunksize=1):
-                    run_share(self.element, &self.table, &rows, &self.d, &self.h, to, from_,
+                    run_share(self.element, &self.table, &rows, &self.d, &self.h, to, from_, limit,
                               total * t // threads, total * (t + 1) // threads,
                               memory + t * room,
                               memory + t * room + self.scratch if self.streaming else NULL)
-        PyMem_RawFree(start)
+        if start != &small[0]:
+            PyMem_RawFree(start)
         return True

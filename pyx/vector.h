@@ -356,58 +356,115 @@ UPSHAPE_INLINE void upshape_narrow_byte(uint8_t* p, upshape_words v)
 #endif
 }
 
-/* Whether any of these floats lies within `band` of a half: there float32 may round wrongly. */
-UPSHAPE_INLINE int upshape_near_half(upshape_words v, float band)
+/* A bit for each of these floats that lies within `band` of a half: there float32 may round wrongly. */
+UPSHAPE_INLINE unsigned upshape_near_half(upshape_words v, float band)
 {
     upshape_floats f = (upshape_floats)v;
     upshape_floats off = f - ((f + UPSHAPE_ROUNDER) - UPSHAPE_ROUNDER); /* -0.5 to 0.5 */
-    upshape_words near = off * off > (0.5f - band) * (0.5f - band);
 #if V == 64 && defined(__AVX512F__)
-    return _mm512_movepi32_mask((__m512i)near) != 0;
-#elif V == 32 && defined(__AVX__)
-    return _mm256_movemask_ps((__m256)near) != 0;
-#elif V == 16 && defined(__SSE2__)
-    return _mm_movemask_ps((__m128)near) != 0;
+    return _mm512_cmp_ps_mask(
+        (__m512)(off * off), _mm512_set1_ps((0.5f - band) * (0.5f - band)), _CMP_GT_OQ);
 #else
-    int any = 0;
+    upshape_words near = off * off > (0.5f - band) * (0.5f - band);
+#if V == 32 && defined(__AVX__)
+    return (unsigned)_mm256_movemask_ps((__m256)near);
+#elif V == 16 && defined(__SSE2__)
+    return (unsigned)_mm_movemask_ps((__m128)near);
+#else
+    unsigned lanes = 0;
     for (int j = 0; j < V / 4; j++)
-        any |= near[j];
-    return any != 0;
+        lanes |= (unsigned)(near[j] != 0) << j;
+    return lanes;
+#endif
 #endif
 }
 
 /* --- sums of uint8 in 16 bits ------------------------------------------------------------------ */
 
-/* On x86 this is one instruction for lanes of 16 bytes; two lanes are as wide as it gets here. */
-#if V >= 32
-#define UPSHAPE_SUMS 16
-#else
-#define UPSHAPE_SUMS 8
-#endif
+#define UPSHAPE_SUMS (UPSHAPE_VECTOR_BYTES / 2) /* sums of a vector */
+#define UPSHAPE_SUM_WINDOWS (UPSHAPE_VECTOR_BYTES / 16) /* eight are made of one window of 16 bytes */
 
-typedef uint16_t upshape_sums __attribute__((vector_size(2 * UPSHAPE_SUMS)));
+typedef uint16_t upshape_sums __attribute__((vector_size(V)));
 
-/* Sum j is weight[2j] * byte order[2j] + weight[2j + 1] * byte order[2j + 1], the first eight of the
- * 16 bytes at p, the others of the 16 bytes at q. Weights are at most 64. */
-UPSHAPE_INLINE upshape_sums upshape_pair_sums(
-    const uint8_t* p, const uint8_t* q, const uint8_t* order, const uint8_t* weight)
+/* A sum becomes a mean: divided by `divisor`, rounded to nearest, ties to even. */
+typedef struct {
+    int divisor;    /* at most 256 */
+    uint16_t magic; /* n / divisor = n magic / 2^(16 + shift), rounded down */
+    int shift;      /* 0: the divisor is a power of two, from 2 on */
+    uint16_t half;  /* half the divisor, rounded down; a power of two's, less 1 */
+    uint16_t ties;  /* 1: there are ties, the divisor is even */
+} upshape_division;
+
+/* Find the constants; return whether they give every mean of uint8 exactly. */
+UPSHAPE_INLINE int upshape_divide_by(upshape_division* by, int divisor)
 {
-#if UPSHAPE_SUMS == 16 && defined(__AVX2__)
-    __m256i window = _mm256_inserti128_si256(
-        _mm256_castsi128_si256(_mm_loadu_si128((const __m128i*)p)),
-        _mm_loadu_si128((const __m128i*)q), 1);
-    __m256i pairs = _mm256_shuffle_epi8(window, _mm256_loadu_si256((const __m256i*)order));
+    int shift = 0;
+    if (divisor < 2 || divisor > 256)
+        return 0;
+    while (divisor >> (shift + 1))
+        shift++;
+    by->divisor = divisor;
+    by->ties = divisor % 2 == 0;
+    if ((divisor & (divisor - 1)) == 0) {
+        by->shift = 0;
+        by->magic = (uint16_t)(65536 / divisor);
+        by->half = (uint16_t)(divisor / 2 - 1);
+        return 1;
+    }
+    by->shift = shift;
+    by->magic = (uint16_t)(((65536u << shift) + (uint32_t)divisor - 1) / (uint32_t)divisor);
+    by->half = (uint16_t)(divisor / 2);
+    /* The product grows with n: it is enough to look at where the quotient steps. */
+    for (uint32_t q = 1; q <= 256; q++) {
+        uint32_t n = q * (uint32_t)divisor;
+        if (n * (uint64_t)by->magic >> (16 + shift) != q
+            || (n - 1) * (uint64_t)by->magic >> (16 + shift) != q - 1)
+            return 0;
+    }
+    return 1;
+}
+
+/* Sum j is weight[2j] * byte order[2j] + weight[2j + 1] * byte order[2j + 1] of the window that sums
+ * j / 8 * 8 to j / 8 * 8 + 7 are made of: it begins at row + base[j / 8]. Weights are at most 127.
+ * `alike`: bases 0 and 1 are equal, and so are 2 and 3. */
+UPSHAPE_INLINE upshape_sums upshape_pair_sums(
+    const uint8_t* row, const int64_t* base, const uint8_t* order, const uint8_t* weight, int alike)
+{
+#if V == 64 && defined(__AVX512BW__)
+#define UPSHAPE_WINDOW(j) _mm_loadu_si128((const __m128i*)(row + base[j]))
+    __m512i window;
+    if (alike) {
+        window = _mm512_mask_broadcast_i32x4(
+            _mm512_broadcast_i32x4(UPSHAPE_WINDOW(0)), 0xff00, UPSHAPE_WINDOW(2));
+    } else {
+        window = _mm512_castsi128_si512(UPSHAPE_WINDOW(0));
+        window = _mm512_mask_broadcast_i32x4(window, 0x00f0, UPSHAPE_WINDOW(1));
+        window = _mm512_mask_broadcast_i32x4(window, 0x0f00, UPSHAPE_WINDOW(2));
+        window = _mm512_mask_broadcast_i32x4(window, 0xf000, UPSHAPE_WINDOW(3));
+    }
+    return (upshape_sums)_mm512_maddubs_epi16(
+        _mm512_shuffle_epi8(window, _mm512_loadu_si512((const void*)order)),
+        _mm512_loadu_si512((const void*)weight));
+#undef UPSHAPE_WINDOW
+#elif V == 32 && defined(__AVX2__)
+    __m256i window = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i*)(row + base[0])));
+    if (!alike)
+        window = _mm256_inserti128_si256(
+            window, _mm_loadu_si128((const __m128i*)(row + base[1])), 1);
     return (upshape_sums)_mm256_maddubs_epi16(
-        pairs, _mm256_loadu_si256((const __m256i*)weight));
-#elif UPSHAPE_SUMS == 8 && defined(__SSSE3__)
-    __m128i pairs = _mm_shuffle_epi8(
-        _mm_loadu_si128((const __m128i*)p), _mm_loadu_si128((const __m128i*)order));
-    (void)q;
-    return (upshape_sums)_mm_maddubs_epi16(pairs, _mm_loadu_si128((const __m128i*)weight));
+        _mm256_shuffle_epi8(window, _mm256_loadu_si256((const __m256i*)order)),
+        _mm256_loadu_si256((const __m256i*)weight));
+#elif V == 16 && defined(__SSSE3__)
+    __m128i window = _mm_loadu_si128((const __m128i*)(row + base[0]));
+    (void)alike;
+    return (upshape_sums)_mm_maddubs_epi16(
+        _mm_shuffle_epi8(window, _mm_loadu_si128((const __m128i*)order)),
+        _mm_loadu_si128((const __m128i*)weight));
 #else
     upshape_sums r;
+    (void)alike;
     for (int j = 0; j < UPSHAPE_SUMS; j++) {
-        const uint8_t* window = j < 8 ? p : q;
+        const uint8_t* window = row + base[j / 8];
         r[j] = (uint16_t)(window[order[2 * j]] * weight[2 * j]
                           + window[order[2 * j + 1]] * weight[2 * j + 1]);
     }
@@ -415,24 +472,70 @@ UPSHAPE_INLINE upshape_sums upshape_pair_sums(
 #endif
 }
 
-UPSHAPE_INLINE upshape_sums upshape_mix_sums(upshape_sums a, upshape_sums b, int u, int v)
+/* The upper 16 bits of the products. */
+UPSHAPE_INLINE upshape_sums upshape_upper_products(upshape_sums a, uint16_t b)
 {
-    return a * (uint16_t)u + b * (uint16_t)v;
+#if V == 64 && defined(__AVX512BW__)
+    return (upshape_sums)_mm512_mulhi_epu16((__m512i)a, _mm512_set1_epi16((short)b));
+#elif V == 32 && defined(__AVX2__)
+    return (upshape_sums)_mm256_mulhi_epu16((__m256i)a, _mm256_set1_epi16((short)b));
+#elif V == 16 && defined(__SSE2__)
+    return (upshape_sums)_mm_mulhi_epu16((__m128i)a, _mm_set1_epi16((short)b));
+#else
+    upshape_sums r;
+    for (int j = 0; j < UPSHAPE_SUMS; j++)
+        r[j] = (uint16_t)((uint32_t)a[j] * b >> 16);
+    return r;
+#endif
 }
 
-/* Divide by 2^bits, bits > 0, round to nearest, ties to even, and store one byte each. */
-UPSHAPE_INLINE void upshape_store_sums(uint8_t* p, upshape_sums a, int bits)
+/* The mean of two rows' sums with weights u and v. */
+UPSHAPE_INLINE upshape_sums upshape_mean_sums(
+    upshape_sums a, upshape_sums b, int u, int v, const upshape_division* by)
 {
-    upshape_sums odd = (a >> bits) & 1;
-    upshape_sums r = (a + odd + (uint16_t)((1 << (bits - 1)) - 1)) >> bits;
-#if UPSHAPE_SUMS == 16 && defined(__AVX2__)
+    upshape_sums sum = a * (uint16_t)u + b * (uint16_t)v, mean;
+    if (by->shift == 0) {
+        upshape_sums odd = upshape_upper_products(sum, by->magic) & 1;
+        return upshape_upper_products(sum + odd + by->half, by->magic);
+    }
+    sum += by->half;
+    mean = upshape_upper_products(sum, by->magic) >> by->shift;
+    /* No remainder: it was a tie, which the half has carried up. */
+    return mean - (mean & by->ties & (upshape_sums)(mean * (uint16_t)by->divisor == sum));
+}
+
+/* Store a byte for each mean. */
+UPSHAPE_INLINE void upshape_store_means(uint8_t* p, upshape_sums a)
+{
+#if V == 64 && defined(__AVX512BW__)
+    _mm256_storeu_si256((__m256i*)p, _mm512_cvtepi16_epi8((__m512i)a));
+#elif V == 32 && defined(__AVX2__)
     _mm_storeu_si128((__m128i*)p, _mm_packus_epi16(
-        _mm256_castsi256_si128((__m256i)r), _mm256_extracti128_si256((__m256i)r, 1)));
-#elif UPSHAPE_SUMS == 8 && defined(__SSE2__)
-    _mm_storel_epi64((__m128i*)p, _mm_packus_epi16((__m128i)r, (__m128i)r));
+        _mm256_castsi256_si128((__m256i)a), _mm256_extracti128_si256((__m256i)a, 1)));
+#elif V == 16 && defined(__SSE2__)
+    _mm_storel_epi64((__m128i*)p, _mm_packus_epi16((__m128i)a, (__m128i)a));
 #else
     for (int j = 0; j < UPSHAPE_SUMS; j++)
-        p[j] = (uint8_t)r[j];
+        p[j] = (uint8_t)a[j];
+#endif
+}
+
+/* The same for two vectors, with fewer instructions. */
+UPSHAPE_INLINE void upshape_store_means_twice(
+    uint8_t* p, uint8_t* q, upshape_sums a, upshape_sums b)
+{
+#if V == 64 && defined(__AVX512BW__)
+    __m512i both = _mm512_permutexvar_epi64(
+        _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7), _mm512_packus_epi16((__m512i)a, (__m512i)b));
+    _mm256_storeu_si256((__m256i*)p, _mm512_castsi512_si256(both));
+    _mm256_storeu_si256((__m256i*)q, _mm512_extracti64x4_epi64(both, 1));
+#elif V == 32 && defined(__AVX2__)
+    __m256i both = _mm256_permute4x64_epi64(_mm256_packus_epi16((__m256i)a, (__m256i)b), 0xd8);
+    _mm_storeu_si128((__m128i*)p, _mm256_castsi256_si128(both));
+    _mm_storeu_si128((__m128i*)q, _mm256_extracti128_si256(both, 1));
+#else
+    upshape_store_means(p, a);
+    upshape_store_means(q, b);
 #endif
 }
 

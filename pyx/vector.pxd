@@ -1,12 +1,13 @@
 """Cython's view of vector.h."""
 
-from libc.stdint cimport uint8_t, uint16_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t
 
 cdef extern from "vector.h" nogil:
     enum:
         UPSHAPE_VECTOR_BYTES
         UPSHAPE_INDEX_BYTES
         UPSHAPE_SUMS
+        UPSHAPE_SUM_WINDOWS
     ctypedef struct words "upshape_words":
         pass
     ctypedef struct bytes16 "upshape_bytes":
@@ -34,13 +35,18 @@ cdef extern from "vector.h" nogil:
     words widen_byte "upshape_widen_byte"(const uint8_t*)
     void narrow_byte "upshape_narrow_byte"(uint8_t*, words)
     uint8_t round_byte "upshape_round_byte"(float)
-    bint near_half "upshape_near_half"(words, float)
+    unsigned near_half "upshape_near_half"(words, float)
     ctypedef struct sums "upshape_sums":
         pass
+    ctypedef struct division "upshape_division":
+        int divisor
+        int shift
+    bint divide_by "upshape_divide_by"(division*, int)
     sums pair_sums "upshape_pair_sums"(
-        const uint8_t*, const uint8_t*, const uint8_t*, const uint8_t*)
-    sums mix_sums "upshape_mix_sums"(sums, sums, int, int)
-    void store_sums "upshape_store_sums"(uint8_t*, sums, int)
+        const uint8_t*, const int64_t*, const uint8_t*, const uint8_t*, bint)
+    sums mean_sums "upshape_mean_sums"(sums, sums, int, int, const division*)
+    void store_means "upshape_store_means"(uint8_t*, sums)
+    void store_means_twice "upshape_store_means_twice"(uint8_t*, uint8_t*, sums, sums)
     void stream_store "upshape_stream_store"(void*, words)
     void stream "upshape_stream"(char*, const char*, size_t)
     void stream_end "upshape_stream_end"()

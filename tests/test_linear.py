@@ -188,7 +188,7 @@ def test_uint8_is_the_exact_mean_rounded_ties_to_even(rng, o):
         assert result.tolist() == [round(value) for value in exact_mean(source, low, high, t)]
 
 
-@pytest.mark.parametrize("factor", [2, 3, 4, 6, 8, 1.6, 12])
+@pytest.mark.parametrize("factor", [2, 3, 4, 5, 6, 7, 8, 12, 1.5, 1.6, 2.5, 0.75])
 @pytest.mark.parametrize("channels", [1, 3, 32])
 def test_uint8_is_rounded_to_nearest_in_two_dimensions(rng, factor, channels):
     x = np.moveaxis(random_array(rng, (1, 40, 50, channels), np.uint8), -1, 1)
@@ -198,6 +198,41 @@ def test_uint8_is_rounded_to_nearest_in_two_dimensions(rng, factor, channels):
     tie = np.abs(exact - np.floor(exact) - 0.5) < 1e-9
     assert np.array_equal(y[~tie], np.rint(exact[~tie]))
     assert (y[tie] % 2 == 0).all()
+
+
+def test_uint8_ties_of_every_denominator_go_to_even(rng):
+    """Whatever the weights make together: 16 bits hold what is divided by it, or it is not taken."""
+    kernel = runtime.kernel("linear")
+    copied = interpolation.linear_axis(1, 1, None, False)
+    x = rng.integers(0, 256, (1, 2, 40, 1), np.uint8)
+    x[:, :, ::3] = rng.integers(0, 2, (1, 2, 14, 1), np.uint8) * 255
+    taken = set()
+    for own in range(2, 128):
+        for rows in (None, 2, 3, 7, 16):
+            # Distances of every multiple of 1 / own, and two rows between the source's two.
+            distance = np.resize(np.arange(own) / own, 39 * 4)
+            low = np.repeat(np.arange(39), 4)
+            h = copied if rows is None else (
+                np.zeros(rows, np.int64), np.arange(rows) / rows, 2)
+            axes = (copied, h, (low, distance, 40))
+            plan = kernel.Plan((0, -1, -1, 1), axes, 1, 1, 1, False, False, "sums")
+            if plan.kind != "sums":
+                assert own * (rows or 1) > 185
+                continue
+            taken.add(own * (rows or 1))
+            result = np.zeros((1, rows or 1, 39 * 4, 1), np.uint8)
+            assert plan.run(x if rows else x[:, :1].copy(), result, 1)
+            weight = np.rint(distance * own).astype(np.int64)[:, None]
+            wide = x.astype(np.int64)
+            line = wide[:, :, low] * (own - weight) + wide[:, :, low + 1] * weight
+            for row in range(rows or 1):
+                total = line[:, 0] * ((rows or 1) - row) + line[:, 1] * row
+                quotient, rest = np.divmod(total, own * (rows or 1))
+                rest *= 2
+                quotient += (rest > own * (rows or 1)) | (
+                    (rest == own * (rows or 1)) & (quotient % 2 == 1))
+                assert_same_pixels(result[:, row], quotient.astype(np.uint8))
+    assert {2, 36, 100, 127, 144, 256} <= taken
 
 
 def test_uint8_keeps_its_extremes():
@@ -240,38 +275,44 @@ def test_every_number_of_threads_gives_the_same_bits(rng, dtype, fresh_plans, th
             assert_same_pixels(y, alone)
 
 
-@pytest.mark.parametrize("element", [1, 2, 4, 8])
+def each_kind(kernel, x, axes, kinds, rows, width):
+    """Yield the kind and the result of every plan of these kinds that there is; (n, h, w, c)."""
+    channels, element = x.shape[-1], x.itemsize
+    for only in kinds:
+        plan = kernel.Plan((0, -1, -1, 1), axes, element, channels, channels, False, False, only)
+        if only is None or plan.kind == only:
+            result = np.zeros((len(x), rows, width, channels), x.dtype)
+            assert plan.run(x, result, 1)
+            yield plan.kind, result
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("channels", [1, 2, 3, 5])
-@pytest.mark.parametrize("width", [5, 16, 33, 700])
-def test_windows_equal_the_element_by_element_path(rng, element, channels, width):
+@pytest.mark.parametrize("width", [1, 2, 3, 5, 7, 16, 33, 47, 700])
+def test_windows_and_lines_equal_the_element_by_element_path(rng, dtype, channels, width):
     kernel = runtime.kernel("linear")
-    dtype = {1: np.uint8, 2: np.float16, 4: np.float32, 8: np.float64}[element]
-    x = np.moveaxis(random_array(rng, (1, channels, 4, width), dtype), 1, -1).copy()
+    x = np.moveaxis(random_array(rng, (3, channels, 4, width), dtype), 1, -1).copy()
     kinds = set()
-    for o in [width + 1, 2 * width, 3 * width + 1, 8 * width, max(width // 2, 1)]:
-        copied = interpolation.linear_axis(1, 1, None, False)
+    for o in {1, 7, width + 1, 2 * width, 3 * width + 1, 8 * width, max(width // 2, 1),
+              max(width // 3, 1), max(width * 4 // 5, 1)}:
         axes = (
-            copied,
+            interpolation.linear_axis(1, 1, None, False),
             interpolation.linear_axis(4, 9, None, False),
             interpolation.linear_axis(width, o, None, False),
         )
-        results = []
-        for plain in (False, True):
-            plan = kernel.Plan((0, -1, -1, 1), axes, element, channels, channels, False, False,
-                               plain)
-            kinds.add(plan.kind)
-            result = np.zeros((1, 9, o, channels), dtype)
-            assert plan.run(x, result, 1)
-            results.append(result)
-        assert_same_pixels(*results)
-    if width >= 16:
-        assert kinds & {"windows", "channels"}
-        assert "elements" in kinds
+        (_, plain), *others = each_kind(
+            kernel, x, axes, ["elements" if o != width else None, "lines", "windows", None], 9, o
+        )
+        for kind, result in others:
+            kinds.add(kind)
+            assert_same_pixels(result, plain)
+    assert "lines" in kinds
+    assert "windows" in kinds or channels > 2 or width < 16 or x.itemsize < 4
 
 
-@pytest.mark.parametrize("factor", [2, 4, 8, 1.6])
+@pytest.mark.parametrize("factor", [2, 4, 8, 1.6, 3, 5, 6, 1.5, 2.5, 1.2])
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
-@pytest.mark.parametrize("width", [25, 40, 300])
+@pytest.mark.parametrize("width", [30, 40, 300])
 def test_sums_in_16_bits_equal_the_element_by_element_path(rng, factor, channels, width):
     kernel = runtime.kernel("linear")
     x = random_array(rng, (1, 5, width, channels), np.uint8)
@@ -281,11 +322,13 @@ def test_sums_in_16_bits_equal_the_element_by_element_path(rng, factor, channels
         interpolation.linear_axis(width, int(width * factor), factor, False),
     )
     results = []
-    for exact, plain in [(True, False), (True, True), (False, False), (False, True)]:
-        plan = kernel.Plan((0, -1, -1, 1), axes, 1, channels, channels, exact, False, plain)
-        result = np.zeros((1, int(5 * factor), int(width * factor), channels), np.uint8)
-        assert plan.run(x, result, 1)
-        results.append(result)
+    for exact in (True, False) if factor in (2, 4, 8, 1.6) else (False,):
+        for only in ("sums", "lines", "elements"):
+            plan = kernel.Plan((0, -1, -1, 1), axes, 1, channels, channels, exact, False, only)
+            assert plan.kind == only
+            result = np.zeros((1, int(5 * factor), int(width * factor), channels), np.uint8)
+            assert plan.run(x, result, 1)
+            results.append(result)
     for result in results[1:]:
         assert_same_pixels(result, results[0])
 
@@ -293,13 +336,17 @@ def test_sums_in_16_bits_equal_the_element_by_element_path(rng, factor, channels
 def test_the_fast_paths_are_taken():
     kernel = runtime.kernel("linear")
     copied = interpolation.linear_axis(1, 1, None, False)
-    double = interpolation.linear_axis(64, 128, 2, False)
-    for element, channels, exact, kind in [
-        (4, 1, False, "windows"), (8, 1, False, "windows"), (2, 3, False, "windows"),
-        (1, 1, True, "sums"), (1, 3, True, "sums"), (4, 64, False, "channels"),
+    double = interpolation.linear_axis(200, 400, 2, False)
+    half = interpolation.linear_axis(200, 100, None, False)
+    narrow = interpolation.linear_axis(3, 6, 2, False)
+    for element, channels, axis, kind in [
+        (4, 1, double, "windows"), (8, 1, double, "windows"), (2, 1, double, "windows"),
+        (1, 1, double, "sums"), (1, 3, double, "sums"), (4, 64, double, "channels"),
+        (4, 3, half, "lines"), (1, 3, half, "lines"), (8, 1, half, "lines"),
+        (4, 1, narrow, "lines"), (2, 1, narrow, "lines"), (1, 1, narrow, "lines"),
     ]:
-        axes = (copied, double, double)
-        plan = kernel.Plan((0, -1, -1, 1), axes, element, channels, channels, exact, False)
+        axes = (copied, double, axis)
+        plan = kernel.Plan((0, -1, -1, 1), axes, element, channels, channels, element == 1, False)
         assert plan.kind == kind, (element, channels)
 
 
