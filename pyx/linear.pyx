@@ -164,7 +164,8 @@ cdef enum:
     MOST_LANES = 16
 
 # Rows so far apart, or a multiple of it, share the same places in the caches and in what merges
-# stores: streamed side by side they get in each other's way (a quarter of the speed, on Zen 3).
+# stores: streamed side by side they get in each other's way (a quarter of the speed, on Zen 3). Vectors
+# that are whole lines have nothing to merge.
 cdef enum:
     PAGE = 4096
 
@@ -1222,7 +1223,8 @@ cdef void run_tile(const Table* t, const Rows* rows, const Axis* d, const Axis* 
             make_tile(<pixel_t*>row, <pixel_t*>next_row, &taps, &next_, t, tile, line, doubt,
                       False)
         elif (pixel_t is float or pixel_t is double) and direct and <size_t>row % 64 == 0 and not (
-                pair and (rows.dst_h % 64 != 0 or rows.dst_h % PAGE == 0)):
+                pair and (rows.dst_h % 64 != 0 or (
+                    rows.dst_h % PAGE == 0 and UPSHAPE_VECTOR_BYTES < 64))):
             if pair:
                 next_row = row + rows.dst_h
             make_tile(<pixel_t*>row, <pixel_t*>next_row, &taps, &next_, t, tile, line, doubt, True)
