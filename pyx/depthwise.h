@@ -16,11 +16,7 @@
 #ifndef UPSHAPE_DEPTHWISE_H
 #define UPSHAPE_DEPTHWISE_H
 
-#include <string.h>
-#include "tile.h"
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
+#include "part.h"
 
 /* Rows of a tile. Four rows of a 3 x 3 window load 18 vectors for 36 multiply-adds; a single pair
  * of rows of a stamp is as much as 16 registers hold. */
@@ -36,100 +32,6 @@
 /* Pixels that a march makes at a time: ten loads of pixels and three of weights for 24
  * multiply-adds in a row of a 3 x 3 window, few enough where each load straddles two lines. */
 #define UPSHAPE_MARCH_PIXELS 8
-
-/* One load for all its uses: left alone, gcc loads a vector again for each. */
-#if defined(__AVX512F__)
-#define UPSHAPE_HELD(v) __asm__("" : "+v"(v))
-#elif defined(__x86_64__)
-#define UPSHAPE_HELD(v) __asm__("" : "+x"(v))
-#else
-#define UPSHAPE_HELD(v) (void)0
-#endif
-
-#define UPSHAPE_DEPTHWISE_TYPES(T, BITS)                                                          \
-    UPSHAPE_INLINE upshape_v##BITS load_##BITS(const T *p) { return *(const upshape_u##BITS *)p; }\
-    UPSHAPE_INLINE void store_##BITS(T *p, upshape_v##BITS v) { *(upshape_u##BITS *)p = v; }
-UPSHAPE_DEPTHWISE_TYPES(float, 32)
-UPSHAPE_DEPTHWISE_TYPES(double, 64)
-
-/* The first n elements of a vector, if there are so many, and zeros for the rest; no other memory
- * is read or written. */
-#if UPSHAPE_VECTOR_BYTES == 64 && defined(__AVX512F__)
-UPSHAPE_INLINE upshape_v32 load_part_32(const float *p, ptrdiff_t n)
-{
-    return n >= 16 ? load_32(p) : n <= 0 ? (upshape_v32){0}
-           : (upshape_v32)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
-}
-UPSHAPE_INLINE upshape_v64 load_part_64(const double *p, ptrdiff_t n)
-{
-    return n >= 8 ? load_64(p) : n <= 0 ? (upshape_v64){0}
-           : (upshape_v64)_mm512_maskz_loadu_pd((__mmask8)((1u << n) - 1), p);
-}
-#elif UPSHAPE_VECTOR_BYTES == 32 && defined(__AVX2__)
-UPSHAPE_INLINE upshape_v32 load_part_32(const float *p, ptrdiff_t n)
-{
-    __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-    return n >= 8 ? load_32(p) : n <= 0 ? (upshape_v32){0}
-           : (upshape_v32)_mm256_maskload_ps(
-                 p, _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), lane));
-}
-UPSHAPE_INLINE upshape_v64 load_part_64(const double *p, ptrdiff_t n)
-{
-    __m256i lane = _mm256_setr_epi64x(0, 1, 2, 3);
-    return n >= 4 ? load_64(p) : n <= 0 ? (upshape_v64){0}
-           : (upshape_v64)_mm256_maskload_pd(
-                 p, _mm256_cmpgt_epi64(_mm256_set1_epi64x((long long)n), lane));
-}
-#else
-#define UPSHAPE_LOAD_PART(T, BITS)                                                                \
-    UPSHAPE_INLINE upshape_v##BITS load_part_##BITS(const T *p, ptrdiff_t n)                      \
-    {                                                                                             \
-        enum { LANES = UPSHAPE_VECTOR_BYTES / sizeof(T) };                                        \
-        T part[LANES] = {0};                                                                      \
-        if (n >= LANES)                                                                           \
-            return load_##BITS(p);                                                                \
-        for (ptrdiff_t j = 0; j < n; j++) {                                                       \
-            part[j] = p[j];                                                                       \
-            UPSHAPE_SCALAR(j);                                                                    \
-        }                                                                                         \
-        return load_##BITS(part);                                                                 \
-    }
-UPSHAPE_LOAD_PART(float, 32)
-UPSHAPE_LOAD_PART(double, 64)
-#endif
-
-#if UPSHAPE_VECTOR_BYTES == 64 && defined(__AVX512F__)
-UPSHAPE_INLINE void store_part_32(float *p, upshape_v32 v, ptrdiff_t n)
-{
-    if (n >= 16)
-        store_32(p, v);
-    else if (n > 0)
-        _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v);
-}
-UPSHAPE_INLINE void store_part_64(double *p, upshape_v64 v, ptrdiff_t n)
-{
-    if (n >= 8)
-        store_64(p, v);
-    else if (n > 0)
-        _mm512_mask_storeu_pd(p, (__mmask8)((1u << n) - 1), (__m512d)v);
-}
-#else
-/* Not by a masked store: Zen 1 to 3 take eighteen operations for one. */
-#define UPSHAPE_STORE_PART(T, BITS)                                                               \
-    UPSHAPE_INLINE void store_part_##BITS(T *p, upshape_v##BITS v, ptrdiff_t n)                   \
-    {                                                                                             \
-        enum { LANES = UPSHAPE_VECTOR_BYTES / sizeof(T) };                                        \
-        T part[LANES];                                                                            \
-        if (n >= LANES) {                                                                         \
-            store_##BITS(p, v);                                                                   \
-            return;                                                                               \
-        }                                                                                         \
-        store_##BITS(part, v);                                                                    \
-        move_##BITS(p, part, n);                                                                  \
-    }
-UPSHAPE_STORE_PART(float, 32)
-UPSHAPE_STORE_PART(double, 64)
-#endif
 
 #define UPSHAPE_DEPTHWISE_BODIES(T, BITS)                                                         \
     /* to[j] = x[(j - low) step], low <= j < high; zeros up to `length` and a vector's rest. */   \

@@ -38,6 +38,23 @@ typedef double upshape_u64 __attribute__((vector_size(UPSHAPE_VECTOR_BYTES), ali
 #define UPSHAPE_INLINE static inline __attribute__((always_inline))
 #define UPSHAPE_UNROLL _Pragma("GCC unroll 16")
 
+/* One load for all its uses: left alone, gcc loads a vector again for each. */
+#if defined(__AVX512F__)
+#define UPSHAPE_HELD(v) __asm__("" : "+v"(v))
+#elif defined(__x86_64__)
+#define UPSHAPE_HELD(v) __asm__("" : "+x"(v))
+#else
+#define UPSHAPE_HELD(v) (void)0
+#endif
+/* Whether the registers have room for so many vectors, another, and a product on its way. */
+#if defined(__AVX512F__)
+#define UPSHAPE_HOLDS(count) ((count) + 1 <= 32)
+#elif defined(__FMA__)
+#define UPSHAPE_HOLDS(count) ((count) + 1 <= 16)
+#else
+#define UPSHAPE_HOLDS(count) ((count) + 3 <= 16)
+#endif
+
 #define UPSHAPE_TILE_BODIES(T, BITS)                                                              \
     UPSHAPE_INLINE void upshape_pixels_##BITS(                                                    \
         const int nb, const int nv, const T *x, ptrdiff_t x_channel, const ptrdiff_t *tap,        \
@@ -54,12 +71,27 @@ typedef double upshape_u64 __attribute__((vector_size(UPSHAPE_VECTOR_BYTES), ali
         for (ptrdiff_t t = 0; t < taps; t++) {                                                    \
             const T *p = x + tap[t];                                                              \
             for (ptrdiff_t k = 0; k < channels; k++) {                                            \
-                upshape_v##BITS pixels[UPSHAPE_TILE_VECTORS];                                     \
-                UPSHAPE_UNROLL for (int v = 0; v < nv; v++)                                       \
-                    pixels[v] = *(const upshape_u##BITS *)(p + v * LANES);                        \
-                UPSHAPE_UNROLL for (int b = 0; b < nb; b++)                                       \
-                    UPSHAPE_UNROLL for (int v = 0; v < nv; v++)                                   \
-                        acc[b][v] += w[b] * pixels[v];                                            \
+                if (nb < nv && UPSHAPE_HOLDS(nb * nv + nb)) { /* few weights */                   \
+                    upshape_v##BITS weights[UPSHAPE_TILE_ROWS];                                   \
+                    UPSHAPE_UNROLL for (int b = 0; b < nb; b++)                                   \
+                        weights[b] = (upshape_v##BITS){0} + w[b];                                 \
+                    UPSHAPE_UNROLL for (int v = 0; v < nv; v++) {                                 \
+                        upshape_v##BITS pixels = *(const upshape_u##BITS *)(p + v * LANES);       \
+                        UPSHAPE_HELD(pixels);                                                     \
+                        UPSHAPE_UNROLL for (int b = 0; b < nb; b++)                               \
+                            acc[b][v] += weights[b] * pixels;                                     \
+                    }                                                                             \
+                } else {                                                                          \
+                    upshape_v##BITS pixels[UPSHAPE_TILE_VECTORS];                                 \
+                    UPSHAPE_UNROLL for (int v = 0; v < nv; v++) {                                 \
+                        pixels[v] = *(const upshape_u##BITS *)(p + v * LANES);                    \
+                        if (UPSHAPE_HOLDS(nb * nv + nv))                                          \
+                            UPSHAPE_HELD(pixels[v]);                                              \
+                    }                                                                             \
+                    UPSHAPE_UNROLL for (int b = 0; b < nb; b++)                                   \
+                        UPSHAPE_UNROLL for (int v = 0; v < nv; v++)                               \
+                            acc[b][v] += w[b] * pixels[v];                                        \
+                }                                                                                 \
                 p += x_channel;                                                                   \
                 w += nb;                                                                          \
             }                                                                                     \

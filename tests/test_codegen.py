@@ -144,7 +144,7 @@ CLAIMS = [
     Claim("limits", "the streaming fill writes whole vectors", {STREAM: 1}),
 ]
 
-TILE = re.compile(r"^tile_(?:pixels|channels)_(32|64)_(\d+)x(\d+)")
+TILE = re.compile(r"^tile_(pixels|channels|pairs|twins)_(32|64)_(\d+)x(\d+)")
 LEAST_TILES = 20
 
 
@@ -155,8 +155,8 @@ def broken_tiles(code: dict[str, list[Instruction]], level: str) -> list[str]:
         shape = TILE.match(name)
         if shape is None:
             continue
-        suffix = "ps" if shape[1] == "32" else "pd"
-        sums = int(shape[2]) * int(shape[3])
+        suffix = "ps" if shape[2] == "32" else "pd"
+        sums = int(shape[3]) * int(shape[4]) * (2 if shape[1] in ("pairs", "twins") else 1)
         kind = rf"mul{suffix}" if level == "v2" else rf"fmadd\d+{suffix}"
         if not any(
             count(loop, kind, LEVELS[level]) >= sums and spills(loop) == 0

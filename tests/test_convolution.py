@@ -327,6 +327,76 @@ def test_every_path_equals_the_first(shape, weight_shape, parameters, dtype, rng
         assert_close_conv_transpose(np.ascontiguousarray(y), x, weight, bias, **parameters)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("source", ["rows", "flat", "gathered", None])
+@pytest.mark.parametrize("size", [2, 4, (3, 2), (1, 4), (5, 6)])
+def test_pairs_of_phases_equal_phases_on_their_own(size, source, dtype, rng):
+    stride = (3, 2) if size == (5, 6) else 2
+    kernel_size = size if isinstance(size, tuple) else (size, size)
+    widths, few = [1, 7, 16, 19, 33, 100], [1, 3, 5, 9]
+    for width, channels, padding in itertools.product(widths, few, [0, 1]):
+        x, weight = normal(rng, (2, 3, 5, width), dtype), normal(rng, (3, channels, *kernel_size))
+        weight, bias = weight.astype(dtype), normal(rng, (channels,), dtype)
+        layer = up.ConvTranspose2d(weight, bias, stride, padding)
+        try:
+            shape = convolution._out_shape(layer._parameters, x.shape, None)
+        except ValueError:
+            continue
+        results = []
+        for pairs, threads in [(False, 1), (True, 1), (True, 3)]:
+            layout = convolution._layout(layer._parameters, "pixels", pairs)
+            assert layout.pairs is pairs
+            # Something else on all sides of the result, which must stay.
+            whole = np.full([n + 2 for n in shape], 7.0, dtype)
+            out = whole[1:-1, 1:-1, 1:-1, 1:-1]
+            if layer._gaps:
+                convolution._fill(out, bias)
+            plan = kernel.Plan(
+                layout, x.shape, convolution._steps(x), shape, convolution._steps(out), threads,
+                source,
+            )
+            plan.run(x, layout.pack(layer.weight, bias), out)
+            results.append(out.copy())
+            out[...] = 7.0
+            assert (whole == 7.0).all()
+        assert_same_pixels(results[1], results[0])
+        assert_same_pixels(results[2], results[0])
+        assert_close_conv_transpose(
+            results[1], x, weight, bias, stride=stride, padding=padding
+        )
+
+
+def test_long_sums_of_pairs_are_computed_in_pieces(rng):
+    for channels, width in [(1100, 20), (1030, 33)]:
+        x, weight = normal(rng, (1, channels, 3, width)), normal(rng, (channels, 5, 2, 2))
+        layer = up.ConvTranspose2d(weight, normal(rng, (5,)), 2)
+        y = run_layout(x, layer, True)
+        assert_same_pixels(y, run_layout(x, layer, False))
+        assert_close_conv_transpose(y, x, weight, layer.bias, stride=2)
+
+
+def run_layout(x, layer, pairs):
+    layout = convolution._layout(layer._parameters, "pixels", pairs)
+    out = np.full(convolution._out_shape(layer._parameters, x.shape, None), np.nan, x.dtype)
+    plan = kernel.Plan(
+        layout, x.shape, convolution._steps(x), out.shape, convolution._steps(out), 1, "rows"
+    )
+    plan.run(x, layout.pack(layer.weight, layer.bias), out)
+    return out
+
+
+def test_pairs_are_made_where_they_pay(rng):
+    def pairs(c_in, size, stride=2, padding=0):
+        layer = up.ConvTranspose2d(normal(rng, (c_in, 4, size, size)), None, stride, padding)
+        return convolution._layout(layer._parameters, "pixels").pairs
+
+    assert pairs(64, 2)
+    assert pairs(3, 4, 2, 1)
+    assert not pairs(64, 4, 2, 1)
+    assert not pairs(3, 3, 2, 1)
+    assert not pairs(3, 3, 3)
+
+
 def test_the_input_itself_as_source_equals_its_copy(rng):
     for shape in [(2, 5, 8, 16), (1, 24, 53, 47), (2, 3, 61, 64)]:
         x, weight = normal(rng, shape), normal(rng, (shape[1], 2, 2, 2))

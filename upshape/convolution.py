@@ -163,8 +163,11 @@ def _phases(kernel: int, stride: int, padding: int, dilation: int) -> list[Any]:
 
 
 @lru_cache(maxsize=256)
-def _layout(parameters: _Parameters, order: str) -> Any:
-    """Return the kernel's arrangement of a layer for an order of work."""
+def _layout(parameters: _Parameters, order: str, pairs: bool | None = None) -> Any:
+    """Return the kernel's arrangement of a layer for an order of work.
+
+    `pairs`: as of the kernel's Layout.
+    """
     axes = []
     for kernel, s, p, d in zip(
         parameters.weight_shape[2:], parameters.stride, parameters.padding, parameters.dilation,
@@ -191,7 +194,7 @@ def _layout(parameters: _Parameters, order: str) -> Any:
     return _kernel.Layout(
         *axes, groups, parameters.channels_in // groups, parameters.channels_out // groups,
         parameters.weight_shape[-1], int(np.prod(parameters.weight_shape[2:])),
-        parameters.transposed, order != "pixels", order == "phases", parameters.single,
+        parameters.transposed, order != "pixels", order == "phases", parameters.single, pairs,
     )
 
 
