@@ -73,6 +73,7 @@ from vector cimport (
     near_half,
     pair_sums,
     permute,
+    permute_four,
     permute_two,
     round_byte,
     splat_double,
@@ -116,6 +117,7 @@ cdef enum Reach:
     APART  # the lower ones within a vector, the upper ones within another
     WIDE  # all within two vectors that follow each other
     WIDE_APART  # the lower ones within two vectors, the upper ones within two others
+    WIDER_APART  # the same with four vectors
     FAR  # anywhere
 
 # Elements of a tile, of source or result, whichever is more: its tables and what is read and
@@ -561,6 +563,11 @@ cdef inline words taken(const work_t* low, const work_t* high, const char* by, R
     if reach == NEAR or reach == APART:
         a = permute(load(low), order)
         b = permute(load(high), high_order)
+    elif reach == WIDER_APART:
+        a = permute_four(load(low), load(low + lanes), load(low + 2 * lanes),
+                         load(low + 3 * lanes), order)
+        b = permute_four(load(high), load(high + lanes), load(high + 2 * lanes),
+                         load(high + 3 * lanes), high_order)
     else:
         a = permute_two(load(low), load(low + lanes), order)
         b = permute_two(load(high), load(high + lanes), high_order)
@@ -588,7 +595,7 @@ cdef inline Py_ssize_t spread_vectors(pixel_t* to, Py_ssize_t at, const work_t* 
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
     cdef const char* by = t.by + 4 * first * UPSHAPE_VECTOR_BYTES
     cdef const int64_t* base = t.base
-    cdef const int64_t* upper = t.upper if reach == APART or reach == WIDE_APART else t.base
+    cdef const int64_t* upper = t.base if reach == NEAR or reach == WIDE else t.upper
     cdef Py_ssize_t k
     cdef words value
     for k in range(first, last):
@@ -620,6 +627,9 @@ cdef Py_ssize_t spread_line(pixel_t* to, Py_ssize_t at, const work_t* line, cons
     if t.reach == WIDE_APART:
         return spread_vectors(to, at, line, t, first, last, furthest, doubt, doubts, look,
                               WIDE_APART)
+    if t.reach == WIDER_APART:
+        return spread_vectors(to, at, line, t, first, last, furthest, doubt, doubts, look,
+                              WIDER_APART)
     if t.reach == FAR:
         return spread_vectors(to, at, line, t, first, last, furthest, doubt, doubts, look, FAR)
     return spread_vectors(to, at, line, t, first, last, furthest, doubt, doubts, look, SAME)
@@ -1425,6 +1435,7 @@ cdef class Plan:
         cdef Py_ssize_t total, steps, k, lane, side, e, j, at, base, entries
         cdef Py_ssize_t near = 0, apart = 0
         cdef Py_ssize_t[2] least, most
+        cdef uint8_t[4] windows = [0, 0x80, 0x40, 0xc0]
         cdef Py_ssize_t[2][MOST_LANES] from_
         cdef uint8_t* order
         if source > MOST_SHRUNK * row or not stored and (row < lanes or source < lanes):
@@ -1443,6 +1454,7 @@ cdef class Plan:
             if k == steps:  # how far apart sources lie is known
                 t.reach = (NEAR if near <= lanes else APART if apart <= lanes
                            else WIDE if near <= 2 * lanes else WIDE_APART if apart <= 2 * lanes
+                           else WIDER_APART if apart <= 4 * lanes and UPSHAPE_INDEX_BYTES == 4
                            else FAR)
                 if not stored and t.reach > APART:
                     return False
@@ -1489,8 +1501,8 @@ cdef class Plan:
                     base = (from_[side][lane] - least[side]) * unit
                     for j in range(unit):
                         order[(lane * unit + j) * UPSHAPE_INDEX_BYTES] = <uint8_t>(base + j)
-                        if UPSHAPE_INDEX_BYTES == 4 and base >= lanes * unit:
-                            order[(lane * unit + j) * 4 + 3] = 0x80  # in the second window
+                        if UPSHAPE_INDEX_BYTES == 4:  # which of four windows
+                            order[(lane * unit + j) * 4 + 3] = windows[base // (lanes * unit)]
                 order += bytes
             t.base[at] = least[0]
             t.upper[at] = least[1]
@@ -1663,7 +1675,7 @@ cdef class Plan:
             t.room *= t.group
             t.doubts = t.group * (total // t.lanes + 2)
             self.stage = max(self.stage, t.group * total * self.element)
-        t.room += t.channels + 4 * t.lanes
+        t.room += t.channels + 6 * t.lanes
         t.room += t.room % 2  # what follows it holds Py_ssize_t
         self.scratch = t.room * work
         if self.element == 1:

@@ -134,6 +134,29 @@ UPSHAPE_INLINE upshape_words upshape_permute_two(
 #endif
 }
 
+/* The same for four neighbouring windows, of words only: the sign bit is set for the second and the
+ * fourth window, the bit below it for the third and the fourth. */
+UPSHAPE_INLINE upshape_words upshape_permute_four(
+    upshape_words first, upshape_words second, upshape_words third, upshape_words fourth,
+    upshape_words index)
+{
+    upshape_words before = upshape_permute_two(first, second, index);
+    upshape_words behind = upshape_permute_two(third, fourth, index);
+#if V == 32 && defined(__AVX2__)
+    return (upshape_words)_mm256_blendv_ps(
+        (__m256)before, (__m256)behind, (__m256)_mm256_slli_epi32((__m256i)index, 1));
+#elif V == 64 && defined(__AVX512F__)
+    return (upshape_words)_mm512_mask_mov_epi32(
+        (__m512i)before, _mm512_test_epi32_mask((__m512i)index, _mm512_set1_epi32(1 << 30)),
+        (__m512i)behind);
+#else
+    upshape_words r;
+    for (int j = 0; j < V / 4; j++)
+        r[j] = (index[j] & 1 << 30 ? behind : before)[j];
+    return r;
+#endif
+}
+
 /* Whether the level fuses products into sums. */
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
 #define UPSHAPE_FMA 1
