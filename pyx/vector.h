@@ -492,6 +492,28 @@ UPSHAPE_INLINE upshape_sums upshape_pair_sums(
 #endif
 }
 
+/* As many bytes. */
+UPSHAPE_INLINE upshape_sums upshape_widen_sums(const uint8_t* p)
+{
+#if V == 64 && defined(__AVX512BW__)
+    return (upshape_sums)_mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i*)p));
+#elif V == 32 && defined(__AVX2__)
+    return (upshape_sums)_mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i*)p));
+#elif V == 16 && defined(__SSE4_1__)
+    return (upshape_sums)_mm_cvtepu8_epi16(_mm_loadl_epi64((const __m128i*)p));
+#else
+    upshape_sums r;
+    for (int j = 0; j < UPSHAPE_SUMS; j++)
+        r[j] = p[j];
+    return r;
+#endif
+}
+
+UPSHAPE_INLINE upshape_sums upshape_mix_sums(upshape_sums a, upshape_sums b, int u, int v)
+{
+    return a * (uint16_t)u + b * (uint16_t)v;
+}
+
 /* The upper 16 bits of the products. */
 UPSHAPE_INLINE upshape_sums upshape_upper_products(upshape_sums a, uint16_t b)
 {
@@ -513,7 +535,7 @@ UPSHAPE_INLINE upshape_sums upshape_upper_products(upshape_sums a, uint16_t b)
 UPSHAPE_INLINE upshape_sums upshape_mean_sums(
     upshape_sums a, upshape_sums b, int u, int v, const upshape_division* by)
 {
-    upshape_sums sum = a * (uint16_t)u + b * (uint16_t)v, mean;
+    upshape_sums sum = upshape_mix_sums(a, b, u, v), mean;
     if (by->shift == 0) {
         upshape_sums odd = upshape_upper_products(sum, by->magic) & 1;
         return upshape_upper_products(sum + odd + by->half, by->magic);
