@@ -1227,12 +1227,11 @@ cdef void run_lines(const Table* t, const Rows* rows, const Axis* d, const Axis*
     cdef Doubt* doubt = <Doubt*>(line + t.room)
     cdef char* result
     cdef pixel_t* target
-    cdef Place at
+    cdef Place at = place_of(rows, first)
     while first < last:
         count = min(last - first, t.group)
         if count > 1:
             count = min(count, together - first % together)
-        at = place_of(rows, first)
         result = (<char*>to + at.n * rows.dst_n + at.m * rows.dst_m + at.d * rows.dst_d
                   + at.h * rows.dst_h + start * item)
         target = <pixel_t*>(result if stage == NULL else stage)
@@ -1248,6 +1247,10 @@ cdef void run_lines(const Table* t, const Rows* rows, const Axis* d, const Axis*
         if stage != NULL:
             stream(result, stage, (size if count == 1 else count * row) * item)
         first += count
+        if count == 1:
+            step(rows, &at, 1)
+        else:
+            at = place_of(rows, first)
 
 
 cdef void run_tile(const Table* t, const Rows* rows, const Axis* d, const Axis* h, pixel_t* to,
@@ -1466,7 +1469,8 @@ cdef class Plan:
               and (only == "windows" or only is None and total >= WINDOWED * t.lanes)
               and self.d.t == NULL and self.find_vectors(False)):
             t.kind = WINDOWS
-        elif contiguous and only in (None, "lines") and self.find_vectors(True):
+        elif (contiguous and only in (None, "lines") and self.find_vectors(True)
+              and (only == "lines" or not many or t.reach <= WIDE_APART)):
             t.kind = LINES
         elif many:
             t.kind = CHANNELS
