@@ -12,24 +12,28 @@ known here. A row of the result is made in two steps, tile by tile:
 The line is float32 (float64 for float64) whatever the dtype of the arrays: conversions happen at
 its two ends. Rows are written from front to back, which is what memory likes best.
 
-Where the sources of every vector of a row lie close together (any enlargement), the line is never
-stored: a window of it is blended in a register and spread by permutations, for two rows of the
-result at once where they lie between the same source rows. Loads that straddle recent stores wait
-for them, and behind stores past the cache they wait long; this way there is nothing to wait for.
-The same goes for pixels of many channels, which need no permutation, and for single elements. Only
-where the width stays as it is and elements are converted, the line is stored, tile by tile.
+A line is stored, and those of many rows are: first the lines of a group of rows are blended, one
+behind another without a gap, then they are spread as if they were one row. So rows narrower than a
+vector cost no more than wide ones, nothing is read right after it was stored, and a row has no last
+vector of its own. A vector of the result is a permutation of one or two vectors of the line, which
+also do for pixels of a few channels; shrinking takes up to four, and more than that elements.
 
-uint8: the mean is rounded to the nearest integer, ties to even. float32 decides, except within
-BAND of a tie, where the mean is formed again in float64; weights whose products float32 holds
-exactly need no second look. Where these are short (factors 2, 4, 8, 1.6), 16 bits hold them, and
-the means are formed in integers.
+Where a row has two taps and is no narrower than two vectors, the line is not stored: a window of it
+is blended in a register and spread by permutations, for two rows of the result at once where they
+lie between the same source rows. The same goes for pixels of many channels, which need no
+permutation, and for single elements (the last resort: strong shrinking, a result with gaps).
+
+uint8: the mean is rounded to the nearest integer, ties to even. Where all weights are fractions
+with a small common denominator (factors 2, 3, 4, 6, 8, 1.5, 1.6, 2.5), 16 bits hold their sums, and
+the means are formed in integers. Elsewhere float32 decides, except within BAND of a tie, where the
+mean is formed again in float64; weights whose products float32 holds exactly need no second look.
 
 The caller has checked: indices in range, pixels and the source's rows without gaps, elements
 aligned, source and result disjoint. No allocation in a row loop, no Python object.
 
-Hot row functions, for who reads the machine code: one_tap, two_taps, two_taps_twice, four_taps (by
-windows), sums_rows (uint8), pixels_two_taps, pixels_twice (many channels), elements_two_taps,
-blend_two, blend_four.
+Hot row functions, for who reads the machine code: blend_rows and spread_line (lines), window_rows
+and window_row, sums_rows and sums_pixels (uint8), pixels_two_taps, pixels_twice (many channels),
+elements_two_taps.
 """
 
 cimport cython
@@ -68,11 +72,13 @@ from vector cimport (
     mix_doubles,
     mix_float,
     mix_floats,
+    mix_sums,
     narrow_byte,
     narrow_half,
     near_half,
     pair_sums,
     permute,
+    permute_four,
     permute_two,
     round_byte,
     splat_double,
@@ -86,6 +92,7 @@ from vector cimport (
     sums,
     widen_byte,
     widen_half,
+    widen_sums,
     words,
 )
 
@@ -107,15 +114,18 @@ cdef enum Kind:
     LINES  # by vectors that are permutations of windows of stored lines
     SUMS  # windows of uint8 whose weights are fractions with small denominators, in 16 bits
     CHANNELS  # by vectors of channels
+    CHANNEL_SUMS  # the same for uint8 in 16 bits
     ELEMENTS  # element by element
 
-# How far apart the sources of a vector of LINES may lie.
+# How far apart the sources of a vector may lie. WINDOWS: NEAR or APART; SUMS: NEAR, 16 elements are
+# made of one window, or APART, eight are.
 cdef enum Reach:
     SAME  # width unchanged: the line is the row
     NEAR  # lower and upper neighbours within a vector of the line
     APART  # the lower ones within a vector, the upper ones within another
     WIDE  # all within two vectors that follow each other
     WIDE_APART  # the lower ones within two vectors, the upper ones within two others
+    WIDER_APART  # the same with four vectors
     FAR  # anywhere
 
 # Elements of a tile, of source or result, whichever is more: its tables and what is read and
@@ -131,22 +141,21 @@ cdef enum:
 cdef enum:
     NARROW = 2048
 
-# Pixels of this many channels are interpolated one by one, whole vectors of channels at a time.
+# Pixels of this many channels are interpolated one by one, whole vectors of channels at a time;
+# those of uint8 from MANY_BYTES on, where 16 bits do not hold their sums.
 cdef enum:
     MANY_CHANNELS = 16
+    MANY_BYTES = 33
 
-# Elements of a group of rows, of source or result, whichever is more, and of the rows that a line
-# stands for: tables and lines share the first cache.
+# Elements of a group of rows, of source or result, whichever is more, and at most and at least of
+# the rows that one line stands for. Tables (16 bytes an element) and lines share the first cache.
 cdef enum:
     LINE = 1024
-
-# Elements of a line at least: its vectors are a loop.
-cdef enum:
     LEAST_LINE = 128
 
-# Rows of so many vectors of float32 or float64 are made by windows where they have two taps and
-# sources lie close enough: 1.2 to 1.6 times as fast as by lines at an integer factor, about as fast at
-# others (Granite Rapids, v4 and v3); narrower ones by lines. It matters little from 2 to 4.
+# Rows of so many vectors are made by windows where they have two taps and sources lie close enough:
+# in 0.6 to 0.8 of the time that lines take at an integer factor, about the same at others (Granite
+# Rapids, v4 and v3, results in the second cache); narrower rows by lines. 2 to 4 are as good.
 cdef enum:
     WINDOWED = 2
 
@@ -159,7 +168,7 @@ cdef enum:
 cdef enum:
     SMALL = 16384
 
-# Of the widest vectors.
+# Lanes of the widest vectors.
 cdef enum:
     MOST_LANES = 16
 
@@ -176,13 +185,12 @@ cdef enum:
 # A bound on float32's error in a mean of uint8: 255 (values) x 2^-24 x 10 roundings is 1.5e-4.
 cdef float BAND = 2e-4
 
-# Means closer than this to a half are ties: float64's error is far below, the distance between
-# different means of pictures that fit into memory above.
-cdef double TIE = 1e-10
+# Means closer than this to a half are ties: float64's error is far below.
+cdef double TIE = 1e-9
 
-# Distances are this close to the fractions that they stand for: float64's positions are, along some
-# thousand pixels, and no mean differs from the one of fractions by more than TIE makes a tie.
-cdef double WHOLE = 1e-13
+# Distances this close to a fraction stand for it: float64's positions are, along some thousand
+# pixels, and means by the fractions differ from means by the distances by less than TIE.
+cdef double WHOLE = 1e-12
 
 # Which elements of the result a step stands for, how the line is spread.
 cdef struct Table:
@@ -199,7 +207,7 @@ cdef struct Table:
     double* t
     Py_ssize_t rows  # LINES: rows of the result that one line stands for, one after another
     Py_ssize_t group  # LINES: rows of the result that are blended before they are spread
-    Reach reach  # WINDOWS (NEAR or APART) and LINES
+    Reach reach
     int64_t* base  # where the windows of lower and of upper pixels begin, in elements
     int64_t* upper
     uint8_t* order  # SUMS: which bytes of the windows, in pairs
@@ -208,8 +216,8 @@ cdef struct Table:
     division by_mean  # SUMS: by what the weights of h and w make together
     int whole  # SUMS: what a pair of weights of w makes
     uint8_t* weight  # SUMS: in pairs
-    char* by  # of each vector: the permutation of lower, that of upper pixels, their weights
-    char* u  # weights of the lower and of the upper pixels
+    char* by  # for each vector: how lower, how upper pixels are permuted; their weights
+    char* u  # weights of the lower and of the upper pixels, where steps are pixels
     char* v
 
 # The lower neighbours along d or h and the distances from them; t NULL: an axis that is copied.
@@ -462,7 +470,7 @@ cdef inline void window_rows(pixel_t* row, pixel_t* next_row, const pixel_t* a, 
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
     cdef Py_ssize_t furthest = t.width * t.channels - (first + 1) * lanes
     cdef Py_ssize_t even = min(max(t.even, first), last), odd = min(max(t.odd, even), last)
-    cdef Py_ssize_t advance = t.advance, base, upper, k = first, at
+    cdef Py_ssize_t advance = t.advance, base, upper, k = first, at, _k
     cdef bint apart = t.reach == APART
     cdef Weights weights
     cdef Spread by
@@ -480,14 +488,14 @@ cdef inline void window_rows(pixel_t* row, pixel_t* next_row, const pixel_t* a, 
                          like)
             k += 1
         elif not apart and not past:
-            for k in range(even, odd):
+            for _k in range(even, odd):
                 window_twice(row + at, next_row + at, a, b, base, base, &by, &weights, False, False,
                              like)
                 at += lanes
                 base += advance
             k = odd
         else:
-            for k in range(even, odd):
+            for _k in range(even, odd):
                 window_twice(row + at, next_row + at, a, b, base, upper, &by, &weights, apart, past,
                              like)
                 at += lanes
@@ -562,6 +570,11 @@ cdef inline words taken(const work_t* low, const work_t* high, const char* by, R
     if reach == NEAR or reach == APART:
         a = permute(load(low), order)
         b = permute(load(high), high_order)
+    elif reach == WIDER_APART:
+        a = permute_four(load(low), load(low + lanes), load(low + 2 * lanes),
+                         load(low + 3 * lanes), order)
+        b = permute_four(load(high), load(high + lanes), load(high + 2 * lanes),
+                         load(high + 3 * lanes), high_order)
     else:
         a = permute_two(load(low), load(low + lanes), order)
         b = permute_two(load(high), load(high + lanes), high_order)
@@ -589,7 +602,7 @@ cdef inline Py_ssize_t spread_vectors(pixel_t* to, Py_ssize_t at, const work_t* 
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
     cdef const char* by = t.by + 4 * first * UPSHAPE_VECTOR_BYTES
     cdef const int64_t* base = t.base
-    cdef const int64_t* upper = t.upper if reach == APART or reach == WIDE_APART else t.base
+    cdef const int64_t* upper = t.base if reach == NEAR or reach == WIDE else t.upper
     cdef Py_ssize_t k
     cdef words value
     for k in range(first, last):
@@ -607,7 +620,7 @@ cdef inline Py_ssize_t spread_vectors(pixel_t* to, Py_ssize_t at, const work_t* 
 cdef Py_ssize_t spread_line(pixel_t* to, Py_ssize_t at, const work_t* line, const Table* t,
                             Py_ssize_t first, Py_ssize_t last, Py_ssize_t furthest, Doubt* doubt,
                             Py_ssize_t doubts) noexcept nogil:
-    """Write vectors `first` to `last` - 1 of a line from element `at` on; return the doubts' number.
+    """Write vectors `first` to `last` - 1 of a line from element `at` on; return how many doubts.
 
     A vector begins `furthest` elements behind `at`, or before.
     """
@@ -621,6 +634,9 @@ cdef Py_ssize_t spread_line(pixel_t* to, Py_ssize_t at, const work_t* line, cons
     if t.reach == WIDE_APART:
         return spread_vectors(to, at, line, t, first, last, furthest, doubt, doubts, look,
                               WIDE_APART)
+    if t.reach == WIDER_APART:
+        return spread_vectors(to, at, line, t, first, last, furthest, doubt, doubts, look,
+                              WIDER_APART)
     if t.reach == FAR:
         return spread_vectors(to, at, line, t, first, last, furthest, doubt, doubts, look, FAR)
     return spread_vectors(to, at, line, t, first, last, furthest, doubt, doubts, look, SAME)
@@ -657,23 +673,33 @@ cdef Py_ssize_t spread_group(pixel_t* to, const work_t* line, const Table* t, Py
 
 # --- uint8 in 16 bits -----------------------------------------------------------------------------
 
+cdef struct Parts:  # the weights of two source rows
+    int p, q
+
+
+cdef inline Parts parts_of(const Table* t, const Taps* taps) noexcept nogil:
+    cdef Parts parts
+    parts.p = t.by_mean.divisor // t.whole
+    parts.q = <int>(taps.weight[1] * parts.p + 0.5) if taps.count == 2 else 0
+    parts.p -= parts.q
+    return parts
+
+
 cdef inline void sums_vectors(uint8_t* row, uint8_t* next_row, const Taps* taps,
                               const Taps* next_, const Table* t, Py_ssize_t first,
                               Py_ssize_t last, bint alike) noexcept nogil:
     cdef Py_ssize_t furthest = t.width * t.channels - (first + 1) * UPSHAPE_SUMS
     cdef const uint8_t* a = <const uint8_t*>taps.row[0]
     cdef const uint8_t* b = <const uint8_t*>taps.row[taps.count - 1]
-    cdef int one = t.by_mean.divisor // t.whole
-    cdef int q = <int>(taps.weight[1] * one + 0.5) if taps.count == 2 else 0
-    cdef int p = one - q
-    cdef int s = <int>(next_.weight[1] * one + 0.5) if next_row != NULL else 0
-    cdef int r = one - s
+    cdef Parts parts = parts_of(t, taps), next_parts = parts
     cdef division by = t.by_mean
     cdef const int64_t* base = t.base + first * UPSHAPE_SUM_WINDOWS
     cdef const uint8_t* order = t.order + first * UPSHAPE_VECTOR_BYTES
     cdef const uint8_t* weight = t.weight + first * UPSHAPE_VECTOR_BYTES
     cdef Py_ssize_t k, at
     cdef sums above, below
+    if next_row != NULL:
+        next_parts = parts_of(t, next_)
     for k in range(first, last):
         at = min((k - first) * UPSHAPE_SUMS, furthest)
         above = pair_sums(a, base, order, weight, alike)
@@ -682,10 +708,11 @@ cdef inline void sums_vectors(uint8_t* row, uint8_t* next_row, const Taps* taps,
         order += UPSHAPE_VECTOR_BYTES
         weight += UPSHAPE_VECTOR_BYTES
         if next_row == NULL:
-            store_means(row + at, mean_sums(above, below, p, q, &by))
+            store_means(row + at, mean_sums(above, below, parts.p, parts.q, &by))
         else:
-            store_means_twice(row + at, next_row + at, mean_sums(above, below, p, q, &by),
-                              mean_sums(above, below, r, s, &by))
+            store_means_twice(
+                row + at, next_row + at, mean_sums(above, below, parts.p, parts.q, &by),
+                mean_sums(above, below, next_parts.p, next_parts.q, &by))
 
 
 cdef void sums_rows(uint8_t* row, uint8_t* next_row, const Taps* taps, const Taps* next_,
@@ -698,6 +725,40 @@ cdef void sums_rows(uint8_t* row, uint8_t* next_row, const Taps* taps, const Tap
         sums_vectors(row, next_row, taps, next_, t, first, last, True)
     else:
         sums_vectors(row, next_row, taps, next_, t, first, last, False)
+
+
+cdef void sums_pixels(uint8_t* row, uint8_t* next_row, const Taps* taps, const Taps* next_,
+                      const Table* t, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    """The same for pixels of many channels, `spacing` elements apart."""
+    cdef Py_ssize_t channels = t.channels, x, c, k, high
+    cdef Py_ssize_t count = (channels + UPSHAPE_SUMS - 1) // UPSHAPE_SUMS
+    cdef const uint8_t* a
+    cdef const uint8_t* b
+    cdef Parts parts = parts_of(t, taps), next_parts = parts
+    cdef division by = t.by_mean
+    cdef sums above, below
+    cdef int u, v
+    if next_row != NULL:
+        next_parts = parts_of(t, next_)
+    for x in range(first, last):
+        a = <const uint8_t*>taps.row[0] + t.low[x] * channels
+        b = <const uint8_t*>taps.row[taps.count - 1] + t.low[x] * channels
+        high = channels if t.low[x] < t.source_width - 1 else 0
+        u = t.weight[2 * x]
+        v = t.weight[2 * x + 1]
+        for k in range(count):
+            c = min(k * UPSHAPE_SUMS, channels - UPSHAPE_SUMS)
+            above = mix_sums(widen_sums(a + c), widen_sums(a + high + c), u, v)
+            below = mix_sums(widen_sums(b + c), widen_sums(b + high + c), u, v)
+            if next_row == NULL:
+                store_means(row + c, mean_sums(above, below, parts.p, parts.q, &by))
+            else:
+                store_means_twice(
+                    row + c, next_row + c, mean_sums(above, below, parts.p, parts.q, &by),
+                    mean_sums(above, below, next_parts.p, next_parts.q, &by))
+        row += t.spacing
+        if next_row != NULL:
+            next_row += t.spacing
 
 
 # --- many channels: blend and spread in registers -------------------------------------------------
@@ -967,7 +1028,7 @@ cdef void settle(uint8_t* to, const Taps* taps, const Table* t, Py_ssize_t first
 cdef void settle_lines(uint8_t* to, Py_ssize_t first, Py_ssize_t start, const char* source,
                        const Axis* d, const Axis* h, const Rows* rows, const Table* t,
                        const Doubt* doubt, Py_ssize_t doubts) noexcept nogil:
-    """The same for a group of rows. `to` is where element `start` of the row `first` was written."""
+    """The same for a group of rows. `to` is where element `start` of row `first` was written."""
     cdef Py_ssize_t row = t.width * t.channels, own = -1, j, e
     cdef unsigned lanes
     cdef Place at
@@ -1024,6 +1085,8 @@ cdef void make_tile(pixel_t* to, pixel_t* next_to, const Taps* taps, const Taps*
                 window_row(to, taps, t, first, last, past, <work_t>0)
     elif t.kind == SUMS:
         sums_rows(<uint8_t*>to, <uint8_t*>next_to, taps, next_, t, first, last)
+    elif t.kind == CHANNEL_SUMS:
+        sums_pixels(<uint8_t*>to, <uint8_t*>next_to, taps, next_, t, first, last)
     elif t.kind == CHANNELS:
         if next_to != NULL:
             doubts = pixels_twice(
@@ -1165,12 +1228,11 @@ cdef void run_lines(const Table* t, const Rows* rows, const Axis* d, const Axis*
     cdef Doubt* doubt = <Doubt*>(line + t.room)
     cdef char* result
     cdef pixel_t* target
-    cdef Place at
+    cdef Place at = place_of(rows, first)
     while first < last:
         count = min(last - first, t.group)
         if count > 1:
             count = min(count, together - first % together)
-        at = place_of(rows, first)
         result = (<char*>to + at.n * rows.dst_n + at.m * rows.dst_m + at.d * rows.dst_d
                   + at.h * rows.dst_h + start * item)
         target = <pixel_t*>(result if stage == NULL else stage)
@@ -1186,6 +1248,10 @@ cdef void run_lines(const Table* t, const Rows* rows, const Axis* d, const Axis*
         if stage != NULL:
             stream(result, stage, (size if count == 1 else count * row) * item)
         first += count
+        if count == 1:
+            step(rows, &at, 1)
+        else:
+            at = place_of(rows, first)
 
 
 cdef void run_tile(const Table* t, const Rows* rows, const Axis* d, const Axis* h, pixel_t* to,
@@ -1347,7 +1413,7 @@ cdef class Plan:
     neighbours (int64), the distances from them (float64, None: an axis that is copied) and the
     source's size; element: bytes of an element, which say the dtype; channels, spacing: elements of
     a pixel, and from one pixel of the result to the next; exact: float32 holds every mean of uint8;
-    streaming: write past the cache; plain: no windows.
+    streaming: write past the cache; only: the kind to take if it can be done, for tests.
     """
     cdef Roles roles
     cdef Table table
@@ -1393,7 +1459,10 @@ cdef class Plan:
             t.channels = t.spacing = 1
         elif only == "elements":
             t.kind = ELEMENTS
-        elif many and (not contiguous or channels >= MANY_CHANNELS) and only is None:
+        elif only in (None, "channel sums") and self.find_channel_sums():
+            t.kind = CHANNEL_SUMS
+        elif many and only in (None, "channels") and (not contiguous or channels >= (
+                MANY_BYTES if element == 1 else MANY_CHANNELS)):
             t.kind = CHANNELS
         elif contiguous and only in (None, "sums") and self.find_sums():
             t.kind = SUMS
@@ -1402,7 +1471,8 @@ cdef class Plan:
               and (only == "windows" or only is None and total >= WINDOWED * t.lanes)
               and self.d.t == NULL and self.find_vectors(False)):
             t.kind = WINDOWS
-        elif contiguous and only in (None, "lines") and self.find_vectors(True):
+        elif (contiguous and only in (None, "lines") and self.find_vectors(True)
+              and (only == "lines" or not many or t.reach <= WIDE_APART)):
             t.kind = LINES
         elif many:
             t.kind = CHANNELS
@@ -1427,6 +1497,7 @@ cdef class Plan:
         cdef Py_ssize_t total, steps, k, lane, side, e, j, at, base, entries
         cdef Py_ssize_t near = 0, apart = 0
         cdef Py_ssize_t[2] least, most
+        cdef uint8_t[4] windows = [0, 0x80, 0x40, 0xc0]
         cdef Py_ssize_t[2][MOST_LANES] from_
         cdef uint8_t* order
         if source > MOST_SHRUNK * row or not stored and (row < lanes or source < lanes):
@@ -1445,6 +1516,7 @@ cdef class Plan:
             if k == steps:  # how far apart sources lie is known
                 t.reach = (NEAR if near <= lanes else APART if apart <= lanes
                            else WIDE if near <= 2 * lanes else WIDE_APART if apart <= 2 * lanes
+                           else WIDER_APART if apart <= 4 * lanes and UPSHAPE_INDEX_BYTES == 4
                            else FAR)
                 if not stored and t.reach > APART:
                     return False
@@ -1491,13 +1563,34 @@ cdef class Plan:
                     base = (from_[side][lane] - least[side]) * unit
                     for j in range(unit):
                         order[(lane * unit + j) * UPSHAPE_INDEX_BYTES] = <uint8_t>(base + j)
-                        if UPSHAPE_INDEX_BYTES == 4 and base >= lanes * unit:
-                            order[(lane * unit + j) * 4 + 3] = 0x80  # in the second window
+                        if UPSHAPE_INDEX_BYTES == 4:  # which of four windows
+                            order[(lane * unit + j) * 4 + 3] = windows[base // (lanes * unit)]
                 order += bytes
             t.base[at] = least[0]
             t.upper[at] = least[1]
         if not stored:
             self.find_even(steps)
+        return True
+
+    cdef bint find_division(self):
+        """Note what weights of w, and of w and h, make together; return whether 16 bits do."""
+        cdef Table* t = &self.table
+        cdef int parts = 1 if self.h.t == NULL else denominator(self.h.t, self.h.count)
+        t.whole = denominator(t.t, t.width)
+        return divide_by(&t.by_mean, t.whole * parts)
+
+    cdef bint find_channel_sums(self) except -1:
+        """Fill weight for pixels of many channels; return whether 16 bits hold their sums."""
+        cdef Table* t = &self.table
+        cdef Py_ssize_t x
+        if self.element != 1 or self.d.t != NULL or t.channels < UPSHAPE_SUMS:
+            return False
+        if not self.find_division():
+            return False
+        t.weight = <uint8_t*>self.allocate(2 * t.width)
+        for x in range(t.width):
+            t.weight[2 * x + 1] = <uint8_t>(t.t[x] * t.whole + 0.5)
+            t.weight[2 * x] = <uint8_t>(t.whole - t.weight[2 * x + 1])
         return True
 
     cdef bint find_sums(self) except -1:
@@ -1509,12 +1602,10 @@ cdef class Plan:
         cdef Py_ssize_t k, j, e, x, low, high, at
         cdef Py_ssize_t[MOST_LANES] least
         cdef Py_ssize_t[MOST_LANES] most
-        cdef int parts, v
+        cdef int v
         if self.element != 1 or self.d.t != NULL or total < UPSHAPE_SUMS or source < 16:
             return False
-        t.whole = denominator(t.t, t.width)
-        parts = 1 if self.h.t == NULL else denominator(self.h.t, self.h.count)
-        if t.whole == 0 or parts == 0 or not divide_by(&t.by_mean, t.whole * parts):
+        if not self.find_division():
             return False
         # First whether 16 elements come from one window, then whether eight do.
         t.base = <int64_t*>self.allocate(UPSHAPE_SUM_WINDOWS * steps * sizeof(int64_t))
@@ -1665,7 +1756,7 @@ cdef class Plan:
             t.room *= t.group
             t.doubts = t.group * (total // t.lanes + 2)
             self.stage = max(self.stage, t.group * total * self.element)
-        t.room += t.channels + 4 * t.lanes
+        t.room += t.channels + 6 * t.lanes
         t.room += t.room % 2  # what follows it holds Py_ssize_t
         self.scratch = t.room * work
         if self.element == 1:
@@ -1689,7 +1780,8 @@ cdef class Plan:
     @property
     def kind(self):
         """How rows are spread."""
-        return ["copy", "windows", "lines", "sums", "channels", "elements"][<int>self.table.kind]
+        kinds = ["copy", "windows", "lines", "sums", "channels", "channel sums", "elements"]
+        return kinds[<int>self.table.kind]
 
     def run(self, cnp.ndarray source not None, cnp.ndarray result not None, int threads):
         """Fill `result` from `source`, on so many threads.

@@ -137,6 +137,29 @@ UPSHAPE_INLINE upshape_words upshape_permute_two(
 #endif
 }
 
+/* The same for four neighbouring windows, of words only: the sign bit is set for the second and the
+ * fourth window, the bit below it for the third and the fourth. */
+UPSHAPE_INLINE upshape_words upshape_permute_four(
+    upshape_words first, upshape_words second, upshape_words third, upshape_words fourth,
+    upshape_words index)
+{
+    upshape_words before = upshape_permute_two(first, second, index);
+    upshape_words behind = upshape_permute_two(third, fourth, index);
+#if V == 32 && defined(__AVX2__)
+    return (upshape_words)_mm256_blendv_ps(
+        (__m256)before, (__m256)behind, (__m256)_mm256_slli_epi32((__m256i)index, 1));
+#elif V == 64 && defined(__AVX512F__)
+    return (upshape_words)_mm512_mask_mov_epi32(
+        (__m512i)before, _mm512_test_epi32_mask((__m512i)index, _mm512_set1_epi32(1 << 30)),
+        (__m512i)behind);
+#else
+    upshape_words r;
+    for (int j = 0; j < V / 4; j++)
+        r[j] = (index[j] & 1 << 30 ? behind : before)[j];
+    return r;
+#endif
+}
+
 /* Whether the level fuses products into sums. */
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
 #define UPSHAPE_FMA 1
@@ -472,6 +495,28 @@ UPSHAPE_INLINE upshape_sums upshape_pair_sums(
 #endif
 }
 
+/* As many bytes. */
+UPSHAPE_INLINE upshape_sums upshape_widen_sums(const uint8_t* p)
+{
+#if V == 64 && defined(__AVX512BW__)
+    return (upshape_sums)_mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i*)p));
+#elif V == 32 && defined(__AVX2__)
+    return (upshape_sums)_mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i*)p));
+#elif V == 16 && defined(__SSE4_1__)
+    return (upshape_sums)_mm_cvtepu8_epi16(_mm_loadl_epi64((const __m128i*)p));
+#else
+    upshape_sums r;
+    for (int j = 0; j < UPSHAPE_SUMS; j++)
+        r[j] = p[j];
+    return r;
+#endif
+}
+
+UPSHAPE_INLINE upshape_sums upshape_mix_sums(upshape_sums a, upshape_sums b, int u, int v)
+{
+    return a * (uint16_t)u + b * (uint16_t)v;
+}
+
 /* The upper 16 bits of the products. */
 UPSHAPE_INLINE upshape_sums upshape_upper_products(upshape_sums a, uint16_t b)
 {
@@ -493,7 +538,7 @@ UPSHAPE_INLINE upshape_sums upshape_upper_products(upshape_sums a, uint16_t b)
 UPSHAPE_INLINE upshape_sums upshape_mean_sums(
     upshape_sums a, upshape_sums b, int u, int v, const upshape_division* by)
 {
-    upshape_sums sum = a * (uint16_t)u + b * (uint16_t)v, mean;
+    upshape_sums sum = upshape_mix_sums(a, b, u, v), mean;
     if (by->shift == 0) {
         upshape_sums odd = upshape_upper_products(sum, by->magic) & 1;
         return upshape_upper_products(sum + odd + by->half, by->magic);

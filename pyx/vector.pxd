@@ -18,6 +18,7 @@ cdef extern from "vector.h" nogil:
     void store_bytes "upshape_store_bytes"(void*, bytes16)
     words permute "upshape_permute"(words, words)
     words permute_two "upshape_permute_two"(words, words, words)
+    words permute_four "upshape_permute_four"(words, words, words, words, words)
     bytes16 permute_bytes "upshape_permute_bytes"(bytes16, bytes16)
     bytes16 permute_two_bytes "upshape_permute_two_bytes"(bytes16, bytes16, bytes16)
     words mix_floats "upshape_mix_floats"(words, words, words, words)
@@ -44,6 +45,8 @@ cdef extern from "vector.h" nogil:
     bint divide_by "upshape_divide_by"(division*, int)
     sums pair_sums "upshape_pair_sums"(
         const uint8_t*, const int64_t*, const uint8_t*, const uint8_t*, bint)
+    sums widen_sums "upshape_widen_sums"(const uint8_t*)
+    sums mix_sums "upshape_mix_sums"(sums, sums, int, int)
     sums mean_sums "upshape_mean_sums"(sums, sums, int, int, const division*)
     void store_means "upshape_store_means"(uint8_t*, sums)
     void store_means_twice "upshape_store_means_twice"(uint8_t*, uint8_t*, sums, sums)

@@ -114,24 +114,47 @@ CLAIMS = [
     Claim("nearest", "rows go past the cache by whole vectors", {STREAM: 1}),
     Claim("linear", "rows go past the cache by whole vectors", {STREAM: 1}),
     Claim(
-        "linear", "spread_windows mixes two permutes of float32", {PERMUTE: 2, FMA: 1, "mulps": 1},
+        "linear", "window_rows makes two rows of float32 of one pair of loads",
+        {PERMUTE: 4, FMA: 4, "mulps": 4}, without_fma={"pshufb": 4, "mulps": 8, "addps": 4},
+    ),
+    Claim(
+        "linear", "window_rows makes two rows of float64 of one pair of loads",
+        {PERMUTE: 4, FMA64: 4, "mulpd": 4}, without_fma={"pshufb": 4, "mulpd": 8, "addpd": 4},
+    ),
+    Claim(
+        "linear", "spread_line mixes two permutes of float32", {PERMUTE: 2, FMA: 1, "mulps": 1},
         without_fma={"pshufb": 2, "mulps": 2, "addps": 1},
     ),
     Claim(
-        "linear", "spread_windows mixes two permutes of float64",
-        {PERMUTE: 2, FMA64: 1, "mulpd": 1},
-        without_fma={"pshufb": 2, "mulpd": 2, "addpd": 1},
+        "linear", "spread_line mixes two permutes of two vectors of float32",
+        {r"perm[ti]2(?:d|ps)": 2, FMA: 1, "mulps": 1}, levels=("v4",),
     ),
     Claim(
-        "linear", "blend_four mixes four rows of float32", {FMA: 2, "mulps": 2},
+        "linear", "spread_line mixes two permutes of two vectors of float32",
+        {PERMUTE: 4, "blendvps": 2, FMA: 1, "mulps": 1}, levels=("v3",),
+    ),
+    Claim(
+        "linear", "spread_line looks for ties of uint8 without leaving the loop",
+        {PERMUTE: 2, FMA: 1, r"cmp\w*ps": 1}, levels=("v3", "v4"),
+    ),
+    Claim(
+        "linear", "sums_rows makes two rows of uint8 in 16 bits",
+        {"pmaddubsw": 2, "pmullw": 4, "pmulhuw": 4},
+    ),
+    Claim(
+        "linear", "sums_pixels makes two rows of uint8 in 16 bits",
+        {"pmovzxbw": 4, "pmullw": 8, "pmulhuw": 4},
+    ),
+    Claim(
+        "linear", "blend_rows mixes four rows of float32", {FMA: 2, "mulps": 2},
         without_fma={"mulps": 4, "addps": 3},
     ),
     Claim(
-        "linear", "blend_four mixes four rows of float64", {FMA64: 2, "mulpd": 2},
+        "linear", "blend_rows mixes four rows of float64", {FMA64: 2, "mulpd": 2},
         without_fma={"mulpd": 4, "addpd": 3},
     ),
     Claim(
-        "linear", "blend_two widens uint8 by whole vectors", {"pmovzxbd": 2, FMA: 1},
+        "linear", "blend_rows widens uint8 by whole vectors", {"pmovzxbd": 2, FMA: 1},
         levels=("v3", "v4"),
     ),
     Claim("depthwise", "taps_32 adds four vectors", {FMA: 4}, without_fma={"mulps": 4, "addps": 4}),

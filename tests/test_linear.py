@@ -1,5 +1,8 @@
 """Linear interpolation: the exact value, rounded, in every dtype, layout and shape."""
 
+import ctypes
+import mmap
+import sys
 from fractions import Fraction
 
 import numpy as np
@@ -201,7 +204,7 @@ def test_uint8_is_rounded_to_nearest_in_two_dimensions(rng, factor, channels):
 
 
 def test_uint8_ties_of_every_denominator_go_to_even(rng):
-    """Whatever the weights make together: 16 bits hold what is divided by it, or it is not taken."""
+    """Whatever weights make together: 16 bits hold what is divided by it, or it is not taken."""
     kernel = runtime.kernel("linear")
     copied = interpolation.linear_axis(1, 1, None, False)
     x = rng.integers(0, 256, (1, 2, 40, 1), np.uint8)
@@ -333,15 +336,82 @@ def test_sums_in_16_bits_equal_the_element_by_element_path(rng, factor, channels
         assert_same_pixels(result, results[0])
 
 
+@pytest.mark.parametrize("factor", [2, 3, 1.5, 1.6, 0.75])
+@pytest.mark.parametrize("channels", [32, 33, 47, 64, 100])
+@pytest.mark.parametrize("gap", [0, 5])
+def test_sums_of_channels_equal_the_element_by_element_path(rng, factor, channels, gap):
+    kernel = runtime.kernel("linear")
+    x = random_array(rng, (2, 5, 12, channels), np.uint8)
+    axes = (
+        interpolation.linear_axis(1, 1, None, False),
+        interpolation.linear_axis(5, int(5 * factor), factor, False),
+        interpolation.linear_axis(12, int(12 * factor), factor, False),
+    )
+    results = []
+    for only in ("channel sums", "elements"):
+        plan = kernel.Plan((0, -1, -1, 1), axes, 1, channels, channels + gap, False, False, only)
+        assert plan.kind == only
+        whole = np.zeros((2, int(5 * factor), int(12 * factor), channels + gap), np.uint8)
+        assert plan.run(x, whole[..., :channels], 1)
+        assert not whole[..., channels:].any()
+        results.append(whole)
+    assert_same_pixels(*results)
+
+
+@pytest.fixture
+def fenced():
+    """Return a function that copies an array to where the page behind it cannot be read."""
+    if not sys.platform.startswith("linux"):
+        pytest.skip("mprotect is called as it is on Linux")
+    kept = []
+
+    def copy(x):
+        size = -(-x.nbytes // mmap.PAGESIZE) * mmap.PAGESIZE
+        memory = mmap.mmap(-1, size + mmap.PAGESIZE)
+        kept.append(memory)  # never unmapped: arrays point into it
+        behind = ctypes.addressof(ctypes.c_char.from_buffer(memory)) + size
+        protect = ctypes.CDLL(None).mprotect
+        assert protect(ctypes.c_void_p(behind), ctypes.c_size_t(mmap.PAGESIZE), 0) == 0
+        y = np.frombuffer(memory, np.uint8, x.nbytes, size - x.nbytes).view(x.dtype)
+        y = y.reshape(x.shape)
+        y[...] = x
+        return y
+
+    return copy
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    "shape", [(1, 2, 1), (2, 3, 3), (2, 5, 7), (1, 4, 9), (3, 2, 17), (1, 3, 40), (64, 2, 3)]
+)
+def test_nothing_behind_the_source_is_read(rng, dtype, shape, fenced):
+    """A read behind it would end the process."""
+    x = random_array(rng, (1, *shape), dtype)
+    y = fenced(x)
+    for factor in (2, 1.5, 3.7, 0.6, 0.3):
+        if min(shape) * factor < 1:
+            continue
+        for axis in (1, -1):
+            arguments = {"scale_factor": factor, "mode": "bilinear", "channel_axis": axis}
+            assert_same_pixels(up.interpolate(y, **arguments), up.interpolate(x, **arguments))
+            for flipped in (0, 1, 2):
+                assert_same_pixels(
+                    up.interpolate(np.flip(y, flipped), **arguments),
+                    up.interpolate(np.flip(x, flipped).copy(), **arguments),
+                )
+
+
 def test_the_fast_paths_are_taken():
     kernel = runtime.kernel("linear")
     copied = interpolation.linear_axis(1, 1, None, False)
     double = interpolation.linear_axis(200, 400, 2, False)
     half = interpolation.linear_axis(200, 100, None, False)
+    long = interpolation.linear_axis(3840, 5760, 1.5, False)
     narrow = interpolation.linear_axis(3, 6, 2, False)
     for element, channels, axis, kind in [
         (4, 1, double, "windows"), (8, 1, double, "windows"), (2, 1, double, "windows"),
         (1, 1, double, "sums"), (1, 3, double, "sums"), (4, 64, double, "channels"),
+        (1, 64, double, "channel sums"), (1, 1, long, "sums"), (1, 3, long, "sums"),
         (4, 3, half, "lines"), (1, 3, half, "lines"), (8, 1, half, "lines"),
         (4, 1, narrow, "lines"), (2, 1, narrow, "lines"), (1, 1, narrow, "lines"),
     ]:
