@@ -84,12 +84,10 @@ cdef extern from "pair.h" nogil:
                        Py_ssize_t c_row, double** to, Py_ssize_t n) noexcept
 
 # Bytes of a thread's scratch: the slab (or the gathered pixels), and the sums that are not yet
-# complete. Together they leave room for a panel of weights in a second-level cache of 512 KiB; a
-# larger one has room for a larger slab, and the weights are read from beyond it less often.
+# complete. Together they leave room for a panel of weights in a second-level cache of 512 KiB.
 cdef enum:
     SLAB_BYTES = 192 << 10
-    LARGE_SLAB_BYTES = 456 << 10
-    SUMS_BYTES = 208 << 10
+    SUMS_BYTES = 192 << 10
     # Products in a row before a sum is put aside: a panel of 6 lanes is 24 KiB of float32.
     LONGEST_SUM = 1024
     # Offsets x channels gathered at most: 32 pixels of them fit the slab.
@@ -102,15 +100,6 @@ cdef enum:
     # take half the time, 96 are slower by 4 %.
     FEW_PRODUCTS = 32
     HUGE = 1 << 30
-
-cdef Py_ssize_t slab_bytes = SLAB_BYTES
-
-
-def use_second_level_cache(Py_ssize_t size):
-    """Plan for a second-level cache of so many bytes a CPU."""
-    global slab_bytes
-    slab_bytes = LARGE_SLAB_BYTES if size >= 1 << 20 else SLAB_BYTES
-
 
 # How a block of pixels reaches the tiles.
 cdef enum Source:
@@ -461,19 +450,6 @@ def spare_bytes():
 
 # --- one input shape -----------------------------------------------------------------------------
 
-cdef inline double vectors_cost(Py_ssize_t vectors, Py_ssize_t most, bint moved) noexcept:
-    """Return what a tile of so many vectors costs, in aligned vectors of full tiles.
-
-    Measured with tiles of 8 x 3 at v4 (Granite Rapids) and 6 x 2 at v3 (Zen 3): few accumulators do
-    not keep the units busy, and a vector across two cache lines is two loads.
-    """
-    if UPSHAPE_VECTOR_BYTES < 64:
-        return 1.7 if vectors == 1 else vectors
-    if vectors < most:
-        return (1.9 if moved else 1.25) if vectors == 1 else vectors * (1.25 if moved else 1.07)
-    return vectors * (1.13 if moved else 1.0)
-
-
 cdef class Plan:
     """How one shape of input goes through a layout: the tiles' source, blocks, threads' shares."""
     cdef Layout layout
@@ -665,27 +641,19 @@ cdef class Plan:
 
     cdef double tile_cost(self) noexcept:
         """Return what the block's tiles cost, in vectors of full tiles."""
-        cdef Layout layout = self.layout
-        cdef Py_ssize_t vectors, segments = 1, pieces, few, more
-        cdef Py_ssize_t most = min(
-            UPSHAPE_TILE_REGISTERS // min(layout.most_width, UPSHAPE_TILE_ROWS),
-            UPSHAPE_TILE_VECTORS)
-        # Vectors that straddle cache lines: all that a tap has moved.
-        cdef bint moved = (self.source != GATHERED and self.source != DIRECT
-                           and (layout.x_span > layout.isx
-                                or (layout.y_span > layout.isy and self.row_length % self.vector)))
+        cdef Py_ssize_t vector = self.vector, most, segment, segments = 1
         if self.source == ROWS:
-            vectors, segments = self.row_length // self.vector, self.rows
+            segment, segments = self.row_length // vector, self.rows
         else:
-            vectors = self.sums_row // self.vector
-        pieces = (vectors + most - 1) // most
-        few = vectors // pieces
-        more = vectors - few * pieces
-        return segments * (more * vectors_cost(few + 1, most, moved)
-                           + (pieces - more) * vectors_cost(few, most, moved))
+            segment = self.sums_row // vector
+        most = UPSHAPE_TILE_REGISTERS // min(self.layout.most_width, UPSHAPE_TILE_ROWS)
+        if most == 2:
+            # A single vector of 6 rows keeps the units busy for 0.6 of the time.
+            return segments * (segment + 0.7 * (segment % 2))
+        return segments * (segment + 0.5 * (segment < 3))
 
     cdef bint fits(self, Py_ssize_t item) noexcept:
-        return self.slab_size * item <= slab_bytes and self.sums_size * item <= SUMS_BYTES
+        return self.slab_size * item <= SLAB_BYTES and self.sums_size * item <= SUMS_BYTES
 
     cdef void choose(self, Py_ssize_t item, int only) noexcept:
         """Try the sources and block sizes that fit the scratch; keep the cheapest."""
@@ -740,9 +708,7 @@ cdef class Plan:
                     break
                 parts += 1 if parts < 4 else parts // 2
         if not layout.channels and only in (-1, GATHERED):
-            step = self.vector * max(
-                2, UPSHAPE_TILE_REGISTERS // min(layout.most_width, UPSHAPE_TILE_ROWS))
-            columns = step
+            columns = 2 * self.vector
             while True:
                 self.set_block(GATHERED, 1, min(columns, total))
                 if not self.fits(item) and best >= 0:
@@ -753,7 +719,7 @@ cdef class Plan:
                     best_rows, best_columns = 1, min(columns, total)
                 if columns >= total or columns >= 512:
                     break
-                columns += step
+                columns += 2 * self.vector
         self.set_block(best_source, best_rows, best_columns)
 
     cdef Py_ssize_t smaller(self, Py_ssize_t rows) noexcept:

@@ -36,7 +36,6 @@ _MOST_PLANS = 64
 _MOST_SCRATCH = 1 << 20
 
 _kernel = runtime.kernel("convolution")
-_kernel.use_second_level_cache(runtime.SECOND_LEVEL_CACHE)
 _depthwise = runtime.kernel("depthwise")
 _threads = runtime.threads
 _empty = runtime.empty

@@ -93,24 +93,22 @@ def _default_threads() -> int:
     return min(_from_environment("UPSHAPE_NUM_THREADS", default, 1), _MOST_THREADS)
 
 
-def _caches() -> list[int]:
-    """Return the bytes of the caches that one CPU reaches, in ascending order; [] if unknown.
+def _last_level_cache() -> int:
+    """Return the bytes of the last-level cache that one CPU reaches, 0 if unknown.
 
     Linux's own files go first: the C library adds up the caches of a whole package on some CPUs.
     """
-    sizes = []
+    largest = 0
     for path in glob("/sys/devices/system/cpu/cpu0/cache/index*/size"):
         with open(path) as file:
             text = file.read().strip()
         if text.endswith("K") and text[:-1].isdecimal():
-            sizes.append(int(text[:-1]) << 10)
-    return sorted(sizes) or [size for size in [int(_machine.last_level_cache())] if size]
+            largest = max(largest, int(text[:-1]) << 10)
+    return largest or int(_machine.last_level_cache())
 
 
 LEVEL = _choose_level()
-LAST_LEVEL_CACHE = max(_caches(), default=0)
-# What lies between the first-level caches, of 32 to 192 KiB, and the last.
-SECOND_LEVEL_CACHE = next((size for size in _caches() if size >= 256 << 10), 0)
+LAST_LEVEL_CACHE = _last_level_cache()
 
 _machine.set_threads(_default_threads())
 _machine.set_limit(_from_environment("UPSHAPE_CACHE_MB", _DEFAULT_CACHE_MB, 0) << 20)
