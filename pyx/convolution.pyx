@@ -37,11 +37,24 @@ from libc.string cimport memcpy, memset
 
 import numpy as np
 
+from upshape import _machine
+
 cnp.import_array()
 
 ctypedef fused real:
     float
     double
+
+# Bytes of the slab of a thread, at most. With the sums it leaves room for a panel of weights in a
+# second-level cache of 512 KiB; larger ones gain nothing where the cache is larger.
+cdef Py_ssize_t SLAB_BYTES = 192 << 10
+# The same for gathered pixels, and for pixels that are broadcast to a wide stride's phases: 3/8 of
+# the second-level cache. Such layers have many weights, which every block of pixels streams, so
+# more pixels are better up to about 100 of 1200 products; beyond, less is gained than scratch is
+# spent. 512 KiB (Zen 3): 192 KiB; 1 MiB (Zen 4): 384; 2 MiB (Granite Rapids): 480, where 1024 -> 512
+# channels take 1.1 times as long with 192.
+cdef Py_ssize_t GATHERED_BYTES = min(
+    max(_machine.second_level_cache() * 3 // 8, SLAB_BYTES), 480 << 10)
 
 cdef extern from "tile.h" nogil:
     enum:
@@ -50,6 +63,8 @@ cdef extern from "tile.h" nogil:
         UPSHAPE_TILE_REGISTERS
         UPSHAPE_TILE_PIXELS
         UPSHAPE_TILE_VECTORS
+        UPSHAPE_TILE_MISSING
+        UPSHAPE_TILE_SHIFTED
     void tile_pixels_32(int nb, int nv, const float* x, Py_ssize_t x_channel, const Py_ssize_t* tap,
                         Py_ssize_t taps, Py_ssize_t channels, const float* w, const float* init,
                         float* c, Py_ssize_t c_row) noexcept
@@ -83,11 +98,9 @@ cdef extern from "pair.h" nogil:
                        Py_ssize_t channels, const double* w, const double* init, double* c,
                        Py_ssize_t c_row, double** to, Py_ssize_t n) noexcept
 
-# Bytes of a thread's scratch: the slab (or the gathered pixels), and the sums that are not yet
-# complete. Together they leave room for a panel of weights in a second-level cache of 512 KiB.
 cdef enum:
-    SLAB_BYTES = 192 << 10
-    SUMS_BYTES = 192 << 10
+    # Bytes of the sums that are not yet complete, at most: 1024 lanes of 48 pixels, and a margin.
+    SUMS_BYTES = 208 << 10
     # Products in a row before a sum is put aside: a panel of 6 lanes is 24 KiB of float32.
     LONGEST_SUM = 1024
     # Offsets x channels gathered at most: 32 pixels of them fit the slab.
@@ -100,6 +113,10 @@ cdef enum:
     # take half the time, 96 are slower by 4 %.
     FEW_PRODUCTS = 32
     HUGE = 1 << 30
+    # Pixels of a gathered block, at most.
+    MOST_PIXELS = 512
+    # What streaming the weights costs: bytes a cycle.
+    WEIGHT_BYTES = 16
 
 # How a block of pixels reaches the tiles.
 cdef enum Source:
@@ -617,6 +634,10 @@ cdef class Plan:
             per_vector = per_vector / self.vector * UPSHAPE_TILE_PIXELS
         else:
             vectors = self.tile_cost()
+        if self.source != GATHERED and not layout.channels and layout.offsets > 1:
+            # Taps within a slab are shifted: vectors straddle two lines of the cache, which costs
+            # most where few taps read the same lines.
+            vectors *= 1 + UPSHAPE_TILE_SHIFTED / 100.0 * layout.lanes / layout.weights
         if self.source == DIRECT:
             copied = pieces = 0
         elif self.source == GATHERED:
@@ -634,26 +655,36 @@ cdef class Plan:
             # Sums put aside and taken up again, once a block of channels.
             vectors += 2.0 * layout.blocks * layout.lanes * vectors / per_vector
         cycles = vectors * per_vector / self.splits + copied * item / 16 + pieces * 8
-        # Every block streams all weights from an outer cache, at 8 bytes a cycle.
-        cycles += <double>layout.weights * layout.ci * item / 8 / self.splits
+        # Every block streams all weights from an outer cache, which the products hide in part.
+        cycles += <double>layout.weights * layout.ci * item / WEIGHT_BYTES / self.splits
         turns = (self.items + self.threads - 1) // self.threads
         return turns * (cycles + 200)
 
     cdef double tile_cost(self) noexcept:
         """Return what the block's tiles cost, in vectors of full tiles."""
-        cdef Py_ssize_t vector = self.vector, most, segment, segments = 1
+        cdef Py_ssize_t vector = self.vector, last, blocks = self.x_blocks
         if self.source == ROWS:
-            segment, segments = self.row_length // vector, self.rows
-        else:
-            segment = self.sums_row // vector
-        most = UPSHAPE_TILE_REGISTERS // min(self.layout.most_width, UPSHAPE_TILE_ROWS)
-        if most == 2:
-            # A single vector of 6 rows keeps the units busy for 0.6 of the time.
-            return segments * (segment + 0.7 * (segment % 2))
-        return segments * (segment + 0.5 * (segment < 3))
+            return self.rows * self.tiles_cost(self.row_length // vector)
+        if self.source == GATHERED:
+            # Blocks are equal but for the last.
+            last = self.n * self.qy * self.qx - (blocks - 1) * self.columns
+            return ((blocks - 1) * self.tiles_cost(self.sums_row // vector)
+                    + self.tiles_cost((last + vector - 1) // vector)) / blocks
+        return self.tiles_cost(self.sums_row // vector)
+
+    cdef double tiles_cost(self, Py_ssize_t vectors) noexcept:
+        """Return what so many vectors side by side cost, cut as in pixels_chunk."""
+        cdef Py_ssize_t width = min(self.layout.most_width, UPSHAPE_TILE_ROWS)
+        cdef Py_ssize_t most = min(UPSHAPE_TILE_REGISTERS // width, UPSHAPE_TILE_VECTORS)
+        cdef Py_ssize_t pieces = (vectors + most - 1) // most
+        cdef double missing = pieces * most - vectors
+        return vectors + missing * UPSHAPE_TILE_MISSING / 100.0
 
     cdef bint fits(self, Py_ssize_t item) noexcept:
-        return self.slab_size * item <= SLAB_BYTES and self.sums_size * item <= SUMS_BYTES
+        cdef Py_ssize_t most = SLAB_BYTES
+        if self.source == GATHERED or (self.layout.channels and self.layout.lane_step_x):
+            most = GATHERED_BYTES
+        return self.slab_size * item <= most and self.sums_size * item <= SUMS_BYTES
 
     cdef void choose(self, Py_ssize_t item, int only) noexcept:
         """Try the sources and block sizes that fit the scratch; keep the cheapest."""
@@ -717,9 +748,9 @@ cdef class Plan:
                 if best < 0 or cost < best:
                     best, best_source = cost, GATHERED
                     best_rows, best_columns = 1, min(columns, total)
-                if columns >= total or columns >= 512:
+                if columns >= total or columns >= MOST_PIXELS:
                     break
-                columns += 2 * self.vector
+                columns += self.vector
         self.set_block(best_source, best_rows, best_columns)
 
     cdef Py_ssize_t smaller(self, Py_ssize_t rows) noexcept:

@@ -62,6 +62,16 @@ static long upshape_last_level_cache(void)
     return bytes > 0 ? bytes : 0;
 }
 
+/* Bytes of a core's second-level cache, 0 if the system does not say. */
+static long upshape_second_level_cache(void)
+{
+    long bytes = 0;
+#ifdef _SC_LEVEL2_CACHE_SIZE
+    bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
+#endif
+    return bytes > 0 ? bytes : 0;
+}
+
 static int upshape_openmp_version(void)
 {
 #ifdef _OPENMP

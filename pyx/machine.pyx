@@ -22,6 +22,7 @@ cdef extern from "machine.h" nogil:
     const size_t UPSHAPE_HUGE_PAGE
     int upshape_x86_level()
     long upshape_last_level_cache()
+    long upshape_second_level_cache()
     int upshape_openmp_version()
     int upshape_openmp_threads()
     void* upshape_map(size_t bytes)
@@ -38,6 +39,11 @@ def x86_level():
 def last_level_cache():
     """Return the size of the last-level cache in bytes, 0 if unknown."""
     return upshape_last_level_cache()
+
+
+def second_level_cache():
+    """Return the size of a core's second-level cache in bytes, 0 if unknown."""
+    return upshape_second_level_cache()
 
 
 def build():

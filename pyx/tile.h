@@ -18,15 +18,23 @@
 
 /* Rows and vectors of the largest tile, in registers of the level. v2 and v3 have 16 registers:
  * 6 x 2 leaves room for two vectors of pixels and a broadcast weight. v4 has 32: 8 x 3 needs
- * eleven loads for 24 multiply-adds, and eight rows divide the usual channel counts. */
+ * eleven loads for 24 multiply-adds, and eight rows divide the usual channel counts.
+ * A tile of fewer vectors keeps the units less busy. TILE_MISSING: what a vector that is missing
+ * costs, in hundredths of one that is there (6 x 1 on Zen 3: 0.6 of the peak; 8 x 2 and 8 x 1 on
+ * Granite Rapids: 0.92 and 0.79). TILE_SHIFTED: what the first of the taps that read the same lines
+ * costs more, in hundredths, if its vectors straddle lines; all vectors of 64 bytes do. */
 #if UPSHAPE_VECTOR_BYTES == 64
 #define UPSHAPE_TILE_ROWS 8
 #define UPSHAPE_TILE_REGISTERS 24
 #define UPSHAPE_TILE_PIXELS 8
+#define UPSHAPE_TILE_MISSING 13
+#define UPSHAPE_TILE_SHIFTED 25
 #else
 #define UPSHAPE_TILE_ROWS 6
 #define UPSHAPE_TILE_REGISTERS 12
 #define UPSHAPE_TILE_PIXELS 6
+#define UPSHAPE_TILE_MISSING 70
+#define UPSHAPE_TILE_SHIFTED 0
 #endif
 #define UPSHAPE_TILE_VECTORS 8
 
