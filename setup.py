@@ -34,7 +34,10 @@ if X86_64:
 else:
     LEVELS = {"generic": ("_generic", [])}
 if os.environ.get("UPSHAPE_LEVELS"):
-    LEVELS = {name: LEVELS[name] for name in os.environ["UPSHAPE_LEVELS"].split(",")}
+    wanted = os.environ["UPSHAPE_LEVELS"].split(",")
+    if not set(wanted) <= set(LEVELS):
+        raise SystemExit(f"UPSHAPE_LEVELS={','.join(wanted)}: there are {', '.join(LEVELS)}")
+    LEVELS = {name: LEVELS[name] for name in wanted}
 
 # No -ffast-math: NaN stays NaN, and sums keep their order. Contraction to FMA is wanted.
 FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"]
