@@ -83,8 +83,10 @@ cdef extern from "tile.h" nogil:
     void move_64(double* to, const double* a, Py_ssize_t n) noexcept
     void zero_32(float* to, Py_ssize_t n) noexcept
     void zero_64(double* to, Py_ssize_t n) noexcept
-    void pick_32(float* to, const float* a, Py_ssize_t step, Py_ssize_t n) noexcept
-    void pick_64(double* to, const double* a, Py_ssize_t step, Py_ssize_t n) noexcept
+    void row_32(float* to, const float* x, Py_ssize_t step, Py_ssize_t low, Py_ssize_t high,
+                Py_ssize_t n) noexcept
+    void row_64(double* to, const double* x, Py_ssize_t step, Py_ssize_t low, Py_ssize_t high,
+                Py_ssize_t n) noexcept
 
 cdef extern from "pair.h" nogil:
     enum:
@@ -992,14 +994,10 @@ cdef inline void zero(real* to, Py_ssize_t n) noexcept nogil:
 cdef inline void copy_row(const real* x, Py_ssize_t step, Py_ssize_t low, Py_ssize_t high,
                           Py_ssize_t length, real* to) noexcept nogil:
     """Set to[j] = x[j step] for low <= j < high, and 0 for the rest of 0 .. length - 1."""
-    if low > 0:
-        zero[real](to, low)
     if real is float:
-        pick_32(to + low, x + low * step, step, high - low)
+        row_32(to, x, step, low, high, length)
     else:
-        pick_64(to + low, x + low * step, step, high - low)
-    if high < length:
-        zero[real](to + high, length - high)
+        row_64(to, x, step, low, high, length)
 
 
 cdef void fill_slab(Plan plan, Layout layout, const real* x, Py_ssize_t channels, real* slab,
