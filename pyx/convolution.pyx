@@ -99,6 +99,8 @@ cdef extern from "pair.h" nogil:
                        const Py_ssize_t* first, const Py_ssize_t* second, Py_ssize_t taps,
                        Py_ssize_t channels, const double* w, const double* init, double* c,
                        Py_ssize_t c_row, double** to, Py_ssize_t n) noexcept
+    void weave_32(float* to, const float** a, Py_ssize_t step, Py_ssize_t n) noexcept
+    void weave_64(double* to, const double** a, Py_ssize_t step, Py_ssize_t n) noexcept
 
 cdef enum:
     # Bytes of the sums that are not yet complete, at most: 1024 lanes of 48 pixels, and a margin.
@@ -339,14 +341,20 @@ cdef class Layout:
         self.kept.append(array)
         return <Py_ssize_t*>cnp.PyArray_DATA(array)
 
-    def pack(self, cnp.ndarray weight not None, cnp.ndarray bias):
+    @property
+    def packed_bytes(self):
+        """How many bytes packed weights take."""
+        return ((self.groups * (self.ci * self.weights + self.lanes) + UPSHAPE_VECTOR_BYTES)
+                * (4 if self.single else 8))
+
+    def pack(self, cnp.ndarray weight not None, cnp.ndarray bias, cnp.ndarray packed=None):
         """Return the weights (C-contiguous, of this layout's shape and dtype) in the order of use.
 
         [group][block of input channels][panel][tap][channel][lane], then the biases [group][lane].
+        They are put into `packed` if that is given, memory of packed_bytes or more.
         """
-        cdef cnp.ndarray packed = np.empty(
-            self.groups * (self.ci * self.weights + self.lanes) + UPSHAPE_VECTOR_BYTES,
-            np.float32 if self.single else np.float64)
+        if packed is None:
+            packed = np.empty(self.packed_bytes, np.uint8)
         cdef void* w = cnp.PyArray_DATA(weight)
         cdef void* b = NULL if bias is None else cnp.PyArray_DATA(bias)
         cdef void* p = cnp.PyArray_DATA(packed)
@@ -1200,6 +1208,7 @@ cdef void write_chunk(Plan plan, Layout layout, Py_ssize_t chunk, const real* su
     cdef const real* a
     cdef const real* b
     cdef real* to
+    cdef const real* lines[4]
     cdef bint packed = phases == step and plan.ox == 1
     for co in range(layout.chunk_co[chunk], layout.chunk_co[chunk + 1]):
         for iy in range(layout.y_phases):
@@ -1227,6 +1236,16 @@ cdef void write_chunk(Plan plan, Layout layout, Py_ssize_t chunk, const real* su
                         zip_64(to, a, b, full)
                     if length % 2:
                         to[length - 1] = a[full]
+                elif packed and step <= 4:
+                    full = length // step
+                    for ix in range(step):
+                        lines[ix] = sums + (first_lane + slot[ix]) * plan.sums_row + runs[r].at
+                    if real is float:
+                        weave_32(to, lines, step, full)
+                    else:
+                        weave_64(to, lines, step, full)
+                    for ix in range(length - full * step):
+                        to[full * step + ix] = lines[ix][full]
                 else:
                     for ix in range(phases):
                         rx = layout.x_phase[ix]

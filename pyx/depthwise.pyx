@@ -71,6 +71,8 @@ cdef extern from "depthwise.h" nogil:
                   const double* start, double* to, Py_ssize_t to_pixel,
                   Py_ssize_t channels) noexcept
     void zip_32(float* to, const float* a, const float* b, Py_ssize_t n) noexcept
+    void weave_32(float* to, const float** a, Py_ssize_t step, Py_ssize_t n) noexcept
+    void weave_64(double* to, const double** a, Py_ssize_t step, Py_ssize_t n) noexcept
     void zip_64(double* to, const double* a, const double* b, Py_ssize_t n) noexcept
 
 cdef enum:
@@ -162,30 +164,45 @@ cdef class Layout:
             if self.code == 0:
                 self.tile = TAPS
 
-    def pack(self, cnp.ndarray weight not None, cnp.ndarray bias):
-        """Return the weights in the order of use, then the biases.
+    @property
+    def packed_bytes(self):
+        """How many bytes packed weights take."""
+        return ((self.groups * self.co * (self.area + 1) + UPSHAPE_VECTOR_BYTES)
+                * (4 if self.single else 8))
 
-        That is [channel][tap] for rows, and [tap][channel] for vectors of channels.
+    def pack(self, cnp.ndarray weight not None, cnp.ndarray bias, cnp.ndarray packed=None):
+        """Return the weights (C-contiguous, of this layout's dtype) in the order of use.
+
+        That is [channel][tap] for rows, and [tap][channel] for vectors of channels; then the
+        biases. They are put into `packed` if that is given, memory of packed_bytes or more.
         """
-        dtype = np.float32 if self.single else np.float64
-        count = self.groups * self.co
-        packed = np.empty(count * (self.area + 1) + UPSHAPE_VECTOR_BYTES, dtype)
-        weights = packed[:count * self.area]
-        if self.channels:
-            weights.reshape(self.area, count)[...] = weight.reshape(count, self.area).T
-        else:
-            weights[...] = weight.reshape(-1)
-        packed[count * self.area:] = 0
-        if bias is not None:
-            packed[count * self.area:count * (self.area + 1)] = bias
+        if packed is None:
+            packed = np.empty(self.packed_bytes, np.uint8)
+        cdef void* w = cnp.PyArray_DATA(weight)
+        cdef void* b = NULL if bias is None else cnp.PyArray_DATA(bias)
+        cdef void* p = cnp.PyArray_DATA(packed)
+        with nogil:
+            if self.single:
+                pack_weights(self, <const float*>w, <const float*>b, <float*>p)
+            else:
+                pack_weights(self, <const double*>w, <const double*>b, <double*>p)
         return packed
+
+
+cdef void pack_weights(Layout layout, const real* weight, const real* bias,
+                       real* packed) noexcept nogil:
+    cdef Py_ssize_t count = layout.groups * layout.co, area = layout.area, c, t
+    for c in range(count):
+        for t in range(area):
+            packed[t * count + c if layout.channels else c * area + t] = weight[c * area + t]
+        packed[count * area + c] = bias[c] if bias != NULL else 0
 
 
 cdef class Plan:
     """How one shape of input goes through a layout: strips, and the threads' shares of them."""
     cdef Layout layout
     cdef readonly int threads
-    cdef readonly bint fits
+    cdef readonly bint fits, pays
     cdef Py_ssize_t n, hi, wi, ho, wo, qy, qx, vector
     cdef Py_ssize_t xn, xc, xy, xx, on, oc, oy, ox
     # A block: rows x columns pixels q, or rows x all columns of some channels.
@@ -204,7 +221,8 @@ cdef class Plan:
         """Plan for (N, C, H, W) arrays; strides count elements.
 
         `rows`, `columns`: the size of blocks, and `plain`: taps from a table only; tests hold them
-        against each other. Where `fits` is False, this is no plan.
+        against each other. Where `fits` is False, this is no plan; where `pays` is, convolution.pyx
+        has a faster one.
         """
         cdef Py_ssize_t item = 4 if layout.single else 8
         cdef double work
@@ -227,6 +245,9 @@ cdef class Plan:
             self.set_strip(item, rows, columns)
         if self.fits:
             self.list_taps()
+        # Rows of two axes from a table take twice as long as convolution.pyx takes, which makes
+        # them of eight vectors at a time.
+        self.pays = layout.channels or self.tile != TAPS or self.qy == 1
 
     def set_depth(self, Py_ssize_t item, rows, columns):
         """Cut channels-last work: pixels for the threads, channels for the caches."""
@@ -474,6 +495,7 @@ cdef void taps_rows(Plan plan, Layout layout, const real* strip, const real* w, 
     cdef Py_ssize_t line_size = (up(plan.columns, plan.vector) + 1) * plan.vector
     cdef real* to
     cdef real* made
+    cdef const real* woven[4]
     for q in range(rows):
         for ry in range(layout.y.phases):
             oy = (y0 + q) * layout.y.step + layout.y.phase[ry]
@@ -493,9 +515,19 @@ cdef void taps_rows(Plan plan, Layout layout, const real* strip, const real* w, 
                     taps_64(strip + q * layout.y.input_step * plan.row,
                             plan.tap + plan.start[part], plan.kernel + plan.start[part],
                             plan.start[part + 1] - plan.start[part], w, start, made, n)
-                if step > 2 or layout.x.phases < step:
+                if step > 4 or layout.x.phases < step:
                     for j in range(n):
                         to[j * step + r] = made[j]
+            if 2 < step <= 4 and layout.x.phases == step:
+                n = length // step
+                for rx in range(step):
+                    woven[rx] = lines + rx * line_size
+                if real is float:
+                    weave_32(to, woven, step, n)
+                else:
+                    weave_64(to, woven, step, n)
+                for rx in range(length - n * step):
+                    to[n * step + rx] = woven[rx][n]
             if step == 2 and layout.x.phases == 2:
                 n = length // 2
                 if real is float:

@@ -92,4 +92,71 @@ UPSHAPE_STORE_PART(float, 32)
 UPSHAPE_STORE_PART(double, 64)
 #endif
 
+/* Rows of three or four phases. With gcc alone: clang shuffles by constants only. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define UPSHAPE_WEAVES 1
+#define UPSHAPE_PICKED(a, b, mask) __builtin_shuffle(a, b, mask)
+#define UPSHAPE_WEAVE(T, BITS)                                                                    \
+    /* to[step j + i] = a[i][j], j < n, step 3 or 4. */                                           \
+    static __attribute__((noinline)) void weave_##BITS(                                           \
+        T *to, const T *const *a, ptrdiff_t step, ptrdiff_t n)                                    \
+    {                                                                                             \
+        enum { LANES = UPSHAPE_VECTOR_BYTES / sizeof(T) };                                        \
+        upshape_i##BITS two[3] = {{0}, {0}, {0}}, three[3] = {{0}, {0}, {0}};                     \
+        UPSHAPE_UNROLL for (int i = 0; i < 3; i++)                                                \
+            UPSHAPE_UNROLL for (int l = 0; l < LANES; l++) {                                      \
+                const int pixel = (i * LANES + l) / 3, phase = (i * LANES + l) % 3;               \
+                two[i][l] = phase == 1 ? LANES + pixel : pixel;                                   \
+                three[i][l] = phase == 2 ? LANES + pixel : l;                                     \
+            }                                                                                     \
+        for (ptrdiff_t j = 0; j < n; j += LANES) {                                                \
+            const ptrdiff_t rest = n - j;                                                         \
+            upshape_v##BITS p = load_part_##BITS(a[0] + j, rest);                                 \
+            upshape_v##BITS q = load_part_##BITS(a[1] + j, rest);                                 \
+            upshape_v##BITS r = load_part_##BITS(a[2] + j, rest);                                 \
+            T *here = to + step * j;                                                              \
+            if (step == 3) {                                                                      \
+                UPSHAPE_UNROLL for (int i = 0; i < 3; i++)                                        \
+                    store_part_##BITS(                                                            \
+                        here + i * LANES,                                                         \
+                        UPSHAPE_PICKED(UPSHAPE_PICKED(p, q, two[i]), r, three[i]),                \
+                        3 * rest - i * LANES);                                                    \
+            } else {                                                                              \
+                upshape_v##BITS s = load_part_##BITS(a[3] + j, rest);                             \
+                UPSHAPE_UNROLL for (int half = 0; half < 2; half++) {                             \
+                    upshape_v##BITS even =                                                        \
+                        half ? UPSHAPE_ZIP_##BITS(p, r, upshape_i##BITS, LANES / 2)               \
+                             : UPSHAPE_ZIP_##BITS(p, r, upshape_i##BITS, 0);                      \
+                    upshape_v##BITS odd =                                                         \
+                        half ? UPSHAPE_ZIP_##BITS(q, s, upshape_i##BITS, LANES / 2)               \
+                             : UPSHAPE_ZIP_##BITS(q, s, upshape_i##BITS, 0);                      \
+                    store_part_##BITS(                                                            \
+                        here + 2 * half * LANES,                                                  \
+                        UPSHAPE_ZIP_##BITS(even, odd, upshape_i##BITS, 0),                        \
+                        4 * rest - 2 * half * LANES);                                             \
+                    store_part_##BITS(                                                            \
+                        here + (2 * half + 1) * LANES,                                            \
+                        UPSHAPE_ZIP_##BITS(even, odd, upshape_i##BITS, LANES / 2),                \
+                        4 * rest - (2 * half + 1) * LANES);                                       \
+                }                                                                                 \
+            }                                                                                     \
+        }                                                                                         \
+    }
+UPSHAPE_WEAVE(float, 32)
+UPSHAPE_WEAVE(double, 64)
+#else
+static inline void weave_32(float *to, const float *const *a, ptrdiff_t step, ptrdiff_t n)
+{
+    for (ptrdiff_t j = 0; j < n; j++)
+        for (ptrdiff_t i = 0; i < step; i++)
+            to[step * j + i] = a[i][j];
+}
+static inline void weave_64(double *to, const double *const *a, ptrdiff_t step, ptrdiff_t n)
+{
+    for (ptrdiff_t j = 0; j < n; j++)
+        for (ptrdiff_t i = 0; i < step; i++)
+            to[step * j + i] = a[i][j];
+}
+#endif
+
 #endif

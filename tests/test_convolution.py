@@ -837,3 +837,78 @@ def test_a_known_shape_is_no_way_past_the_checks(rng):
     unaligned = memory[1:].view(np.float32).reshape(x.shape)
     unaligned[...] = x
     np.testing.assert_array_equal(layer(unaligned, (12, 12)), expected)
+
+
+# --- functions that are called again -------------------------------------------------------------
+
+
+def test_a_function_that_is_called_again_takes_the_new_values(rng):
+    for kind, groups, stride, shape in itertools.product(
+        ("conv", "conv_transpose"), (1, 6), (1, 2, 3), ((2, 6, 9, 8), (1, 6, 12, 20))
+    ):
+        function = getattr(up, f"{kind}2d")
+        layer = up.Conv2d if kind == "conv" else up.ConvTranspose2d
+        size = 2 if stride == 3 else 3
+        for order in (np.asarray, channels_last):
+            for _ in range(3):
+                x, weight = order(normal(rng, shape)), normal(rng, (6, 6 // groups, size, size))
+                for bias in (None, normal(rng, (6,))):
+                    y = function(x, weight, bias, stride, groups=groups)
+                    assert_same_pixels(y, layer(weight, bias, stride, groups=groups)(x))
+
+
+def test_a_known_call_is_no_way_past_the_checks(rng):
+    x, weight, bias = normal(rng, (1, 4, 6, 6)), normal(rng, (4, 2, 3, 3)), normal(rng, (2,))
+    for _ in range(2):
+        expected = up.conv_transpose2d(x, weight, bias, 1, 1, 0, 1, 1)
+        up.conv_transpose2d(x, weight, bias, (1, 1), 1, output_size=(6, 6))
+    for change, match in [
+        ({"stride": True}, "stride=True must be an int"),
+        ({"stride": 1.0}, "stride=1.0 must be an int"),
+        ({"stride": (True, 1)}, "stride=True must be an int"),
+        ({"padding": np.True_}, "padding=.*True.* must be an int"),
+        ({"groups": True}, "groups=True must be an int"),
+        ({"dilation": 1.0}, "dilation=1.0 must be an int"),
+        ({"output_size": (6.0, 6.0)}, "output_size=6.0 must be an int"),
+        ({"bias": bias.astype(float)}, "bias has dtype float64"),
+        ({"bias": bias[:1]}, "bias has shape"),
+        ({"weight": weight.astype(float)}, "bias has dtype float32, but weight has float64"),
+        ({"weight": weight[:3]}, "weight of shape"),
+    ]:
+        arguments = {"weight": weight, "bias": bias, "stride": 1, "padding": 1} | change
+        with pytest.raises((TypeError, ValueError), match=match):
+            up.conv_transpose2d(x, **arguments)
+    # The same call with memory of another kind.
+    memory = np.empty(weight.nbytes + 1, np.uint8)
+    unaligned = memory[1:].view(np.float32).reshape(weight.shape)
+    unaligned[...] = weight
+    turned = np.ascontiguousarray(weight.transpose(3, 2, 1, 0)).transpose(3, 2, 1, 0)
+    for other in (unaligned, turned, weight.astype(">f4")):
+        assert_same_pixels(up.conv_transpose2d(x, other, bias, 1, 1, 0, 1, 1), expected)
+
+
+def test_functions_forget_old_calls(rng):
+    weight = normal(rng, (2, 2, 3))
+    for size in range(3, 3 + 2 * convolution._MOST_CALLS):
+        up.conv1d(normal(rng, (1, 2, size)), weight)
+    assert len(convolution._calls) <= convolution._MOST_CALLS
+    assert sum(packed.nbytes for packed in convolution._spare) <= 2 * convolution._MOST_SPARE
+
+
+def test_a_function_can_be_called_from_many_threads(rng):
+    weights = [normal(rng, (8, 8, 3, 3)) for _ in range(6)]
+    x = normal(rng, (1, 8, 20, 20))
+    expected = [up.conv2d(x, weight) for weight in weights]
+    wrong = []
+
+    def work(index):
+        for _ in range(200):
+            if not np.array_equal(up.conv2d(x, weights[index]), expected[index]):
+                wrong.append(index)
+
+    workers = [threading.Thread(target=work, args=(i,)) for i in range(6)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert wrong == []

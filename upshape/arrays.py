@@ -20,6 +20,9 @@ __all__ = [
 
 AnyArray = NDArray[Any]
 
+# What most arrays are made of: their names, without asking twice.
+_PLAIN_DTYPES = {np.dtype(name): name for name in ("float32", "float64")}
+
 # Pixels. No memory holds so many, and products of a few such numbers still fit 64 bits.
 _FARTHEST = 1 << 44
 
@@ -40,6 +43,8 @@ def as_array(operation: str, name: str, value: Any, dtypes: Sequence[str] = ()) 
                 f"pass a NumPy array or nested sequences of one length"
             ) from error
     dtype = array.dtype
+    if dtype in _PLAIN_DTYPES and (not dtypes or _PLAIN_DTYPES[dtype] in dtypes):
+        return array
     if dtype.hasobject or dtype.itemsize == 0 or type(dtype).__name__ == "StringDType":
         raise TypeError(
             f"{operation}: {name} has dtype {dtype}, which has no fixed size; "

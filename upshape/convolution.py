@@ -32,6 +32,12 @@ _WIDE_STRIDE = 8
 _MOST_MULTIPLIER = 4
 # Plans that a layer keeps: the input shapes that a network alternates between, and some.
 _MOST_PLANS = 64
+# Kinds of calls that the functions know, and bytes of memory that they keep for packed weights,
+# twice at most: fresh memory costs as much as packing.
+_MOST_CALLS = 256
+_MOST_SPARE = 4 << 20
+# Parameters that can tell one call from another: True == 1 must not.
+_PLAIN = frozenset([int, str, type(None)])
 # Bytes a thread may use for more than its results; what asks for more is laid out differently.
 _MOST_SCRATCH = 1 << 20
 
@@ -329,7 +335,7 @@ def _planned(
         plan = _depthwise.Plan(
             _layout(parameters, order), x_shape, x_steps, out_shape, out_steps, threads
         )
-        if plan.fits:
+        if plan.fits and plan.pays:
             return order, plan
         order = "pixels"
     if channels_last:
@@ -451,8 +457,7 @@ class _Layer:
         if 0 in shape:
             result = _empty(shape, self._dtype) if target is None else target
         else:
-            plain = given is x and type(self) is not _OneCall
-            result = self._run(array, plain, output_size, shape, target)
+            result = self._run(array, given is x, output_size, shape, target)
         if out is not None:
             return out
         return result if batched else result[0]
@@ -476,23 +481,23 @@ class _Layer:
             _fill(target, self.bias)
         plan.run(x, packed, target)
         if plain and out is None and _is_plain(output_size):
-            self._remember((x.shape, x.strides, output_size, threads),
-                           _Task(order, plan, memory, view))
-            if not self._gaps:
-                self._repeat = _kernel.Repeat(
-                    plan, packed, x, output_size, memory, view, _empty, _threads
-                ).call
+            self._remember(x, output_size, threads, _Task(order, plan, memory, view))
         if out is not None and target is not out:
             out[...] = target
             return out
         return target
 
-    def _remember(self, key: Any, task: _Task) -> None:
+    def _remember(self, x: AnyArray, output_size: Any, threads: int, task: _Task) -> None:
         """Keep a plan for the next input like this one; the oldest goes when there are many."""
         with self._lock:
             while len(self._tasks) >= _MOST_PLANS:
                 del self._tasks[next(iter(self._tasks))]
-            self._tasks[key] = task
+            self._tasks[x.shape, x.strides, output_size, threads] = task
+        if not self._gaps:
+            self._repeat = _kernel.Repeat(
+                task.plan, self._packed[task.order], x, output_size, task.memory, task.view,
+                _empty, _threads,
+            ).call
 
     def _arguments(self) -> tuple[Any, ...]:
         raise NotImplementedError
@@ -570,26 +575,99 @@ def _fill(out: AnyArray, bias: AnyArray | None) -> None:
     out[...] = 0 if bias is None else bias.reshape(-1, *(1,) * (out.ndim - 2))
 
 
+class _Call(NamedTuple):
+    """What a function needs for arguments that it has seen before, but for their values."""
+
+    task: _Task
+    layout: Any
+    gaps: bool
+
+
+_calls: dict[Any, _Call] = {}
+_calls_lock = threading.Lock()
+
+# Memory for packed weights, kept for the next call of a function.
+_spare: list[AnyArray] = []
+
+
 def _once(
-    checked: tuple[_Parameters, AnyArray, AnyArray | None], x: ArrayLike, output_size: Any,
-    out: AnyArray | None,
+    operation: str, axes: int, x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None,
+    stride: Ints, padding: Ints | str, output_padding: Ints | None, groups: int, dilation: Ints,
+    output_size: Any, out: AnyArray | None,
 ) -> AnyArray:
     """Run a layer that is used once: its weights are packed for this call alone."""
+    key: Any = None
+    if (
+        out is None and type(x) is np.ndarray and type(weight) is np.ndarray
+        and (bias is None or (type(bias) is np.ndarray and _is_tidy(bias)))
+        and _is_tidy(weight) and x.flags.aligned and x.ndim == axes + 2
+        and (_PLAIN.issuperset((type(stride), type(padding), type(output_padding), type(groups),
+                                type(dilation), type(output_size)))
+             or all(map(_is_plain, (stride, padding, output_padding, groups, dilation,
+                                    output_size))))
+    ):
+        # Whatever decides what is done, and whether it can be done.
+        key = (
+            operation, x.dtype, x.shape, x.strides, weight.dtype, weight.shape,
+            None if bias is None else (bias.dtype, bias.shape), stride, padding, output_padding,
+            groups, dilation, output_size, _threads(),
+        )
+        call = _calls.get(key)
+        if call is not None:
+            return _run_known(call, x, weight, bias)
+    parameters, weight, bias = _check(
+        operation, weight, bias, stride, padding, output_padding, groups, dilation, axes
+    )
     layer = object.__new__(_OneCall)
-    parameters, weight, bias = checked
     layer._parameters = parameters
     layer.weight = np.ascontiguousarray(weight)
     layer.bias = None if bias is None else np.ascontiguousarray(bias)
     layer._dtype = layer.weight.dtype
     layer._gaps = _has_gaps(parameters)
-    layer._packed, layer._tasks, layer._lock = {}, {}, threading.Lock()
-    layer._repeat = None
+    layer._packed, layer._task = {}, None
     layer._axes = parameters.axes  # type: ignore[misc]
-    return layer._first_call(x, output_size, out)
+    result = layer._first_call(x, output_size, out)
+    if key is not None and layer._task is not None:
+        layout = _layout(parameters, layer._task.order)
+        with _calls_lock:
+            while len(_calls) >= _MOST_CALLS:
+                del _calls[next(iter(_calls))]
+            _calls[key] = _Call(layer._task, layout, layer._gaps)
+    return result
+
+
+def _is_tidy(array: AnyArray) -> bool:
+    """Return whether the kernels can read weights or a bias where they are."""
+    flags = array.flags
+    return flags.c_contiguous and flags.aligned
+
+
+def _run_known(call: _Call, x: AnyArray, weight: AnyArray, bias: AnyArray | None) -> AnyArray:
+    """Run a call whose like has been checked and planned."""
+    task, layout, gaps = call
+    try:
+        packed = _spare.pop()
+    except IndexError:
+        packed = np.empty(0, np.uint8)
+    if packed.nbytes < layout.packed_bytes:
+        packed = np.empty(layout.packed_bytes, np.uint8)
+    layout.pack(weight, bias, packed)
+    result = _new(task.memory, task.view, x.dtype)
+    if gaps:
+        _fill(result, bias)
+    task.plan.run(x, packed, result)
+    if packed.nbytes <= _MOST_SPARE and len(_spare) < 2:
+        _spare.append(packed)
+    return result
 
 
 class _OneCall(_Layer):
     """A layer without a name."""
+
+    _task: _Task | None
+
+    def _remember(self, x: AnyArray, output_size: Any, threads: int, task: _Task) -> None:
+        self._task = task
 
 
 class _TransposedLayer(_Layer):
@@ -777,9 +855,8 @@ def conv_transpose1d(
     >>> up.conv_transpose1d(x, w)
     array([[[ 1., 12., 23., 30.]]])
     """
-    checked = _check("conv_transpose1d", weight, bias, stride, padding, output_padding, groups,
-                     dilation, 1)
-    return _once(checked, x, output_size, out)
+    return _once("conv_transpose1d", 1, x, weight, bias, stride, padding, output_padding,
+                 groups, dilation, output_size, out)
 
 
 def conv_transpose2d(
@@ -859,9 +936,8 @@ def conv_transpose2d(
     >>> up.conv_transpose2d(down, np.ones((1, 1, 3, 3)), stride=2, padding=1, output_size=12).shape
     (1, 1, 12, 12)
     """
-    checked = _check("conv_transpose2d", weight, bias, stride, padding, output_padding, groups,
-                     dilation, 2)
-    return _once(checked, x, output_size, out)
+    return _once("conv_transpose2d", 2, x, weight, bias, stride, padding, output_padding,
+                 groups, dilation, output_size, out)
 
 
 def conv1d(
@@ -905,8 +981,7 @@ def conv1d(
     >>> up.conv1d(x, w, stride=2)
     array([[[21., 43.]]])
     """
-    checked = _check("conv1d", weight, bias, stride, padding, None, groups, dilation, 1)
-    return _once(checked, x, None, out)
+    return _once("conv1d", 1, x, weight, bias, stride, padding, None, groups, dilation, None, out)
 
 
 def conv2d(
@@ -973,5 +1048,4 @@ def conv2d(
            [21., 36., 27.],
            [20., 33., 24.]])
     """
-    checked = _check("conv2d", weight, bias, stride, padding, None, groups, dilation, 2)
-    return _once(checked, x, None, out)
+    return _once("conv2d", 2, x, weight, bias, stride, padding, None, groups, dilation, None, out)
