@@ -25,7 +25,7 @@ permutation, and for single elements (the last resort: strong shrinking, a resul
 
 uint8: the mean is rounded to the nearest integer, ties to even. Where all weights are fractions
 with a small common denominator (factors 2, 3, 4, 6, 8, 1.5, 1.6, 2.5), 16 bits hold their sums, and
-the means are formed in integers. Elsewhere float32 decides, except within BAND of a tie, where the
+the means are formed in integers. Elsewhere float32 decides, except near a tie, where the
 mean is formed again in float64; weights whose products float32 holds exactly need no second look.
 
 The caller has checked: indices in range, pixels and the source's rows without gaps, elements
@@ -56,6 +56,7 @@ from rows cimport (
     strides_of,
 )
 from vector cimport (
+    BAND,
     UPSHAPE_INDEX_BYTES,
     UPSHAPE_SUM_WINDOWS,
     UPSHAPE_SUMS,
@@ -74,8 +75,8 @@ from vector cimport (
     mix_floats,
     mix_sums,
     narrow_byte,
+    narrow_byte_looking,
     narrow_half,
-    near_half,
     pair_sums,
     permute,
     permute_four,
@@ -186,9 +187,6 @@ cdef enum:
 # Bytes gathered before they are streamed.
 cdef enum:
     GATHERED = 8192
-
-# A bound on float32's error in a mean of uint8: 255 (values) x 2^-24 x 10 roundings is 1.5e-4.
-cdef float BAND = 2e-4
 
 # Means closer than this to a half are ties: float64's error is far below.
 cdef double TIE = 1e-9
@@ -395,6 +393,25 @@ cdef inline void blend(work_t* line, const Taps* taps, Py_ssize_t skip, Py_ssize
                    taps.weight, vectors, count)
 
 
+# --- uint8 near a tie: elements in doubt ----------------------------------------------------------
+
+# float32's error in a mean of uint8 is 255 (values) x 2^-24 x 10 roundings, 1.5e-4, at most, and
+# BAND more.
+cdef inline Py_ssize_t written(pixel_t* to, words value, Py_ssize_t at, bint look, bint past,
+                               Doubt* doubt, Py_ssize_t doubts) noexcept nogil:
+    """Write a vector; note which of its elements are in doubt, if any; return how many vectors are.
+
+    at: its first element, for the note.
+    """
+    if pixel_t is uint8_t:
+        if look:
+            doubt[doubts].at = at
+            doubt[doubts].lanes = narrow_byte_looking(to, value)
+            return doubts + (doubt[doubts].lanes != 0)
+    put(to, value, past)
+    return doubts
+
+
 # --- windows: blend and spread in registers -------------------------------------------------------
 
 # All but uint8. A row's vectors `first` to `last` - 1 are made, of one row or of two between
@@ -539,34 +556,6 @@ cdef void window_plane(char* to, Py_ssize_t spacing, const char* plane, Py_ssize
 
 # --- lines: spread what was blended ---------------------------------------------------------------
 
-cdef inline Py_ssize_t doubted(Py_ssize_t at, words value, bint look, Doubt* doubt,
-                               Py_ssize_t doubts) noexcept nogil:
-    """Note which elements of a vector are in doubt, if any; return how many vectors are."""
-    if look:
-        doubt[doubts].at = at
-        doubt[doubts].lanes = near_half(value, BAND)
-        return doubts + (doubt[doubts].lanes != 0)
-    return doubts
-
-
-cdef inline Py_ssize_t doubted_element(Py_ssize_t at, work_t value, bint look, Doubt* doubt,
-                                       Py_ssize_t doubts) noexcept nogil:
-    if look and fabs(fabs(value - floor(value)) - 0.5) < BAND:
-        doubt[doubts].at = at
-        doubt[doubts].lanes = 1
-        return doubts + 1
-    return doubts
-
-
-cdef inline Py_ssize_t written(pixel_t* to, Py_ssize_t at, words value, bint look, Doubt* doubt,
-                               Py_ssize_t doubts) noexcept nogil:
-    """Write a vector at element `at`; note which of its elements are in doubt."""
-    narrow(to + at, value)
-    if pixel_t is uint8_t:
-        doubts = doubted(at, value, look, doubt, doubts)
-    return doubts
-
-
 cdef inline words taken(const work_t* low, const work_t* high, const char* by, Reach reach,
                         work_t like) noexcept nogil:
     """Return a vector of what a line is spread to."""
@@ -608,7 +597,7 @@ cdef inline Py_ssize_t spread_vectors(pixel_t* to, Py_ssize_t at, const work_t* 
     cdef const char* by = t.by + 4 * first * UPSHAPE_VECTOR_BYTES
     cdef const int64_t* base = t.base
     cdef const int64_t* upper = t.base if reach == NEAR or reach == WIDE else t.upper
-    cdef Py_ssize_t k
+    cdef Py_ssize_t k, place
     cdef words value
     for k in range(first, last):
         if reach == SAME:
@@ -618,7 +607,8 @@ cdef inline Py_ssize_t spread_vectors(pixel_t* to, Py_ssize_t at, const work_t* 
         else:
             value = taken(line + base[k], line + upper[k], by, reach, <work_t>0)
         by += 4 * UPSHAPE_VECTOR_BYTES
-        doubts = written(to, at + min((k - first) * lanes, furthest), value, look, doubt, doubts)
+        place = at + min((k - first) * lanes, furthest)
+        doubts = written(to + place, value, place, look, False, doubt, doubts)
     return doubts
 
 
@@ -793,9 +783,7 @@ cdef Py_ssize_t pixels_taps(pixel_t* to, const Taps* taps, const Table* t, Py_ss
                 lower = four(taps, low + c, <pixel_t>0, like)
                 upper = four(taps, high + c, <pixel_t>0, like)
             values = mix(lower, upper, u, v, like)
-            put(to + c, values, past)
-            if pixel_t is uint8_t:
-                doubts = doubted(x * channels + c, values, look, doubt, doubts)
+            doubts = written(to + c, values, x * channels + c, look, past, doubt, doubts)
         to += t.spacing
     return doubts
 
@@ -826,9 +814,7 @@ cdef Py_ssize_t pixels_two_taps(pixel_t* to, const pixel_t* a, const pixel_t* b,
             c = min(k * lanes, channels - lanes)
             values = mix(mix(widen(a + low + c), widen(b + low + c), p, q, like),
                          mix(widen(a + high + c), widen(b + high + c), p, q, like), u, v, like)
-            put(to + c, values, past)
-            if pixel_t is uint8_t:
-                doubts = doubted(x * channels + c, values, look, doubt, doubts)
+            doubts = written(to + c, values, x * channels + c, look, past, doubt, doubts)
         to += t.spacing
     return doubts
 
@@ -858,13 +844,9 @@ cdef Py_ssize_t pixels_twice(pixel_t* to, pixel_t* next_to, const pixel_t* a, co
             a_high = widen(a + high + c)
             b_high = widen(b + high + c)
             values = mix(mix(a_low, b_low, p, q, like), mix(a_high, b_high, p, q, like), u, v, like)
-            put(to + c, values, past)
-            if pixel_t is uint8_t:
-                doubts = doubted(x * channels + c, values, look, doubt, doubts)
+            doubts = written(to + c, values, x * channels + c, look, past, doubt, doubts)
             values = mix(mix(a_low, b_low, r, s, like), mix(a_high, b_high, r, s, like), u, v, like)
-            put(next_to + c, values, past)
-            if pixel_t is uint8_t:
-                others = doubted(x * channels + c, values, look, next_doubt, others)
+            others = written(next_to + c, values, x * channels + c, look, past, next_doubt, others)
         to += t.spacing
         next_to += t.spacing
     next_doubts[0] = others
@@ -872,6 +854,15 @@ cdef Py_ssize_t pixels_twice(pixel_t* to, pixel_t* next_to, const pixel_t* a, co
 
 
 # --- element by element ---------------------------------------------------------------------------
+
+cdef inline Py_ssize_t doubted_element(Py_ssize_t at, work_t value, bint look, Doubt* doubt,
+                                       Py_ssize_t doubts) noexcept nogil:
+    if look and fabs(fabs(value - floor(value)) - 0.5) < BAND:
+        doubt[doubts].at = at
+        doubt[doubts].lanes = 1
+        return doubts + 1
+    return doubts
+
 
 cdef Py_ssize_t elements_two_taps(pixel_t* to, const Taps* taps, const Table* t, Py_ssize_t first,
                                   Py_ssize_t last, Doubt* doubt, work_t like) noexcept nogil:
