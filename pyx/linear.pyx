@@ -1250,6 +1250,13 @@ cdef void run_lines(const Table* t, const Rows* rows, const Axis* d, const Axis*
             at = place_of(rows, first)
 
 
+cdef inline bint side_by_side(const Table* t, const Rows* rows, pixel_t* to) noexcept nogil:
+    """Return whether two rows at once are the faster way."""
+    cdef Py_ssize_t pixels = rows.n * rows.m * rows.depth * rows.height * t.width
+    return (pixels * t.channels * <Py_ssize_t>sizeof(pixel_t) < PAIRED
+            or (<size_t>to | <size_t>rows.dst_h) % UPSHAPE_VECTOR_BYTES == 0)
+
+
 cdef void run_tile(const Table* t, const Rows* rows, const Axis* d, const Axis* h, pixel_t* to,
                    const char* source, Py_ssize_t first, Py_ssize_t last, Py_ssize_t tile,
                    work_t* line, char* stage) noexcept nogil:
@@ -1263,6 +1270,7 @@ cdef void run_tile(const Table* t, const Rows* rows, const Axis* d, const Axis* 
     cdef Doubt* doubt = <Doubt*>(line + t.room)
     cdef Py_ssize_t used = 0, room
     cdef bint narrow = bytes < NARROW, pair
+    cdef bint pairs = t.kind != CHANNELS or stage != NULL or side_by_side(t, rows, to)
     # Whole lines, straight from the registers: the stores drain while the next are computed.
     cdef bint direct = bytes % 64 == 0 and (t.kind == WINDOWS or t.kind == CHANNELS)
     cdef char* row
@@ -1273,7 +1281,7 @@ cdef void run_tile(const Table* t, const Rows* rows, const Axis* d, const Axis* 
         row = (<char*>to + at.n * rows.dst_n + at.m * rows.dst_m + at.d * rows.dst_d
                + at.h * rows.dst_h + start)
         taps_of(&taps, source + at.n * rows.src_n + at.m * rows.src_m, d, h, rows, at.d, at.h)
-        pair = (taps.count == 2 and first + 1 < last and at.h + 1 < rows.height and h.t != NULL
+        pair = (pairs and taps.count == 2 and first + 1 < last and at.h + 1 < rows.height and h.t != NULL
                 and h.low[at.h + 1] == h.low[at.h])
         if pair:
             taps_of(&next_, source + at.n * rows.src_n + at.m * rows.src_m, d, h, rows, at.d,
@@ -1324,10 +1332,7 @@ cdef void run_windows(const Table* t, const Rows* rows, const Axis* d, const Axi
     """Compute one tile of the rows `first` to `last` - 1 of two taps each by windows."""
     cdef Place at = place_of(rows, first)
     cdef Py_ssize_t start = t.tile[3 * tile] * t.lanes * <Py_ssize_t>sizeof(pixel_t), count
-    cdef bint pairs = (
-        (<size_t>to | <size_t>rows.dst_h) % UPSHAPE_VECTOR_BYTES == 0
-        or rows.n * rows.m * rows.depth * rows.height * t.width * t.channels
-        < PAIRED // <Py_ssize_t>sizeof(pixel_t))
+    cdef bint pairs = side_by_side(t, rows, to)
     while first < last:
         count = min(last - first, rows.height - at.h)
         window_plane(<char*>to + at.n * rows.dst_n + at.m * rows.dst_m + at.d * rows.dst_d
