@@ -25,8 +25,8 @@ permutation, and for single elements (the last resort: strong shrinking, a resul
 
 uint8: the mean is rounded to the nearest integer, ties to even. Where all weights are fractions
 with a small common denominator (factors 2, 3, 4, 6, 8, 1.5, 1.6, 2.5), 16 bits hold their sums, and
-the means are formed in integers. Elsewhere float32 decides, except near a tie, where the
-mean is formed again in float64; weights whose products float32 holds exactly need no second look.
+the means are formed in integers. Elsewhere float32 decides, except near a tie, where the mean is
+formed again in float64; weights whose products float32 holds exactly need no second look.
 
 The caller has checked: indices in range, pixels and the source's rows without gaps, elements
 aligned, source and result disjoint. No allocation in a row loop, no Python object.
@@ -142,8 +142,8 @@ cdef enum:
 cdef enum:
     NARROW = 2048
 
-# Pixels of this many channels are interpolated one by one, whole vectors of channels at a time;
-# those of uint8 from MANY_BYTES on, where 16 bits do not hold their sums.
+# Pixels of this many channels are interpolated one by one, whole vectors of channels at a time; of
+# uint8 it takes MANY_BYTES where 16 bits do not hold the sums: lines have no vector half in use.
 cdef enum:
     MANY_CHANNELS = 16
     MANY_BYTES = 33
@@ -1281,8 +1281,8 @@ cdef void run_tile(const Table* t, const Rows* rows, const Axis* d, const Axis* 
         row = (<char*>to + at.n * rows.dst_n + at.m * rows.dst_m + at.d * rows.dst_d
                + at.h * rows.dst_h + start)
         taps_of(&taps, source + at.n * rows.src_n + at.m * rows.src_m, d, h, rows, at.d, at.h)
-        pair = (pairs and taps.count == 2 and first + 1 < last and at.h + 1 < rows.height and h.t != NULL
-                and h.low[at.h + 1] == h.low[at.h])
+        pair = (pairs and taps.count == 2 and first + 1 < last and at.h + 1 < rows.height
+                and h.t != NULL and h.low[at.h + 1] == h.low[at.h])
         if pair:
             taps_of(&next_, source + at.n * rows.src_n + at.m * rows.src_m, d, h, rows, at.d,
                     at.h + 1)
@@ -1761,7 +1761,7 @@ cdef class Plan:
             t.doubts = t.group * (total // t.lanes + 2)
             self.stage = max(self.stage, t.group * total * self.element)
         t.room += t.channels + 6 * t.lanes
-        t.room += t.room % 2  # what follows it holds Py_ssize_t
+        t.room += t.room % 2  # Doubts follow it: what they hold is aligned
         self.scratch = t.room * work
         if self.element == 1:
             self.scratch += 2 * t.doubts * sizeof(Doubt)
