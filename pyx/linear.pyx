@@ -25,8 +25,8 @@ permutation, and for single elements (the last resort: strong shrinking, a resul
 
 uint8: the mean is rounded to the nearest integer, ties to even. Where all weights are fractions
 with a small common denominator (factors 2, 3, 4, 6, 8, 1.5, 1.6, 2.5), 16 bits hold their sums, and
-the means are formed in integers. Elsewhere float32 decides, except within BAND of a tie, where the
-mean is formed again in float64; weights whose products float32 holds exactly need no second look.
+the means are formed in integers. Elsewhere float32 decides, except near a tie, where the mean is
+formed again in float64; weights whose products float32 holds exactly need no second look.
 
 The caller has checked: indices in range, pixels and the source's rows without gaps, elements
 aligned, source and result disjoint. No allocation in a row loop, no Python object.
@@ -56,6 +56,7 @@ from rows cimport (
     strides_of,
 )
 from vector cimport (
+    BAND,
     UPSHAPE_INDEX_BYTES,
     UPSHAPE_SUM_WINDOWS,
     UPSHAPE_SUMS,
@@ -74,8 +75,8 @@ from vector cimport (
     mix_floats,
     mix_sums,
     narrow_byte,
+    narrow_byte_looking,
     narrow_half,
-    near_half,
     pair_sums,
     permute,
     permute_four,
@@ -141,8 +142,8 @@ cdef enum:
 cdef enum:
     NARROW = 2048
 
-# Pixels of this many channels are interpolated one by one, whole vectors of channels at a time;
-# those of uint8 from MANY_BYTES on, where 16 bits do not hold their sums.
+# Pixels of this many channels are interpolated one by one, whole vectors of channels at a time; of
+# uint8 it takes MANY_BYTES where 16 bits do not hold the sums: lines have no vector half in use.
 cdef enum:
     MANY_CHANNELS = 16
     MANY_BYTES = 33
@@ -158,6 +159,12 @@ cdef enum:
 # Rapids, v4 and v3, results in the second cache); narrower rows by lines. 2 to 4 are as good.
 cdef enum:
     WINDOWED = 2
+
+# Results of so many bytes whose rows do not begin with a vector are written row by row: two rows
+# side by side then take 1.2 times as long (Granite Rapids, v4, from 3 MiB on; 2 MiB are its second
+# cache).
+cdef enum:
+    PAIRED = 2 << 20
 
 # A row shrunk to less than this part of it is made element by element: most of a line would go to
 # waste.
@@ -181,9 +188,6 @@ cdef enum:
 # Bytes gathered before they are streamed.
 cdef enum:
     GATHERED = 8192
-
-# A bound on float32's error in a mean of uint8: 255 (values) x 2^-24 x 10 roundings is 1.5e-4.
-cdef float BAND = 2e-4
 
 # Means closer than this to a half are ties: float64's error is far below.
 cdef double TIE = 1e-9
@@ -390,6 +394,25 @@ cdef inline void blend(work_t* line, const Taps* taps, Py_ssize_t skip, Py_ssize
                    taps.weight, vectors, count)
 
 
+# --- uint8 near a tie: elements in doubt ----------------------------------------------------------
+
+# float32's error in a mean of uint8 is 255 (values) x 2^-24 x 10 roundings, 1.5e-4, at most, and
+# BAND more.
+cdef inline Py_ssize_t written(pixel_t* to, words value, Py_ssize_t at, bint look, bint past,
+                               Doubt* doubt, Py_ssize_t doubts) noexcept nogil:
+    """Write a vector; note which of its elements are in doubt, if any; return how many vectors are.
+
+    at: its first element, for the note.
+    """
+    if pixel_t is uint8_t:
+        if look:
+            doubt[doubts].at = at
+            doubt[doubts].lanes = narrow_byte_looking(to, value)
+            return doubts + (doubt[doubts].lanes != 0)
+    put(to, value, past)
+    return doubts
+
+
 # --- windows: blend and spread in registers -------------------------------------------------------
 
 # All but uint8. A row's vectors `first` to `last` - 1 are made, of one row or of two between
@@ -506,7 +529,7 @@ cdef inline void window_rows(pixel_t* row, pixel_t* next_row, const pixel_t* a, 
 
 cdef void window_plane(char* to, Py_ssize_t spacing, const char* plane, Py_ssize_t stride,
                        const Axis* h, const Table* t, Py_ssize_t row, Py_ssize_t end,
-                       Py_ssize_t first, Py_ssize_t last, pixel_t kind,
+                       Py_ssize_t first, Py_ssize_t last, bint pairs, pixel_t kind,
                        work_t like) noexcept nogil:
     """Write the rows `row` to `end` - 1 of a plane, `spacing` bytes apart, two taps each."""
     cdef const char* a
@@ -515,7 +538,7 @@ cdef void window_plane(char* to, Py_ssize_t spacing, const char* plane, Py_ssize
     while row < end:
         a = plane + h.low[row] * stride
         b = a + (stride if h.low[row] < h.last else 0)
-        if row + 1 < end and h.low[row + 1] == h.low[row]:
+        if pairs and row + 1 < end and h.low[row + 1] == h.low[row]:
             window_rows(<pixel_t*>to, <pixel_t*>(to + spacing), <const pixel_t*>a,
                         <const pixel_t*>b, h.weight + 2 * row, h.weight + 2 * row + 2, t, first,
                         last, False, like)
@@ -533,34 +556,6 @@ cdef void window_plane(char* to, Py_ssize_t spacing, const char* plane, Py_ssize
 
 
 # --- lines: spread what was blended ---------------------------------------------------------------
-
-cdef inline Py_ssize_t doubted(Py_ssize_t at, words value, bint look, Doubt* doubt,
-                               Py_ssize_t doubts) noexcept nogil:
-    """Note which elements of a vector are in doubt, if any; return how many vectors are."""
-    if look:
-        doubt[doubts].at = at
-        doubt[doubts].lanes = near_half(value, BAND)
-        return doubts + (doubt[doubts].lanes != 0)
-    return doubts
-
-
-cdef inline Py_ssize_t doubted_element(Py_ssize_t at, work_t value, bint look, Doubt* doubt,
-                                       Py_ssize_t doubts) noexcept nogil:
-    if look and fabs(fabs(value - floor(value)) - 0.5) < BAND:
-        doubt[doubts].at = at
-        doubt[doubts].lanes = 1
-        return doubts + 1
-    return doubts
-
-
-cdef inline Py_ssize_t written(pixel_t* to, Py_ssize_t at, words value, bint look, Doubt* doubt,
-                               Py_ssize_t doubts) noexcept nogil:
-    """Write a vector at element `at`; note which of its elements are in doubt."""
-    narrow(to + at, value)
-    if pixel_t is uint8_t:
-        doubts = doubted(at, value, look, doubt, doubts)
-    return doubts
-
 
 cdef inline words taken(const work_t* low, const work_t* high, const char* by, Reach reach,
                         work_t like) noexcept nogil:
@@ -603,7 +598,7 @@ cdef inline Py_ssize_t spread_vectors(pixel_t* to, Py_ssize_t at, const work_t* 
     cdef const char* by = t.by + 4 * first * UPSHAPE_VECTOR_BYTES
     cdef const int64_t* base = t.base
     cdef const int64_t* upper = t.base if reach == NEAR or reach == WIDE else t.upper
-    cdef Py_ssize_t k
+    cdef Py_ssize_t k, place
     cdef words value
     for k in range(first, last):
         if reach == SAME:
@@ -613,7 +608,8 @@ cdef inline Py_ssize_t spread_vectors(pixel_t* to, Py_ssize_t at, const work_t* 
         else:
             value = taken(line + base[k], line + upper[k], by, reach, <work_t>0)
         by += 4 * UPSHAPE_VECTOR_BYTES
-        doubts = written(to, at + min((k - first) * lanes, furthest), value, look, doubt, doubts)
+        place = at + min((k - first) * lanes, furthest)
+        doubts = written(to + place, value, place, look, False, doubt, doubts)
     return doubts
 
 
@@ -788,9 +784,7 @@ cdef Py_ssize_t pixels_taps(pixel_t* to, const Taps* taps, const Table* t, Py_ss
                 lower = four(taps, low + c, <pixel_t>0, like)
                 upper = four(taps, high + c, <pixel_t>0, like)
             values = mix(lower, upper, u, v, like)
-            put(to + c, values, past)
-            if pixel_t is uint8_t:
-                doubts = doubted(x * channels + c, values, look, doubt, doubts)
+            doubts = written(to + c, values, x * channels + c, look, past, doubt, doubts)
         to += t.spacing
     return doubts
 
@@ -821,9 +815,7 @@ cdef Py_ssize_t pixels_two_taps(pixel_t* to, const pixel_t* a, const pixel_t* b,
             c = min(k * lanes, channels - lanes)
             values = mix(mix(widen(a + low + c), widen(b + low + c), p, q, like),
                          mix(widen(a + high + c), widen(b + high + c), p, q, like), u, v, like)
-            put(to + c, values, past)
-            if pixel_t is uint8_t:
-                doubts = doubted(x * channels + c, values, look, doubt, doubts)
+            doubts = written(to + c, values, x * channels + c, look, past, doubt, doubts)
         to += t.spacing
     return doubts
 
@@ -853,13 +845,9 @@ cdef Py_ssize_t pixels_twice(pixel_t* to, pixel_t* next_to, const pixel_t* a, co
             a_high = widen(a + high + c)
             b_high = widen(b + high + c)
             values = mix(mix(a_low, b_low, p, q, like), mix(a_high, b_high, p, q, like), u, v, like)
-            put(to + c, values, past)
-            if pixel_t is uint8_t:
-                doubts = doubted(x * channels + c, values, look, doubt, doubts)
+            doubts = written(to + c, values, x * channels + c, look, past, doubt, doubts)
             values = mix(mix(a_low, b_low, r, s, like), mix(a_high, b_high, r, s, like), u, v, like)
-            put(next_to + c, values, past)
-            if pixel_t is uint8_t:
-                others = doubted(x * channels + c, values, look, next_doubt, others)
+            others = written(next_to + c, values, x * channels + c, look, past, next_doubt, others)
         to += t.spacing
         next_to += t.spacing
     next_doubts[0] = others
@@ -867,6 +855,15 @@ cdef Py_ssize_t pixels_twice(pixel_t* to, pixel_t* next_to, const pixel_t* a, co
 
 
 # --- element by element ---------------------------------------------------------------------------
+
+cdef inline Py_ssize_t doubted_element(Py_ssize_t at, work_t value, bint look, Doubt* doubt,
+                                       Py_ssize_t doubts) noexcept nogil:
+    if look and fabs(fabs(value - floor(value)) - 0.5) < BAND:
+        doubt[doubts].at = at
+        doubt[doubts].lanes = 1
+        return doubts + 1
+    return doubts
+
 
 cdef Py_ssize_t elements_two_taps(pixel_t* to, const Taps* taps, const Table* t, Py_ssize_t first,
                                   Py_ssize_t last, Doubt* doubt, work_t like) noexcept nogil:
@@ -1254,6 +1251,13 @@ cdef void run_lines(const Table* t, const Rows* rows, const Axis* d, const Axis*
             at = place_of(rows, first)
 
 
+cdef inline bint side_by_side(const Table* t, const Rows* rows, pixel_t* to) noexcept nogil:
+    """Return whether two rows at once are the faster way."""
+    cdef Py_ssize_t pixels = rows.n * rows.m * rows.depth * rows.height * t.width
+    return (pixels * t.channels * <Py_ssize_t>sizeof(pixel_t) < PAIRED
+            or (<size_t>to | <size_t>rows.dst_h) % UPSHAPE_VECTOR_BYTES == 0)
+
+
 cdef void run_tile(const Table* t, const Rows* rows, const Axis* d, const Axis* h, pixel_t* to,
                    const char* source, Py_ssize_t first, Py_ssize_t last, Py_ssize_t tile,
                    work_t* line, char* stage) noexcept nogil:
@@ -1267,6 +1271,7 @@ cdef void run_tile(const Table* t, const Rows* rows, const Axis* d, const Axis* 
     cdef Doubt* doubt = <Doubt*>(line + t.room)
     cdef Py_ssize_t used = 0, room
     cdef bint narrow = bytes < NARROW, pair
+    cdef bint pairs = t.kind != CHANNELS or stage != NULL or side_by_side(t, rows, to)
     # Whole lines, straight from the registers: the stores drain while the next are computed.
     cdef bint direct = bytes % 64 == 0 and (t.kind == WINDOWS or t.kind == CHANNELS)
     cdef char* row
@@ -1277,8 +1282,8 @@ cdef void run_tile(const Table* t, const Rows* rows, const Axis* d, const Axis* 
         row = (<char*>to + at.n * rows.dst_n + at.m * rows.dst_m + at.d * rows.dst_d
                + at.h * rows.dst_h + start)
         taps_of(&taps, source + at.n * rows.src_n + at.m * rows.src_m, d, h, rows, at.d, at.h)
-        pair = (taps.count == 2 and first + 1 < last and at.h + 1 < rows.height and h.t != NULL
-                and h.low[at.h + 1] == h.low[at.h])
+        pair = (pairs and taps.count == 2 and first + 1 < last and at.h + 1 < rows.height
+                and h.t != NULL and h.low[at.h + 1] == h.low[at.h])
         if pair:
             taps_of(&next_, source + at.n * rows.src_n + at.m * rows.src_m, d, h, rows, at.d,
                     at.h + 1)
@@ -1329,13 +1334,14 @@ cdef void run_windows(const Table* t, const Rows* rows, const Axis* d, const Axi
     """Compute one tile of the rows `first` to `last` - 1 of two taps each by windows."""
     cdef Place at = place_of(rows, first)
     cdef Py_ssize_t start = t.tile[3 * tile] * t.lanes * <Py_ssize_t>sizeof(pixel_t), count
+    cdef bint pairs = side_by_side(t, rows, to)
     while first < last:
         count = min(last - first, rows.height - at.h)
         window_plane(<char*>to + at.n * rows.dst_n + at.m * rows.dst_m + at.d * rows.dst_d
                      + at.h * rows.dst_h + start, rows.dst_h,
                      source + at.n * rows.src_n + at.m * rows.src_m + d.low[at.d] * rows.src_d,
                      rows.src_h, h, t, at.h, at.h + count, t.tile[3 * tile], t.tile[3 * tile + 3],
-                     <pixel_t>0, like)
+                     pairs, <pixel_t>0, like)
         step(rows, &at, count)
         first += count
 
@@ -1757,7 +1763,7 @@ cdef class Plan:
             t.doubts = t.group * (total // t.lanes + 2)
             self.stage = max(self.stage, t.group * total * self.element)
         t.room += t.channels + 6 * t.lanes
-        t.room += t.room % 2  # what follows it holds Py_ssize_t
+        t.room += t.room % 2  # Doubts follow it: what they hold is aligned
         self.scratch = t.room * work
         if self.element == 1:
             self.scratch += 2 * t.doubts * sizeof(Doubt)

@@ -379,26 +379,37 @@ UPSHAPE_INLINE void upshape_narrow_byte(uint8_t* p, upshape_words v)
 #endif
 }
 
-/* A bit for each of these floats that lies within `band` of a half: there float32 may round wrongly. */
-UPSHAPE_INLINE unsigned upshape_near_half(upshape_words v, float band)
+/* Narrow, too; return a bit for each float within UPSHAPE_BAND of a half, where float32 may round
+ * wrongly: what is stored for it may be either integer. The floats are shifted to where their last
+ * digit is 2^-14: the fraction is looked at, and cut off. */
+#define UPSHAPE_BAND (3.5f / 16384)
+
+UPSHAPE_INLINE unsigned upshape_narrow_byte_looking(uint8_t* p, upshape_words v)
 {
-    upshape_floats f = (upshape_floats)v;
-    upshape_floats off = f - ((f + UPSHAPE_ROUNDER) - UPSHAPE_ROUNDER); /* -0.5 to 0.5 */
+    /* A half, to round, and four digits: a float near a half has a fraction of 0 to 7 digits. */
+    upshape_words bits = (upshape_words)((upshape_floats)v + (768.5f + 4.0f / 16384));
 #if V == 64 && defined(__AVX512F__)
-    return _mm512_cmp_ps_mask(
-        (__m512)(off * off), _mm512_set1_ps((0.5f - band) * (0.5f - band)), _CMP_GT_OQ);
+    _mm_storeu_si128((__m128i*)p, _mm512_cvtepi32_epi8(_mm512_srli_epi32((__m512i)bits, 14)));
+    return _mm512_testn_epi32_mask((__m512i)bits, _mm512_set1_epi32(0x3ff8));
+#elif V == 32 && defined(__AVX2__)
+    __m256i low = _mm256_and_si256(_mm256_srli_epi32((__m256i)bits, 14), _mm256_set1_epi32(255));
+    __m128i pairs = _mm_packus_epi32(_mm256_castsi256_si128(low), _mm256_extracti128_si256(low, 1));
+    __m256i digits = _mm256_and_si256((__m256i)bits, _mm256_set1_epi32(0x3ff8));
+    _mm_storel_epi64((__m128i*)p, _mm_packus_epi16(pairs, pairs));
+    return (unsigned)_mm256_movemask_ps(
+        _mm256_castsi256_ps(_mm256_cmpeq_epi32(digits, _mm256_setzero_si256())));
 #else
-    upshape_words near = off * off > (0.5f - band) * (0.5f - band);
-#if V == 32 && defined(__AVX__)
-    return (unsigned)_mm256_movemask_ps((__m256)near);
-#elif V == 16 && defined(__SSE2__)
-    return (unsigned)_mm_movemask_ps((__m128)near);
-#else
+    upshape_words near = (bits & 0x3ff8) == 0;
     unsigned lanes = 0;
     for (int j = 0; j < V / 4; j++)
+        p[j] = (uint8_t)(bits[j] >> 14);
+#if V == 16 && defined(__SSE2__)
+    lanes = (unsigned)_mm_movemask_ps((__m128)near);
+#else
+    for (int j = 0; j < V / 4; j++)
         lanes |= (unsigned)(near[j] != 0) << j;
-    return lanes;
 #endif
+    return lanes;
 #endif
 }
 

@@ -8,6 +8,7 @@ cdef extern from "vector.h" nogil:
         UPSHAPE_INDEX_BYTES
         UPSHAPE_SUMS
         UPSHAPE_SUM_WINDOWS
+    float BAND "UPSHAPE_BAND"
     ctypedef struct words "upshape_words":
         pass
     ctypedef struct bytes16 "upshape_bytes":
@@ -36,7 +37,7 @@ cdef extern from "vector.h" nogil:
     words widen_byte "upshape_widen_byte"(const uint8_t*)
     void narrow_byte "upshape_narrow_byte"(uint8_t*, words)
     uint8_t round_byte "upshape_round_byte"(float)
-    unsigned near_half "upshape_near_half"(words, float)
+    unsigned narrow_byte_looking "upshape_narrow_byte_looking"(uint8_t*, words)
     ctypedef struct sums "upshape_sums":
         pass
     ctypedef struct division "upshape_division":
