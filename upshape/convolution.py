@@ -247,6 +247,19 @@ def _is_plain(output_size: Any) -> bool:
     )
 
 
+def _is_free(out: Any, x: AnyArray) -> bool:
+    """Return whether an array may be written; a layer's own weights are read-only."""
+    return (type(out) is np.ndarray and out.flags.writeable and out.flags.aligned
+            and not np.may_share_memory(out, x))
+
+
+def _key(x: AnyArray, output_size: Any, threads: int, out: AnyArray | None) -> tuple[Any, ...]:
+    """Return what decides a call on arrays of a layer's dtype."""
+    if out is None:
+        return x.shape, x.strides, output_size, threads
+    return x.shape, x.strides, output_size, threads, out.shape, out.strides, out.dtype
+
+
 class _Task(NamedTuple):
     """A plan, and what its results are made of."""
 
@@ -424,14 +437,14 @@ class _Layer:
             result = repeat(x, output_size)
             if result is not None:
                 return result
-        # A known shape: nothing is left to be checked.
+        # Known shapes: nothing is left to be checked but what no shape and no stride tells.
         if (
-            out is None and type(x) is np.ndarray and x.dtype is self._dtype and x.flags.aligned
-            and _is_plain(output_size)
+            type(x) is np.ndarray and x.dtype is self._dtype and x.flags.aligned
+            and _is_plain(output_size) and (out is None or _is_free(out, x))
         ):
-            task = self._tasks.get((x.shape, x.strides, output_size, _threads()))
+            task = self._tasks.get(_key(x, output_size, _threads(), out))
             if task is not None:
-                result = _new(task.memory, task.view, self._dtype)
+                result = _new(task.memory, task.view, self._dtype) if out is None else out
                 if self._gaps:
                     _fill(result, self.bias)
                 task.plan.run(x, self._packed[task.order], result)
@@ -480,20 +493,22 @@ class _Layer:
         if self._gaps:
             _fill(target, self.bias)
         plan.run(x, packed, target)
-        if plain and out is None and _is_plain(output_size):
-            self._remember(x, output_size, threads, _Task(order, plan, memory, view))
+        if plain and (out is None or target is out) and _is_plain(output_size):
+            self._remember(x, output_size, threads, out, _Task(order, plan, memory, view))
         if out is not None and target is not out:
             out[...] = target
             return out
         return target
 
-    def _remember(self, x: AnyArray, output_size: Any, threads: int, task: _Task) -> None:
+    def _remember(
+        self, x: AnyArray, output_size: Any, threads: int, out: AnyArray | None, task: _Task
+    ) -> None:
         """Keep a plan for the next input like this one; the oldest goes when there are many."""
         with self._lock:
             while len(self._tasks) >= _MOST_PLANS:
                 del self._tasks[next(iter(self._tasks))]
-            self._tasks[x.shape, x.strides, output_size, threads] = task
-        if not self._gaps:
+            self._tasks[_key(x, output_size, threads, out)] = task
+        if out is None and not self._gaps:
             self._repeat = _kernel.Repeat(
                 task.plan, self._packed[task.order], x, output_size, task.memory, task.view,
                 _empty, _threads,
@@ -666,7 +681,9 @@ class _OneCall(_Layer):
 
     _task: _Task | None
 
-    def _remember(self, x: AnyArray, output_size: Any, threads: int, task: _Task) -> None:
+    def _remember(
+        self, x: AnyArray, output_size: Any, threads: int, out: AnyArray | None, task: _Task
+    ) -> None:
         self._task = task
 
 
