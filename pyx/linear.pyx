@@ -133,6 +133,7 @@ cdef enum Reach:
 # written stay in the first cache while the rows of a block are made.
 cdef enum:
     TILE = 768
+    LINE_TILE = 1536  # to begin a line costs more: 0.8 to 0.9 of the time with 768
 
 # Rows of a block, where a row has several tiles.
 cdef enum:
@@ -1729,7 +1730,8 @@ cdef class Plan:
         cdef Py_ssize_t work = 8 if self.element == 8 else 4
         cdef Py_ssize_t steps = (total + per_step - 1) // per_step
         cdef Py_ssize_t each, first, last, start, end, low, high, j
-        each = TILE * min(t.width, t.source_width) // t.source_width // per_step
+        each = LINE_TILE if t.kind == LINES else TILE
+        each = each * min(t.width, t.source_width) // t.source_width // per_step
         each = min(max(1, each), steps)
         if t.kind == LINES and (t.rows > 1 or max(total, source) <= LINE):
             each = steps
