@@ -21,11 +21,16 @@ Two orders of work share all of this: "pixels" makes vectors of pixels and broad
 "channels" makes vectors of lanes that lie side by side in the output (channels of a channels-last
 array, x-phases of a large stride) and broadcasts pixels.
 
+Where a row's two phases can be made in one tile, and it pays (see pair.h), the tile writes them
+side by side into the result; other tiles leave their sums to write_chunk. Layers whose channels
+have no other channel to be summed with are depthwise.pyx's.
+
 The caller has checked: sizes and strides agree with the arrays, the output is disjoint from the
 inputs. Nothing is allocated, and no Python object is touched, inside run's parallel part.
 
 Register tiles (see tile.h), for the guard of the generated code:
-tile_pixels_{32,64}_{NB}x{NV}, tile_channels_{32,64}_{MB}x{NV}
+tile_pixels_{32,64}_{NB}x{NV}, tile_channels_{32,64}_{MB}x{NV},
+tile_{pairs,twins}_{32,64}_{NP}x{NV}
 """
 
 cimport cython

@@ -221,7 +221,7 @@ cdef class Plan:
         """Plan for (N, C, H, W) arrays; strides count elements.
 
         `rows`, `columns`: the size of blocks, and `plain`: taps from a table only; tests hold them
-        against each other. Where `fits` is False, this is no plan; where `pays` is, convolution.pyx
+        against each other. Where `fits` is False, this is no plan; without `pays` convolution.pyx
         has a faster one.
         """
         cdef Py_ssize_t item = 4 if layout.single else 8
