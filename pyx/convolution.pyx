@@ -51,8 +51,8 @@ cdef Py_ssize_t SLAB_BYTES = 192 << 10
 # The same for gathered pixels, and for pixels that are broadcast to a wide stride's phases: 3/8 of
 # the second-level cache. Such layers have many weights, which every block of pixels streams, so
 # more pixels are better up to about 100 of 1200 products; beyond, less is gained than scratch is
-# spent. 512 KiB (Zen 3): 192 KiB; 1 MiB (Zen 4): 384; 2 MiB (Granite Rapids): 480, where 1024 -> 512
-# channels take 1.1 times as long with 192.
+# spent. 512 KiB (Zen 3): 192 KiB; 1 MiB (Zen 4): 384; 2 MiB (Granite Rapids): 480, where 192 take
+# 1.1 times as long for 1024 -> 512 channels.
 cdef Py_ssize_t GATHERED_BYTES = min(
     max(_machine.second_level_cache() * 3 // 8, SLAB_BYTES), 480 << 10)
 
@@ -83,10 +83,10 @@ cdef extern from "tile.h" nogil:
     void move_64(double* to, const double* a, Py_ssize_t n) noexcept
     void zero_32(float* to, Py_ssize_t n) noexcept
     void zero_64(double* to, Py_ssize_t n) noexcept
-    void row_32(float* to, const float* x, Py_ssize_t step, Py_ssize_t low, Py_ssize_t high,
-                Py_ssize_t n) noexcept
-    void row_64(double* to, const double* x, Py_ssize_t step, Py_ssize_t low, Py_ssize_t high,
-                Py_ssize_t n) noexcept
+    void rows_32(float* to, Py_ssize_t to_row, const float* x, Py_ssize_t x_row, Py_ssize_t rows,
+                 Py_ssize_t step, Py_ssize_t low, Py_ssize_t high, Py_ssize_t n) noexcept
+    void rows_64(double* to, Py_ssize_t to_row, const double* x, Py_ssize_t x_row, Py_ssize_t rows,
+                 Py_ssize_t step, Py_ssize_t low, Py_ssize_t high, Py_ssize_t n) noexcept
 
 cdef enum:
     # Bytes of the sums that are not yet complete, at most: 1024 lanes of 48 pixels, and a margin.
@@ -101,6 +101,9 @@ cdef enum:
     HUGE = 1 << 30
     # Pixels of a gathered block, at most.
     MOST_PIXELS = 512
+    # Channels that are gathered together: as many lines as a first-level cache has ways, where
+    # planes are a power of two apart.
+    GATHERED_CHANNELS = 8
     # What streaming the weights costs: bytes a cycle.
     WEIGHT_BYTES = 16
 
@@ -606,7 +609,9 @@ cdef class Plan:
             copied = pieces = 0
         elif self.source == GATHERED:
             copied = <double>layout.offsets * layout.ci * self.pixels
-            pieces = layout.offsets * layout.ci * (self.pixels / min(self.qx, self.pixels) + 1)
+            # Twice: rows are short, and what is gathered is read from the second-level cache for
+            # every tap, where the slab's taps find each other's lines in the first.
+            pieces = 2 * layout.offsets * layout.ci * (self.pixels / min(self.qx, self.pixels) + 1)
         else:
             pieces = <double>layout.ci * self.slab_rows * self.planes_x * self.planes_y
             copied = pieces * self.slab_columns
@@ -943,13 +948,14 @@ cdef inline void zero(real* to, Py_ssize_t n) noexcept nogil:
         zero_64(to, n)
 
 
-cdef inline void copy_row(const real* x, Py_ssize_t step, Py_ssize_t low, Py_ssize_t high,
-                          Py_ssize_t length, real* to) noexcept nogil:
-    """Set to[j] = x[j step] for low <= j < high, and 0 for the rest of 0 .. length - 1."""
+cdef inline void copy_rows(const real* x, Py_ssize_t x_row, Py_ssize_t rows, Py_ssize_t step,
+                           Py_ssize_t low, Py_ssize_t high, Py_ssize_t length, real* to,
+                           Py_ssize_t to_row) noexcept nogil:
+    """Set to[j] = x[j step] for low <= j < high, and 0 for the rest of 0 .. length - 1, in rows."""
     if real is float:
-        row_32(to, x, step, low, high, length)
+        rows_32(to, to_row, x, x_row, rows, step, low, high, length)
     else:
-        row_64(to, x, step, low, high, length)
+        rows_64(to, to_row, x, x_row, rows, step, low, high, length)
 
 
 cdef void fill_slab(Plan plan, Layout layout, const real* x, Py_ssize_t channels, real* slab,
@@ -977,9 +983,9 @@ cdef void fill_slab(Plan plan, Layout layout, const real* x, Py_ssize_t channels
                         memcpy(to + row_low * width, source + row_low * width,
                                (row_high - row_low) * width * sizeof(real))
                     else:
-                        for row in range(row_low, row_high):
-                            copy_row[real](source + row * layout.isy * plan.xy, step, low, high,
-                                           width, to + row * width)
+                        copy_rows[real](source + row_low * layout.isy * plan.xy,
+                                        layout.isy * plan.xy, row_high - row_low, step, low, high,
+                                        width, to + row_low * width, width)
                     zero[real](to + row_high * width, (rows - row_high) * width)
         return
     for py in range(plan.planes_y):
@@ -1008,34 +1014,37 @@ cdef void fill_slab(Plan plan, Layout layout, const real* x, Py_ssize_t channels
 cdef void gather(Plan plan, Layout layout, const real* x, Py_ssize_t channels, real* slab,
                  const Run* runs, Py_ssize_t count) noexcept nogil:
     """Copy, for every offset and channel, what each pixel of the block reads."""
-    cdef Py_ssize_t o, c, r, iy, ix, j, length, low, high
+    cdef Py_ssize_t o, c, r, iy, ix, j, length, low, high, first = 0, some
     cdef const real* source
     cdef const real* pixel
     cdef real* to
-    for o in range(layout.offsets):
-        for r in range(count):
-            iy = runs[r].qy * layout.isy + layout.offset_y[o]
-            ix = runs[r].qx * layout.isx + layout.offset_x[o]
-            length = runs[r].length
-            to = slab + o * layout.block_channels * plan.sums_row + runs[r].at
-            source = x + runs[r].n * plan.xn + iy * plan.xy
-            if iy < 0 or iy >= plan.hi:
-                for c in range(channels):
-                    zero[real](to + c * plan.sums_row, length)
-            elif plan.xx == 1:
-                inside(layout.isx, ix, plan.wi, length, &low, &high)
-                for c in range(channels):
-                    copy_row[real](source + c * plan.xc + ix, layout.isx, low, high, length,
-                                   to + c * plan.sums_row)
-            else:
-                for j in range(length):
-                    if 0 <= ix + j * layout.isx < plan.wi:
-                        pixel = source + (ix + j * layout.isx) * plan.xx
-                        for c in range(channels):
-                            to[c * plan.sums_row + j] = pixel[c * plan.xc]
-                    else:
-                        for c in range(channels):
-                            to[c * plan.sums_row + j] = 0
+    # A few channels at a time: what they read for one offset is still at hand for the next.
+    while first < channels:
+        some = min(channels - first, GATHERED_CHANNELS)
+        for o in range(layout.offsets):
+            for r in range(count):
+                iy = runs[r].qy * layout.isy + layout.offset_y[o]
+                ix = runs[r].qx * layout.isx + layout.offset_x[o]
+                length = runs[r].length
+                to = slab + (o * layout.block_channels + first) * plan.sums_row + runs[r].at
+                source = x + runs[r].n * plan.xn + first * plan.xc + iy * plan.xy
+                if iy < 0 or iy >= plan.hi:
+                    for c in range(some):
+                        zero[real](to + c * plan.sums_row, length)
+                elif plan.xx == 1:
+                    inside(layout.isx, ix, plan.wi, length, &low, &high)
+                    copy_rows[real](source + ix, plan.xc, some, layout.isx, low, high, length, to,
+                                    plan.sums_row)
+                else:
+                    for j in range(length):
+                        if 0 <= ix + j * layout.isx < plan.wi:
+                            pixel = source + (ix + j * layout.isx) * plan.xx
+                            for c in range(some):
+                                to[c * plan.sums_row + j] = pixel[c * plan.xc]
+                        else:
+                            for c in range(some):
+                                to[c * plan.sums_row + j] = 0
+        first += some
 
 
 # --- vectors of pixels ---------------------------------------------------------------------------

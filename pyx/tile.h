@@ -307,60 +307,66 @@ UPSHAPE_ROWS_OUT(double, 64, UPSHAPE_ZIP2, upshape_j64)
 UPSHAPE_ROWS_IN(float, 32)
 UPSHAPE_ROWS_IN(double, 64)
 
-/* A row with its borders: to[j] = x[j step] for low <= j < high, 0 for the rest of 0 .. n - 1.
- * Masked vectors need no tails, and rows are hardly longer than a vector in small maps: what the
- * mask leaves out is not read, wherever it lies. */
+/* Rows with their borders: to[j] = x[j step] for low <= j < high, 0 for the rest of 0 .. n - 1, in
+ * `rows` rows, x_row and to_row apart. Masked vectors need no tails, and rows are hardly longer than
+ * a vector in small maps: what the mask leaves out is not read, wherever it lies. */
 #ifdef __AVX512F__
 #include <immintrin.h>
-#define UPSHAPE_ROW(T, BITS, V, MASK, PS)                                                         \
+/* Bit k becomes bit 2 k. */
+#define UPSHAPE_SPREAD(bits) _pdep_u32(bits, 0x55555555u)
+#define UPSHAPE_ROWS(T, BITS, V, MASK, PS)                                                        \
     UPSHAPE_INLINE unsigned upshape_first_##BITS(ptrdiff_t n)                                     \
     {                                                                                             \
         enum { LANES = 64 / sizeof(T) };                                                          \
         return (1u << (n < 0 ? 0 : n > LANES ? LANES : n)) - 1;                                   \
     }                                                                                             \
-    UPSHAPE_INLINE void row_##BITS(T *to, const T *x, ptrdiff_t step, ptrdiff_t low,              \
-                                   ptrdiff_t high, ptrdiff_t n)                                   \
+    UPSHAPE_INLINE void rows_##BITS(T *to, ptrdiff_t to_row, const T *x, ptrdiff_t x_row,         \
+                                    ptrdiff_t rows, ptrdiff_t step, ptrdiff_t low,                \
+                                    ptrdiff_t high, ptrdiff_t n)                                  \
     {                                                                                             \
         enum { LANES = 64 / sizeof(T) };                                                          \
         for (ptrdiff_t j = 0; j < n; j += LANES) {                                                \
-            unsigned in = upshape_first_##BITS(high - j) & ~upshape_first_##BITS(low - j);        \
+            const unsigned in = upshape_first_##BITS(high - j) & ~upshape_first_##BITS(low - j);  \
+            const MASK out = (MASK)upshape_first_##BITS(n - j);                                   \
             const T *a = x + j * step;                                                            \
-            V v;                                                                                  \
+            T *b = to + j;                                                                        \
             if (step == 1) {                                                                      \
-                v = _mm512_maskz_loadu_##PS((MASK)in, a);                                         \
+                for (ptrdiff_t r = 0; r < rows; r++, a += x_row, b += to_row)                     \
+                    _mm512_mask_storeu_##PS(b, out, _mm512_maskz_loadu_##PS((MASK)in, a));        \
             } else if (step == 2) {                                                               \
-                /* Every second of 2 LANES: those below and from LANES on. */                     \
-                unsigned even = UPSHAPE_SPREAD(in);                                               \
-                V p = _mm512_maskz_loadu_##PS((MASK)even, a);                                     \
-                V q = _mm512_maskz_loadu_##PS((MASK)(even >> LANES), a + LANES);                  \
-                v = (V)UPSHAPE_EVEN_##BITS((upshape_v##BITS)p, (upshape_v##BITS)q,                \
-                                           upshape_i##BITS);                                      \
+                const unsigned even = UPSHAPE_SPREAD(in);                                         \
+                for (ptrdiff_t r = 0; r < rows; r++, a += x_row, b += to_row) {                   \
+                    V p = _mm512_maskz_loadu_##PS((MASK)even, a);                                 \
+                    V q = _mm512_maskz_loadu_##PS((MASK)(even >> LANES), a + LANES);              \
+                    p = (V)UPSHAPE_EVEN_##BITS((upshape_v##BITS)p, (upshape_v##BITS)q,            \
+                                               upshape_i##BITS);                                  \
+                    _mm512_mask_storeu_##PS(b, out, p);                                           \
+                }                                                                                 \
             } else {                                                                              \
-                T some[LANES];                                                                    \
-                for (int k = 0; k < LANES; k++)                                                   \
-                    some[k] = in >> k & 1 ? a[k * step] : 0;                                      \
-                v = _mm512_loadu_##PS(some);                                                      \
+                for (ptrdiff_t r = 0; r < rows; r++, a += x_row, b += to_row)                     \
+                    for (ptrdiff_t k = 0; k < LANES && k < n - j; k++)                            \
+                        b[k] = in >> k & 1 ? a[k * step] : 0;                                     \
             }                                                                                     \
-            _mm512_mask_storeu_##PS(to + j, (MASK)upshape_first_##BITS(n - j), v);                \
         }                                                                                         \
     }
-/* Bit k becomes bit 2 k. */
-#define UPSHAPE_SPREAD(bits) _pdep_u32(bits, 0x55555555u)
-UPSHAPE_ROW(float, 32, __m512, __mmask16, ps)
-UPSHAPE_ROW(double, 64, __m512d, __mmask8, pd)
+UPSHAPE_ROWS(float, 32, __m512, __mmask16, ps)
+UPSHAPE_ROWS(double, 64, __m512d, __mmask8, pd)
 #else
-#define UPSHAPE_ROW(T, BITS)                                                                      \
-    UPSHAPE_INLINE void row_##BITS(T *to, const T *x, ptrdiff_t step, ptrdiff_t low,              \
-                                   ptrdiff_t high, ptrdiff_t n)                                   \
+#define UPSHAPE_ROWS(T, BITS)                                                                     \
+    UPSHAPE_INLINE void rows_##BITS(T *to, ptrdiff_t to_row, const T *x, ptrdiff_t x_row,         \
+                                    ptrdiff_t rows, ptrdiff_t step, ptrdiff_t low,                \
+                                    ptrdiff_t high, ptrdiff_t n)                                  \
     {                                                                                             \
-        if (low > 0)                                                                              \
-            zero_##BITS(to, low);                                                                 \
-        pick_##BITS(to + low, x + low * step, step, high - low);                                  \
-        if (high < n)                                                                             \
-            zero_##BITS(to + high, n - high);                                                     \
+        for (ptrdiff_t r = 0; r < rows; r++, x += x_row, to += to_row) {                          \
+            if (low > 0)                                                                          \
+                zero_##BITS(to, low);                                                             \
+            pick_##BITS(to + low, x + low * step, step, high - low);                              \
+            if (high < n)                                                                         \
+                zero_##BITS(to + high, n - high);                                                 \
+        }                                                                                         \
     }
-UPSHAPE_ROW(float, 32)
-UPSHAPE_ROW(double, 64)
+UPSHAPE_ROWS(float, 32)
+UPSHAPE_ROWS(double, 64)
 #endif
 
 #endif
