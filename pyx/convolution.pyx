@@ -56,8 +56,8 @@ cdef Py_ssize_t SLAB_BYTES = 192 << 10
 # The same for gathered pixels, and for pixels that are broadcast to a wide stride's phases: 3/8 of
 # the second-level cache. Such layers have many weights, which every block of pixels streams, so
 # more pixels are better up to about 100 of 1200 products; beyond, less is gained than scratch is
-# spent. 512 KiB (Zen 3): 192 KiB; 1 MiB (Zen 4): 384; 2 MiB (Granite Rapids): 480, where 1024 -> 512
-# channels take 1.1 times as long with 192.
+# spent. 512 KiB (Zen 3): 192 KiB; 1 MiB (Zen 4): 384; 2 MiB (Granite Rapids): 480, where 192 take
+# 1.1 times as long for 1024 -> 512 channels.
 cdef Py_ssize_t GATHERED_BYTES = min(
     max(_machine.second_level_cache() * 3 // 8, SLAB_BYTES), 480 << 10)
 
@@ -660,7 +660,9 @@ cdef class Plan:
             copied = pieces = 0
         elif self.source == GATHERED:
             copied = <double>layout.offsets * layout.ci * self.pixels
-            pieces = layout.offsets * layout.ci * (self.pixels / min(self.qx, self.pixels) + 1)
+            # Twice: rows are short, and what is gathered is read from the second-level cache for
+            # every tap, where the slab's taps find each other's lines in the first.
+            pieces = 2 * layout.offsets * layout.ci * (self.pixels / min(self.qx, self.pixels) + 1)
         else:
             pieces = <double>layout.ci * self.slab_rows * self.planes_x * self.planes_y
             copied = pieces * self.slab_columns
@@ -946,7 +948,8 @@ cdef inline void run_item(Plan plan, Layout layout, Py_ssize_t block, Py_ssize_t
             fill_slab[real](plan, layout, x + n * plan.xn + first * plan.xc, channels, slab, y0, x0,
                             plan.slab_rows - plan.rows + rows)
         if not layout.channels and plan.source != DIRECT:
-            clear_rest[real](plan, layout, slab, channels, length, plan.slab_rows - plan.rows + rows)
+            clear_rest[real](plan, layout, slab, channels, length,
+                             plan.slab_rows - plan.rows + rows)
         elif layout.channels and plan.source == DIRECT:
             tiles = (x + n * plan.xn + first * plan.xc
                      + (y0 * layout.isy + layout.y_first) * plan.xy

@@ -181,8 +181,8 @@ cdef enum:
     MOST_LANES = 16
 
 # Rows so far apart, or a multiple of it, share the same places in the caches and in what merges
-# stores: streamed side by side they get in each other's way (a quarter of the speed, on Zen 3). Vectors
-# that are whole lines have nothing to merge.
+# stores: streamed side by side they get in each other's way (a quarter of the speed, on Zen 3).
+# Vectors that are whole lines have nothing to merge.
 cdef enum:
     PAGE = 4096
 
