@@ -43,6 +43,10 @@ if os.environ.get("UPSHAPE_LEVELS"):
 FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"]
 FLAGS += ["-DUPSHAPE_DEBUG", "-UNDEBUG", "-g"] if DEBUG else ["-DNDEBUG", "-g0"]
 
+# gcc 13 and later keep products and sums apart where one sum runs through a loop: that is slower
+# here, and which loops are such depends on the path, so that paths would differ in the last bit.
+JOINED = ["--param=avoid-fma-max-bits=0"]
+
 DIRECTIVES = {
     "language_level": 3,
     "boundscheck": DEBUG,
@@ -89,6 +93,8 @@ class BuildKernels(build_ext):
     def build_extensions(self) -> None:
         """Turn each .pyx into C in its level's own folder, then compile."""
         compile_flags, link_flags = self.openmp()
+        if self.builds("int main(void) { return 0; }\n", JOINED, []):
+            compile_flags = compile_flags + JOINED
         for ext in self.extensions:
             ext.extra_compile_args += compile_flags
             ext.extra_link_args += link_flags
@@ -106,22 +112,27 @@ class BuildKernels(build_ext):
 
     def openmp(self) -> tuple[list[str], list[str]]:
         """Return the flags that compile and link OpenMP here; none, with a warning, if none do."""
-        with tempfile.TemporaryDirectory() as folder:
-            source = Path(folder, "check.c")
-            source.write_text(OPENMP_CHECK)
-            for compile_flags, link_flags in OPENMP_FLAGS:
-                try:
-                    objects = self.compiler.compile(
-                        [str(source)], output_dir=folder, extra_postargs=compile_flags
-                    )
-                    self.compiler.link_executable(
-                        objects, str(Path(folder, "check")), extra_postargs=link_flags
-                    )
-                except Exception:  # whatever a compiler's driver raises, the answer is "not so"
-                    continue
+        for compile_flags, link_flags in OPENMP_FLAGS:
+            if self.builds(OPENMP_CHECK, compile_flags, link_flags):
                 return compile_flags, link_flags
         warnings.warn("this compiler has no OpenMP: upshape will use one thread", stacklevel=2)
         return [], []
+
+    def builds(self, program: str, compile_flags: list[str], link_flags: list[str]) -> bool:
+        """Return whether this program can be built with these flags."""
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder, "check.c")
+            source.write_text(program)
+            try:
+                objects = self.compiler.compile(
+                    [str(source)], output_dir=folder, extra_postargs=compile_flags
+                )
+                self.compiler.link_executable(
+                    objects, str(Path(folder, "check")), extra_postargs=link_flags
+                )
+            except Exception:  # whatever a compiler's driver raises, the answer is "not so"
+                return False
+        return True
 
 
 setup(ext_modules=extensions(), cmdclass={"build_ext": BuildKernels})
