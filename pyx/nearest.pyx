@@ -299,6 +299,8 @@ cdef inline void spread(char* to, const char* line, const Table* t,
         if whole * t.stride < bytes:
             row_vectors(last, line, t, whole, 1)
             memcpy(to + whole * t.stride, last, bytes - whole * t.stride)
+    elif t.kind == COPY:
+        memcpy(to, line, bytes)
     else:
         build(t, to, line, 0, whole)
 
@@ -313,7 +315,7 @@ cdef void run_groups(const Table* t, const Rows* rows, const int64_t* index_d,
                      Py_ssize_t last, bint streaming) noexcept nogil:
     """Compute the rows `first` to `last` - 1, in groups that have no gap in the result."""
     cdef Place at = place_of(rows, first)
-    cdef Py_ssize_t plane = rows.height * t.row, count
+    cdef Py_ssize_t plane = rows.height * t.row, count, exact
     cdef bint rows_meet = rows.dst_h == t.row or rows.height == 1
     cdef bint planes_meet = (
         rows_meet and (rows.dst_d == plane or rows.depth == 1)
@@ -331,6 +333,14 @@ cdef void run_groups(const Table* t, const Rows* rows, const int64_t* index_d,
         if not planes_meet:
             count = min(count, rows.height - at.h) if rows_meet else 1
         group = to + at.n * rows.dst_n + at.m * rows.dst_m + at.d * rows.dst_d + at.h * rows.dst_h
+        if t.kind == COPY and not streaming:
+            # Rows as they are need no line; the last ones must not write past themselves.
+            exact = min(count, 1 + 15 // t.row)
+            gather(group, rows, t, index_d, index_h, source, end, &at, count - exact)
+            gather(group + (count - exact) * t.row, rows, t, index_d, index_h, source, NULL, &at,
+                   exact)
+            first += count
+            continue
         gather(line, rows, t, index_d, index_h, source, end, &at, count)
         if streaming:
             spread(stage, line, t, count * t.row)
@@ -447,6 +457,8 @@ cdef class Plan:
             t.kind = COPY
             t.stride = PIECE
             t.steps = (t.row + PIECE - 1) // PIECE
+            if t.row <= GROUPED:
+                t.group = GROUP // t.row
         else:
             if pixel in (1, 2, 4, 8, 16):
                 t.kind = ITEMS
