@@ -62,11 +62,10 @@ def peak(threads: int, double_precision: bool) -> tuple[Callable[[], object], in
     return loop, loop()
 
 
-def fills(nbytes: int, threads: int) -> list[str]:
-    """Return the fills whose best a result of this size is held against.
+def fills(threads: int) -> list[str]:
+    """Return the fills whose best a result is held against.
 
     Small results are filled faster by plain stores, large ones by streaming stores; waking a
     thread costs more than a small result does, hence the single one.
     """
-    several = [SINGLE] if threads > 1 and nbytes <= runtime.LAST_LEVEL_CACHE else []
-    return [STREAM, PLAIN, *several]
+    return [STREAM, PLAIN, SINGLE] if threads > 1 else [STREAM, PLAIN]

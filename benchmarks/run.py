@@ -96,6 +96,6 @@ def run_case(
     return Result(
         case=case.name, group=case.group, threads=threads, judged=case.judged,
         headline=case.headline, result_bytes=nbytes, flops=flops, peak_flops=peak_flops,
-        fills=limits.fills(nbytes, threads), times=times, goal=case.goal, left_out=left_out,
+        fills=limits.fills(threads), times=times, goal=case.goal, left_out=left_out,
         wrong=wrong, others=others,
     )

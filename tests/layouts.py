@@ -20,7 +20,8 @@ def _read_only(x):
     return x
 
 
-def _channels_last(x):
+def channels_last(x):
+    """Return the same values in memory whose innermost axis is the channels'."""
     return np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1)
 
 
@@ -53,7 +54,7 @@ LAYOUTS = {
     "reversed": _reversed,
     "read-only": _read_only,
     "byte-swapped": lambda x: x.astype(x.dtype.newbyteorder("S")),
-    "channels-last": _channels_last,
+    "channels-last": channels_last,
     "channels-gap": _channels_gap,
     "odd address": _odd_address,
     "broadcast": _broadcast,

@@ -17,6 +17,8 @@ from assertions import (
 from golden_files import case_id, golden_cases
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from layers import draw_output, normal
+from layouts import channels_last
 
 import upshape as up
 from upshape import convolution, reference, runtime
@@ -36,13 +38,13 @@ DTYPES = [np.float32, np.float64]
 EDGES = [1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 97]
 
 
-def normal(rng, shape, dtype=np.float32):
-    return rng.standard_normal(shape).astype(dtype)
-
-
-def channels_last(x):
-    """Return the same values in memory whose innermost axis is the channels'."""
-    return np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1)
+def together(work):
+    """Call work(0) to work(5) in threads of their own."""
+    workers = [threading.Thread(target=work, args=(i,)) for i in range(6)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
 
 
 # --- the definition ------------------------------------------------------------------------------
@@ -64,27 +66,7 @@ def problems(draw, transposed):
         kernel_size, stride = (draw(st.integers(8, 40)),), (draw(st.integers(5, 33)),)
     padding, sizes = each(0, 4), each(1, 20)
     parameters = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
-    if transposed:
-        parameters["output_padding"] = tuple(
-            draw(st.integers(0, max(s, d) - 1)) for s, d in zip(stride, dilation, strict=True)
-        )
-        out = [
-            (i - 1) * s - 2 * p + d * (k - 1) + 1 + a
-            for i, s, p, d, k, a in zip(
-                sizes,
-                stride,
-                padding,
-                dilation,
-                kernel_size,
-                parameters["output_padding"],
-                strict=True,
-            )
-        ]
-    else:
-        out = [
-            i + 2 * p - d * (k - 1)
-            for i, p, d, k in zip(sizes, padding, dilation, kernel_size, strict=True)
-        ]
+    out = draw_output(draw, transposed, sizes, kernel_size, parameters)
     assume(min(out) > 0)
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     dtype = draw(st.sampled_from(DTYPES))
@@ -770,11 +752,7 @@ def test_a_layer_can_be_called_from_many_threads(rng):
             if not np.array_equal(layer(inputs[index]), expected[index]):
                 wrong.append(index)
 
-    workers = [threading.Thread(target=work, args=(i,)) for i in range(6)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    together(work)
     assert wrong == []
 
 
@@ -906,9 +884,5 @@ def test_a_function_can_be_called_from_many_threads(rng):
             if not np.array_equal(up.conv2d(x, weights[index]), expected[index]):
                 wrong.append(index)
 
-    workers = [threading.Thread(target=work, args=(i,)) for i in range(6)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    together(work)
     assert wrong == []

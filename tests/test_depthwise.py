@@ -12,6 +12,8 @@ from assertions import (
 )
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from layers import draw_output, normal
+from layouts import channels_last
 
 import upshape as up
 from upshape import convolution, runtime
@@ -30,15 +32,6 @@ SQUARES = [
     (False, 1, 1, 0), (False, 2, 1, 1), (False, 4, 3, 2), (True, 3, 1, 1), (True, 1, 2, 0),
     (True, 5, 3, 2), (True, 2, 2, 1),
 ]
-
-
-def normal(rng, shape, dtype=np.float32):
-    return rng.standard_normal(shape).astype(dtype)
-
-
-def channels_last(x):
-    """Return the same values in memory whose innermost axis is the channels'."""
-    return np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1)
 
 
 def run(order, x, layer, threads=1, **choices):
@@ -157,22 +150,7 @@ def problems(draw):
     kernel, stride, dilation = each(1, 7), each(1, 3), each(1, 2)
     padding, sizes = each(0, 4), each(1, 40)
     parameters = {"stride": stride, "padding": padding, "dilation": dilation, "groups": channels}
-    if transposed:
-        parameters["output_padding"] = tuple(
-            draw(st.integers(0, max(s, d) - 1)) for s, d in zip(stride, dilation, strict=True)
-        )
-        out = [
-            (i - 1) * s - 2 * p + d * (k - 1) + 1 + a
-            for i, s, p, d, k, a in zip(
-                sizes, stride, padding, dilation, kernel, parameters["output_padding"],
-                strict=True,
-            )
-        ]
-    else:
-        out = [
-            i + 2 * p - d * (k - 1)
-            for i, p, d, k in zip(sizes, padding, dilation, kernel, strict=True)
-        ]
+    out = draw_output(draw, transposed, sizes, kernel, parameters)
     assume(min(out) > 0)
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     dtype = draw(st.sampled_from(DTYPES))
