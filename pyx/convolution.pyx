@@ -88,6 +88,16 @@ cdef extern from "tile.h" nogil:
     void move_64(double* to, const double* a, Py_ssize_t n) noexcept
     void zero_32(float* to, Py_ssize_t n) noexcept
     void zero_64(double* to, Py_ssize_t n) noexcept
+    ctypedef struct piece_t "upshape_piece":
+        Py_ssize_t source, target
+    void piece_32(piece_t* piece, Py_ssize_t low, Py_ssize_t high, Py_ssize_t n) noexcept
+    void piece_64(piece_t* piece, Py_ssize_t low, Py_ssize_t high, Py_ssize_t n) noexcept
+    void pieces_32(float* to, const float* x, Py_ssize_t step, const piece_t* pieces,
+                   Py_ssize_t count) noexcept
+    void pieces_64(double* to, const double* x, Py_ssize_t step, const piece_t* pieces,
+                   Py_ssize_t count) noexcept
+    void prefetch "upshape_prefetch"(const void* line) noexcept
+    void prefetch_to_write "upshape_prefetch_to_write"(const void* line) noexcept
     void rows_32(float* to, Py_ssize_t to_row, const float* x, Py_ssize_t x_row, Py_ssize_t rows,
                  Py_ssize_t step, Py_ssize_t low, Py_ssize_t high, Py_ssize_t n) noexcept
     void rows_64(double* to, Py_ssize_t to_row, const double* x, Py_ssize_t x_row, Py_ssize_t rows,
@@ -124,9 +134,9 @@ cdef enum:
     HUGE = 1 << 30
     # Pixels of a gathered block, at most.
     MOST_PIXELS = 512
-    # Channels that are gathered together: as many lines as a first-level cache has ways, where
-    # planes are a power of two apart.
-    GATHERED_CHANNELS = 8
+    # Pieces that are copied between asking for a channel's lines and copying from them: about the
+    # latency of an outer cache.
+    PIECES_AHEAD = 128
     # What streaming the weights costs: bytes a cycle.
     WEIGHT_BYTES = 16
 
@@ -171,6 +181,7 @@ cdef class Layout:
     cdef Py_ssize_t* panel_second  # the class of a pair's second lane
     cdef Py_ssize_t* panel_width
     cdef Py_ssize_t* panel_most  # vectors of pixels that a tile of so many lanes can have
+    cdef Py_ssize_t least_most  # the least of them
     cdef Py_ssize_t* panel_prefix
     cdef Py_ssize_t* panel_lane
     cdef Py_ssize_t* panel_ry
@@ -336,8 +347,8 @@ cdef class Layout:
             self.keep([row[0] for row in panels]), self.keep([row[1] for row in panels]),
             self.keep([row[2] for row in panels]), self.keep([row[3] for row in panels]),
             self.keep([row[4] for row in panels]), self.keep([row[5] for row in panels]))
-        self.panel_most = self.keep([min(UPSHAPE_TILE_REGISTERS // row[1], UPSHAPE_TILE_VECTORS)
-                                     for row in panels])
+        most = [max(min(UPSHAPE_TILE_REGISTERS // row[1], UPSHAPE_TILE_VECTORS), 1) for row in panels]
+        self.panel_most, self.least_most = self.keep(most), min(most)
         self.lane_co, self.lane_kernel = self.keep(lane_co), self.keep(lane_kernel)
         self.panel_second, self.lane_ry = self.keep(second), self.keep(lane_ry)
         self.kernel, self.slot = self.keep(kernel), self.keep(slot)
@@ -498,6 +509,8 @@ cdef class Plan:
     # The slab: element strides of channel, row and column; planes for the phases of an input step.
     cdef Py_ssize_t slab_rows, slab_columns, planes_y, planes_x
     cdef Py_ssize_t slab_c, slab_y, slab_x, slab_size
+    # Gathered pixels: those of a panel lie side by side for each offset and channel.
+    cdef Py_ssize_t panel, panel_size
     cdef Py_ssize_t sums_row, sums_size, most_runs
     cdef readonly size_t thread_bytes
     cdef list kept
@@ -535,12 +548,14 @@ cdef class Plan:
         self.tap = <Py_ssize_t*>cnp.PyArray_DATA(taps)
         for t in range(layout.class_first[layout.classes]):
             if self.source == GATHERED:
-                self.tap[t] = layout.tap_id[t] * layout.block_channels * self.sums_row
+                self.tap[t] = layout.tap_id[t] * layout.block_channels * self.panel
             elif self.source == DIRECT:
                 self.tap[t] = layout.tap_y[t] * self.xy + layout.tap_x[t] * self.xx
             else:
                 self.tap[t] = self.slab_offset(layout.tap_y[t], layout.tap_x[t])
         self.thread_bytes = item * (self.slab_size + self.sums_size) + self.most_runs * sizeof(Run)
+        if self.source == GATHERED:
+            self.thread_bytes += MOST_PIXELS * sizeof(piece_t)
         self.thread_bytes = (self.thread_bytes + 4095 + 64) // 4096 * 4096 + 4096
 
     cdef Py_ssize_t slab_offset(self, Py_ssize_t y, Py_ssize_t x) noexcept:
@@ -561,9 +576,14 @@ cdef class Plan:
             self.image_blocks = 1
             self.y_blocks = 1
             self.x_blocks = (self.n * self.qy * self.qx + columns - 1) // columns
-            self.sums_row = (columns + vector - 1) // vector * vector
-            self.slab_c = self.sums_row
-            self.slab_size = layout.offsets * channels * self.sums_row
+            self.sums_row = up(columns, vector) * vector
+            # As few panels as there can be, and as even.
+            self.panel = up(columns, vector * layout.least_most) * vector * layout.least_most
+            blocks = self.panel // (vector * layout.least_most)
+            self.panel = up(self.sums_row // vector, blocks) * vector
+            self.panel_size = layout.offsets * channels * self.panel
+            self.slab_c = self.panel
+            self.slab_size = blocks * self.panel_size
             self.most_runs = columns
         elif source == DIRECT and not layout.channels:
             self.pixels = columns
@@ -773,6 +793,18 @@ cdef class Plan:
                 columns += self.vector
         self.set_block(best_source, best_rows, best_columns)
 
+    cdef inline Py_ssize_t pieces(self, Py_ssize_t vectors, Py_ssize_t most) noexcept nogil:
+        """Into how many tiles to cut so many vectors side by side: as few as there can be."""
+        return up(vectors, self.panel // self.vector if self.source == GATHERED else most)
+
+    cdef inline Py_ssize_t piece(self, Py_ssize_t vectors, Py_ssize_t pieces,
+                                 Py_ssize_t number) noexcept nogil:
+        """Return the vectors of a tile: panels where there are some, else as even as can be."""
+        cdef Py_ssize_t most = self.panel // self.vector
+        if self.source == GATHERED:
+            return min(most, vectors - number * most)
+        return vectors // pieces + (number < vectors % pieces)
+
     cdef Py_ssize_t smaller(self, Py_ssize_t rows) noexcept:
         """Return the next smaller number of rows worth trying: an even cut of the height."""
         cdef Py_ssize_t blocks
@@ -880,7 +912,8 @@ cdef void run_share(Plan plan, Layout layout, int thread, const real* x, const r
     cdef Py_ssize_t end = plan.items * (thread + 1) // plan.threads
     cdef real* slab = <real*>space
     cdef real* sums = slab + (plan.slab_size + 15) // 16 * 16
-    cdef Run* runs = <Run*>(sums + (plan.sums_size + 15) // 16 * 16)
+    cdef piece_t* pieces = <piece_t*>(sums + (plan.sums_size + 15) // 16 * 16)
+    cdef Run* runs = <Run*>(pieces + (MOST_PIXELS if plan.source == GATHERED else 0))
     cdef const real* biases = packed + layout.groups * layout.ci * layout.weights
     for item in range(first, end):
         block = item % blocks
@@ -891,13 +924,13 @@ cdef void run_share(Plan plan, Layout layout, int thread, const real* x, const r
         end_chunk = layout.chunks * (split + 1) // plan.splits
         run_item[real](plan, layout, block, first_chunk, end_chunk, x + g * layout.ci * plan.xc,
                        packed + g * layout.ci * layout.weights, biases + g * layout.lanes,
-                       out + g * layout.co * plan.oc, slab, sums, runs)
+                       out + g * layout.co * plan.oc, slab, sums, runs, pieces)
 
 
 cdef inline void run_item(Plan plan, Layout layout, Py_ssize_t block, Py_ssize_t first_chunk,
                           Py_ssize_t end_chunk, const real* x, const real* packed,
-                          const real* bias, real* out, real* slab, real* sums,
-                          Run* runs) noexcept nogil:
+                          const real* bias, real* out, real* slab, real* sums, Run* runs,
+                          piece_t* pieces) noexcept nogil:
     cdef Py_ssize_t count = 0, b, first, channels, chunk, y0 = 0, x0 = 0, length = 0, i
     cdef Py_ssize_t n = 0, segments = 1, base_lane, rows = 0, shift = 0
     cdef const real* tiles = slab
@@ -943,7 +976,7 @@ cdef inline void run_item(Plan plan, Layout layout, Py_ssize_t block, Py_ssize_t
         channels = layout.ci * (b + 1) // layout.blocks - first
         weights = packed + first * layout.weights
         if plan.source == GATHERED:
-            gather[real](plan, layout, x + first * plan.xc, channels, slab, runs, count)
+            gather[real](plan, layout, x + first * plan.xc, channels, slab, runs, count, pieces)
         elif plan.source != DIRECT:
             fill_slab[real](plan, layout, x + n * plan.xn + first * plan.xc, channels, slab, y0, x0,
                             plan.slab_rows - plan.rows + rows)
@@ -968,7 +1001,7 @@ cdef inline void run_item(Plan plan, Layout layout, Py_ssize_t block, Py_ssize_t
                     write_chunk[real](plan, layout, chunk, sums, base_lane, out, runs, count)
             else:
                 pixels_chunk[real](plan, layout, chunk, tiles, channels, weights, bias, b, sums,
-                                   segments, length, base_lane)
+                                   segments, length, base_lane, out, runs, count)
                 if b == layout.blocks - 1:
                     write_chunk[real](plan, layout, chunk, sums, base_lane, out, runs, count)
 
@@ -1076,39 +1109,75 @@ cdef void fill_slab(Plan plan, Layout layout, const real* x, Py_ssize_t channels
 
 
 cdef void gather(Plan plan, Layout layout, const real* x, Py_ssize_t channels, real* slab,
-                 const Run* runs, Py_ssize_t count) noexcept nogil:
+                 const Run* runs, Py_ssize_t count, piece_t* pieces) noexcept nogil:
     """Copy, for every offset and channel, what each pixel of the block reads."""
-    cdef Py_ssize_t o, c, r, iy, ix, j, length, low, high, first = 0, some
-    cdef const real* source
-    cdef const real* pixel
-    cdef real* to
-    # A few channels at a time: what they read for one offset is still at hand for the next.
-    while first < channels:
-        some = min(channels - first, GATHERED_CHANNELS)
-        for o in range(layout.offsets):
-            for r in range(count):
-                iy = runs[r].qy * layout.isy + layout.offset_y[o]
-                ix = runs[r].qx * layout.isx + layout.offset_x[o]
-                length = runs[r].length
-                to = slab + (o * layout.block_channels + first) * plan.sums_row + runs[r].at
-                source = x + runs[r].n * plan.xn + first * plan.xc + iy * plan.xy
-                if iy < 0 or iy >= plan.hi:
-                    for c in range(some):
-                        zero[real](to + c * plan.sums_row, length)
-                elif plan.xx == 1:
-                    inside(layout.isx, ix, plan.wi, length, &low, &high)
-                    copy_rows[real](source + ix, plan.xc, some, layout.isx, low, high, length, to,
-                                    plan.sums_row)
-                else:
-                    for j in range(length):
-                        if 0 <= ix + j * layout.isx < plan.wi:
-                            pixel = source + (ix + j * layout.isx) * plan.xx
-                            for c in range(some):
-                                to[c * plan.sums_row + j] = pixel[c * plan.xc]
-                        else:
-                            for c in range(some):
-                                to[c * plan.sums_row + j] = 0
-        first += some
+    cdef Py_ssize_t c, i, number, ends = 0, starts, ahead, from_offset = 0, end_offset
+    while from_offset < layout.offsets:
+        # As many offsets as there is room for: what they read of a channel is still at hand.
+        number = ends = starts = 0
+        end_offset = from_offset
+        while end_offset < layout.offsets and (number + number - starts <= MOST_PIXELS):
+            starts = number
+            number = list_pieces[real](plan, layout, end_offset, runs, count, pieces, number, x)
+            if end_offset == from_offset:
+                ends = number
+            end_offset += 1
+        ahead = 1 + PIECES_AHEAD // number
+        for c in range(channels):
+            if c + ahead < channels:
+                # The first and the last offset's rows are all that there are, or nearly so.
+                for i in range(number):
+                    if i < ends or i >= starts:
+                        prefetch(x + (c + ahead) * plan.xc + pieces[i].source)
+            if real is float:
+                pieces_32(slab + c * plan.panel, x + c * plan.xc, plan.xx * layout.isx, pieces,
+                          number)
+            else:
+                pieces_64(slab + c * plan.panel, x + c * plan.xc, plan.xx * layout.isx, pieces,
+                          number)
+        from_offset = end_offset
+
+
+cdef Py_ssize_t list_pieces(Plan plan, Layout layout, Py_ssize_t offset, const Run* runs,
+                            Py_ssize_t count, piece_t* pieces, Py_ssize_t number,
+                            const real* kind) noexcept nogil:
+    """Append what an offset copies of a channel, in pieces of up to a vector; return their number.
+
+    A piece is of one panel; rows that follow each other in the input are one.
+    """
+    cdef Py_ssize_t r = 0, iy, ix, low, high, at, source, length, done, some
+    cdef Py_ssize_t step = plan.xx * layout.isx
+    cdef Py_ssize_t first = offset * layout.block_channels * plan.panel
+    while r < count:
+        iy = runs[r].qy * layout.isy + layout.offset_y[offset]
+        ix = runs[r].qx * layout.isx + layout.offset_x[offset]
+        length, at = runs[r].length, runs[r].at
+        source = runs[r].n * plan.xn + iy * plan.xy + ix * plan.xx
+        inside(layout.isx, ix, plan.wi, length, &low, &high)
+        if iy < 0 or iy >= plan.hi:
+            low = high = length
+        r += 1
+        while (low == 0 and high == length and r < count
+               and runs[r].length == plan.wi == plan.qx and layout.offset_x[offset] == 0
+               and plan.xy == plan.wi * plan.xx and runs[r].n == runs[r - 1].n
+               and layout.isx == 1 and layout.isy == 1 and iy + 1 < plan.hi):
+            length += runs[r].length
+            high = length
+            iy += 1
+            r += 1
+        done = 0
+        while done < length:
+            some = min(length - done, plan.panel - at % plan.panel, plan.vector)
+            pieces[number].source = source + done * step
+            pieces[number].target = at // plan.panel * plan.panel_size + at % plan.panel + first
+            if real is float:
+                piece_32(&pieces[number], low - done, high - done, some)
+            else:
+                piece_64(&pieces[number], low - done, high - done, some)
+            number += 1
+            done += some
+            at += some
+    return number
 
 
 cdef void clear_rest(Plan plan, Layout layout, real* slab, Py_ssize_t channels, Py_ssize_t length,
@@ -1123,10 +1192,10 @@ cdef void clear_rest(Plan plan, Layout layout, real* slab, Py_ssize_t channels, 
     if plan.source == GATHERED:
         rest = (plan.vector - length % plan.vector) % plan.vector
         if rest > 0:
+            slab += length // plan.panel * plan.panel_size + length % plan.panel
             for o in range(layout.offsets):
                 for c in range(channels):
-                    zero[real](slab + (o * layout.block_channels + c) * plan.sums_row + length,
-                               rest)
+                    zero[real](slab + (o * layout.block_channels + c) * plan.panel, rest)
         return
     for c in range(channels):
         if rows < plan.slab_rows:
@@ -1143,45 +1212,72 @@ cdef void clear_rest(Plan plan, Layout layout, real* slab, Py_ssize_t channels, 
 cdef inline void pixels_chunk(Plan plan, Layout layout, Py_ssize_t chunk, const real* tiles,
                               Py_ssize_t channels, const real* weights, const real* bias,
                               Py_ssize_t b, real* sums, Py_ssize_t segments, Py_ssize_t length,
-                              Py_ssize_t base_lane) noexcept nogil:
+                              Py_ssize_t base_lane, const real* out, const Run* runs,
+                              Py_ssize_t count) noexcept nogil:
     """Add a block of input channels to the sums of a chunk's panels, over a block's pixels."""
-    cdef Py_ssize_t panel, cls, taps, width, segment, at
-    cdef int vectors = <int>((length + plan.vector - 1) // plan.vector)
-    cdef int most, last_most = 0, pieces = 0, piece, short = 0, longer = 0
+    # The rows of the result that will be written are asked for meanwhile, some with each tile.
+    cdef Py_ssize_t rows = 0, asked = 0, tiles_left = 0, some
+    cdef Py_ssize_t panel, cls, taps, width, segment, at, pieces, piece
+    cdef Py_ssize_t vectors = up(length, plan.vector)
     cdef const Py_ssize_t* tap
     cdef const real* w
     cdef const real* init
     cdef const real* source
     cdef real* c
     cdef int nv
+    if b == layout.blocks - 1 and plan.ox == 1:
+        rows = (layout.chunk_co[chunk + 1] - layout.chunk_co[chunk]) * layout.y_phases * count
+        for panel in range(layout.chunk_panel[chunk], layout.chunk_panel[chunk + 1]):
+            tiles_left += segments * plan.pieces(vectors, layout.panel_most[panel])
     for panel in range(layout.chunk_panel[chunk], layout.chunk_panel[chunk + 1]):
         cls = layout.panel_class[panel]
         taps = layout.class_first[cls + 1] - layout.class_first[cls]
         tap = plan.tap + layout.class_first[cls]
         width = layout.panel_width[panel]
-        most = layout.panel_most[panel]
         w = weights + layout.panel_prefix[panel] * channels
         init = bias + layout.panel_lane[panel] if b == 0 else NULL
-        if most != last_most:
-            # As few tiles as there can be, of sizes as even as they can be.
-            last_most = most
-            pieces = (vectors + most - 1) // most
-            short = vectors // pieces
-            longer = vectors - short * pieces
+        pieces = plan.pieces(vectors, layout.panel_most[panel])
         for segment in range(segments):
             source = tiles + segment * plan.slab_y
             c = (sums + (layout.panel_lane[panel] - base_lane) * plan.sums_row
                  + segment * plan.row_length)
             at = 0
             for piece in range(pieces):
-                nv = short + (piece < longer)
+                nv = <int>plan.piece(vectors, pieces, piece)
+                if asked < rows:
+                    some = up(rows - asked, tiles_left)
+                    ask_for_rows[real](plan, layout, layout.chunk_co[chunk], asked, asked + some,
+                                       out, runs, count)
+                    asked += some
+                    tiles_left -= 1
                 if real is float:
-                    tile_pixels_32(<int>width, nv, source + at, plan.slab_c, tap, taps, channels,
+                    tile_pixels_32(<int>width, nv, source, plan.slab_c, tap, taps, channels,
                                    w, init, c + at, plan.sums_row)
                 else:
-                    tile_pixels_64(<int>width, nv, source + at, plan.slab_c, tap, taps, channels,
+                    tile_pixels_64(<int>width, nv, source, plan.slab_c, tap, taps, channels,
                                    w, init, c + at, plan.sums_row)
                 at += nv * plan.vector
+                source += plan.panel_size if plan.source == GATHERED else nv * plan.vector
+
+
+cdef void ask_for_rows(Plan plan, Layout layout, Py_ssize_t first_co, Py_ssize_t row,
+                       Py_ssize_t end, const real* out, const Run* runs,
+                       Py_ssize_t count) noexcept nogil:
+    """Have the cache fetch these rows of a chunk's result, counted as write_chunk writes them."""
+    cdef Py_ssize_t r, oy, j, length, rest
+    cdef const real* to
+    for row in range(row, end):
+        r = row % count
+        rest = row // count
+        oy = runs[r].qy * layout.sy + layout.y_phase[rest % layout.y_phases]
+        if oy < plan.ho:
+            to = (out + runs[r].n * plan.on + (first_co + rest // layout.y_phases) * plan.oc
+                  + oy * plan.oy + runs[r].qx * layout.sx)
+            length = min(runs[r].length, up(plan.wo - runs[r].qx * layout.sx, layout.sx))
+            j = 0
+            while j < length * layout.sx:
+                prefetch_to_write(to + j)
+                j += 64 // <Py_ssize_t>sizeof(real)
 
 
 cdef inline void pairs_chunk(Plan plan, Layout layout, Py_ssize_t chunk, const real* tiles,
@@ -1193,7 +1289,7 @@ cdef inline void pairs_chunk(Plan plan, Layout layout, Py_ssize_t chunk, const r
 
     Segments are rows then.
     """
-    cdef Py_ssize_t panel, cls, taps, width, segment, at, lane, most, pieces, piece, pair, oy, n = 0
+    cdef Py_ssize_t panel, cls, taps, width, segment, at, lane, pieces, piece, pair, oy, n = 0
     cdef Py_ssize_t vectors = (length + plan.vector - 1) // plan.vector
     cdef const Py_ssize_t* first
     cdef const Py_ssize_t* second
@@ -1210,18 +1306,16 @@ cdef inline void pairs_chunk(Plan plan, Layout layout, Py_ssize_t chunk, const r
         first = plan.tap + layout.class_first[cls]
         second = plan.tap + layout.class_first[layout.panel_second[panel]]
         width = layout.panel_width[panel]
-        most = layout.panel_most[panel]
         lane = layout.panel_lane[panel]
         w = weights + layout.panel_prefix[panel] * channels
         init = bias + lane if b == 0 else NULL
-        pieces = (vectors + most - 1) // most
+        pieces = plan.pieces(vectors, layout.panel_most[panel])
         for segment in range(segments):
             source = tiles + segment * plan.slab_y
             c = sums + (lane - base_lane) * plan.sums_row + segment * plan.row_length
             at = 0
             for piece in range(pieces):
-                # As few tiles as there can be, of sizes as even as they can be.
-                nv = <int>(vectors // pieces + (piece < vectors % pieces))
+                nv = <int>plan.piece(vectors, pieces, piece)
                 if write:
                     row = out + runs[segment].n * plan.on + 2 * (runs[segment].qx + at)
                     n = min(2 * (length - at), plan.wo - 2 * (runs[segment].qx + at))
@@ -1231,14 +1325,15 @@ cdef inline void pairs_chunk(Plan plan, Layout layout, Py_ssize_t chunk, const r
                         if oy >= plan.ho:
                             to[pair] = NULL
                 if real is float:
-                    tile_pairs_32(<int>(width // 2), nv, source + at, plan.slab_c, first, second,
+                    tile_pairs_32(<int>(width // 2), nv, source, plan.slab_c, first, second,
                                   taps, channels, w, init, c + at, plan.sums_row,
                                   to if write else NULL, n)
                 else:
-                    tile_pairs_64(<int>(width // 2), nv, source + at, plan.slab_c, first, second,
+                    tile_pairs_64(<int>(width // 2), nv, source, plan.slab_c, first, second,
                                   taps, channels, w, init, c + at, plan.sums_row,
                                   to if write else NULL, n)
                 at += nv * plan.vector
+                source += plan.panel_size if plan.source == GATHERED else nv * plan.vector
 
 
 cdef void write_chunk(Plan plan, Layout layout, Py_ssize_t chunk, const real* sums,

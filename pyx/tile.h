@@ -380,11 +380,23 @@ UPSHAPE_ROWS_IN(double, 64)
                 }                                                                                 \
             } else {                                                                              \
                 for (ptrdiff_t r = 0; r < rows; r++, a += x_row, b += to_row)                     \
-                    for (ptrdiff_t k = 0; k < LANES && k < n - j; k++)                            \
-                        b[k] = in >> k & 1 ? a[k * step] : 0;                                     \
+                    _mm512_mask_storeu_##PS(b, out, upshape_every_##BITS(a, step, (MASK)in));     \
             }                                                                                     \
         }                                                                                         \
     }
+/* a[k step] where the mask's bit k is set, else 0. */
+UPSHAPE_INLINE __m512 upshape_every_32(const float *a, ptrdiff_t step, __mmask16 in)
+{
+    const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    return _mm512_mask_i32gather_ps(
+        _mm512_setzero_ps(), in, _mm512_mullo_epi32(lane, _mm512_set1_epi32((int)step)), a, 4);
+}
+UPSHAPE_INLINE __m512d upshape_every_64(const double *a, ptrdiff_t step, __mmask8 in)
+{
+    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    return _mm512_mask_i32gather_pd(
+        _mm512_setzero_pd(), in, _mm256_mullo_epi32(lane, _mm256_set1_epi32((int)step)), a, 8);
+}
 UPSHAPE_ROWS(float, 32, __m512, __mmask16, ps)
 UPSHAPE_ROWS(double, 64, __m512d, __mmask8, pd)
 #else
@@ -404,5 +416,80 @@ UPSHAPE_ROWS(double, 64, __m512d, __mmask8, pd)
 UPSHAPE_ROWS(float, 32)
 UPSHAPE_ROWS(double, 64)
 #endif
+
+/* Pieces of rows, at most a vector long, that are copied alike for every channel: to[target + j] =
+ * x[source + j step] for low <= j < high, 0 for the rest of 0 .. n - 1. */
+typedef struct {
+    ptrdiff_t source, target;
+    int low, high, n; /* with masked vectors, low and n are masks: what is read, what is written */
+} upshape_piece;
+
+#ifdef __AVX512F__
+#define UPSHAPE_PIECES(T, BITS, V, MASK, PS)                                                      \
+    UPSHAPE_INLINE void piece_##BITS(upshape_piece *p, ptrdiff_t low, ptrdiff_t high, ptrdiff_t n)\
+    {                                                                                             \
+        p->low = (int)(upshape_first_##BITS(high) & ~upshape_first_##BITS(low)                    \
+                       & upshape_first_##BITS(n));                                                \
+        p->n = (int)upshape_first_##BITS(n);                                                      \
+    }                                                                                             \
+    UPSHAPE_INLINE void pieces_##BITS(T *to, const T *x, ptrdiff_t step, const upshape_piece *p,  \
+                                      ptrdiff_t count)                                            \
+    {                                                                                             \
+        enum { LANES = 64 / sizeof(T) };                                                          \
+        if (step == 1) {                                                                          \
+            for (ptrdiff_t i = 0; i < count; i++)                                                 \
+                _mm512_mask_storeu_##PS(                                                          \
+                    to + p[i].target, (MASK)p[i].n,                                               \
+                    _mm512_maskz_loadu_##PS((MASK)p[i].low, x + p[i].source));                    \
+        } else if (step == 2) {                                                                   \
+            for (ptrdiff_t i = 0; i < count; i++) {                                               \
+                const unsigned even = UPSHAPE_SPREAD((unsigned)p[i].low);                         \
+                V a = _mm512_maskz_loadu_##PS((MASK)even, x + p[i].source);                       \
+                V b = _mm512_maskz_loadu_##PS((MASK)(even >> LANES), x + p[i].source + LANES);    \
+                a = (V)UPSHAPE_EVEN_##BITS((upshape_v##BITS)a, (upshape_v##BITS)b,                \
+                                           upshape_i##BITS);                                      \
+                _mm512_mask_storeu_##PS(to + p[i].target, (MASK)p[i].n, a);                       \
+            }                                                                                     \
+        } else {                                                                                  \
+            for (ptrdiff_t i = 0; i < count; i++)                                                 \
+                _mm512_mask_storeu_##PS(                                                          \
+                    to + p[i].target, (MASK)p[i].n,                                               \
+                    upshape_every_##BITS(x + p[i].source, step, (MASK)p[i].low));                 \
+        }                                                                                         \
+    }
+UPSHAPE_PIECES(float, 32, __m512, __mmask16, ps)
+UPSHAPE_PIECES(double, 64, __m512d, __mmask8, pd)
+#else
+#define UPSHAPE_PIECES(T, BITS)                                                                   \
+    UPSHAPE_INLINE void piece_##BITS(upshape_piece *p, ptrdiff_t low, ptrdiff_t high, ptrdiff_t n)\
+    {                                                                                             \
+        p->low = (int)(low < 0 ? 0 : low > n ? n : low);                                          \
+        p->high = (int)(high < p->low ? p->low : high > n ? n : high);                            \
+        p->n = (int)n;                                                                            \
+    }                                                                                             \
+    UPSHAPE_INLINE void pieces_##BITS(T *to, const T *x, ptrdiff_t step, const upshape_piece *p,  \
+                                      ptrdiff_t count)                                            \
+    {                                                                                             \
+        enum { LANES = UPSHAPE_VECTOR_BYTES / sizeof(T) };                                        \
+        for (; count > 0; count--, p++) {                                                         \
+            const T *a = x + p->source;                                                           \
+            T *b = to + p->target;                                                                \
+            if (step == 1 && p->low == 0 && p->high == LANES) {                                   \
+                *(upshape_u##BITS *)b = *(const upshape_u##BITS *)a;                              \
+                continue;                                                                         \
+            }                                                                                     \
+            for (ptrdiff_t j = 0; j < p->n; j++) {                                                \
+                b[j] = j >= p->low && j < p->high ? a[j * step] : 0;                              \
+                UPSHAPE_SCALAR(j);                                                                \
+            }                                                                                     \
+        }                                                                                         \
+    }
+UPSHAPE_PIECES(float, 32)
+UPSHAPE_PIECES(double, 64)
+#endif
+
+/* Have the caches fetch a line. */
+UPSHAPE_INLINE void upshape_prefetch(const void *line) { __builtin_prefetch(line, 0, 2); }
+UPSHAPE_INLINE void upshape_prefetch_to_write(const void *line) { __builtin_prefetch(line, 1, 2); }
 
 #endif
