@@ -86,6 +86,12 @@ cdef extern from "tile.h" nogil:
     void zip_64(double* to, const double* a, const double* b, Py_ssize_t n) noexcept
     void move_32(float* to, const float* a, Py_ssize_t n) noexcept
     void move_64(double* to, const double* a, Py_ssize_t n) noexcept
+    ctypedef struct stamp_t "upshape_stamp":
+        const void* products
+        Py_ssize_t low, high
+    void add_up_32(float* to, float start, const stamp_t* stamps, int count, Py_ssize_t n) noexcept
+    void add_up_64(double* to, double start, const stamp_t* stamps, int count,
+                   Py_ssize_t n) noexcept
     void zero_32(float* to, Py_ssize_t n) noexcept
     void zero_64(double* to, Py_ssize_t n) noexcept
     ctypedef struct piece_t "upshape_piece":
@@ -134,6 +140,13 @@ cdef enum:
     HUGE = 1 << 30
     # Pixels of a gathered block, at most.
     MOST_PIXELS = 512
+    # Lanes of a stamped chunk, but for one channel's: what one range of lanes has at least.
+    STAMPED_LANES = 48
+    # Bytes of the products that wait to be added up, and pixels of a band of rows, about.
+    STAMPED_BYTES = 256 << 10
+    BAND_PIXELS = 256
+    # Taps of a stamped kernel, at most.
+    STAMPS = 128
     # Pieces that are copied between asking for a channel's lines and copying from them: about the
     # latency of an outer cache.
     PIECES_AHEAD = 128
@@ -149,6 +162,11 @@ cdef enum Source:
 
 SOURCES = ("rows", "flat", "gathered", "direct")
 
+
+cdef inline Py_ssize_t up(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
+    """Return a / b, rounded up, of numbers that are not negative."""
+    return (a + b - 1) // b
+
 cdef struct Run:
     # Pixels q that lie side by side in a row of an image.
     Py_ssize_t n, qy, qx, length
@@ -161,6 +179,7 @@ cdef class Layout:
     cdef readonly bint channels
     cdef readonly bint pairs  # panels are pairs of lanes, the x-phases of a row's channel
     cdef readonly bint single
+    cdef readonly bint stamped  # each phase is a tap, and the phases of a pixel are added up
     cdef Py_ssize_t lane_step_channel, lane_step_x
     cdef readonly Py_ssize_t groups, ci, co, area
     cdef Py_ssize_t weight_ci, weight_co
@@ -168,6 +187,8 @@ cdef class Layout:
     cdef Py_ssize_t y_phases, x_phases
     cdef Py_ssize_t* y_phase
     cdef Py_ssize_t* x_phase
+    cdef Py_ssize_t* x_fold  # of a phase r: r mod the output's step, and how often it is in r
+    cdef Py_ssize_t* x_shift
     cdef Py_ssize_t classes, most_taps, most_width
     cdef Py_ssize_t* class_first
     cdef Py_ssize_t* tap_y
@@ -189,6 +210,7 @@ cdef class Layout:
     cdef Py_ssize_t* panel_co
     cdef Py_ssize_t* panel_length
     cdef Py_ssize_t weights, lanes
+    cdef Py_ssize_t biases  # numbers a group: of each lane, or where stamped none and of each channel
     cdef Py_ssize_t* lane_co
     cdef Py_ssize_t* lane_ry
     cdef Py_ssize_t* lane_kernel
@@ -201,7 +223,7 @@ cdef class Layout:
 
     def __init__(self, tuple y_axis, tuple x_axis, Py_ssize_t groups, Py_ssize_t ci, Py_ssize_t co,
                  Py_ssize_t kernel_x, Py_ssize_t area, bint transposed, bint channels,
-                 bint lanes_are_phases, bint single, pairs=None):
+                 bint lanes_are_phases, bint single, pairs=None, bint stamped=False):
         """Arrange a layer's work.
 
         Each axis is (output step, input step, phases). Phases are pairs (r, taps), in the order of
@@ -209,11 +231,12 @@ cdef class Layout:
         output's gaps, which the caller fills. `channels` asks for vectors of lanes: of x-phases
         if `lanes_are_phases`, else of output channels. `single`: float32, else float64. `pairs`
         says whether both phases of a stride of 2 are made in one tile, wherever that can be done;
-        None: where it pays.
+        None: where it pays. `stamped`: the phases are the kernel's taps, which may meet in a pixel
+        of the output, and lie outside.
         """
         cdef Py_ssize_t lanes_of_vector = UPSHAPE_VECTOR_BYTES // (4 if single else 8)
         self.kept = []
-        self.channels, self.single = channels, single
+        self.channels, self.single, self.stamped = channels, single, stamped
         self.lane_step_channel, self.lane_step_x = not lanes_are_phases, lanes_are_phases
         self.groups, self.ci, self.co, self.area = groups, ci, co, area
         if transposed:
@@ -252,6 +275,8 @@ cdef class Layout:
         self.y_phases, self.x_phases = len(y_phases), len(x_phases)
         y_at, x_at = [r for r, _ in y_phases], [r for r, _ in x_phases]
         self.y_phase, self.x_phase = self.keep(y_at), self.keep(x_at)
+        self.x_fold = self.keep([r % x_axis[0] for r in x_at])
+        self.x_shift = self.keep([(r - r % x_axis[0]) // x_axis[0] for r in x_at])
         taps = [b - a for a, b in zip(class_first, class_first[1:])]
         self.most_taps = max(taps)
         self.offsets = len(offsets)
@@ -262,7 +287,7 @@ cdef class Layout:
         lane_ry, second = [], []
         if pairs is None:
             pairs = len(x_classes) == 1 or ci * self.most_taps <= FEW_PRODUCTS
-        self.pairs = (pairs and not channels and self.sx == 2 and len(x_phases) == 2
+        self.pairs = (pairs and not channels and not stamped and self.sx == 2 and len(x_phases) == 2
                       and len(x_phases[0][1]) == len(x_phases[1][1]))
         if channels:
             longest = 2 * lanes_of_vector
@@ -291,7 +316,7 @@ cdef class Layout:
             slot = [0]
             chunk_co = [0] * len(chunk_panel)
         else:
-            pieces = up(co, UPSHAPE_TILE_ROWS)
+            pieces = up(co, max(STAMPED_LANES // area, 1) if stamped else UPSHAPE_TILE_ROWS)
             bounds = [co * piece // pieces for piece in range(pieces + 1)]
             slot = [0] * (co * self.y_phases * self.x_phases)
             for first_co, end_co in zip(bounds, bounds[1:]):
@@ -326,6 +351,7 @@ cdef class Layout:
             prefix += width * taps[index]
             lane += width
         self.weights, self.lanes = prefix, lane
+        self.biases = lane + co if stamped else lane
         self.most_width = max([width for _, width, *_ in panels])
         self.panels, self.chunks = len(panels), len(chunk_panel) - 1
         firsts.append(lane)
@@ -363,7 +389,7 @@ cdef class Layout:
     @property
     def packed_bytes(self):
         """How many bytes packed weights take."""
-        return ((self.groups * (self.ci * self.weights + self.lanes) + UPSHAPE_VECTOR_BYTES)
+        return ((self.groups * (self.ci * self.weights + self.biases) + UPSHAPE_VECTOR_BYTES)
                 * (4 if self.single else 8))
 
     def pack(self, cnp.ndarray weight not None, cnp.ndarray bias, cnp.ndarray packed=None):
@@ -383,11 +409,6 @@ cdef class Layout:
             else:
                 pack_weights(self, <const double*>w, <const double*>b, <double*>p)
         return packed
-
-
-cdef inline Py_ssize_t up(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
-    """Return a / b, rounded up."""
-    return (a + b - 1) // b
 
 
 def grouped(phases):
@@ -442,9 +463,13 @@ cdef void pack_weights(Layout layout, const real* weight, const real* bias,
     for g in range(layout.groups):
         for lane in range(layout.lanes):
             out[lane] = 0
-            if bias != NULL and layout.lane_co[lane] >= 0:
+            if bias != NULL and layout.lane_co[lane] >= 0 and not layout.stamped:
                 out[lane] = bias[g * layout.co + layout.lane_co[lane]]
-        out += layout.lanes
+        for lane in range(layout.lanes, layout.biases):
+            out[lane] = 0
+            if bias != NULL:
+                out[lane] = bias[g * layout.co + lane - layout.lanes]
+        out += layout.biases
 
 
 # --- scratch -------------------------------------------------------------------------------------
@@ -511,7 +536,11 @@ cdef class Plan:
     cdef Py_ssize_t slab_c, slab_y, slab_x, slab_size
     # Gathered pixels: those of a panel lie side by side for each offset and channel.
     cdef Py_ssize_t panel, panel_size
+    # Stamps: bands of `rows` rows, whose products wait in a ring; an image's rows go to `parts`.
+    cdef Py_ssize_t band, ring, parts
     cdef Py_ssize_t sums_row, sums_size, most_runs
+    cdef readonly double cycles  # estimated, of the busiest thread
+    cdef readonly bint fits
     cdef readonly size_t thread_bytes
     cdef list kept
     cdef Py_ssize_t* tap
@@ -523,7 +552,7 @@ cdef class Plan:
         `source` allows one source of the tiles only, `block` (rows, columns) one size of blocks:
         tests hold them against each other, and benchmarks choose the numbers above.
         """
-        cdef Py_ssize_t t, item = 4 if layout.single else 8
+        cdef Py_ssize_t t, rows, item = 4 if layout.single else 8
         cdef double work
         self.layout = layout
         self.n, _, self.hi, self.wi = x_shape
@@ -539,7 +568,19 @@ cdef class Plan:
                 * (layout.weights + layout.lanes))
         self.threads = <int>max(min(<double>threads, work / WORTH_A_THREAD), 1.0)
         self.kept = []
-        if block is None:
+        self.fits = True
+        if layout.stamped:
+            self.qy, self.qx = self.hi, self.wi
+            rows = min(self.hi, max(BAND_PIXELS // self.wi, 1))
+            if self.hi * self.wi <= 2 * BAND_PIXELS:
+                rows = self.hi
+            if block is not None:
+                rows = block[0]
+            self.set_bands(item, rows)
+            while not self.fits and rows > 1 and block is None:
+                rows //= 2
+                self.set_bands(item, rows)
+        elif block is None:
             self.choose(item, -1 if source is None else SOURCES.index(source))
         else:
             self.set_block(SOURCES.index(source), block[0], block[1])
@@ -557,6 +598,60 @@ cdef class Plan:
         if self.source == GATHERED:
             self.thread_bytes += MOST_PIXELS * sizeof(piece_t)
         self.thread_bytes = (self.thread_bytes + 4095 + 64) // 4096 * 4096 + 4096
+
+    cdef void set_bands(self, Py_ssize_t item, Py_ssize_t rows) noexcept:
+        """Fill in how products are made and wait, with so many rows in a band."""
+        cdef Layout layout = self.layout
+        cdef Py_ssize_t reach, y, low, high, blocks, pixels, bytes
+        cdef double tiles, added, gathered
+        low = high = layout.y_phase[0]
+        for y in range(layout.y_phases):
+            low, high = min(low, layout.y_phase[y]), max(high, layout.y_phase[y])
+        # Rows of the input that an output row reads, but for one.
+        reach = min((high - low) // layout.sy + 1, self.hi) - 1
+        self.rows = min(rows, self.hi)
+        self.band = up(self.rows * self.wi, self.vector) * self.vector
+        self.ring = 1 if self.rows == self.hi else 1 + up(reach, self.rows)
+        self.source = GATHERED
+        self.panel = layout.least_most * self.vector
+        pixels = max(GATHERED_BYTES // (item * layout.block_channels) // self.panel, 1) * self.panel
+        self.pixels = self.columns = min(pixels, up(self.band, self.panel) * self.panel, MOST_PIXELS // self.panel * self.panel)
+        self.panel = min(self.panel, self.band)
+        self.panel_size = layout.block_channels * self.panel
+        self.slab_c = self.panel
+        self.slab_size = up(self.pixels, self.panel) * self.panel_size
+        self.sums_row = self.ring * self.band
+        self.most_runs = self.pixels
+        self.splits = 1
+        while (self.splits < layout.chunks
+               and self.sums_of_split() * self.sums_row * item > STAMPED_BYTES):
+            self.splits += 1
+        self.sums_size = self.sums_of_split() * self.sums_row
+        self.fits = (self.sums_size * item <= STAMPED_BYTES
+                             and self.slab_size * item <= max(GATHERED_BYTES, SLAB_BYTES)
+                             and layout.blocks == 1
+                             and layout.y_phases * layout.x_phases <= STAMPS)
+        self.sums_size += layout.sx * self.line_size() + 2 * UPSHAPE_TILE_REGISTERS * self.vector
+        blocks = self.n * layout.groups * self.splits
+        self.parts = 1
+        if blocks % self.threads != 0 and blocks < 12 * self.threads:
+            self.parts = min(self.threads, self.ho)
+        self.items = blocks * self.parts
+        # Cycles of an image's products, of adding them up and writing them, of gathering.
+        tiles = (self.tiles_cost(self.band // self.vector) * up(self.hi, self.rows)
+                 * layout.weights * layout.ci / 2)
+        tiles += (up(self.hi * self.wi, self.pixels) * <double>layout.weights * layout.ci * item
+                  / WEIGHT_BYTES)
+        added = <double>layout.lanes * self.hi * (10 + 2.5 * up(self.wi, self.vector))
+        added += <double>layout.co * self.ho * (30 + 3.0 * up(self.wo, self.vector))
+        gathered = <double>layout.ci * self.splits * self.hi * (4 + 3.0 * up(self.wi, self.vector))
+        self.cycles = (tiles + added + gathered) * self.n * layout.groups / self.threads
+        if self.parts > 1:
+            self.cycles *= 1 + <double>reach * (self.parts - 1) / self.hi
+
+    cdef Py_ssize_t line_size(self) noexcept nogil:
+        """Return the elements of a line of one phase of an output row."""
+        return (up(self.wo, self.layout.sx) // self.vector + 2) * self.vector
 
     cdef Py_ssize_t slab_offset(self, Py_ssize_t y, Py_ssize_t x) noexcept:
         """Where the slab has the tap that reads y rows down and x columns right of the first."""
@@ -720,7 +815,7 @@ cdef class Plan:
         cdef double missing = pieces * most - vectors
         return vectors + missing * UPSHAPE_TILE_MISSING / 100.0
 
-    cdef bint fits(self, Py_ssize_t item) noexcept:
+    cdef bint within_scratch(self, Py_ssize_t item) noexcept:
         cdef Py_ssize_t most = SLAB_BYTES
         if self.source == GATHERED or (self.layout.channels and self.layout.lane_step_x):
             most = GATHERED_BYTES
@@ -765,7 +860,7 @@ cdef class Plan:
                 step = 1
                 while rows >= 1:
                     self.set_block(source, rows, columns)
-                    if self.fits(item):
+                    if self.within_scratch(item):
                         cost = self.cost(item)
                         if best < 0 or cost < best:
                             best, best_source, best_rows, best_columns = cost, source, rows, columns
@@ -782,7 +877,7 @@ cdef class Plan:
             columns = 2 * self.vector
             while True:
                 self.set_block(GATHERED, 1, min(columns, total))
-                if not self.fits(item) and best >= 0:
+                if not self.within_scratch(item) and best >= 0:
                     break
                 cost = self.cost(item)
                 if best < 0 or cost < best:
@@ -791,6 +886,7 @@ cdef class Plan:
                 if columns >= total or columns >= MOST_PIXELS:
                     break
                 columns += self.vector
+        self.cycles = best
         self.set_block(best_source, best_rows, best_columns)
 
     cdef inline Py_ssize_t pieces(self, Py_ssize_t vectors, Py_ssize_t most) noexcept nogil:
@@ -817,7 +913,8 @@ cdef class Plan:
     def description(self):
         """What was chosen, in words and numbers, for tests and benchmarks."""
         return {
-            "order": "channels" if self.layout.channels else "pixels",
+            "order": ("channels" if self.layout.channels else
+                      "stamps" if self.layout.stamped else "pixels"),
             "source": SOURCES[self.source],
             "rows": self.rows, "columns": self.columns, "items": self.items, "splits": self.splits,
             "threads": self.threads, "channel blocks": self.layout.blocks,
@@ -826,6 +923,8 @@ cdef class Plan:
 
     cpdef run(self, cnp.ndarray x, cnp.ndarray packed, cnp.ndarray out):
         """Compute the layer; x and out have the shapes and strides of this plan."""
+        if not self.fits:
+            raise ValueError("this layout does not fit the scratch of a thread")
         cdef int threads = self.threads
         cdef Scratch scratch = take_scratch(self.thread_bytes * threads)
         cdef const void* source = cnp.PyArray_DATA(x)
@@ -915,6 +1014,10 @@ cdef void run_share(Plan plan, Layout layout, int thread, const real* x, const r
     cdef piece_t* pieces = <piece_t*>(sums + (plan.sums_size + 15) // 16 * 16)
     cdef Run* runs = <Run*>(pieces + (MOST_PIXELS if plan.source == GATHERED else 0))
     cdef const real* biases = packed + layout.groups * layout.ci * layout.weights
+    if layout.stamped:
+        for item in range(first, end):
+            stamp_item[real](plan, layout, item, x, packed, biases, out, slab, sums, runs, pieces)
+        return
     for item in range(first, end):
         block = item % blocks
         rest = item // blocks
@@ -923,7 +1026,7 @@ cdef void run_share(Plan plan, Layout layout, int thread, const real* x, const r
         first_chunk = layout.chunks * split // plan.splits
         end_chunk = layout.chunks * (split + 1) // plan.splits
         run_item[real](plan, layout, block, first_chunk, end_chunk, x + g * layout.ci * plan.xc,
-                       packed + g * layout.ci * layout.weights, biases + g * layout.lanes,
+                       packed + g * layout.ci * layout.weights, biases + g * layout.biases,
                        out + g * layout.co * plan.oc, slab, sums, runs, pieces)
 
 
@@ -1392,6 +1495,120 @@ cdef void write_chunk(Plan plan, Layout layout, Py_ssize_t chunk, const real* su
                         full = (length - rx + step - 1) // step if length > rx else 0
                         for j in range(full):
                             to[(j * step + rx) * plan.ox] = a[j]
+
+
+# --- stamps --------------------------------------------------------------------------------------
+
+cdef inline void stamp_item(Plan plan, Layout layout, Py_ssize_t item, const real* x,
+                            const real* packed, const real* biases, real* out, real* slab,
+                            real* sums, Run* runs, piece_t* pieces) noexcept nogil:
+    """Make some rows of an image's result, of a group's range of lanes.
+
+    Band by band of the input, every tap's product with every pixel is made; then the output rows
+    that need no further one are added up and written.
+    """
+    cdef Py_ssize_t part = item % plan.parts, rest = item // plan.parts
+    cdef Py_ssize_t split = rest % plan.splits, g = rest // plan.splits % layout.groups
+    cdef Py_ssize_t n = rest // plan.splits // layout.groups
+    cdef Py_ssize_t first_chunk = layout.chunks * split // plan.splits
+    cdef Py_ssize_t end_chunk = layout.chunks * (split + 1) // plan.splits
+    cdef Py_ssize_t oy = plan.ho * part // plan.parts, end = plan.ho * (part + 1) // plan.parts
+    cdef Py_ssize_t base_lane = layout.panel_lane[layout.chunk_panel[first_chunk]]
+    cdef Py_ssize_t low = layout.y_phase[0], high = low, y, row, last, length, at, some, count
+    cdef Py_ssize_t chunk, co, done
+    cdef real* band
+    cdef real* lines = sums + plan.sums_size - layout.sx * plan.line_size()
+    for y in range(layout.y_phases):
+        low, high = min(low, layout.y_phase[y]), max(high, layout.y_phase[y])
+    x += g * layout.ci * plan.xc
+    packed += g * layout.ci * layout.weights
+    biases += g * layout.biases
+    out += n * plan.on + g * layout.co * plan.oc
+    # The first and the last row of the input that these rows read.
+    row = max(up(max(oy - high, 0), layout.sy), 0) // plan.rows * plan.rows
+    last = plan.hi - 1
+    if end - 1 - low < plan.hi * layout.sy:
+        last = (end - 1 - low) // layout.sy if end - 1 >= low else -1
+    while oy < end:
+        if row <= last:
+            length = min(plan.rows, plan.hi - row) * plan.wi
+            band = sums + row // plan.rows % plan.ring * plan.band
+            at = 0
+            while at < length:
+                some = min(plan.pixels, length - at)
+                count = list_runs(plan, (n * plan.hi + row) * plan.wi + at, some, 0, runs)
+                gather[real](plan, layout, x, layout.ci, slab, runs, count, pieces)
+                clear_rest[real](plan, layout, slab, layout.ci, some, 0)
+                for chunk in range(first_chunk, end_chunk):
+                    pixels_chunk[real](plan, layout, chunk, slab, layout.ci, packed, biases, 0,
+                                       band + at, 1, some, base_lane, NULL, runs, 0)
+                at += some
+            row += plan.rows
+        done = end if row > last else min(end, row * layout.sy + low)
+        while oy < done:
+            for chunk in range(first_chunk, end_chunk):
+                for co in range(layout.chunk_co[chunk], layout.chunk_co[chunk + 1]):
+                    add_up_row[real](
+                        plan, layout, sums + (layout.panel_lane[layout.chunk_panel[chunk]]
+                                              - base_lane) * plan.sums_row,
+                        co, oy, biases[layout.lanes + co],
+                        out + co * plan.oc + oy * plan.oy, lines)
+            oy += 1
+
+
+cdef void add_up_row(Plan plan, Layout layout, const real* sums, Py_ssize_t co, Py_ssize_t oy,
+                     real bias, real* out, real* lines) noexcept nogil:
+    """Write a row of the result: each phase's pixels are the bias and the products that land there."""
+    cdef Py_ssize_t y, x, f, iy, at, length, rows = 0, step = layout.sx, line = plan.line_size()
+    cdef bint packed = plan.ox == 1
+    cdef stamp_t[STAMPS] stamps
+    cdef const Py_ssize_t* slot[STAMPS]
+    cdef const real* row[STAMPS]
+    cdef const real* some[4]
+    cdef int count
+    if step == 1 and packed:
+        lines = out
+    for y in range(layout.y_phases):
+        iy = oy - layout.y_phase[y]
+        if iy < 0 or iy >= plan.hi * layout.sy or iy % layout.sy != 0:
+            continue
+        iy //= layout.sy
+        slot[rows] = layout.slot + (co * layout.y_phases + y) * layout.x_phases
+        row[rows] = sums + iy // plan.rows % plan.ring * plan.band + iy % plan.rows * plan.wi
+        rows += 1
+    for f in range(step):
+        count = 0
+        for y in range(rows):
+            for x in range(layout.x_phases):
+                if layout.x_fold[x] == f:
+                    at = layout.x_shift[x]
+                    stamps[count].products = row[y] + slot[y][x] * plan.sums_row - at
+                    stamps[count].low, stamps[count].high = at, at + plan.wi
+                    count += 1
+        length = up(plan.wo - f, step) if plan.wo > f else 0
+        if real is float:
+            add_up_32(lines + f * line, bias, stamps, count, length)
+        else:
+            add_up_64(lines + f * line, bias, stamps, count, length)
+    if step == 1 and packed:
+        return
+    length = plan.wo // step
+    if packed and step == 2:
+        if real is float:
+            zip_32(out, lines, lines + line, length)
+        else:
+            zip_64(out, lines, lines + line, length)
+    elif packed and (step == 3 or step == 4):
+        for f in range(step):
+            some[f] = lines + f * line
+        if real is float:
+            weave_32(out, some, step, length)
+        else:
+            weave_64(out, some, step, length)
+    else:
+        length = 0
+    for x in range(length * step, plan.wo):
+        out[x * plan.ox] = lines[x % step * line + x // step]
 
 
 # --- vectors of lanes ----------------------------------------------------------------------------

@@ -488,6 +488,67 @@ UPSHAPE_PIECES(float, 32)
 UPSHAPE_PIECES(double, 64)
 #endif
 
+/* A row of sums: to[j] = start + the products[j] of each stamp for which low <= j < high, j < n. */
+typedef struct {
+    const void *products;
+    ptrdiff_t low, high;
+} upshape_stamp;
+
+#ifdef __AVX512F__
+#define UPSHAPE_ADD_UP(T, BITS, V, MASK, PS)                                                      \
+    UPSHAPE_INLINE void add_up_##BITS(T *to, T start, const upshape_stamp *stamps, int count,     \
+                                      ptrdiff_t n)                                                \
+    {                                                                                             \
+        enum { LANES = 64 / sizeof(T) };                                                          \
+        for (ptrdiff_t j = 0; j < n; j += LANES) {                                                \
+            const unsigned here = upshape_first_##BITS(n - j);                                    \
+            V sum = _mm512_set1_##PS(start);                                                      \
+            for (int i = 0; i < count; i++) {                                                     \
+                const unsigned in = here & upshape_first_##BITS(stamps[i].high - j)               \
+                                    & ~upshape_first_##BITS(stamps[i].low - j);                   \
+                const T *a = (const T *)stamps[i].products + j;                                   \
+                sum = _mm512_add_##PS(sum, _mm512_maskz_loadu_##PS((MASK)in, a));                 \
+            }                                                                                     \
+            _mm512_mask_storeu_##PS(to + j, (MASK)here, sum);                                     \
+        }                                                                                         \
+    }
+UPSHAPE_ADD_UP(float, 32, __m512, __mmask16, ps)
+UPSHAPE_ADD_UP(double, 64, __m512d, __mmask8, pd)
+#else
+#define UPSHAPE_ADD_UP(T, BITS)                                                                   \
+    UPSHAPE_INLINE void add_up_##BITS(T *to, T start, const upshape_stamp *stamps, int count,     \
+                                      ptrdiff_t n)                                                \
+    {                                                                                             \
+        enum { LANES = UPSHAPE_VECTOR_BYTES / sizeof(T) };                                        \
+        for (ptrdiff_t j = 0; j < n; j += LANES) {                                                \
+            const ptrdiff_t here = n - j < LANES ? n - j : LANES;                                 \
+            upshape_v##BITS sum = (upshape_v##BITS){0} + start;                                   \
+            for (int i = 0; i < count; i++) {                                                     \
+                const T *a = (const T *)stamps[i].products + j;                                   \
+                const ptrdiff_t low = stamps[i].low - j, high = stamps[i].high - j;               \
+                if (low <= 0 && high >= here && here == LANES) {                                  \
+                    sum += *(const upshape_u##BITS *)a;                                           \
+                } else {                                                                          \
+                    T part[LANES] = {0};                                                          \
+                    for (ptrdiff_t k = low > 0 ? low : 0; k < high && k < here; k++) {            \
+                        part[k] = a[k];                                                           \
+                        UPSHAPE_SCALAR(k);                                                        \
+                    }                                                                             \
+                    sum += *(const upshape_u##BITS *)part;                                        \
+                }                                                                                 \
+            }                                                                                     \
+            if (here == LANES) {                                                                  \
+                *(upshape_u##BITS *)(to + j) = sum;                                               \
+            } else {                                                                              \
+                for (ptrdiff_t k = 0; k < here; k++)                                              \
+                    to[j + k] = sum[k];                                                           \
+            }                                                                                     \
+        }                                                                                         \
+    }
+UPSHAPE_ADD_UP(float, 32)
+UPSHAPE_ADD_UP(double, 64)
+#endif
+
 /* Have the caches fetch a line. */
 UPSHAPE_INLINE void upshape_prefetch(const void *line) { __builtin_prefetch(line, 0, 2); }
 UPSHAPE_INLINE void upshape_prefetch_to_write(const void *line) { __builtin_prefetch(line, 1, 2); }

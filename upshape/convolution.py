@@ -173,12 +173,15 @@ def _layout(parameters: _Parameters, order: str, pairs: bool | None = None) -> A
 
     `pairs`: as of the kernel's Layout.
     """
-    axes = []
+    axes: list[Any] = []
     for kernel, s, p, d in zip(
         parameters.weight_shape[2:], parameters.stride, parameters.padding, parameters.dilation,
         strict=True,
     ):
-        if parameters.transposed:
+        if order == "stamps":
+            sign = 1 if parameters.transposed else -1
+            axes.append((s, 1, [(sign * (k * d - p), [(0, k)]) for k in range(kernel)]))
+        elif parameters.transposed:
             axes.append((s, 1, _phases(kernel, s, p, d)))
         else:
             axes.append((1, s, [(0, [(k * d - p, k) for k in range(kernel)])]))
@@ -199,7 +202,8 @@ def _layout(parameters: _Parameters, order: str, pairs: bool | None = None) -> A
     return _kernel.Layout(
         *axes, groups, parameters.channels_in // groups, parameters.channels_out // groups,
         parameters.weight_shape[-1], int(np.prod(parameters.weight_shape[2:])),
-        parameters.transposed, order != "pixels", order == "phases", parameters.single, pairs,
+        parameters.transposed, order in ("channels", "phases"), order == "phases",
+        parameters.single, pairs, order == "stamps",
     )
 
 
