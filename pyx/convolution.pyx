@@ -70,6 +70,7 @@ cdef extern from "tile.h" nogil:
         UPSHAPE_TILE_VECTORS
         UPSHAPE_TILE_MISSING
         UPSHAPE_TILE_SHIFTED
+        UPSHAPE_TILE_NARROW
     void tile_pixels_32(int nb, int nv, const float* x, Py_ssize_t x_channel, const Py_ssize_t* tap,
                         Py_ssize_t taps, Py_ssize_t channels, const float* w, const float* init,
                         float* c, Py_ssize_t c_row) noexcept
@@ -642,7 +643,7 @@ cdef class Plan:
                  * layout.weights * layout.ci / 2)
         tiles += (up(self.hi * self.wi, self.pixels) * <double>layout.weights * layout.ci * item
                   / WEIGHT_BYTES)
-        added = <double>layout.lanes * self.hi * (10 + 2.5 * up(self.wi, self.vector))
+        added = <double>layout.lanes * self.hi * (20 + 2.5 * up(self.wi, self.vector))
         added += <double>layout.co * self.ho * (30 + 3.0 * up(self.wo, self.vector))
         gathered = <double>layout.ci * self.splits * self.hi * (4 + 3.0 * up(self.wi, self.vector))
         self.cycles = (tiles + added + gathered) * self.n * layout.groups / self.threads
@@ -770,7 +771,8 @@ cdef class Plan:
         if self.source != GATHERED and not layout.channels and layout.offsets > 1:
             # Taps within a slab are shifted: vectors straddle two lines of the cache, which costs
             # most where few taps read the same lines.
-            vectors *= 1 + UPSHAPE_TILE_SHIFTED / 100.0 * layout.lanes / layout.weights
+            vectors *= (1 + UPSHAPE_TILE_SHIFTED / 100.0 * layout.lanes / layout.weights
+                        + UPSHAPE_TILE_NARROW / 100.0 / layout.most_width)
         if self.source == DIRECT:
             copied = pieces = 0
         elif self.source == GATHERED:
@@ -1215,11 +1217,13 @@ cdef void gather(Plan plan, Layout layout, const real* x, Py_ssize_t channels, r
                  const Run* runs, Py_ssize_t count, piece_t* pieces) noexcept nogil:
     """Copy, for every offset and channel, what each pixel of the block reads."""
     cdef Py_ssize_t c, i, number, ends = 0, starts, ahead, from_offset = 0, end_offset
+    # Pieces of an offset: a row has one more than whole vectors, and is cut where a panel ends.
+    cdef Py_ssize_t most = count + plan.pixels // plan.vector + plan.pixels // plan.panel
     while from_offset < layout.offsets:
         # As many offsets as there is room for: what they read of a channel is still at hand.
         number = ends = starts = 0
         end_offset = from_offset
-        while end_offset < layout.offsets and (number + number - starts <= MOST_PIXELS):
+        while end_offset < layout.offsets and (number == 0 or number + most <= MOST_PIXELS):
             starts = number
             number = list_pieces[real](plan, layout, end_offset, runs, count, pieces, number, x)
             if end_offset == from_offset:

@@ -5,6 +5,7 @@ in the layout's order are packed once a layer; what depends on the input's shape
 layers keep packed weights and plans; the functions share the layouts.
 """
 
+import math
 import threading
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -30,6 +31,9 @@ _LAYOUTS = {1: "(N, C, L) or (C, L)", 2: "(N, C, H, W) or (C, H, W)"}
 _WIDE_STRIDE = 8
 # Output channels that an input channel of its own may have, to be made one by one.
 _MOST_MULTIPLIER = 4
+# Taps that may be stamped, and products of an input pixel: with more, it has never been faster.
+_MOST_STAMPS = 128
+_MOST_PRODUCTS = 8192
 # Plans that a layer keeps: the input shapes that a network alternates between, and some.
 _MOST_PLANS = 64
 # Kinds of calls that the functions know, and bytes of memory that they keep for packed weights,
@@ -69,6 +73,14 @@ class _Parameters(NamedTuple):
         """Whether every input channel has a few output channels of its own."""
         multiplier = self.channels_out // self.groups
         return self.channels_in == self.groups and multiplier <= _MOST_MULTIPLIER
+
+    @property
+    def can_be_stamped(self) -> bool:
+        """Whether the products of all taps may be made first, and added up then."""
+        taps = math.prod(self.weight_shape[2:])
+        return (self.transposed or set(self.stride) == {1}) and (
+            1 < taps <= _MOST_STAMPS and taps * self.channels_out <= _MOST_PRODUCTS
+        )
 
     @property
     def channels_in(self) -> int:
@@ -346,26 +358,34 @@ def _planned(
     parameters: _Parameters, x_shape: tuple[int, ...], x_steps: tuple[int, ...],
     out_shape: tuple[int, ...], out_steps: tuple[int, ...], channels_last: bool, threads: int,
 ) -> tuple[str, Any]:
-    order = "pixels"
+    def plan(order: str) -> Any:
+        kernel = _depthwise if order.startswith("depthwise") else _kernel
+        return kernel.Plan(
+            _layout(parameters, order), x_shape, x_steps, out_shape, out_steps, threads
+        )
+
+    if threads > 1:
+        # Orders differ in the last bit: their choice must not depend on the threads.
+        order, _ = _planned(
+            parameters, x_shape, x_steps, out_shape, out_steps, channels_last, 1
+        )
+        return order, plan(order)
     if parameters.depthwise:
         order = "depthwise channels" if channels_last else "depthwise"
-        plan = _depthwise.Plan(
-            _layout(parameters, order), x_shape, x_steps, out_shape, out_steps, threads
-        )
-        if plan.fits and plan.pays:
-            return order, plan
-        order = "pixels"
-    if channels_last:
-        order = "channels"
-    elif parameters.transposed and parameters.stride[-1] >= _WIDE_STRIDE:
-        order = "phases"
-    while True:
-        plan = _kernel.Plan(
-            _layout(parameters, order), x_shape, x_steps, out_shape, out_steps, threads
-        )
-        if order == "pixels" or plan.thread_bytes <= _MOST_SCRATCH:
-            return order, plan
-        order = "pixels"
+        chosen = plan(order)
+        if chosen.fits and chosen.pays:
+            return order, chosen
+    if channels_last or (parameters.transposed and parameters.stride[-1] >= _WIDE_STRIDE):
+        order = "channels" if channels_last else "phases"
+        chosen = plan(order)
+        if chosen.thread_bytes <= _MOST_SCRATCH:
+            return order, chosen
+    chosen = plan("pixels")
+    if parameters.can_be_stamped:
+        stamps = plan("stamps")
+        if stamps.fits and stamps.cycles < chosen.cycles:
+            return "stamps", stamps
+    return "pixels", chosen
 
 
 class _Layer:
