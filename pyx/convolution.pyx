@@ -105,10 +105,12 @@ cdef extern from "tile.h" nogil:
                    Py_ssize_t count) noexcept
     void prefetch "upshape_prefetch"(const void* line) noexcept
     void prefetch_to_write "upshape_prefetch_to_write"(const void* line) noexcept
-    void rows_32(float* to, Py_ssize_t to_row, const float* x, Py_ssize_t x_row, Py_ssize_t rows,
-                 Py_ssize_t step, Py_ssize_t low, Py_ssize_t high, Py_ssize_t n) noexcept
-    void rows_64(double* to, Py_ssize_t to_row, const double* x, Py_ssize_t x_row, Py_ssize_t rows,
-                 Py_ssize_t step, Py_ssize_t low, Py_ssize_t high, Py_ssize_t n) noexcept
+    void planes_32(float* to, Py_ssize_t to_row, Py_ssize_t plane, const float* x,
+                   Py_ssize_t x_row, Py_ssize_t rows, Py_ssize_t step, Py_ssize_t planes,
+                   Py_ssize_t low, Py_ssize_t high, Py_ssize_t n) noexcept
+    void planes_64(double* to, Py_ssize_t to_row, Py_ssize_t plane, const double* x,
+                   Py_ssize_t x_row, Py_ssize_t rows, Py_ssize_t step, Py_ssize_t planes,
+                   Py_ssize_t low, Py_ssize_t high, Py_ssize_t n) noexcept
 
 cdef extern from "pair.h" nogil:
     enum:
@@ -146,6 +148,9 @@ cdef enum:
     # Bytes of the products that wait to be added up, and pixels of a band of rows, about.
     STAMPED_BYTES = 256 << 10
     BAND_PIXELS = 256
+    # An input of so many bytes is asked for before it is copied, some channels ahead.
+    FAR_BYTES = 1 << 20
+    CHANNELS_AHEAD = 2
     # Taps of a stamped kernel, at most.
     STAMPS = 128
     # Pieces that are copied between asking for a channel's lines and copying from them: about the
@@ -542,6 +547,7 @@ cdef class Plan:
     cdef Py_ssize_t sums_row, sums_size, most_runs
     cdef readonly double cycles  # estimated, of the busiest thread
     cdef readonly bint fits
+    cdef bint far
     cdef readonly size_t thread_bytes
     cdef list kept
     cdef Py_ssize_t* tap
@@ -570,6 +576,7 @@ cdef class Plan:
         self.threads = <int>max(min(<double>threads, work / WORTH_A_THREAD), 1.0)
         self.kept = []
         self.fits = True
+        self.far = <double>layout.groups * layout.ci * self.hi * self.wi * item > FAR_BYTES
         if layout.stamped:
             self.qy, self.qx = self.hi, self.wi
             rows = min(self.hi, max(BAND_PIXELS // self.wi, 1))
@@ -1150,14 +1157,15 @@ cdef inline void zero(real* to, Py_ssize_t n) noexcept nogil:
         zero_64(to, n)
 
 
-cdef inline void copy_rows(const real* x, Py_ssize_t x_row, Py_ssize_t rows, Py_ssize_t step,
-                           Py_ssize_t low, Py_ssize_t high, Py_ssize_t length, real* to,
-                           Py_ssize_t to_row) noexcept nogil:
-    """Set to[j] = x[j step] for low <= j < high, and 0 for the rest of 0 .. length - 1, in rows."""
-    if real is float:
-        rows_32(to, to_row, x, x_row, rows, step, low, high, length)
-    else:
-        rows_64(to, to_row, x, x_row, rows, step, low, high, length)
+cdef void ask_for_input(Plan plan, const real* x, Py_ssize_t iy, Py_ssize_t rows, Py_ssize_t ix,
+                        Py_ssize_t length) noexcept nogil:
+    """Have the cache fetch some rows of a channel."""
+    cdef Py_ssize_t row, j
+    for row in range(max(iy, 0), min(iy + rows, plan.hi)):
+        j = 0
+        while j < length:
+            prefetch(x + row * plan.xy + ix + j)
+            j += 64 // <Py_ssize_t>sizeof(real)
 
 
 cdef void fill_slab(Plan plan, Layout layout, const real* x, Py_ssize_t channels, real* slab,
@@ -1170,25 +1178,32 @@ cdef void fill_slab(Plan plan, Layout layout, const real* x, Py_ssize_t channels
     width = plan.slab_columns
     if plan.slab_x == 1 and plan.xx == 1:
         # Channel by channel: both sides are read and written in the order of memory.
+        ix = x0 * step + layout.x_first
+        inside(1, ix, plan.wi, width * step, &low, &high)
         for c in range(channels):
+            if plan.far and c + CHANNELS_AHEAD < channels:
+                ask_for_input[real](plan, x + (c + CHANNELS_AHEAD) * plan.xc,
+                                    y0 * layout.isy + layout.y_first, rows * layout.isy, ix + low,
+                                    high - low)
             for py in range(plan.planes_y):
                 iy = y0 * layout.isy + layout.y_first + py
                 inside(layout.isy, iy, plan.hi, rows, &row_low, &row_high)
+                to = slab + c * plan.slab_c + py * plan.planes_x * plan.slab_rows * width
+                source = x + c * plan.xc + iy * plan.xy + ix
                 for px in range(plan.planes_x):
-                    ix = x0 * step + layout.x_first + px
-                    inside(step, ix, plan.wi, width, &low, &high)
-                    to = (slab + c * plan.slab_c
-                          + (py * plan.planes_x + px) * plan.slab_rows * width)
-                    source = x + c * plan.xc + iy * plan.xy + ix
-                    zero[real](to, row_low * width)
-                    if low == 0 and high == width == plan.xy and step == layout.isy == 1:
-                        memcpy(to + row_low * width, source + row_low * width,
-                               (row_high - row_low) * width * sizeof(real))
-                    else:
-                        copy_rows[real](source + row_low * layout.isy * plan.xy,
-                                        layout.isy * plan.xy, row_high - row_low, step, low, high,
-                                        width, to + row_low * width, width)
-                    zero[real](to + row_high * width, (rows - row_high) * width)
+                    zero[real](to + px * plan.slab_rows * width, row_low * width)
+                    zero[real](to + (px * plan.slab_rows + row_high) * width,
+                               (rows - row_high) * width)
+                to += row_low * width
+                source += row_low * layout.isy * plan.xy
+                if low == 0 and high == width == plan.xy and step == layout.isy == 1:
+                    memcpy(to, source, (row_high - row_low) * width * sizeof(real))
+                elif real is float:
+                    planes_32(to, width, plan.slab_rows * width, source, layout.isy * plan.xy,
+                              row_high - row_low, step, plan.planes_x, low, high, width)
+                else:
+                    planes_64(to, width, plan.slab_rows * width, source, layout.isy * plan.xy,
+                              row_high - row_low, step, plan.planes_x, low, high, width)
         return
     for py in range(plan.planes_y):
         for px in range(plan.planes_x):
@@ -1456,10 +1471,16 @@ cdef void write_chunk(Plan plan, Layout layout, Py_ssize_t chunk, const real* su
     cdef real* to
     cdef const real* lines[4]
     cdef bint packed = phases == step and plan.ox == 1
+    # Whether rows follow each other in the result; if they do in the sums, they are one.
+    cdef bint whole = plan.oy == plan.wo and layout.sy == 1
+    cdef Py_ssize_t next
     for co in range(layout.chunk_co[chunk], layout.chunk_co[chunk + 1]):
         for iy in range(layout.y_phases):
             slot = layout.slot + (co * layout.y_phases + iy) * phases
-            for r in range(count):
+            next = 0
+            while next < count:
+                r = next
+                next += 1
                 oy = runs[r].qy * layout.sy + layout.y_phase[iy]
                 if oy >= plan.ho:
                     continue
@@ -1467,6 +1488,11 @@ cdef void write_chunk(Plan plan, Layout layout, Py_ssize_t chunk, const real* su
                       + runs[r].qx * step * plan.ox)
                 length = min(runs[r].length * step, plan.wo - runs[r].qx * step)
                 if packed and step == 1:
+                    while (whole and next < count and runs[next].n == runs[r].n
+                           and runs[next - 1].qx + runs[next - 1].length == plan.wo
+                           and runs[next].at == runs[r].at + length):
+                        length += runs[next].length
+                        next += 1
                     a = sums + (first_lane + slot[0]) * plan.sums_row + runs[r].at
                     if real is float:
                         move_32(to, a, length)

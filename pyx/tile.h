@@ -421,6 +421,86 @@ UPSHAPE_ROWS(float, 32)
 UPSHAPE_ROWS(double, 64)
 #endif
 
+/* The planes of an input step, `plane` apart: to[p plane + j] = x[j step + p] where low <= j step + p <
+ * high, else 0, for j < n, in `rows` rows. */
+#define UPSHAPE_PLANE_BY_PLANE(T, BITS)                                                           \
+    UPSHAPE_INLINE void upshape_plane_by_plane_##BITS(                                            \
+        T *to, ptrdiff_t to_row, ptrdiff_t plane, const T *x, ptrdiff_t x_row, ptrdiff_t rows,    \
+        ptrdiff_t step, ptrdiff_t planes, ptrdiff_t low, ptrdiff_t high, ptrdiff_t n)             \
+    {                                                                                             \
+        for (ptrdiff_t p = 0; p < planes; p++) {                                                  \
+            ptrdiff_t first = low > p ? (low - p + step - 1) / step : 0;                          \
+            ptrdiff_t end = high > p ? (high - p + step - 1) / step : 0;                          \
+            first = first > n ? n : first;                                                        \
+            end = end > n ? n : end < first ? first : end;                                        \
+            rows_##BITS(to + p * plane, to_row, x + p, x_row, rows, step, first, end, n);         \
+        }                                                                                         \
+    }
+UPSHAPE_PLANE_BY_PLANE(float, 32)
+UPSHAPE_PLANE_BY_PLANE(double, 64)
+#ifdef __AVX512F__
+/* All planes of up to four vectors at once. */
+#define UPSHAPE_PLANES(T, BITS, V, MASK, PS, EPI)                                                 \
+    UPSHAPE_INLINE void planes_##BITS(                                                            \
+        T *to, ptrdiff_t to_row, ptrdiff_t plane, const T *x, ptrdiff_t x_row, ptrdiff_t rows,    \
+        ptrdiff_t step, ptrdiff_t planes, ptrdiff_t low, ptrdiff_t high, ptrdiff_t n)             \
+    {                                                                                             \
+        enum { LANES = 64 / sizeof(T) };                                                          \
+        if (step < 2 || step > 4) {                                                               \
+            upshape_plane_by_plane_##BITS(                                                        \
+                to, to_row, plane, x, x_row, rows, step, planes, low, high, n);                   \
+            return;                                                                               \
+        }                                                                                         \
+        for (ptrdiff_t j = 0; j < n; j += LANES) {                                                \
+            const MASK out = (MASK)upshape_first_##BITS(n - j);                                   \
+            const T *a = x + j * step;                                                            \
+            T *b = to + j;                                                                        \
+            MASK in[4];                                                                           \
+            for (int i = 0; i < 4; i++)                                                           \
+                in[i] = i < step ? (MASK)(upshape_first_##BITS(high - j * step - i * LANES)       \
+                                          & ~upshape_first_##BITS(low - j * step - i * LANES))    \
+                                 : 0;                                                             \
+            for (ptrdiff_t r = 0; r < rows; r++, a += x_row, b += to_row) {                       \
+                V v[4];                                                                           \
+                UPSHAPE_UNROLL for (int i = 0; i < 4; i++)                                        \
+                    v[i] = _mm512_maskz_loadu_##PS(in[i], a + i * LANES);                         \
+                for (ptrdiff_t p = 0; p < planes; p++) {                                          \
+                    /* The lane of two vectors is in the lowest bits of an index. */              \
+                    const __m512i from = upshape_index_##BITS(step, p);                           \
+                    V q = _mm512_permutex2var_##PS(v[0], from, v[1]);                             \
+                    if (step > 2)                                                                 \
+                        q = _mm512_mask_blend_##PS(                                               \
+                            _mm512_cmpge_##EPI##_mask(from, _mm512_set1_##EPI(2 * LANES)), q,     \
+                            _mm512_permutex2var_##PS(v[2], from, v[3]));                          \
+                    _mm512_mask_storeu_##PS(b + p * plane, out, q);                               \
+                }                                                                                 \
+            }                                                                                     \
+        }                                                                                         \
+    }
+/* lane * step + p; step is 2, 3 or 4. */
+UPSHAPE_INLINE __m512i upshape_index_32(ptrdiff_t step, ptrdiff_t p)
+{
+    const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    __m512i by = step == 4 ? _mm512_slli_epi32(lane, 2) : _mm512_slli_epi32(lane, 1);
+    if (step == 3)
+        by = _mm512_add_epi32(by, lane);
+    return _mm512_add_epi32(by, _mm512_set1_epi32((int)p));
+}
+UPSHAPE_INLINE __m512i upshape_index_64(ptrdiff_t step, ptrdiff_t p)
+{
+    const __m512i lane = _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7);
+    __m512i by = step == 4 ? _mm512_slli_epi64(lane, 2) : _mm512_slli_epi64(lane, 1);
+    if (step == 3)
+        by = _mm512_add_epi64(by, lane);
+    return _mm512_add_epi64(by, _mm512_set1_epi64(p));
+}
+UPSHAPE_PLANES(float, 32, __m512, __mmask16, ps, epi32)
+UPSHAPE_PLANES(double, 64, __m512d, __mmask8, pd, epi64)
+#else
+#define planes_32 upshape_plane_by_plane_32
+#define planes_64 upshape_plane_by_plane_64
+#endif
+
 /* Pieces of rows, at most a vector long, that are copied alike for every channel: to[target + j] =
  * x[source + j step] for low <= j < high, 0 for the rest of 0 .. n - 1. */
 typedef struct {
