@@ -131,6 +131,9 @@ cdef enum:
     SUMS_BYTES = 208 << 10
     # Products in a row before a sum is put aside: a panel of 6 lanes is 24 KiB of float32.
     LONGEST_SUM = 1024
+    # With fewer lanes than so many, pieces are shorter, down to this.
+    MANY_LANES = 48
+    SHORTEST_SUM = 128
     # Offsets x channels gathered at most: 32 pixels of them fit the slab.
     MOST_GATHERED = 1200
     # Multiply-adds from which a second thread is worth waking.
@@ -151,6 +154,7 @@ cdef enum:
     # An input of so many bytes is asked for before it is copied, some channels ahead.
     FAR_BYTES = 1 << 20
     CHANNELS_AHEAD = 2
+    FAR_BYTES_A_CYCLE = 8
     # Taps of a stamped kernel, at most.
     STAMPS = 128
     # Pieces that are copied between asking for a channel's lines and copying from them: about the
@@ -363,7 +367,11 @@ cdef class Layout:
         firsts.append(lane)
         self.most_chunk_lanes = max(firsts[b] - firsts[a]
                                     for a, b in zip(chunk_panel, chunk_panel[1:]))
-        self.blocks = max(up(ci * self.most_taps, LONGEST_SUM), 1)
+        # With few lanes, sums of many pixels fit their room: shorter pieces leave more rows to a slab.
+        longest = LONGEST_SUM
+        if not channels and not stamped:
+            longest = min(max(LONGEST_SUM * lane // MANY_LANES, SHORTEST_SUM), LONGEST_SUM)
+        self.blocks = max(up(ci * self.most_taps, longest), 1)
         if not channels:
             self.blocks = max(self.blocks, up(ci * self.offsets, MOST_GATHERED))
         self.blocks = min(self.blocks, ci)
@@ -767,7 +775,7 @@ cdef class Plan:
     cdef double cost(self, Py_ssize_t item) noexcept:
         """Estimate the cycles of the busiest thread for the block as it is set."""
         cdef Layout layout = self.layout
-        cdef double vectors, copied, pieces, cycles, turns
+        cdef double vectors, copied, pieces, cycles, turns, bytes = 0, per_copy
         cdef double per_vector = <double>layout.weights * layout.ci / 2
         if layout.channels:
             # A tile's pixels are the broadcast side.
@@ -780,25 +788,29 @@ cdef class Plan:
             # most where few taps read the same lines.
             vectors *= (1 + UPSHAPE_TILE_SHIFTED / 100.0 * layout.lanes / layout.weights
                         + UPSHAPE_TILE_NARROW / 100.0 / layout.most_width)
+        # Copying a vector takes about three cycles; picking it, fourteen.
+        per_copy = 3 if layout.isx <= (2 if self.source == GATHERED else 4) else 14
         if self.source == DIRECT:
             copied = pieces = 0
         elif self.source == GATHERED:
-            copied = <double>layout.offsets * layout.ci * self.pixels
-            # Twice: rows are short, and what is gathered is read from the second-level cache for
-            # every tap, where the slab's taps find each other's lines in the first.
-            pieces = 2 * layout.offsets * layout.ci * (self.pixels / min(self.qx, self.pixels) + 1)
+            pieces = <double>layout.offsets * layout.ci * (
+                <double>self.pixels / self.qx * up(self.qx, self.vector)
+                + self.pixels / self.panel)
+            copied = pieces * (per_copy + 3)
+            bytes = pieces * min(self.qx, self.vector) * item
         else:
             pieces = <double>layout.ci * self.slab_rows * self.planes_x * self.planes_y
-            copied = pieces * self.slab_columns
-        if layout.isx > 1:
-            copied *= 4
+            copied = pieces * (8 + per_copy * up(self.slab_columns, self.vector))
+            bytes = pieces * self.slab_columns * item
+        if self.far:
+            copied += bytes / FAR_BYTES_A_CYCLE
         if layout.pairs and self.source != ROWS:
             # The sums are stored, and read again to be written.
-            vectors += 4.0 * layout.lanes * vectors / per_vector
+            vectors += 8.0 * layout.lanes * vectors / per_vector
         if layout.blocks > 1:
             # Sums put aside and taken up again, once a block of channels.
             vectors += 2.0 * layout.blocks * layout.lanes * vectors / per_vector
-        cycles = vectors * per_vector / self.splits + copied * item / 16 + pieces * 8
+        cycles = vectors * per_vector / self.splits + copied
         # Every block streams all weights from an outer cache, which the products hide in part.
         cycles += <double>layout.weights * layout.ci * item / WEIGHT_BYTES / self.splits
         turns = (self.items + self.threads - 1) // self.threads
