@@ -148,9 +148,10 @@ cdef enum:
     MOST_PIXELS = 512
     # Lanes of a stamped chunk, but for one channel's: what one range of lanes has at least.
     STAMPED_LANES = 48
-    # Bytes of the products that wait to be added up, and pixels of a band of rows, about.
+    # Bytes of the products that wait to be added up.
     STAMPED_BYTES = 256 << 10
-    BAND_PIXELS = 256
+    # Pixels of a band at most, but for a row: flat from 100 to 500.
+    MOST_BAND = 256
     # An input of so many bytes is asked for before it is copied, some channels ahead.
     FAR_BYTES = 1 << 20
     CHANNELS_AHEAD = 2
@@ -552,6 +553,7 @@ cdef class Plan:
     cdef Py_ssize_t panel, panel_size
     # Stamps: bands of `rows` rows, whose products wait in a ring; an image's rows go to `parts`.
     cdef Py_ssize_t band, ring, parts
+    cdef Py_ssize_t line  # elements of a phase of an output row
     cdef Py_ssize_t sums_row, sums_size, most_runs
     cdef readonly double cycles  # estimated, of the busiest thread
     cdef readonly bint fits
@@ -567,7 +569,7 @@ cdef class Plan:
         `source` allows one source of the tiles only, `block` (rows, columns) one size of blocks:
         tests hold them against each other, and benchmarks choose the numbers above.
         """
-        cdef Py_ssize_t t, rows, item = 4 if layout.single else 8
+        cdef Py_ssize_t t, item = 4 if layout.single else 8
         cdef double work
         self.layout = layout
         self.n, _, self.hi, self.wi = x_shape
@@ -587,15 +589,10 @@ cdef class Plan:
         self.far = <double>layout.groups * layout.ci * self.hi * self.wi * item > FAR_BYTES
         if layout.stamped:
             self.qy, self.qx = self.hi, self.wi
-            rows = min(self.hi, max(BAND_PIXELS // self.wi, 1))
-            if self.hi * self.wi <= 2 * BAND_PIXELS:
-                rows = self.hi
             if block is not None:
-                rows = block[0]
-            self.set_bands(item, rows)
-            while not self.fits and rows > 1 and block is None:
-                rows //= 2
-                self.set_bands(item, rows)
+                self.set_bands(item, block[0])
+            else:
+                self.choose_bands(item)
         elif block is None:
             self.choose(item, -1 if source is None else SOURCES.index(source))
         else:
@@ -614,6 +611,17 @@ cdef class Plan:
         if self.source == GATHERED:
             self.thread_bytes += MOST_PIXELS * sizeof(piece_t)
         self.thread_bytes = (self.thread_bytes + 4095 + 64) // 4096 * 4096 + 4096
+
+    cdef void choose_bands(self, Py_ssize_t item) noexcept:
+        """Keep the cheapest height of a band that fits the scratch."""
+        cdef Py_ssize_t rows = min(self.hi, max(MOST_BAND // self.wi, 1)), best_rows = 0
+        cdef double best = 0
+        while rows > 0:
+            self.set_bands(item, rows)
+            if self.fits and (best_rows == 0 or self.cycles < best):
+                best, best_rows = self.cycles, rows
+            rows -= 1 + rows // 8
+        self.set_bands(item, max(best_rows, 1))
 
     cdef void set_bands(self, Py_ssize_t item, Py_ssize_t rows) noexcept:
         """Fill in how products are made and wait, with so many rows in a band."""
@@ -647,7 +655,8 @@ cdef class Plan:
                              and self.slab_size * item <= max(GATHERED_BYTES, SLAB_BYTES)
                              and layout.blocks == 1
                              and layout.y_phases * layout.x_phases <= STAMPS)
-        self.sums_size += layout.sx * self.line_size() + 2 * UPSHAPE_TILE_REGISTERS * self.vector
+        self.line = (up(self.wo, layout.sx) // self.vector + 2) * self.vector
+        self.sums_size += layout.sx * self.line + 2 * UPSHAPE_TILE_REGISTERS * self.vector
         blocks = self.n * layout.groups * self.splits
         self.parts = 1
         if blocks % self.threads != 0 and blocks < 12 * self.threads:
@@ -664,10 +673,6 @@ cdef class Plan:
         self.cycles = (tiles + added + gathered) * self.n * layout.groups / self.threads
         if self.parts > 1:
             self.cycles *= 1 + <double>reach * (self.parts - 1) / self.hi
-
-    cdef Py_ssize_t line_size(self) noexcept nogil:
-        """Return the elements of a line of one phase of an output row."""
-        return (up(self.wo, self.layout.sx) // self.vector + 2) * self.vector
 
     cdef Py_ssize_t slab_offset(self, Py_ssize_t y, Py_ssize_t x) noexcept:
         """Where the slab has the tap that reads y rows down and x columns right of the first."""
@@ -1559,7 +1564,7 @@ cdef inline void stamp_item(Plan plan, Layout layout, Py_ssize_t item, const rea
     cdef Py_ssize_t low = layout.y_phase[0], high = low, y, row, last, length, at, some, count
     cdef Py_ssize_t chunk, co, done
     cdef real* band
-    cdef real* lines = sums + plan.sums_size - layout.sx * plan.line_size()
+    cdef real* lines = sums + plan.sums_size - layout.sx * plan.line
     for y in range(layout.y_phases):
         low, high = min(low, layout.y_phase[y]), max(high, layout.y_phase[y])
     x += g * layout.ci * plan.xc
@@ -1601,7 +1606,7 @@ cdef inline void stamp_item(Plan plan, Layout layout, Py_ssize_t item, const rea
 cdef void add_up_row(Plan plan, Layout layout, const real* sums, Py_ssize_t co, Py_ssize_t oy,
                      real bias, real* out, real* lines) noexcept nogil:
     """Write a row of the result: each phase's pixels are the bias and the products that land there."""
-    cdef Py_ssize_t y, x, f, iy, at, length, rows = 0, step = layout.sx, line = plan.line_size()
+    cdef Py_ssize_t y, x, f, iy, at, length, rows = 0, step = layout.sx, line = plan.line
     cdef bint packed = plan.ox == 1
     cdef stamp_t[STAMPS] stamps
     cdef const Py_ssize_t* slot[STAMPS]
