@@ -579,8 +579,13 @@ cdef class Plan:
         self.qy = (self.ho + layout.sy - 1) // layout.sy
         self.qx = (self.wo + layout.sx - 1) // layout.sx
         self.vector = UPSHAPE_VECTOR_BYTES // item
-        self.planes_y = min(layout.isy, layout.y_span)
-        self.planes_x = min(layout.isx, layout.x_span)
+        # If every offset is a multiple of the step, all are in one plane.
+        self.planes_y, self.planes_x = 1, 1
+        for t in range(layout.offsets):
+            if (layout.offset_y[t] - layout.y_first) % layout.isy != 0:
+                self.planes_y = min(layout.isy, layout.y_span)
+            if (layout.offset_x[t] - layout.x_first) % layout.isx != 0:
+                self.planes_x = min(layout.isx, layout.x_span)
         work = (<double>self.n * self.qy * self.qx * layout.groups * layout.ci
                 * (layout.weights + layout.lanes))
         self.threads = <int>max(min(<double>threads, work / WORTH_A_THREAD), 1.0)
@@ -1138,17 +1143,22 @@ cdef inline void run_item(Plan plan, Layout layout, Py_ssize_t block, Py_ssize_t
 cdef inline Py_ssize_t list_runs(Plan plan, Py_ssize_t first, Py_ssize_t length, Py_ssize_t at,
                                  Run* runs) noexcept nogil:
     """Cut pixels first .. first + length of all images in a row into runs; return how many."""
-    cdef Py_ssize_t count = 0, plane = plan.qy * plan.qx, n, rest, some
+    cdef Py_ssize_t count = 0, plane = plan.qy * plan.qx, some
+    cdef Py_ssize_t n = first // plane
+    cdef Py_ssize_t qy = (first - n * plane) // plan.qx
+    cdef Py_ssize_t qx = first - n * plane - qy * plan.qx
     while length > 0:
-        n = first // plane
-        rest = first - n * plane
-        runs[count].n, runs[count].qy, runs[count].qx = n, rest // plan.qx, rest % plan.qx
-        some = min(length, plan.qx - rest % plan.qx)
+        some = min(length, plan.qx - qx)
+        runs[count].n, runs[count].qy, runs[count].qx = n, qy, qx
         runs[count].length, runs[count].at = some, at
         count += 1
         at += some
-        first += some
         length -= some
+        qx = 0
+        qy += 1
+        if qy == plan.qy:
+            qy = 0
+            n += 1
     return count
 
 

@@ -451,6 +451,13 @@ UPSHAPE_PLANE_BY_PLANE(double, 64)
                 to, to_row, plane, x, x_row, rows, step, planes, low, high, n);                   \
             return;                                                                               \
         }                                                                                         \
+        /* Of two vectors the lowest bits of an index choose a lane; above, it is of the others. */\
+        __m512i from[4];                                                                          \
+        MASK others[4];                                                                           \
+        UPSHAPE_UNROLL for (int p = 0; p < 4; p++) {                                              \
+            from[p] = upshape_index_##BITS(step, p);                                              \
+            others[p] = _mm512_cmpge_##EPI##_mask(from[p], _mm512_set1_##EPI(2 * LANES));         \
+        }                                                                                         \
         for (ptrdiff_t j = 0; j < n; j += LANES) {                                                \
             const MASK out = (MASK)upshape_first_##BITS(n - j);                                   \
             const T *a = x + j * step;                                                            \
@@ -464,14 +471,13 @@ UPSHAPE_PLANE_BY_PLANE(double, 64)
                 V v[4];                                                                           \
                 UPSHAPE_UNROLL for (int i = 0; i < 4; i++)                                        \
                     v[i] = _mm512_maskz_loadu_##PS(in[i], a + i * LANES);                         \
-                for (ptrdiff_t p = 0; p < planes; p++) {                                          \
-                    /* The lane of two vectors is in the lowest bits of an index. */              \
-                    const __m512i from = upshape_index_##BITS(step, p);                           \
-                    V q = _mm512_permutex2var_##PS(v[0], from, v[1]);                             \
+                UPSHAPE_UNROLL for (int p = 0; p < 4; p++) {                                      \
+                    V q = _mm512_permutex2var_##PS(v[0], from[p], v[1]);                          \
+                    if (p == planes)                                                              \
+                        break;                                                                    \
                     if (step > 2)                                                                 \
                         q = _mm512_mask_blend_##PS(                                               \
-                            _mm512_cmpge_##EPI##_mask(from, _mm512_set1_##EPI(2 * LANES)), q,     \
-                            _mm512_permutex2var_##PS(v[2], from, v[3]));                          \
+                            others[p], q, _mm512_permutex2var_##PS(v[2], from[p], v[3]));         \
                     _mm512_mask_storeu_##PS(b + p * plane, out, q);                               \
                 }                                                                                 \
             }                                                                                     \
