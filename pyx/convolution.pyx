@@ -150,6 +150,8 @@ cdef enum:
     STAMPED_LANES = 48
     # Bytes of the products that wait to be added up.
     STAMPED_BYTES = 256 << 10
+    # Bytes of the pixels that are gathered for them, at most.
+    STAMPED_SLAB_BYTES = 288 << 10
     # Pixels of a band at most, but for a row: flat from 100 to 500.
     MOST_BAND = 256
     # An input of so many bytes is asked for before it is copied, some channels ahead.
@@ -631,7 +633,7 @@ cdef class Plan:
     cdef void set_bands(self, Py_ssize_t item, Py_ssize_t rows) noexcept:
         """Fill in how products are made and wait, with so many rows in a band."""
         cdef Layout layout = self.layout
-        cdef Py_ssize_t reach, y, low, high, blocks, pixels, bytes
+        cdef Py_ssize_t reach, y, low, high, blocks, pixels, most
         cdef double tiles, added, gathered
         low = high = layout.y_phase[0]
         for y in range(layout.y_phases):
@@ -642,24 +644,23 @@ cdef class Plan:
         self.band = up(self.rows * self.wi, self.vector) * self.vector
         self.ring = 1 if self.rows == self.hi else 1 + up(reach, self.rows)
         self.source = GATHERED
-        self.panel = layout.least_most * self.vector
-        pixels = max(GATHERED_BYTES // (item * layout.block_channels) // self.panel, 1) * self.panel
-        self.pixels = self.columns = min(pixels, up(self.band, self.panel) * self.panel, MOST_PIXELS // self.panel * self.panel)
-        self.panel = min(self.panel, self.band)
+        self.panel = min(layout.least_most * self.vector, self.band)
+        most = min(GATHERED_BYTES, STAMPED_SLAB_BYTES)
+        pixels = min(most // (item * layout.block_channels), MOST_PIXELS) // self.panel * self.panel
+        self.pixels = min(max(pixels, self.panel), up(self.band, self.panel) * self.panel)
+        self.columns = self.pixels
         self.panel_size = layout.block_channels * self.panel
         self.slab_c = self.panel
         self.slab_size = up(self.pixels, self.panel) * self.panel_size
         self.sums_row = self.ring * self.band
         self.most_runs = self.pixels
-        self.splits = 1
+        self.splits = min(up(layout.lanes * self.sums_row * item, STAMPED_BYTES), layout.chunks)
         while (self.splits < layout.chunks
                and self.sums_of_split() * self.sums_row * item > STAMPED_BYTES):
             self.splits += 1
         self.sums_size = self.sums_of_split() * self.sums_row
-        self.fits = (self.sums_size * item <= STAMPED_BYTES
-                             and self.slab_size * item <= max(GATHERED_BYTES, SLAB_BYTES)
-                             and layout.blocks == 1
-                             and layout.y_phases * layout.x_phases <= STAMPS)
+        self.fits = (self.sums_size * item <= STAMPED_BYTES and self.slab_size * item <= most
+                     and layout.blocks == 1 and layout.y_phases * layout.x_phases <= STAMPS)
         self.line = (up(self.wo, layout.sx) // self.vector + 2) * self.vector
         self.sums_size += layout.sx * self.line + 2 * UPSHAPE_TILE_REGISTERS * self.vector
         blocks = self.n * layout.groups * self.splits
@@ -1517,6 +1518,7 @@ cdef void write_chunk(Plan plan, Layout layout, Py_ssize_t chunk, const real* su
                 if packed and step == 1:
                     while (whole and next < count and runs[next].n == runs[r].n
                            and runs[next - 1].qx + runs[next - 1].length == plan.wo
+                           and runs[next].qx == 0
                            and runs[next].at == runs[r].at + length):
                         length += runs[next].length
                         next += 1

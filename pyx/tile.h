@@ -389,14 +389,27 @@ UPSHAPE_ROWS_IN(double, 64)
         }                                                                                         \
     }
 /* a[k step] where the mask's bit k is set, else 0. */
+#define UPSHAPE_MOST_STEP ((ptrdiff_t)1 << 26) /* whose multiples fit 32 bits */
 UPSHAPE_INLINE __m512 upshape_every_32(const float *a, ptrdiff_t step, __mmask16 in)
 {
+    if (step > UPSHAPE_MOST_STEP) {
+        float far[16];
+        for (int k = 0; k < 16; k++)
+            far[k] = in >> k & 1 ? a[k * step] : 0;
+        return _mm512_loadu_ps(far);
+    }
     const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     return _mm512_mask_i32gather_ps(
         _mm512_setzero_ps(), in, _mm512_mullo_epi32(lane, _mm512_set1_epi32((int)step)), a, 4);
 }
 UPSHAPE_INLINE __m512d upshape_every_64(const double *a, ptrdiff_t step, __mmask8 in)
 {
+    if (step > UPSHAPE_MOST_STEP) {
+        double far[8];
+        for (int k = 0; k < 8; k++)
+            far[k] = in >> k & 1 ? a[k * step] : 0;
+        return _mm512_loadu_pd(far);
+    }
     const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
     return _mm512_mask_i32gather_pd(
         _mm512_setzero_pd(), in, _mm256_mullo_epi32(lane, _mm256_set1_epi32((int)step)), a, 8);
@@ -568,10 +581,9 @@ UPSHAPE_PIECES(double, 64, __m512d, __mmask8, pd)
                 *(upshape_u##BITS *)b = *(const upshape_u##BITS *)a;                              \
                 continue;                                                                         \
             }                                                                                     \
-            for (ptrdiff_t j = 0; j < p->n; j++) {                                                \
-                b[j] = j >= p->low && j < p->high ? a[j * step] : 0;                              \
-                UPSHAPE_SCALAR(j);                                                                \
-            }                                                                                     \
+            zero_##BITS(b, p->low);                                                               \
+            pick_##BITS(b + p->low, a + p->low * step, step, p->high - p->low);                   \
+            zero_##BITS(b + p->high, p->n - p->high);                                             \
         }                                                                                         \
     }
 UPSHAPE_PIECES(float, 32)

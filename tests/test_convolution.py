@@ -251,8 +251,10 @@ def test_same_and_valid_padding(rng):
 # --- paths ---------------------------------------------------------------------------------------
 
 
-def run_plan(x, weight, bias, order, source, threads, transposed=True, **parameters):
-    """Run the kernel with an order of work and a source of the tiles of our choice."""
+def run_plan(
+    x, weight, bias, order, source, threads, transposed=True, block=None, **parameters
+):
+    """Run the kernel with an order of work, a source of the tiles and a block of our choice."""
     arguments = {"stride": 1, "padding": 0, "groups": 1, "dilation": 1} | parameters
     checked, weight, bias = convolution._check(
         "test",
@@ -278,6 +280,7 @@ def run_plan(x, weight, bias, order, source, threads, transposed=True, **paramet
         convolution._steps(out),
         threads,
         source,
+        block,
     )
     assert source in (None, plan.description["source"])
     plan.run(x, layout.pack(np.ascontiguousarray(weight), bias), out)
@@ -307,6 +310,126 @@ def test_every_path_equals_the_first(shape, weight_shape, parameters, dtype, rng
     for order in ["channels", "phases"]:
         y = run_plan(x, weight, bias, order, None, 2, **parameters)
         assert_close_conv_transpose(np.ascontiguousarray(y), x, weight, bias, **parameters)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("shape", "weight_shape", "parameters"),
+    [
+        ((2, 5, 41, 70), (3, 5, 3, 3), {"stride": 2, "padding": 1}),
+        ((1, 40, 23, 100), (9, 40, 4, 5), {"stride": (4, 3), "padding": (1, 2)}),
+        ((3, 7, 61, 29), (4, 7, 1, 1), {"stride": 3}),
+        ((2, 6, 50, 45), (4, 3, 7, 7), {"stride": 3, "dilation": 3, "padding": 5, "groups": 2}),
+        ((2, 6, 37, 60), (5, 6, 3, 2), {"stride": (2, 4), "dilation": (3, 2)}),
+        ((1, 4, 33, 90), (5, 4, 9, 8), {"stride": (5, 7), "padding": 3}),
+        ((4, 300, 6, 5), (6, 300, 3, 3), {"padding": 1}),
+    ],
+)
+def test_every_path_of_an_ordinary_convolution_equals_the_first(
+    shape, weight_shape, parameters, dtype, rng
+):
+    x, weight = normal(rng, shape, dtype), normal(rng, weight_shape, dtype)
+    bias = normal(rng, weight_shape[:1], dtype)
+    first = run_plan(x, weight, bias, "pixels", "rows", 1, False, **parameters)
+    assert_close_conv(first, x, weight, bias, **parameters)
+    for source, threads in itertools.product(["rows", "flat", "gathered", None], [1, 3]):
+        y = run_plan(x, weight, bias, "pixels", source, threads, False, **parameters)
+        assert_same_pixels(y, first)
+    for source, columns in itertools.product(["rows", "flat"], [3, 16]):
+        y = run_plan(x, weight, bias, "pixels", source, 1, False, (2, columns), **parameters)
+        assert_same_pixels(y, first)
+
+
+def test_gathering_takes_more_pieces_than_there_is_room_for(rng):
+    # Sixteen offsets; only where the column's is zero are an image's rows one piece.
+    x, weight = normal(rng, (4, 2, 34, 8)), normal(rng, (2, 9, 7, 7))
+    y = run_plan(x, weight, None, "pixels", "gathered", 1, stride=2, padding=3)
+    assert_close_conv_transpose(y, x, weight, stride=2, padding=3)
+    # Rows of one pixel: each is a piece of its own.
+    x, weight = normal(rng, (1, 3, 700, 2)), normal(rng, (3, 2, 3, 2))
+    y = run_plan(x, weight, None, "pixels", "gathered", 1, padding=(0, 1))
+    assert_close_conv_transpose(y, x, weight, padding=(0, 1))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("transposed", "shape", "weight_shape", "parameters"),
+    [
+        (True, (2, 9, 12, 13), (9, 3, 4, 4), {"stride": 2, "padding": 1}),
+        (True, (1, 30, 23, 6), (30, 4, 4, 4), {"dilation": 3, "output_padding": 2}),
+        (True, (3, 5, 7, 40), (5, 2, 5, 3), {"stride": (3, 1), "groups": 1, "padding": (4, 0)}),
+        (True, (2, 8, 5, 33), (8, 7, 3, 6), {"stride": (5, 4), "groups": 2, "padding": (0, 3)}),
+        (True, (1, 6, 40, 50), (6, 1, 7, 7), {"stride": 3, "padding": 9}),
+        (True, (1, 6, 4, 5), (6, 2, 3, 5), {"stride": (2, 6), "output_padding": (1, 5)}),
+        (True, (2, 11, 90), (11, 3, 9), {"stride": 2, "padding": 3}),
+        (False, (2, 9, 12, 13), (3, 9, 4, 4), {"padding": 2}),
+        (False, (1, 30, 23, 40), (5, 15, 3, 5), {"dilation": (4, 3), "groups": 1}),
+        (False, (2, 16, 9, 50), (6, 8, 3, 3), {"padding": 1, "groups": 2}),
+    ],
+)
+def test_stamps_add_up_to_the_definition(
+    transposed, shape, weight_shape, parameters, dtype, rng
+):
+    if not transposed:
+        weight_shape = (weight_shape[0], shape[1] // parameters.get("groups", 1), *weight_shape[2:])
+    x, weight = normal(rng, shape, dtype), normal(rng, weight_shape, dtype)
+    groups = parameters.get("groups", 1)
+    bias = normal(rng, (weight_shape[1] * groups if transposed else weight_shape[0],), dtype)
+    first = run_plan(x, weight, bias, "stamps", None, 1, transposed, **parameters)
+    close = assert_close_conv_transpose if transposed else assert_close_conv
+    close(first, x, weight, bias, **parameters)
+    for threads, rows in itertools.product([1, 2, 7], [1, 2, 3, 5]):
+        y = run_plan(x, weight, bias, "stamps", None, threads, transposed, (rows, 0), **parameters)
+        assert_same_pixels(y, first)
+
+
+def test_stamps_leave_what_is_around_the_result(rng):
+    for stride, padding, extra in [(1, 0, 0), (2, 1, 1), (3, 4, 2), (5, 0, 4)]:
+        layer = up.ConvTranspose2d(
+            normal(rng, (6, 2, 5, 5)), normal(rng, (2,)), stride, padding, extra
+        )
+        x = normal(rng, (2, 6, 9, 21))
+        expected = layer(x)
+        whole = np.full([n + 2 for n in expected.shape], 7.0, np.float32)
+        out = whole[1:-1, 1:-1, 1:-1, 1:-1]
+        layout = convolution._layout(layer._parameters, "stamps")
+        plan = kernel.Plan(
+            layout, x.shape, convolution._steps(x), out.shape, convolution._steps(out), 2
+        )
+        plan.run(x, layout.pack(layer.weight, layer.bias), out)
+        np.testing.assert_allclose(out, expected, rtol=1e-5, atol=1e-5)
+        out[...] = 7.0
+        assert (whole == 7.0).all()
+
+
+def test_stamps_are_made_where_they_pay(rng):
+    def order(shape, weight_shape, threads=1, **parameters):
+        layer = up.ConvTranspose2d(normal(rng, weight_shape), **parameters)
+        x = np.zeros(shape, np.float32)
+        out = np.zeros(convolution._out_shape(layer._parameters, shape, None), np.float32)
+        return convolution._plan(layer._parameters, x, out, threads)[0]
+
+    # Small maps, of which a kernel makes much larger ones, and few output channels.
+    assert order((1, 500, 23, 6), (500, 4, 4, 4), dilation=3) == "stamps"
+    assert order((1, 70, 6, 14), (70, 1, 7, 7)) == "stamps"
+    assert order((1, 64, 100, 100), (64, 64, 3, 3), padding=1) == "pixels"
+    assert order((1, 512, 28, 28), (512, 256, 2, 2), stride=2) == "pixels"
+    # Too many taps.
+    assert order((1, 64, 6, 6), (64, 1, 12, 12)) == "pixels"
+    # Orders give different bits: which one it is must not depend on the threads.
+    for size in range(4, 60, 5):
+        orders = {order((1, 40, size, size), (40, 2, 4, 4), n, padding=1) for n in (1, 2, 7)}
+        assert len(orders) == 1
+
+
+def test_a_plan_that_does_not_fit_is_not_run(rng):
+    layer = up.ConvTranspose2d(normal(rng, (3, 1, 40, 40)))
+    layout = convolution._layout(layer._parameters, "stamps")
+    x, out = normal(rng, (1, 3, 50, 50)), np.zeros((1, 1, 89, 89), np.float32)
+    plan = kernel.Plan(layout, x.shape, convolution._steps(x), out.shape, convolution._steps(out), 1)
+    assert not plan.fits
+    with pytest.raises(ValueError, match="does not fit"):
+        plan.run(x, layout.pack(layer.weight, None), out)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -399,6 +522,7 @@ def test_threads_change_no_bit(last, rng):
         ((1, 300, 9, 9), (300, 65, 3, 3), {"padding": 1}),
         ((1, 9, 20, 20), (9, 4, 32, 32), {"stride": 16}),
         ((1, 33, 64, 64), (33, 1, 4, 4), {"stride": 2, "groups": 33}),
+        ((1, 200, 12, 40), (200, 2, 5, 5), {"padding": 1}),
     ]
     before = up.get_num_threads()
     for shape, weight_shape, parameters in problems:
@@ -775,6 +899,8 @@ def test_a_layer_forgets_old_input_sizes(rng):
         ((1, 21, 16, 16), (21, 21, 64, 64), {"stride": 32}),
         ((1, 1026, 224), (1026, 1, 1024), {"stride": 256}),
         ((1, 2, 100000), (2, 2, 9), {}),
+        ((1, 1024, 60, 40), (1024, 3, 4, 4), {}),
+        ((1, 800, 6, 6), (800, 100, 5, 5), {"dilation": 3}),
     ],
 )
 @pytest.mark.parametrize("last", [False, True], ids=["rows", "channels-last"])
