@@ -786,7 +786,7 @@ cdef class Plan:
     cdef double cost(self, Py_ssize_t item) noexcept:
         """Estimate the cycles of the busiest thread for the block as it is set."""
         cdef Layout layout = self.layout
-        cdef double vectors, copied, pieces, cycles, turns, bytes = 0, per_copy
+        cdef double vectors, copied, pieces, cycles, turns, bytes = 0, per_copy, runs
         cdef double per_vector = <double>layout.weights * layout.ci / 2
         if layout.channels:
             # A tile's pixels are the broadcast side.
@@ -807,14 +807,26 @@ cdef class Plan:
             pieces = <double>layout.offsets * layout.ci * (
                 <double>self.pixels / self.qx * up(self.qx, self.vector)
                 + self.pixels / self.panel)
-            copied = pieces * (per_copy + 3)
-            bytes = pieces * min(self.qx, self.vector) * item
+            # And listing the pieces.
+            copied = pieces * (per_copy + 5 + 15.0 / layout.ci)
+            bytes = <double>layout.ci * self.pixels
         else:
             pieces = <double>layout.ci * self.slab_rows * self.planes_x * self.planes_y
-            copied = pieces * (8 + per_copy * up(self.slab_columns, self.vector))
-            bytes = pieces * self.slab_columns * item
+            copied = pieces * ((8 if layout.isx == 1 else 16)
+                               + per_copy * up(self.slab_columns, self.vector))
+            bytes = <double>layout.ci * self.slab_rows * self.slab_columns
         if self.far:
-            copied += bytes / FAR_BYTES_A_CYCLE
+            # Whole lines, of the rows that are read.
+            copied += bytes * item * layout.isx * self.planes_y / FAR_BYTES_A_CYCLE
+        if not layout.channels and not (layout.pairs and self.source == ROWS):
+            # Writing a row takes some cycles, however short; all rows of an image may be one.
+            runs = self.rows if self.source in (ROWS, FLAT) else self.pixels / self.qx + 1.0
+            if self.oy == self.wo and layout.sy == layout.sx == 1:
+                if self.source == GATHERED:
+                    runs = <double>self.pixels / (self.qy * self.qx) + 1
+                elif self.source in (ROWS, FLAT) and self.row_length == self.columns == self.wo:
+                    runs = 1
+            copied += 20.0 * layout.co * layout.y_phases * runs / self.splits
         if layout.pairs and self.source != ROWS:
             # The sums are stored, and read again to be written.
             vectors += 8.0 * layout.lanes * vectors / per_vector
@@ -910,6 +922,9 @@ cdef class Plan:
             while True:
                 self.set_block(GATHERED, 1, min(columns, total))
                 if not self.within_scratch(item) and best >= 0:
+                    break
+                # More pixels than sums fit: each range of lanes would gather them anew.
+                if best_source == GATHERED and self.splits > self.split_count(self.x_blocks):
                     break
                 cost = self.cost(item)
                 if best < 0 or cost < best:
