@@ -71,6 +71,9 @@ cdef extern from "tile.h" nogil:
         UPSHAPE_TILE_MISSING
         UPSHAPE_TILE_SHIFTED
         UPSHAPE_TILE_NARROW
+        UPSHAPE_PIECE_CYCLES
+        UPSHAPE_PIECE_STEP
+        UPSHAPE_PLANE_STEP
     void tile_pixels_32(int nb, int nv, const float* x, Py_ssize_t x_channel, const Py_ssize_t* tap,
                         Py_ssize_t taps, Py_ssize_t channels, const float* w, const float* init,
                         float* c, Py_ssize_t c_row) noexcept
@@ -799,8 +802,10 @@ cdef class Plan:
             # most where few taps read the same lines.
             vectors *= (1 + UPSHAPE_TILE_SHIFTED / 100.0 * layout.lanes / layout.weights
                         + UPSHAPE_TILE_NARROW / 100.0 / layout.most_width)
-        # Copying a vector takes about three cycles; picking it, fourteen.
-        per_copy = 3 if layout.isx <= (2 if self.source == GATHERED else 4) else 14
+        # Copying a vector takes about three cycles; picking it, as many as it has elements.
+        per_copy = 3
+        if layout.isx > (UPSHAPE_PIECE_STEP if self.source == GATHERED else UPSHAPE_PLANE_STEP):
+            per_copy = 14
         if self.source == DIRECT:
             copied = pieces = 0
         elif self.source == GATHERED:
@@ -808,7 +813,7 @@ cdef class Plan:
                 <double>self.pixels / self.qx * up(self.qx, self.vector)
                 + self.pixels / self.panel)
             # And listing the pieces.
-            copied = pieces * (per_copy + 5 + 15.0 / layout.ci)
+            copied = pieces * (per_copy + UPSHAPE_PIECE_CYCLES + 15.0 / layout.ci)
             bytes = <double>layout.ci * self.pixels
         else:
             pieces = <double>layout.ci * self.slab_rows * self.planes_x * self.planes_y

@@ -26,7 +26,9 @@
  * Granite Rapids: 0.92 and 0.79). TILE_SHIFTED: what the first of the taps that read the same lines
  * costs more, in hundredths, if its vectors straddle lines; all vectors of 64 bytes do.
  * TILE_NARROW: what a shifted vector costs more for being read by one row alone; by two, half of it.
- * Granite Rapids: 1 x 8, 3 x 8 and 8 x 3 take 2.4, 1.4 and 1.15 times as long as the multiply-adds. */
+ * Granite Rapids: 1 x 8, 3 x 8 and 8 x 3 take 2.4, 1.4 and 1.15 times as long as the multiply-adds.
+ * PIECE_CYCLES: what a piece of a row costs beyond its copying. PIECE_STEP, PLANE_STEP: up to which
+ * input step vectors are copied to pieces and to planes, not elements. */
 #if UPSHAPE_VECTOR_BYTES == 64
 #define UPSHAPE_TILE_ROWS 8
 #define UPSHAPE_TILE_REGISTERS 24
@@ -34,6 +36,9 @@
 #define UPSHAPE_TILE_MISSING 13
 #define UPSHAPE_TILE_SHIFTED 25
 #define UPSHAPE_TILE_NARROW 120
+#define UPSHAPE_PIECE_CYCLES 5
+#define UPSHAPE_PIECE_STEP 2
+#define UPSHAPE_PLANE_STEP 4
 #else
 #define UPSHAPE_TILE_ROWS 6
 #define UPSHAPE_TILE_REGISTERS 12
@@ -41,6 +46,9 @@
 #define UPSHAPE_TILE_MISSING 70
 #define UPSHAPE_TILE_SHIFTED 0
 #define UPSHAPE_TILE_NARROW 40
+#define UPSHAPE_PIECE_CYCLES 12
+#define UPSHAPE_PIECE_STEP 1
+#define UPSHAPE_PLANE_STEP 1
 #endif
 #define UPSHAPE_TILE_VECTORS 8
 
