@@ -10,16 +10,24 @@ that reads i = q s + k d - p. Phases whose taps read the same offsets form a cla
     X[(tap, c), q] = x[c, q + offset(tap)]
 
 No zeros are inserted and X is never stored: tiles read it from a copy of a few input rows with
-their zero border (the slab), or from the input itself. Small maps are the exception: a block of
-pixels, whichever rows and images they come from, is gathered for every offset.
+their zero border (the slab), or from the input itself. Where borders, short rows or vectors that
+straddle two lines would cost more, a block of pixels, whichever rows and images they come from, is
+gathered for every offset, in panels that a tile reads from end to end.
 
 Loop order: block of pixels (its slab stays in the second-level cache), block of input channels (the
 sum over K in pieces of which a panel of weights fits the first-level cache), panel of lanes, tile.
 Threads share out blocks of pixels and ranges of lanes, never a sum: the bits do not depend on them.
 
-Two orders of work share all of this: "pixels" makes vectors of pixels and broadcasts weights;
+Three orders of work share all of this: "pixels" makes vectors of pixels and broadcasts weights;
 "channels" makes vectors of lanes that lie side by side in the output (channels of a channels-last
-array, x-phases of a large stride) and broadcasts pixels.
+array, x-phases of a large stride) and broadcasts pixels. "stamps" makes every tap a lane, which
+reads the pixel itself, so that no border is read and few output channels still fill a tile:
+
+    P[(tap, channel), pixel i] = sum over c of  W[tap, channel, c] x[c, i]
+
+The products of a band of input rows wait in a ring, until all that land on a row of the output are
+there: o = i s + k d - p, or i - (k d - p) in an ordinary convolution of stride 1. They are added up
+in the order of the kernel's indices, whatever the band.
 
 Where a row's two phases can be made in one tile, and it pays (see pair.h), the tile writes them
 side by side into the result; other tiles leave their sums to write_chunk. Layers whose channels
@@ -226,7 +234,7 @@ cdef class Layout:
     cdef Py_ssize_t* panel_co
     cdef Py_ssize_t* panel_length
     cdef Py_ssize_t weights, lanes
-    cdef Py_ssize_t biases  # numbers a group: of each lane, or where stamped none and of each channel
+    cdef Py_ssize_t biases  # numbers a group: each lane's; where stamped, zeros and each channel's
     cdef Py_ssize_t* lane_co
     cdef Py_ssize_t* lane_ry
     cdef Py_ssize_t* lane_kernel
@@ -373,7 +381,7 @@ cdef class Layout:
         firsts.append(lane)
         self.most_chunk_lanes = max(firsts[b] - firsts[a]
                                     for a, b in zip(chunk_panel, chunk_panel[1:]))
-        # With few lanes, sums of many pixels fit their room: shorter pieces leave more rows to a slab.
+        # With few lanes, sums of many pixels fit: shorter pieces leave more rows to a slab.
         longest = LONGEST_SUM
         if not channels and not stamped:
             longest = min(max(LONGEST_SUM * lane // MANY_LANES, SHORTEST_SUM), LONGEST_SUM)
@@ -393,7 +401,8 @@ cdef class Layout:
             self.keep([row[0] for row in panels]), self.keep([row[1] for row in panels]),
             self.keep([row[2] for row in panels]), self.keep([row[3] for row in panels]),
             self.keep([row[4] for row in panels]), self.keep([row[5] for row in panels]))
-        most = [max(min(UPSHAPE_TILE_REGISTERS // row[1], UPSHAPE_TILE_VECTORS), 1) for row in panels]
+        most = [max(min(UPSHAPE_TILE_REGISTERS // row[1], UPSHAPE_TILE_VECTORS), 1)
+                for row in panels]
         self.panel_most, self.least_most = self.keep(most), min(most)
         self.lane_co, self.lane_kernel = self.keep(lane_co), self.keep(lane_kernel)
         self.panel_second, self.lane_ry = self.keep(second), self.keep(lane_ry)
@@ -1637,7 +1646,7 @@ cdef inline void stamp_item(Plan plan, Layout layout, Py_ssize_t item, const rea
 
 cdef void add_up_row(Plan plan, Layout layout, const real* sums, Py_ssize_t co, Py_ssize_t oy,
                      real bias, real* out, real* lines) noexcept nogil:
-    """Write a row of the result: each phase's pixels are the bias and the products that land there."""
+    """Write a row of the result: a pixel is the bias and the products that land there."""
     cdef Py_ssize_t y, x, f, iy, at, length, rows = 0, step = layout.sx, line = plan.line
     cdef bint packed = plan.ox == 1
     cdef stamp_t[STAMPS] stamps

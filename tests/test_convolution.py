@@ -426,7 +426,8 @@ def test_a_plan_that_does_not_fit_is_not_run(rng):
     layer = up.ConvTranspose2d(normal(rng, (3, 1, 40, 40)))
     layout = convolution._layout(layer._parameters, "stamps")
     x, out = normal(rng, (1, 3, 50, 50)), np.zeros((1, 1, 89, 89), np.float32)
-    plan = kernel.Plan(layout, x.shape, convolution._steps(x), out.shape, convolution._steps(out), 1)
+    steps = convolution._steps(x), convolution._steps(out)
+    plan = kernel.Plan(layout, x.shape, steps[0], out.shape, steps[1], 1)
     assert not plan.fits
     with pytest.raises(ValueError, match="does not fit"):
         plan.run(x, layout.pack(layer.weight, None), out)

@@ -953,8 +953,8 @@ def conv_transpose2d(
     -----
     As ``torch.nn.functional.conv_transpose2d``. No zeros are inserted: the output falls into s x s
     phases, each an ordinary convolution of the input. A pixel is the sum of up to C_in/groups kH kW
-    products, added one after the other: it differs from the exact value by at most
-    ``n u / (1 - n u)`` times the sum of the products' absolute values, with n the number of
+    products, added in an order that depends on the shapes alone: it differs from the exact value by
+    at most ``n u / (1 - n u)`` times the sum of the products' absolute values, with n the number of
     products plus one and u half a unit in the last place of 1. The result does not depend on the
     number of threads.
 
