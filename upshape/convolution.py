@@ -34,6 +34,8 @@ _MOST_MULTIPLIER = 4
 # Taps that may be stamped, and products of an input pixel: with more, it has never been faster.
 _MOST_STAMPS = 128
 _MOST_PRODUCTS = 8192
+# The share of the other order's estimated time below which they are chosen.
+_CLEARLY = 0.95
 # Plans that a layer keeps: the input shapes that a network alternates between, and some.
 _MOST_PLANS = 64
 # Kinds of calls that the functions know, and bytes of memory that they keep for packed weights,
@@ -76,10 +78,16 @@ class _Parameters(NamedTuple):
 
     @property
     def can_be_stamped(self) -> bool:
-        """Whether the products of all taps may be made first, and added up then."""
-        taps = math.prod(self.weight_shape[2:])
-        return (self.transposed or set(self.stride) == {1}) and (
-            1 < taps <= _MOST_STAMPS and taps * self.channels_out <= _MOST_PRODUCTS
+        """Whether the products of all taps may be made first, and added up then.
+
+        Where no kernel is larger than its stride, there is nothing to be added up.
+        """
+        kernel = self.weight_shape[2:]
+        taps = math.prod(kernel)
+        return (
+            (self.transposed or set(self.stride) == {1})
+            and any(k > s for k, s in zip(kernel, self.stride, strict=True))
+            and taps <= _MOST_STAMPS and taps * self.channels_out <= _MOST_PRODUCTS
         )
 
     @property
@@ -383,7 +391,7 @@ def _planned(
     chosen = plan("pixels")
     if parameters.can_be_stamped:
         stamps = plan("stamps")
-        if stamps.fits and stamps.cycles < chosen.cycles:
+        if stamps.fits and stamps.cycles < _CLEARLY * chosen.cycles:
             return "stamps", stamps
     return "pixels", chosen
 
