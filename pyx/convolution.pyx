@@ -100,9 +100,10 @@ cdef extern from "tile.h" nogil:
     void move_64(double* to, const double* a, Py_ssize_t n) noexcept
     ctypedef struct stamp_t "upshape_stamp":
         const void* products
-        Py_ssize_t low, high
-    void add_up_32(float* to, float start, const stamp_t* stamps, int count, Py_ssize_t n) noexcept
-    void add_up_64(double* to, double start, const stamp_t* stamps, int count,
+        Py_ssize_t low
+    void add_up_32(float* to, float start, const stamp_t* stamps, int count, Py_ssize_t width,
+                   Py_ssize_t n) noexcept
+    void add_up_64(double* to, double start, const stamp_t* stamps, int count, Py_ssize_t width,
                    Py_ssize_t n) noexcept
     void zero_32(float* to, Py_ssize_t n) noexcept
     void zero_64(double* to, Py_ssize_t n) noexcept
@@ -211,8 +212,13 @@ cdef class Layout:
     cdef Py_ssize_t y_phases, x_phases
     cdef Py_ssize_t* y_phase
     cdef Py_ssize_t* x_phase
-    cdef Py_ssize_t* x_fold  # of a phase r: r mod the output's step, and how often it is in r
-    cdef Py_ssize_t* x_shift
+    # A phase is fold + shift output steps, fold below one: y_ and x_phase's in their order, and x's
+    # sorted by their folds.
+    cdef Py_ssize_t* y_fold
+    cdef Py_ssize_t* y_shift
+    cdef Py_ssize_t* fold_first
+    cdef Py_ssize_t* fold_x
+    cdef Py_ssize_t* fold_shift
     cdef Py_ssize_t classes, most_taps, most_width
     cdef Py_ssize_t* class_first
     cdef Py_ssize_t* tap_y
@@ -299,8 +305,13 @@ cdef class Layout:
         self.y_phases, self.x_phases = len(y_phases), len(x_phases)
         y_at, x_at = [r for r, _ in y_phases], [r for r, _ in x_phases]
         self.y_phase, self.x_phase = self.keep(y_at), self.keep(x_at)
-        self.x_fold = self.keep([r % x_axis[0] for r in x_at])
-        self.x_shift = self.keep([(r - r % x_axis[0]) // x_axis[0] for r in x_at])
+        self.y_fold = self.keep([r % self.sy for r in y_at])
+        self.y_shift = self.keep([r // self.sy for r in y_at])
+        by_fold = sorted(range(len(x_at)), key=lambda x: x_at[x] % self.sx)
+        self.fold_x = self.keep(by_fold)
+        self.fold_shift = self.keep([x_at[x] // self.sx for x in by_fold])
+        self.fold_first = self.keep(
+            [sum([r % self.sx < fold for r in x_at]) for fold in range(self.sx + 1)])
         taps = [b - a for a, b in zip(class_first, class_first[1:])]
         self.most_taps = max(taps)
         self.offsets = len(offsets)
@@ -568,6 +579,8 @@ cdef class Plan:
     # Stamps: bands of `rows` rows, whose products wait in a ring; an image's rows go to `parts`.
     cdef Py_ssize_t band, ring, parts
     cdef Py_ssize_t line  # elements of a phase of an output row
+    cdef Py_ssize_t* ring_at  # where in the ring an input row's products are
+    cdef Py_ssize_t* stamp_at  # and those of a channel's tap, seen from the output's rows
     cdef Py_ssize_t sums_row, sums_size, most_runs
     cdef readonly double cycles  # estimated, of the busiest thread
     cdef readonly bint fits
@@ -612,6 +625,7 @@ cdef class Plan:
                 self.set_bands(item, block[0])
             else:
                 self.choose_bands(item)
+            self.find_stamps()
         elif block is None:
             self.choose(item, -1 if source is None else SOURCES.index(source))
         else:
@@ -691,6 +705,24 @@ cdef class Plan:
         self.cycles = (tiles + added + gathered) * self.n * layout.groups / self.threads
         if self.parts > 1:
             self.cycles *= 1 + <double>reach * (self.parts - 1) / self.hi
+
+    cdef void find_stamps(self):
+        """Note where the products are that are added up."""
+        cdef Layout layout = self.layout
+        cdef Py_ssize_t y, x, row, number = 0
+        rings = np.empty(self.hi, np.intp)
+        stamps = np.empty(layout.co * layout.y_phases * layout.x_phases, np.intp)
+        self.kept += [rings, stamps]
+        self.ring_at = <Py_ssize_t*>cnp.PyArray_DATA(rings)
+        self.stamp_at = <Py_ssize_t*>cnp.PyArray_DATA(stamps)
+        for y in range(self.hi):
+            self.ring_at[y] = y // self.rows % self.ring * self.band + y % self.rows * self.wi
+        for row in range(layout.co * layout.y_phases):
+            for x in range(layout.x_phases):
+                self.stamp_at[number] = (
+                    layout.slot[row * layout.x_phases + layout.fold_x[x]] * self.sums_row
+                    - layout.fold_shift[x])
+                number += 1
 
     cdef Py_ssize_t slab_offset(self, Py_ssize_t y, Py_ssize_t x) noexcept:
         """Where the slab has the tap that reads y rows down and x columns right of the first."""
@@ -1647,37 +1679,34 @@ cdef inline void stamp_item(Plan plan, Layout layout, Py_ssize_t item, const rea
 cdef void add_up_row(Plan plan, Layout layout, const real* sums, Py_ssize_t co, Py_ssize_t oy,
                      real bias, real* out, real* lines) noexcept nogil:
     """Write a row of the result: a pixel is the bias and the products that land there."""
-    cdef Py_ssize_t y, x, f, iy, at, length, rows = 0, step = layout.sx, line = plan.line
+    cdef Py_ssize_t y, x, f, iy, length, rows = 0, step = layout.sx, line = plan.line
+    cdef Py_ssize_t q = oy // layout.sy, r = oy - q * layout.sy
     cdef bint packed = plan.ox == 1
     cdef stamp_t[STAMPS] stamps
-    cdef const Py_ssize_t* slot[STAMPS]
+    cdef const Py_ssize_t* at[STAMPS]
     cdef const real* row[STAMPS]
     cdef const real* some[4]
     cdef int count
     if step == 1 and packed:
         lines = out
     for y in range(layout.y_phases):
-        iy = oy - layout.y_phase[y]
-        if iy < 0 or iy >= plan.hi * layout.sy or iy % layout.sy != 0:
-            continue
-        iy //= layout.sy
-        slot[rows] = layout.slot + (co * layout.y_phases + y) * layout.x_phases
-        row[rows] = sums + iy // plan.rows % plan.ring * plan.band + iy % plan.rows * plan.wi
-        rows += 1
+        iy = q - layout.y_shift[y]
+        if layout.y_fold[y] == r and 0 <= iy < plan.hi:
+            at[rows] = plan.stamp_at + (co * layout.y_phases + y) * layout.x_phases
+            row[rows] = sums + plan.ring_at[iy]
+            rows += 1
     for f in range(step):
         count = 0
         for y in range(rows):
-            for x in range(layout.x_phases):
-                if layout.x_fold[x] == f:
-                    at = layout.x_shift[x]
-                    stamps[count].products = row[y] + slot[y][x] * plan.sums_row - at
-                    stamps[count].low, stamps[count].high = at, at + plan.wi
-                    count += 1
+            for x in range(layout.fold_first[f], layout.fold_first[f + 1]):
+                stamps[count].products = row[y] + at[y][x]
+                stamps[count].low = layout.fold_shift[x]
+                count += 1
         length = up(plan.wo - f, step) if plan.wo > f else 0
         if real is float:
-            add_up_32(lines + f * line, bias, stamps, count, length)
+            add_up_32(lines + f * line, bias, stamps, count, plan.wi, length)
         else:
-            add_up_64(lines + f * line, bias, stamps, count, length)
+            add_up_64(lines + f * line, bias, stamps, count, plan.wi, length)
     if step == 1 and packed:
         return
     length = plan.wo // step

@@ -37,7 +37,7 @@
 #define UPSHAPE_TILE_SHIFTED 25
 #define UPSHAPE_TILE_NARROW 120
 #define UPSHAPE_PIECE_CYCLES 5
-#define UPSHAPE_PIECE_STEP 2
+#define UPSHAPE_PIECE_STEP 4
 #define UPSHAPE_PLANE_STEP 4
 #else
 #define UPSHAPE_TILE_ROWS 6
@@ -360,8 +360,6 @@ UPSHAPE_ROWS_IN(double, 64)
  * a vector in small maps: what the mask leaves out is not read, wherever it lies. */
 #ifdef __AVX512F__
 #include <immintrin.h>
-/* Bit k becomes bit 2 k. */
-#define UPSHAPE_SPREAD(bits) _pdep_u32(bits, 0x55555555u)
 #define UPSHAPE_ROWS(T, BITS, V, MASK, PS)                                                        \
     UPSHAPE_INLINE unsigned upshape_first_##BITS(ptrdiff_t n)                                     \
     {                                                                                             \
@@ -381,15 +379,6 @@ UPSHAPE_ROWS_IN(double, 64)
             if (step == 1) {                                                                      \
                 for (ptrdiff_t r = 0; r < rows; r++, a += x_row, b += to_row)                     \
                     _mm512_mask_storeu_##PS(b, out, _mm512_maskz_loadu_##PS((MASK)in, a));        \
-            } else if (step == 2) {                                                               \
-                const unsigned even = UPSHAPE_SPREAD(in);                                         \
-                for (ptrdiff_t r = 0; r < rows; r++, a += x_row, b += to_row) {                   \
-                    V p = _mm512_maskz_loadu_##PS((MASK)even, a);                                 \
-                    V q = _mm512_maskz_loadu_##PS((MASK)(even >> LANES), a + LANES);              \
-                    p = (V)UPSHAPE_EVEN_##BITS((upshape_v##BITS)p, (upshape_v##BITS)q,            \
-                                               upshape_i##BITS);                                  \
-                    _mm512_mask_storeu_##PS(b, out, p);                                           \
-                }                                                                                 \
             } else {                                                                              \
                 for (ptrdiff_t r = 0; r < rows; r++, a += x_row, b += to_row)                     \
                     _mm512_mask_storeu_##PS(b, out, upshape_every_##BITS(a, step, (MASK)in));     \
@@ -504,11 +493,11 @@ UPSHAPE_PLANE_BY_PLANE(double, 64)
             }                                                                                     \
         }                                                                                         \
     }
-/* lane * step + p; step is 2, 3 or 4. */
+/* lane * step + p; step is 1 to 4. */
 UPSHAPE_INLINE __m512i upshape_index_32(ptrdiff_t step, ptrdiff_t p)
 {
     const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    __m512i by = step == 4 ? _mm512_slli_epi32(lane, 2) : _mm512_slli_epi32(lane, 1);
+    __m512i by = step == 1 ? lane : _mm512_slli_epi32(lane, step == 4 ? 2 : 1);
     if (step == 3)
         by = _mm512_add_epi32(by, lane);
     return _mm512_add_epi32(by, _mm512_set1_epi32((int)p));
@@ -516,7 +505,7 @@ UPSHAPE_INLINE __m512i upshape_index_32(ptrdiff_t step, ptrdiff_t p)
 UPSHAPE_INLINE __m512i upshape_index_64(ptrdiff_t step, ptrdiff_t p)
 {
     const __m512i lane = _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7);
-    __m512i by = step == 4 ? _mm512_slli_epi64(lane, 2) : _mm512_slli_epi64(lane, 1);
+    __m512i by = step == 1 ? lane : _mm512_slli_epi64(lane, step == 4 ? 2 : 1);
     if (step == 3)
         by = _mm512_add_epi64(by, lane);
     return _mm512_add_epi64(by, _mm512_set1_epi64(p));
@@ -536,7 +525,7 @@ typedef struct {
 } upshape_piece;
 
 #ifdef __AVX512F__
-#define UPSHAPE_PIECES(T, BITS, V, MASK, PS)                                                      \
+#define UPSHAPE_PIECES(T, BITS, V, MASK, PS, EPI)                                                      \
     UPSHAPE_INLINE void piece_##BITS(upshape_piece *p, ptrdiff_t low, ptrdiff_t high, ptrdiff_t n)\
     {                                                                                             \
         p->low = (int)(upshape_first_##BITS(high) & ~upshape_first_##BITS(low)                    \
@@ -552,14 +541,22 @@ typedef struct {
                 _mm512_mask_storeu_##PS(                                                          \
                     to + p[i].target, (MASK)p[i].n,                                               \
                     _mm512_maskz_loadu_##PS((MASK)p[i].low, x + p[i].source));                    \
-        } else if (step == 2) {                                                                   \
+        } else if (2 <= step && step <= 4) {                                                      \
+            const unsigned long long every = step == 2 ? 0x5555555555555555u                      \
+                                           : step == 3 ? 0x9249249249249249u : 0x1111111111111111u;\
+            const __m512i from = upshape_index_##BITS(step, 0);                                   \
+            const MASK others = _mm512_cmpge_##EPI##_mask(from, _mm512_set1_##EPI(2 * LANES));    \
             for (ptrdiff_t i = 0; i < count; i++) {                                               \
-                const unsigned even = UPSHAPE_SPREAD((unsigned)p[i].low);                         \
-                V a = _mm512_maskz_loadu_##PS((MASK)even, x + p[i].source);                       \
-                V b = _mm512_maskz_loadu_##PS((MASK)(even >> LANES), x + p[i].source + LANES);    \
-                a = (V)UPSHAPE_EVEN_##BITS((upshape_v##BITS)a, (upshape_v##BITS)b,                \
-                                           upshape_i##BITS);                                      \
-                _mm512_mask_storeu_##PS(to + p[i].target, (MASK)p[i].n, a);                       \
+                const unsigned long long in = _pdep_u64((MASK)p[i].low, every);                   \
+                const T *a = x + p[i].source;                                                     \
+                V v[4], q;                                                                        \
+                UPSHAPE_UNROLL for (int k = 0; k < 4; k++)                                        \
+                    v[k] = _mm512_maskz_loadu_##PS((MASK)(in >> k * LANES), a + k * LANES);       \
+                q = _mm512_permutex2var_##PS(v[0], from, v[1]);                                   \
+                if (step > 2)                                                                     \
+                    q = _mm512_mask_blend_##PS(                                                   \
+                        others, q, _mm512_permutex2var_##PS(v[2], from, v[3]));                   \
+                _mm512_mask_storeu_##PS(to + p[i].target, (MASK)p[i].n, q);                       \
             }                                                                                     \
         } else {                                                                                  \
             for (ptrdiff_t i = 0; i < count; i++)                                                 \
@@ -568,8 +565,8 @@ typedef struct {
                     upshape_every_##BITS(x + p[i].source, step, (MASK)p[i].low));                 \
         }                                                                                         \
     }
-UPSHAPE_PIECES(float, 32, __m512, __mmask16, ps)
-UPSHAPE_PIECES(double, 64, __m512d, __mmask8, pd)
+UPSHAPE_PIECES(float, 32, __m512, __mmask16, ps, epi32)
+UPSHAPE_PIECES(double, 64, __m512d, __mmask8, pd, epi64)
 #else
 #define UPSHAPE_PIECES(T, BITS)                                                                   \
     UPSHAPE_INLINE void piece_##BITS(upshape_piece *p, ptrdiff_t low, ptrdiff_t high, ptrdiff_t n)\
@@ -598,36 +595,39 @@ UPSHAPE_PIECES(float, 32)
 UPSHAPE_PIECES(double, 64)
 #endif
 
-/* A row of sums: to[j] = start + the products[j] of each stamp for which low <= j < high, j < n. */
+/* A row of sums: to[j] = start + the products[j] of each stamp for which low <= j < low + width,
+ * j < n. */
 typedef struct {
     const void *products;
-    ptrdiff_t low, high;
+    ptrdiff_t low;
 } upshape_stamp;
 
 #ifdef __AVX512F__
-#define UPSHAPE_ADD_UP(T, BITS, V, MASK, PS)                                                      \
+#define UPSHAPE_ADD_UP(T, BITS, V, MASK, PS, EPI, EPU, INT)                                       \
     UPSHAPE_INLINE void add_up_##BITS(T *to, T start, const upshape_stamp *stamps, int count,     \
-                                      ptrdiff_t n)                                                \
+                                      ptrdiff_t width, ptrdiff_t n)                               \
     {                                                                                             \
         enum { LANES = 64 / sizeof(T) };                                                          \
+        const __m512i lane = upshape_index_##BITS(1, 0), wide = _mm512_set1_##EPI((INT)width);    \
         for (ptrdiff_t j = 0; j < n; j += LANES) {                                                \
-            const unsigned here = upshape_first_##BITS(n - j);                                    \
+            const __m512i at = _mm512_add_##EPI(lane, _mm512_set1_##EPI((INT)j));                 \
             V sum = _mm512_set1_##PS(start);                                                      \
             for (int i = 0; i < count; i++) {                                                     \
-                const unsigned in = here & upshape_first_##BITS(stamps[i].high - j)               \
-                                    & ~upshape_first_##BITS(stamps[i].low - j);                   \
+                /* Below low the difference is a huge unsigned number. */                         \
+                const MASK in = _mm512_cmplt_##EPU##_mask(                                        \
+                    _mm512_sub_##EPI(at, _mm512_set1_##EPI((INT)stamps[i].low)), wide);           \
                 const T *a = (const T *)stamps[i].products + j;                                   \
-                sum = _mm512_add_##PS(sum, _mm512_maskz_loadu_##PS((MASK)in, a));                 \
+                sum = _mm512_add_##PS(sum, _mm512_maskz_loadu_##PS(in, a));                       \
             }                                                                                     \
-            _mm512_mask_storeu_##PS(to + j, (MASK)here, sum);                                     \
+            _mm512_mask_storeu_##PS(to + j, (MASK)upshape_first_##BITS(n - j), sum);              \
         }                                                                                         \
     }
-UPSHAPE_ADD_UP(float, 32, __m512, __mmask16, ps)
-UPSHAPE_ADD_UP(double, 64, __m512d, __mmask8, pd)
+UPSHAPE_ADD_UP(float, 32, __m512, __mmask16, ps, epi32, epu32, int)
+UPSHAPE_ADD_UP(double, 64, __m512d, __mmask8, pd, epi64, epu64, long long)
 #else
 #define UPSHAPE_ADD_UP(T, BITS)                                                                   \
     UPSHAPE_INLINE void add_up_##BITS(T *to, T start, const upshape_stamp *stamps, int count,     \
-                                      ptrdiff_t n)                                                \
+                                      ptrdiff_t width, ptrdiff_t n)                               \
     {                                                                                             \
         enum { LANES = UPSHAPE_VECTOR_BYTES / sizeof(T) };                                        \
         for (ptrdiff_t j = 0; j < n; j += LANES) {                                                \
@@ -635,7 +635,7 @@ UPSHAPE_ADD_UP(double, 64, __m512d, __mmask8, pd)
             upshape_v##BITS sum = (upshape_v##BITS){0} + start;                                   \
             for (int i = 0; i < count; i++) {                                                     \
                 const T *a = (const T *)stamps[i].products + j;                                   \
-                const ptrdiff_t low = stamps[i].low - j, high = stamps[i].high - j;               \
+                const ptrdiff_t low = stamps[i].low - j, high = low + width;                      \
                 if (low <= 0 && high >= here && here == LANES) {                                  \
                     sum += *(const upshape_u##BITS *)a;                                           \
                 } else {                                                                          \
