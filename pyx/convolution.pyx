@@ -138,6 +138,18 @@ cdef extern from "pair.h" nogil:
     void weave_32(float* to, const float** a, Py_ssize_t step, Py_ssize_t n) noexcept
     void weave_64(double* to, const double** a, Py_ssize_t step, Py_ssize_t n) noexcept
 
+# Of what a tile costs beyond its multiply-adds (see tile.h), hundredths. AMD's processors load two
+# vectors a cycle, straddling lines or not, and their units are busy in tiles of few vectors as well
+# (Zen 5: 1 x 8 and 8 x 1 take no longer than 8 x 3 for as many multiply-adds).
+cdef bint AMD = UPSHAPE_VECTOR_BYTES == 64 and _machine.amd()
+cdef Py_ssize_t TILE_MISSING = 5 if AMD else UPSHAPE_TILE_MISSING
+cdef Py_ssize_t TILE_SHIFTED = 15 if AMD else UPSHAPE_TILE_SHIFTED
+cdef Py_ssize_t TILE_NARROW = 30 if AMD else UPSHAPE_TILE_NARROW
+# What streaming the weights costs: bytes a cycle.
+cdef double WEIGHT_BYTES = 48 if AMD else 16
+# Panels up to which the input is read as it lies, if it can be.
+cdef Py_ssize_t MOST_DIRECT = 8 if AMD else 2
+
 cdef enum:
     # Bytes of the sums that are not yet complete, at most: 1024 lanes of 48 pixels, and a margin.
     SUMS_BYTES = 208 << 10
@@ -175,8 +187,6 @@ cdef enum:
     # Pieces that are copied between asking for a channel's lines and copying from them: about the
     # latency of an outer cache.
     PIECES_AHEAD = 128
-    # What streaming the weights costs: bytes a cycle.
-    WEIGHT_BYTES = 16
 
 # How a block of pixels reaches the tiles.
 cdef enum Source:
@@ -699,8 +709,8 @@ cdef class Plan:
                  * layout.weights * layout.ci / 2)
         tiles += (up(self.hi * self.wi, self.pixels) * <double>layout.weights * layout.ci * item
                   / WEIGHT_BYTES)
-        added = <double>layout.lanes * self.hi * (20 + 2.5 * up(self.wi, self.vector))
-        added += <double>layout.co * self.ho * (30 + 3.0 * up(self.wo, self.vector))
+        added = <double>layout.lanes * self.hi * (2 + 5.0 * up(self.wi, self.vector))
+        added += <double>layout.co * self.ho * (40 + 3.0 * up(self.wo, self.vector))
         gathered = <double>layout.ci * self.splits * self.hi * (4 + 3.0 * up(self.wi, self.vector))
         self.cycles = (tiles + added + gathered) * self.n * layout.groups / self.threads
         if self.parts > 1:
@@ -841,10 +851,13 @@ cdef class Plan:
         if self.source != GATHERED and not layout.channels and layout.offsets > 1:
             # Taps within a slab are shifted: vectors straddle two lines of the cache, which costs
             # most where few taps read the same lines.
-            vectors *= (1 + UPSHAPE_TILE_SHIFTED / 100.0 * layout.lanes / layout.weights
-                        + UPSHAPE_TILE_NARROW / 100.0 / layout.most_width)
-        # Copying a vector takes about three cycles; picking it, as many as it has elements.
+            vectors *= (1 + TILE_SHIFTED / 100.0 * layout.lanes / layout.weights
+                        + TILE_NARROW / 100.0 / layout.most_width)
+        # Copying a vector takes about three cycles, taking it from some others eight; picking it, as
+        # many as it has elements.
         per_copy = 3
+        if self.source == GATHERED and layout.isx > 1:
+            per_copy = 8
         if layout.isx > (UPSHAPE_PIECE_STEP if self.source == GATHERED else UPSHAPE_PLANE_STEP):
             per_copy = 14
         if self.source == DIRECT:
@@ -858,8 +871,9 @@ cdef class Plan:
             bytes = <double>layout.ci * self.pixels
         else:
             pieces = <double>layout.ci * self.slab_rows * self.planes_x * self.planes_y
-            copied = pieces * ((8 if layout.isx == 1 else 16)
+            copied = pieces * ((16 if layout.isx > UPSHAPE_PLANE_STEP else 2)
                                + per_copy * up(self.slab_columns, self.vector))
+            copied += 60.0 * layout.ci * self.planes_y
             bytes = <double>layout.ci * self.slab_rows * self.slab_columns
         if self.far:
             # Whole lines, of the rows that are read.
@@ -903,7 +917,7 @@ cdef class Plan:
         cdef Py_ssize_t most = min(UPSHAPE_TILE_REGISTERS // width, UPSHAPE_TILE_VECTORS)
         cdef Py_ssize_t pieces = (vectors + most - 1) // most
         cdef double missing = pieces * most - vectors
-        return vectors + missing * UPSHAPE_TILE_MISSING / 100.0
+        return vectors + missing * TILE_MISSING / 100.0
 
     cdef bint within_scratch(self, Py_ssize_t item) noexcept:
         cdef Py_ssize_t most = SLAB_BYTES
@@ -926,9 +940,9 @@ cdef class Plan:
             and (self.qx - 1) * layout.isx + layout.x_first + layout.x_span <= self.wi)
         if (not layout.channels and within and layout.most_taps <= 1 and layout.blocks == 1
                 and only in (-1, DIRECT)):
-            # One pass over the input: a copy would cost as much as the work. With more lanes the
+            # Few passes over the input: a copy would cost as much as the work. With more lanes the
             # copy pays, since planes lie at strides that a cache takes badly.
-            if ((layout.panels <= 2 or only == DIRECT) and layout.isy == 1 and layout.isx == 1
+            if ((layout.panels <= MOST_DIRECT or only == DIRECT) and layout.isy == 1 and layout.isx == 1
                     and layout.y_span == 1 and layout.x_span == 1
                     and self.qx == self.wi and self.xy == self.wi
                     and layout.y_first == 0 and layout.x_first == 0

@@ -449,50 +449,6 @@ UPSHAPE_ROWS(double, 64)
 UPSHAPE_PLANE_BY_PLANE(float, 32)
 UPSHAPE_PLANE_BY_PLANE(double, 64)
 #ifdef __AVX512F__
-/* All planes of up to four vectors at once. */
-#define UPSHAPE_PLANES(T, BITS, V, MASK, PS, EPI)                                                 \
-    UPSHAPE_INLINE void planes_##BITS(                                                            \
-        T *to, ptrdiff_t to_row, ptrdiff_t plane, const T *x, ptrdiff_t x_row, ptrdiff_t rows,    \
-        ptrdiff_t step, ptrdiff_t planes, ptrdiff_t low, ptrdiff_t high, ptrdiff_t n)             \
-    {                                                                                             \
-        enum { LANES = 64 / sizeof(T) };                                                          \
-        if (step < 2 || step > 4) {                                                               \
-            upshape_plane_by_plane_##BITS(                                                        \
-                to, to_row, plane, x, x_row, rows, step, planes, low, high, n);                   \
-            return;                                                                               \
-        }                                                                                         \
-        /* Of two vectors the lowest bits of an index choose a lane; above, it is of the others. */\
-        __m512i from[4];                                                                          \
-        MASK others[4];                                                                           \
-        UPSHAPE_UNROLL for (int p = 0; p < 4; p++) {                                              \
-            from[p] = upshape_index_##BITS(step, p);                                              \
-            others[p] = _mm512_cmpge_##EPI##_mask(from[p], _mm512_set1_##EPI(2 * LANES));         \
-        }                                                                                         \
-        for (ptrdiff_t j = 0; j < n; j += LANES) {                                                \
-            const MASK out = (MASK)upshape_first_##BITS(n - j);                                   \
-            const T *a = x + j * step;                                                            \
-            T *b = to + j;                                                                        \
-            MASK in[4];                                                                           \
-            for (int i = 0; i < 4; i++)                                                           \
-                in[i] = i < step ? (MASK)(upshape_first_##BITS(high - j * step - i * LANES)       \
-                                          & ~upshape_first_##BITS(low - j * step - i * LANES))    \
-                                 : 0;                                                             \
-            for (ptrdiff_t r = 0; r < rows; r++, a += x_row, b += to_row) {                       \
-                V v[4];                                                                           \
-                UPSHAPE_UNROLL for (int i = 0; i < 4; i++)                                        \
-                    v[i] = _mm512_maskz_loadu_##PS(in[i], a + i * LANES);                         \
-                UPSHAPE_UNROLL for (int p = 0; p < 4; p++) {                                      \
-                    V q = _mm512_permutex2var_##PS(v[0], from[p], v[1]);                          \
-                    if (p == planes)                                                              \
-                        break;                                                                    \
-                    if (step > 2)                                                                 \
-                        q = _mm512_mask_blend_##PS(                                               \
-                            others[p], q, _mm512_permutex2var_##PS(v[2], from[p], v[3]));         \
-                    _mm512_mask_storeu_##PS(b + p * plane, out, q);                               \
-                }                                                                                 \
-            }                                                                                     \
-        }                                                                                         \
-    }
 /* lane * step + p; step is 1 to 4. */
 UPSHAPE_INLINE __m512i upshape_index_32(ptrdiff_t step, ptrdiff_t p)
 {
@@ -510,6 +466,63 @@ UPSHAPE_INLINE __m512i upshape_index_64(ptrdiff_t step, ptrdiff_t p)
         by = _mm512_add_epi64(by, lane);
     return _mm512_add_epi64(by, _mm512_set1_epi64(p));
 }
+/* The first n bits, of up to 64. */
+UPSHAPE_INLINE unsigned long long upshape_bits(ptrdiff_t n)
+{
+    return _bzhi_u64(~0ull, (unsigned)(n < 0 ? 0 : n > 64 ? 64 : n));
+}
+#define UPSHAPE_PLANES(T, BITS, V, MASK, PS, EPI)                                                 \
+    /* Element from[lane] of up to four vectors. Of two, the lowest bits of an index choose one;  \
+     * above, it is of the others. */                                                             \
+    UPSHAPE_INLINE V upshape_pick_##BITS(const V *v, ptrdiff_t step, __m512i from)                \
+    {                                                                                             \
+        enum { LANES = 64 / sizeof(T) };                                                          \
+        V q = _mm512_permutex2var_##PS(v[0], from, v[1]);                                         \
+        if (step > 2) {                                                                           \
+            MASK others = _mm512_cmpge_##EPI##_mask(from, _mm512_set1_##EPI(2 * LANES));          \
+            q = _mm512_mask_blend_##PS(                                                           \
+                others, q, _mm512_permutex2var_##PS(v[2], from, v[3]));                           \
+        }                                                                                         \
+        return q;                                                                                 \
+    }                                                                                             \
+    /* Those of four vectors whose bits are set, 0 for the others. */                             \
+    UPSHAPE_INLINE void upshape_four_##BITS(V *v, const T *a, unsigned long long in)              \
+    {                                                                                             \
+        enum { LANES = 64 / sizeof(T) };                                                          \
+        UPSHAPE_UNROLL for (int i = 0; i < 4; i++)                                                \
+            v[i] = _mm512_maskz_loadu_##PS((MASK)(in >> i * LANES), a + i * LANES);               \
+    }                                                                                             \
+    /* All planes of up to four vectors at once. */                                               \
+    UPSHAPE_INLINE void planes_##BITS(                                                            \
+        T *to, ptrdiff_t to_row, ptrdiff_t plane, const T *x, ptrdiff_t x_row, ptrdiff_t rows,    \
+        ptrdiff_t step, ptrdiff_t planes, ptrdiff_t low, ptrdiff_t high, ptrdiff_t n)             \
+    {                                                                                             \
+        enum { LANES = 64 / sizeof(T) };                                                          \
+        if (step < 2 || step > 4) {                                                               \
+            upshape_plane_by_plane_##BITS(                                                        \
+                to, to_row, plane, x, x_row, rows, step, planes, low, high, n);                   \
+            return;                                                                               \
+        }                                                                                         \
+        __m512i from[4];                                                                          \
+        UPSHAPE_UNROLL for (int p = 0; p < 4; p++)                                                \
+            from[p] = upshape_index_##BITS(step, p);                                              \
+        for (ptrdiff_t j = 0; j < n; j += LANES) {                                                \
+            const MASK out = (MASK)upshape_first_##BITS(n - j);                                   \
+            const unsigned long long in = upshape_bits(high - j * step)                           \
+                                          & ~upshape_bits(low - j * step)                         \
+                                          & upshape_bits(step * LANES);                           \
+            const T *a = x + j * step;                                                            \
+            T *b = to + j;                                                                        \
+            for (ptrdiff_t r = 0; r < rows; r++, a += x_row, b += to_row) {                       \
+                V v[4];                                                                           \
+                upshape_four_##BITS(v, a, in);                                                    \
+                UPSHAPE_UNROLL for (int p = 0; p < 4; p++)                                        \
+                    if (p < planes)                                                               \
+                        _mm512_mask_storeu_##PS(b + p * plane, out,                               \
+                                                upshape_pick_##BITS(v, step, from[p]));           \
+            }                                                                                     \
+        }                                                                                         \
+    }
 UPSHAPE_PLANES(float, 32, __m512, __mmask16, ps, epi32)
 UPSHAPE_PLANES(double, 64, __m512d, __mmask8, pd, epi64)
 #else
@@ -525,7 +538,7 @@ typedef struct {
 } upshape_piece;
 
 #ifdef __AVX512F__
-#define UPSHAPE_PIECES(T, BITS, V, MASK, PS, EPI)                                                      \
+#define UPSHAPE_PIECES(T, BITS, V, MASK, PS)                                                      \
     UPSHAPE_INLINE void piece_##BITS(upshape_piece *p, ptrdiff_t low, ptrdiff_t high, ptrdiff_t n)\
     {                                                                                             \
         p->low = (int)(upshape_first_##BITS(high) & ~upshape_first_##BITS(low)                    \
@@ -545,18 +558,11 @@ typedef struct {
             const unsigned long long every = step == 2 ? 0x5555555555555555u                      \
                                            : step == 3 ? 0x9249249249249249u : 0x1111111111111111u;\
             const __m512i from = upshape_index_##BITS(step, 0);                                   \
-            const MASK others = _mm512_cmpge_##EPI##_mask(from, _mm512_set1_##EPI(2 * LANES));    \
             for (ptrdiff_t i = 0; i < count; i++) {                                               \
-                const unsigned long long in = _pdep_u64((MASK)p[i].low, every);                   \
-                const T *a = x + p[i].source;                                                     \
-                V v[4], q;                                                                        \
-                UPSHAPE_UNROLL for (int k = 0; k < 4; k++)                                        \
-                    v[k] = _mm512_maskz_loadu_##PS((MASK)(in >> k * LANES), a + k * LANES);       \
-                q = _mm512_permutex2var_##PS(v[0], from, v[1]);                                   \
-                if (step > 2)                                                                     \
-                    q = _mm512_mask_blend_##PS(                                                   \
-                        others, q, _mm512_permutex2var_##PS(v[2], from, v[3]));                   \
-                _mm512_mask_storeu_##PS(to + p[i].target, (MASK)p[i].n, q);                       \
+                V v[4];                                                                           \
+                upshape_four_##BITS(v, x + p[i].source, _pdep_u64((MASK)p[i].low, every));        \
+                _mm512_mask_storeu_##PS(to + p[i].target, (MASK)p[i].n,                           \
+                                        upshape_pick_##BITS(v, step, from));                      \
             }                                                                                     \
         } else {                                                                                  \
             for (ptrdiff_t i = 0; i < count; i++)                                                 \
@@ -565,8 +571,8 @@ typedef struct {
                     upshape_every_##BITS(x + p[i].source, step, (MASK)p[i].low));                 \
         }                                                                                         \
     }
-UPSHAPE_PIECES(float, 32, __m512, __mmask16, ps, epi32)
-UPSHAPE_PIECES(double, 64, __m512d, __mmask8, pd, epi64)
+UPSHAPE_PIECES(float, 32, __m512, __mmask16, ps)
+UPSHAPE_PIECES(double, 64, __m512d, __mmask8, pd)
 #else
 #define UPSHAPE_PIECES(T, BITS)                                                                   \
     UPSHAPE_INLINE void piece_##BITS(upshape_piece *p, ptrdiff_t low, ptrdiff_t high, ptrdiff_t n)\
