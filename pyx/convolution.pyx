@@ -182,6 +182,8 @@ cdef enum:
     FAR_BYTES = 1 << 20
     CHANNELS_AHEAD = 2
     FAR_BYTES_A_CYCLE = 8
+    # As many bytes more could be read of a row, were it longer.
+    ROW_BYTES = 256
     # Taps of a stamped kernel, at most.
     STAMPS = 128
     # Pieces that are copied between asking for a channel's lines and copying from them: about the
@@ -628,7 +630,7 @@ cdef class Plan:
         self.threads = <int>max(min(<double>threads, work / WORTH_A_THREAD), 1.0)
         self.kept = []
         self.fits = True
-        self.far = <double>layout.groups * layout.ci * self.hi * self.wi * item > FAR_BYTES
+        self.far = <double>self.n * layout.groups * layout.ci * self.hi * self.wi * item > FAR_BYTES
         if layout.stamped:
             self.qy, self.qx = self.hi, self.wi
             if block is not None:
@@ -650,7 +652,7 @@ cdef class Plan:
                 self.tap[t] = layout.tap_y[t] * self.xy + layout.tap_x[t] * self.xx
             else:
                 self.tap[t] = self.slab_offset(layout.tap_y[t], layout.tap_x[t])
-        self.thread_bytes = item * (self.slab_size + self.sums_size) + self.most_runs * sizeof(Run)
+        self.thread_bytes = item * (self.slab_size + self.sums_size) + 2 * self.most_runs * sizeof(Run)
         if self.source == GATHERED:
             self.thread_bytes += MOST_PIXELS * sizeof(piece_t)
         self.thread_bytes = (self.thread_bytes + 4095 + 64) // 4096 * 4096 + 4096
@@ -868,16 +870,18 @@ cdef class Plan:
                 + self.pixels / self.panel)
             # And listing the pieces.
             copied = pieces * (per_copy + UPSHAPE_PIECE_CYCLES + 15.0 / layout.ci)
-            bytes = <double>layout.ci * self.pixels
+            bytes = layout.ci * (self.pixels * <double>item * layout.isx
+                                 + (self.pixels / self.qx + 1.0) * ROW_BYTES)
         else:
             pieces = <double>layout.ci * self.slab_rows * self.planes_x * self.planes_y
             copied = pieces * ((16 if layout.isx > UPSHAPE_PLANE_STEP else 2)
                                + per_copy * up(self.slab_columns, self.vector))
             copied += 60.0 * layout.ci * self.planes_y
-            bytes = <double>layout.ci * self.slab_rows * self.slab_columns
+            bytes = (<double>layout.ci * self.slab_rows
+                     * (self.slab_columns * item * layout.isx + ROW_BYTES))
         if self.far:
             # Whole lines, of the rows that are read.
-            copied += bytes * item * layout.isx * self.planes_y / FAR_BYTES_A_CYCLE
+            copied += bytes * self.planes_y / FAR_BYTES_A_CYCLE
         if not layout.channels and not (layout.pairs and self.source == ROWS):
             # Writing a row takes some cycles, however short; all rows of an image may be one.
             runs = self.rows if self.source in (ROWS, FLAT) else self.pixels / self.qx + 1.0
@@ -1146,6 +1150,8 @@ cdef inline void run_item(Plan plan, Layout layout, Py_ssize_t block, Py_ssize_t
     cdef const real* tiles = slab
     cdef const real* weights
     cdef bint written
+    cdef const Run* lines
+    cdef Py_ssize_t line_count
     cdef Py_ssize_t x_block = block % plan.x_blocks
     cdef Py_ssize_t y_block = block // plan.x_blocks % plan.y_blocks
 
@@ -1180,6 +1186,10 @@ cdef inline void run_item(Plan plan, Layout layout, Py_ssize_t block, Py_ssize_t
         else:
             length += (rows - 1) * plan.row_length
 
+    lines, line_count = runs, count
+    if layout.sy == layout.sx == plan.ox == 1 and plan.oy == plan.wo and not layout.channels:
+        lines = runs + plan.most_runs
+        line_count = join_runs(plan, runs, count, runs + plan.most_runs)
     base_lane = layout.panel_lane[layout.chunk_panel[first_chunk]]
     for b in range(layout.blocks):
         first = layout.ci * b // layout.blocks
@@ -1208,12 +1218,12 @@ cdef inline void run_item(Plan plan, Layout layout, Py_ssize_t block, Py_ssize_t
                 pairs_chunk[real](plan, layout, chunk, tiles, channels, weights, bias, b, sums,
                                   segments, length, base_lane, out, runs, written)
                 if b == layout.blocks - 1 and not written:
-                    write_chunk[real](plan, layout, chunk, sums, base_lane, out, runs, count)
+                    write_chunk[real](plan, layout, chunk, sums, base_lane, out, lines, line_count)
             else:
                 pixels_chunk[real](plan, layout, chunk, tiles, channels, weights, bias, b, sums,
-                                   segments, length, base_lane, out, runs, count)
+                                   segments, length, base_lane, out, lines, line_count)
                 if b == layout.blocks - 1:
-                    write_chunk[real](plan, layout, chunk, sums, base_lane, out, runs, count)
+                    write_chunk[real](plan, layout, chunk, sums, base_lane, out, lines, line_count)
 
 
 cdef inline Py_ssize_t list_runs(Plan plan, Py_ssize_t first, Py_ssize_t length, Py_ssize_t at,
@@ -1236,6 +1246,21 @@ cdef inline Py_ssize_t list_runs(Plan plan, Py_ssize_t first, Py_ssize_t length,
             qy = 0
             n += 1
     return count
+
+
+cdef inline Py_ssize_t join_runs(Plan plan, const Run* runs, Py_ssize_t count,
+                                 Run* joined) noexcept nogil:
+    """Make one of rows that follow each other in the result and in the sums; return how many."""
+    cdef Py_ssize_t r, last = -1
+    for r in range(count):
+        if (last >= 0 and runs[r].n == joined[last].n and runs[r].qx == 0
+                and runs[r - 1].qx + runs[r - 1].length == plan.wo
+                and runs[r].at == joined[last].at + joined[last].length):
+            joined[last].length += runs[r].length
+        else:
+            last += 1
+            joined[last] = runs[r]
+    return last + 1
 
 
 # --- the input's side ----------------------------------------------------------------------------
@@ -1498,7 +1523,9 @@ cdef void ask_for_rows(Plan plan, Layout layout, Py_ssize_t first_co, Py_ssize_t
         if oy < plan.ho:
             to = (out + runs[r].n * plan.on + (first_co + rest // layout.y_phases) * plan.oc
                   + oy * plan.oy + runs[r].qx * layout.sx)
-            length = min(runs[r].length, up(plan.wo - runs[r].qx * layout.sx, layout.sx))
+            length = runs[r].length
+            if layout.sx > 1:
+                length = min(length, up(plan.wo - runs[r].qx * layout.sx, layout.sx))
             j = 0
             while j < length * layout.sx:
                 prefetch_to_write(to + j)
@@ -1574,29 +1601,19 @@ cdef void write_chunk(Plan plan, Layout layout, Py_ssize_t chunk, const real* su
     cdef real* to
     cdef const real* lines[4]
     cdef bint packed = phases == step and plan.ox == 1
-    # Whether rows follow each other in the result; if they do in the sums, they are one.
-    cdef bint whole = plan.oy == plan.wo and layout.sy == 1
-    cdef Py_ssize_t next
     for co in range(layout.chunk_co[chunk], layout.chunk_co[chunk + 1]):
         for iy in range(layout.y_phases):
             slot = layout.slot + (co * layout.y_phases + iy) * phases
-            next = 0
-            while next < count:
-                r = next
-                next += 1
+            for r in range(count):
                 oy = runs[r].qy * layout.sy + layout.y_phase[iy]
                 if oy >= plan.ho:
                     continue
                 to = (out + runs[r].n * plan.on + co * plan.oc + oy * plan.oy
                       + runs[r].qx * step * plan.ox)
-                length = min(runs[r].length * step, plan.wo - runs[r].qx * step)
+                length = runs[r].length
+                if step > 1:
+                    length = min(length * step, plan.wo - runs[r].qx * step)
                 if packed and step == 1:
-                    while (whole and next < count and runs[next].n == runs[r].n
-                           and runs[next - 1].qx + runs[next - 1].length == plan.wo
-                           and runs[next].qx == 0
-                           and runs[next].at == runs[r].at + length):
-                        length += runs[next].length
-                        next += 1
                     a = sums + (first_lane + slot[0]) * plan.sums_row + runs[r].at
                     if real is float:
                         move_32(to, a, length)

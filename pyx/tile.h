@@ -489,8 +489,10 @@ UPSHAPE_INLINE unsigned long long upshape_bits(ptrdiff_t n)
     UPSHAPE_INLINE void upshape_four_##BITS(V *v, const T *a, unsigned long long in)              \
     {                                                                                             \
         enum { LANES = 64 / sizeof(T) };                                                          \
-        UPSHAPE_UNROLL for (int i = 0; i < 4; i++)                                                \
-            v[i] = _mm512_maskz_loadu_##PS((MASK)(in >> i * LANES), a + i * LANES);               \
+        UPSHAPE_UNROLL for (int i = 0; i < 4; i++) {                                              \
+            MASK some = (MASK)(in >> i * LANES);                                                  \
+            v[i] = some ? _mm512_maskz_loadu_##PS(some, a + i * LANES) : (V){0};                  \
+        }                                                                                         \
     }                                                                                             \
     /* All planes of up to four vectors at once. */                                               \
     UPSHAPE_INLINE void planes_##BITS(                                                            \
