@@ -124,6 +124,10 @@ cdef extern from "tile.h" nogil:
                    Py_ssize_t x_row, Py_ssize_t rows, Py_ssize_t step, Py_ssize_t planes,
                    Py_ssize_t low, Py_ssize_t high, Py_ssize_t n) noexcept
 
+cdef extern from "part.h" nogil:
+    void fill_32(float* to, float value, Py_ssize_t n) noexcept
+    void fill_64(double* to, double value, Py_ssize_t n) noexcept
+
 cdef extern from "pair.h" nogil:
     enum:
         UPSHAPE_PAIRS
@@ -224,6 +228,12 @@ cdef class Layout:
     cdef Py_ssize_t y_phases, x_phases
     cdef Py_ssize_t* y_phase
     cdef Py_ssize_t* x_phase
+    # Phases that no tap reaches: runs of rows, x, and for each x below the step its phase's place or
+    # -1.
+    cdef Py_ssize_t y_gaps, x_gaps
+    cdef Py_ssize_t* y_gap
+    cdef Py_ssize_t* y_gap_rows
+    cdef Py_ssize_t* x_place
     # A phase is fold + shift output steps, fold below one: y_ and x_phase's in their order, and x's
     # sorted by their folds.
     cdef Py_ssize_t* y_fold
@@ -269,12 +279,12 @@ cdef class Layout:
         """Arrange a layer's work.
 
         Each axis is (output step, input step, phases). Phases are pairs (r, taps), in the order of
-        r; taps are pairs (offset, kernel index). Phases that no tap reaches are left out: the
-        output's gaps, which the caller fills. `channels` asks for vectors of lanes: of x-phases
-        if `lanes_are_phases`, else of output channels. `single`: float32, else float64. `pairs`
-        says whether both phases of a stride of 2 are made in one tile, wherever that can be done;
-        None: where it pays. `stamped`: the phases are the kernel's taps, which may meet in a pixel
-        of the output, and lie outside.
+        r; taps are pairs (offset, kernel index). Phases that no tap reaches are left out: they are
+        nothing but bias, and vectors of lanes leave them to the caller. `channels` asks for such:
+        of x-phases if `lanes_are_phases`, else of output channels. `single`: float32, else float64.
+        `pairs` says whether both phases of a stride of 2 are made in one tile, wherever that can be
+        done; None: where it pays. `stamped`: the phases are the kernel's taps, which may meet in a
+        pixel of the output, and lie outside.
         """
         cdef Py_ssize_t lanes_of_vector = UPSHAPE_VECTOR_BYTES // (4 if single else 8)
         self.kept = []
@@ -317,6 +327,12 @@ cdef class Layout:
         self.y_phases, self.x_phases = len(y_phases), len(x_phases)
         y_at, x_at = [r for r, _ in y_phases], [r for r, _ in x_phases]
         self.y_phase, self.x_phase = self.keep(y_at), self.keep(x_at)
+        y_gap = [] if stamped else consecutive([r for r in range(self.sy) if r not in y_at])
+        self.y_gaps = len(y_gap)
+        self.x_gaps = 0 if stamped else self.sx - len(x_at)
+        self.y_gap = self.keep([first for first, _ in y_gap])
+        self.y_gap_rows = self.keep([rows for _, rows in y_gap])
+        self.x_place = self.keep([x_at.index(r) if r in x_at else -1 for r in range(self.sx)])
         self.y_fold = self.keep([r % self.sy for r in y_at])
         self.y_shift = self.keep([r // self.sy for r in y_at])
         by_fold = sorted(range(len(x_at)), key=lambda x: x_at[x] % self.sx)
@@ -594,6 +610,7 @@ cdef class Plan:
     cdef Py_ssize_t* ring_at  # where in the ring an input row's products are
     cdef Py_ssize_t* stamp_at  # and those of a channel's tap, seen from the output's rows
     cdef Py_ssize_t sums_row, sums_size, most_runs
+    cdef Py_ssize_t gap_line  # elements of a row's phase without taps
     cdef readonly double cycles  # estimated, of the busiest thread
     cdef readonly bint fits
     cdef bint far
@@ -652,7 +669,8 @@ cdef class Plan:
                 self.tap[t] = layout.tap_y[t] * self.xy + layout.tap_x[t] * self.xx
             else:
                 self.tap[t] = self.slab_offset(layout.tap_y[t], layout.tap_x[t])
-        self.thread_bytes = item * (self.slab_size + self.sums_size) + 2 * self.most_runs * sizeof(Run)
+        self.thread_bytes = (item * (self.slab_size + self.sums_size)
+                             + 2 * self.most_runs * sizeof(Run))
         if self.source == GATHERED:
             self.thread_bytes += MOST_PIXELS * sizeof(piece_t)
         self.thread_bytes = (self.thread_bytes + 4095 + 64) // 4096 * 4096 + 4096
@@ -822,6 +840,8 @@ cdef class Plan:
         else:
             self.sums_size = layout.most_chunk_lanes * self.sums_row
         self.sums_size += 2 * UPSHAPE_TILE_REGISTERS * vector
+        self.gap_line = up(min(columns, self.qx), vector) * vector if layout.x_gaps > 0 else 0
+        self.sums_size += self.gap_line
 
     cdef Py_ssize_t sums_of_split(self) noexcept:
         """Return the lanes of the largest range of chunks."""
@@ -855,8 +875,8 @@ cdef class Plan:
             # most where few taps read the same lines.
             vectors *= (1 + TILE_SHIFTED / 100.0 * layout.lanes / layout.weights
                         + TILE_NARROW / 100.0 / layout.most_width)
-        # Copying a vector takes about three cycles, taking it from some others eight; picking it, as
-        # many as it has elements.
+        # Copying a vector takes about three cycles, taking it from some others eight; picking it,
+        # as many as it has elements.
         per_copy = 3
         if self.source == GATHERED and layout.isx > 1:
             per_copy = 8
@@ -946,8 +966,8 @@ cdef class Plan:
                 and only in (-1, DIRECT)):
             # Few passes over the input: a copy would cost as much as the work. With more lanes the
             # copy pays, since planes lie at strides that a cache takes badly.
-            if ((layout.panels <= MOST_DIRECT or only == DIRECT) and layout.isy == 1 and layout.isx == 1
-                    and layout.y_span == 1 and layout.x_span == 1
+            if ((layout.panels <= MOST_DIRECT or only == DIRECT)
+                    and layout.isy == 1 and layout.isx == 1 and layout.y_span == 1 and layout.x_span == 1
                     and self.qx == self.wi and self.xy == self.wi
                     and layout.y_first == 0 and layout.x_first == 0
                     and (plane % self.vector == 0 or plane > DIRECT_PIXELS)):
@@ -1218,12 +1238,16 @@ cdef inline void run_item(Plan plan, Layout layout, Py_ssize_t block, Py_ssize_t
                 pairs_chunk[real](plan, layout, chunk, tiles, channels, weights, bias, b, sums,
                                   segments, length, base_lane, out, runs, written)
                 if b == layout.blocks - 1 and not written:
-                    write_chunk[real](plan, layout, chunk, sums, base_lane, out, lines, line_count)
+                    write_chunk[real](plan, layout, chunk, sums, base_lane, bias, out, lines,
+                                      line_count)
             else:
                 pixels_chunk[real](plan, layout, chunk, tiles, channels, weights, bias, b, sums,
                                    segments, length, base_lane, out, lines, line_count)
                 if b == layout.blocks - 1:
-                    write_chunk[real](plan, layout, chunk, sums, base_lane, out, lines, line_count)
+                    write_chunk[real](plan, layout, chunk, sums, base_lane, bias, out, lines,
+                                      line_count)
+            if b == layout.blocks - 1 and layout.y_gaps > 0 and not layout.channels:
+                write_gaps[real](plan, layout, chunk, bias, out, lines, line_count)
 
 
 cdef inline Py_ssize_t list_runs(Plan plan, Py_ssize_t first, Py_ssize_t length, Py_ssize_t at,
@@ -1588,22 +1612,35 @@ cdef inline void pairs_chunk(Plan plan, Layout layout, Py_ssize_t chunk, const r
                 source += plan.panel_size if plan.source == GATHERED else nv * plan.vector
 
 
-cdef void write_chunk(Plan plan, Layout layout, Py_ssize_t chunk, const real* sums,
-                      Py_ssize_t base_lane, real* out, const Run* runs,
+cdef void write_chunk(Plan plan, Layout layout, Py_ssize_t chunk, real* sums,
+                      Py_ssize_t base_lane, const real* bias, real* out, const Run* runs,
                       Py_ssize_t count) noexcept nogil:
     """Write the sums of a chunk, the phases of a row interleaved."""
-    cdef Py_ssize_t first_lane = layout.panel_lane[layout.chunk_panel[chunk]] - base_lane
+    cdef Py_ssize_t first_lane = layout.panel_lane[layout.chunk_panel[chunk]]
     cdef Py_ssize_t co, iy, ix, r, j, oy, length, full, rx, step = layout.sx
     cdef Py_ssize_t phases = layout.x_phases
     cdef const Py_ssize_t* slot
     cdef const real* a
-    cdef const real* b
-    cdef real* to
+    cdef const real* phase[4]
     cdef const real* lines[4]
-    cdef bint packed = phases == step and plan.ox == 1
+    cdef real* to
+    cdef real* gap = sums + plan.sums_size - plan.gap_line
+    cdef real value
+    # Short rows, and few of many phases, are written faster one by one.
+    cdef bint few = plan.qx * step < plan.vector or 2 * phases < step
+    cdef bint packed = plan.ox == 1 and step <= (2 if few else 4)
+    sums += (first_lane - base_lane) * plan.sums_row
     for co in range(layout.chunk_co[chunk], layout.chunk_co[chunk + 1]):
+        value = bias[first_lane + layout.slot[co * layout.y_phases * phases]]
+        for j in range(plan.gap_line):
+            gap[j] = value
         for iy in range(layout.y_phases):
             slot = layout.slot + (co * layout.y_phases + iy) * phases
+            if packed:
+                for ix in range(step):
+                    phase[ix] = gap
+                    if layout.x_place[ix] >= 0:
+                        phase[ix] = sums + slot[layout.x_place[ix]] * plan.sums_row
             for r in range(count):
                 oy = runs[r].qy * layout.sy + layout.y_phase[iy]
                 if oy >= plan.ho:
@@ -1611,41 +1648,76 @@ cdef void write_chunk(Plan plan, Layout layout, Py_ssize_t chunk, const real* su
                 to = (out + runs[r].n * plan.on + co * plan.oc + oy * plan.oy
                       + runs[r].qx * step * plan.ox)
                 length = runs[r].length
-                if step > 1:
-                    length = min(length * step, plan.wo - runs[r].qx * step)
                 if packed and step == 1:
-                    a = sums + (first_lane + slot[0]) * plan.sums_row + runs[r].at
                     if real is float:
-                        move_32(to, a, length)
+                        move_32(to, phase[0] + runs[r].at, length)
                     else:
-                        move_64(to, a, length)
-                elif packed and step == 2:
-                    a = sums + (first_lane + slot[0]) * plan.sums_row + runs[r].at
-                    b = sums + (first_lane + slot[1]) * plan.sums_row + runs[r].at
-                    full = length // 2
-                    if real is float:
-                        zip_32(to, a, b, full)
-                    else:
-                        zip_64(to, a, b, full)
-                    if length % 2:
-                        to[length - 1] = a[full]
-                elif packed and step <= 4:
+                        move_64(to, phase[0] + runs[r].at, length)
+                    continue
+                length = min(length * step, plan.wo - runs[r].qx * step)
+                if packed:
                     full = length // step
                     for ix in range(step):
-                        lines[ix] = sums + (first_lane + slot[ix]) * plan.sums_row + runs[r].at
-                    if real is float:
+                        lines[ix] = phase[ix]
+                        if layout.x_place[ix] >= 0:
+                            lines[ix] += runs[r].at
+                    if step == 2:
+                        if real is float:
+                            zip_32(to, lines[0], lines[1], full)
+                        else:
+                            zip_64(to, lines[0], lines[1], full)
+                    elif real is float:
                         weave_32(to, lines, step, full)
                     else:
                         weave_64(to, lines, step, full)
                     for ix in range(length - full * step):
                         to[full * step + ix] = lines[ix][full]
-                else:
-                    for ix in range(phases):
-                        rx = layout.x_phase[ix]
-                        a = sums + (first_lane + slot[ix]) * plan.sums_row + runs[r].at
-                        full = (length - rx + step - 1) // step if length > rx else 0
-                        for j in range(full):
-                            to[(j * step + rx) * plan.ox] = a[j]
+                    continue
+                if layout.x_gaps > 0:
+                    fill[real](to, plan.ox, value, length)
+                for ix in range(phases):
+                    rx = layout.x_phase[ix]
+                    a = sums + slot[ix] * plan.sums_row + runs[r].at
+                    full = (length - rx + step - 1) // step if length > rx else 0
+                    for j in range(full):
+                        to[(j * step + rx) * plan.ox] = a[j]
+
+
+cdef void write_gaps(Plan plan, Layout layout, Py_ssize_t chunk, const real* bias, real* out,
+                     const Run* runs, Py_ssize_t count) noexcept nogil:
+    """Write the rows of a chunk that no tap reaches."""
+    cdef Py_ssize_t first_lane = layout.panel_lane[layout.chunk_panel[chunk]]
+    cdef Py_ssize_t co, gap, r, oy, end, length, phases = layout.y_phases * layout.x_phases
+    cdef real value
+    cdef real* to
+    for co in range(layout.chunk_co[chunk], layout.chunk_co[chunk + 1]):
+        value = bias[first_lane + layout.slot[co * phases]]
+        for gap in range(layout.y_gaps):
+            for r in range(count):
+                oy = runs[r].qy * layout.sy + layout.y_gap[gap]
+                end = min(oy + layout.y_gap_rows[gap], plan.ho)
+                length = min(runs[r].length * layout.sx, plan.wo - runs[r].qx * layout.sx)
+                to = (out + runs[r].n * plan.on + co * plan.oc + oy * plan.oy
+                      + runs[r].qx * layout.sx * plan.ox)
+                if length == plan.oy and oy < end:
+                    # These rows follow each other.
+                    length *= end - oy
+                    end = oy + 1
+                while oy < end:
+                    fill[real](to, plan.ox, value, length)
+                    to += plan.oy
+                    oy += 1
+
+
+cdef inline void fill(real* to, Py_ssize_t step, real value, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t j
+    if step != 1:
+        for j in range(n):
+            to[j * step] = value
+    elif real is float:
+        fill_32(to, value, n)
+    else:
+        fill_64(to, value, n)
 
 
 # --- stamps --------------------------------------------------------------------------------------

@@ -92,6 +92,16 @@ UPSHAPE_STORE_PART(float, 32)
 UPSHAPE_STORE_PART(double, 64)
 #endif
 
+#define UPSHAPE_FILL(T, BITS)                                                                     \
+    UPSHAPE_INLINE void fill_##BITS(T *to, T value, ptrdiff_t n)                                  \
+    {                                                                                             \
+        enum { LANES = UPSHAPE_VECTOR_BYTES / sizeof(T) };                                        \
+        for (ptrdiff_t j = 0; j < n; j += LANES)                                                  \
+            store_part_##BITS(to + j, (upshape_v##BITS){0} + value, n - j);                       \
+    }
+UPSHAPE_FILL(float, 32)
+UPSHAPE_FILL(double, 64)
+
 /* Rows of three or four phases. With gcc alone: clang shuffles by constants only. */
 #if defined(__GNUC__) && !defined(__clang__)
 #define UPSHAPE_WEAVES 1

@@ -455,8 +455,6 @@ def test_pairs_of_phases_equal_phases_on_their_own(size, source, dtype, rng):
             # Something else on all sides of the result, which must stay.
             whole = np.full([n + 2 for n in shape], 7.0, dtype)
             out = whole[1:-1, 1:-1, 1:-1, 1:-1]
-            if layer._gaps:
-                convolution._fill(out, bias)
             plan = kernel.Plan(
                 layout, x.shape, convolution._steps(x), shape, convolution._steps(out), threads,
                 source,

@@ -42,7 +42,7 @@ def run(order, x, layer, threads=1, **choices):
     out = np.full(shape, np.nan, x.dtype)
     if order.endswith("channels"):
         out = channels_last(out)
-    if layer._gaps:
+    if convolution._leaves_gaps(parameters, order):
         convolution._fill(out, layer.bias)
     kernel = depthwise if order.startswith("depthwise") else general
     plan = kernel.Plan(

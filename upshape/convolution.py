@@ -228,9 +228,10 @@ def _layout(parameters: _Parameters, order: str, pairs: bool | None = None) -> A
 
 
 @lru_cache(maxsize=1024)
-def _has_gaps(parameters: _Parameters) -> bool:
-    """Return whether some output pixels have no tap: they are nothing but bias."""
-    return parameters.transposed and any(
+def _leaves_gaps(parameters: _Parameters, order: str) -> bool:
+    """Return whether an order of work leaves out the pixels that no tap reaches: nothing but bias.
+    """
+    return parameters.transposed and order not in ("pixels", "stamps") and any(
         len(_phases(k, s, p, d)) < s
         for k, s, p, d in zip(
             parameters.weight_shape[2:], parameters.stride, parameters.padding,
@@ -291,6 +292,7 @@ class _Task(NamedTuple):
     plan: Any
     memory: tuple[int, ...]
     view: tuple[int, ...] | None
+    gaps: bool
 
 
 def _out_shape(
@@ -413,7 +415,6 @@ class _Layer:
         if self.bias is not None:
             self.bias.flags.writeable = False
         self._dtype = self.weight.dtype
-        self._gaps = _has_gaps(self._parameters)
         self._packed: dict[str, AnyArray] = {}
         self._tasks: dict[Any, _Task] = {}
         self._lock = threading.Lock()
@@ -477,7 +478,7 @@ class _Layer:
             task = self._tasks.get(_key(x, output_size, _threads(), out))
             if task is not None:
                 result = _new(task.memory, task.view, self._dtype) if out is None else out
-                if self._gaps:
+                if task.gaps:
                     _fill(result, self.bias)
                 task.plan.run(x, self._packed[task.order], result)
                 return result
@@ -522,11 +523,12 @@ class _Layer:
         threads = _threads()
         order, plan = _plan(self._parameters, x, target, threads)
         packed = self._weights(order)
-        if self._gaps:
+        gaps = _leaves_gaps(self._parameters, order)
+        if gaps:
             _fill(target, self.bias)
         plan.run(x, packed, target)
         if plain and (out is None or target is out) and _is_plain(output_size):
-            self._remember(x, output_size, threads, out, _Task(order, plan, memory, view))
+            self._remember(x, output_size, threads, out, _Task(order, plan, memory, view, gaps))
         if out is not None and target is not out:
             out[...] = target
             return out
@@ -540,7 +542,7 @@ class _Layer:
             while len(self._tasks) >= _MOST_PLANS:
                 del self._tasks[next(iter(self._tasks))]
             self._tasks[_key(x, output_size, threads, out)] = task
-        if out is None and not self._gaps:
+        if out is None and not task.gaps:
             self._repeat = _kernel.Repeat(
                 task.plan, self._packed[task.order], x, output_size, task.memory, task.view,
                 _empty, _threads,
@@ -627,7 +629,6 @@ class _Call(NamedTuple):
 
     task: _Task
     layout: Any
-    gaps: bool
 
 
 _calls: dict[Any, _Call] = {}
@@ -670,7 +671,6 @@ def _once(
     layer.weight = np.ascontiguousarray(weight)
     layer.bias = None if bias is None else np.ascontiguousarray(bias)
     layer._dtype = layer.weight.dtype
-    layer._gaps = _has_gaps(parameters)
     layer._packed, layer._task = {}, None
     layer._axes = parameters.axes  # type: ignore[misc]
     result = layer._first_call(x, output_size, out)
@@ -679,7 +679,7 @@ def _once(
         with _calls_lock:
             while len(_calls) >= _MOST_CALLS:
                 del _calls[next(iter(_calls))]
-            _calls[key] = _Call(layer._task, layout, layer._gaps)
+            _calls[key] = _Call(layer._task, layout)
     return result
 
 
@@ -691,7 +691,7 @@ def _is_tidy(array: AnyArray) -> bool:
 
 def _run_known(call: _Call, x: AnyArray, weight: AnyArray, bias: AnyArray | None) -> AnyArray:
     """Run a call whose like has been checked and planned."""
-    task, layout, gaps = call
+    task, layout = call
     try:
         packed = _spare.pop()
     except IndexError:
@@ -700,7 +700,7 @@ def _run_known(call: _Call, x: AnyArray, weight: AnyArray, bias: AnyArray | None
         packed = np.empty(layout.packed_bytes, np.uint8)
     layout.pack(weight, bias, packed)
     result = _new(task.memory, task.view, x.dtype)
-    if gaps:
+    if task.gaps:
         _fill(result, bias)
     task.plan.run(x, packed, result)
     if packed.nbytes <= _MOST_SPARE and len(_spare) < 2:
