@@ -105,6 +105,10 @@ cdef extern from "tile.h" nogil:
                    Py_ssize_t n) noexcept
     void add_up_64(double* to, double start, const stamp_t* stamps, int count, Py_ssize_t width,
                    Py_ssize_t n) noexcept
+    void turn_32(float* to, Py_ssize_t to_row, const float* c, Py_ssize_t rows,
+                 Py_ssize_t columns) noexcept
+    void turn_64(double* to, Py_ssize_t to_row, const double* c, Py_ssize_t rows,
+                 Py_ssize_t columns) noexcept
     void zero_32(float* to, Py_ssize_t n) noexcept
     void zero_64(double* to, Py_ssize_t n) noexcept
     ctypedef struct piece_t "upshape_piece":
@@ -220,6 +224,7 @@ cdef class Layout:
     cdef readonly bint channels
     cdef readonly bint pairs  # panels are pairs of lanes, the x-phases of a row's channel
     cdef readonly bint single
+    cdef readonly bint turned  # vectors of lanes, but the output lies in rows
     cdef readonly bint stamped  # each phase is a tap, and the phases of a pixel are added up
     cdef Py_ssize_t lane_step_channel, lane_step_x
     cdef readonly Py_ssize_t groups, ci, co, area
@@ -275,7 +280,8 @@ cdef class Layout:
 
     def __init__(self, tuple y_axis, tuple x_axis, Py_ssize_t groups, Py_ssize_t ci, Py_ssize_t co,
                  Py_ssize_t kernel_x, Py_ssize_t area, bint transposed, bint channels,
-                 bint lanes_are_phases, bint single, pairs=None, bint stamped=False):
+                 bint lanes_are_phases, bint single, pairs=None, bint stamped=False,
+                 bint turned=False):
         """Arrange a layer's work.
 
         Each axis is (output step, input step, phases). Phases are pairs (r, taps), in the order of
@@ -284,11 +290,12 @@ cdef class Layout:
         of x-phases if `lanes_are_phases`, else of output channels. `single`: float32, else float64.
         `pairs` says whether both phases of a stride of 2 are made in one tile, wherever that can be
         done; None: where it pays. `stamped`: the phases are the kernel's taps, which may meet in a
-        pixel of the output, and lie outside.
+        pixel of the output, and lie outside. `turned`: vectors of channels are turned into rows.
         """
         cdef Py_ssize_t lanes_of_vector = UPSHAPE_VECTOR_BYTES // (4 if single else 8)
         self.kept = []
         self.channels, self.single, self.stamped = channels, single, stamped
+        self.turned = turned
         self.lane_step_channel, self.lane_step_x = not lanes_are_phases, lanes_are_phases
         self.groups, self.ci, self.co, self.area = groups, ci, co, area
         if transposed:
@@ -352,8 +359,26 @@ cdef class Layout:
             pairs = len(x_classes) == 1 or ci * self.most_taps <= FEW_PRODUCTS
         self.pairs = (pairs and not channels and not stamped and self.sx == 2 and len(x_phases) == 2
                       and len(x_phases[0][1]) == len(x_phases[1][1]))
-        if channels:
-            longest = 2 * lanes_of_vector
+        longest = 2 * lanes_of_vector
+        if turned:
+            slot = [0] * (co * self.y_phases * self.x_phases)
+            for first_co in range(0, co, longest):
+                used = min(longest, co - first_co)
+                width = up(used, lanes_of_vector) * lanes_of_vector
+                chunk_lane = len(lane_co)
+                for index, (rys, rxs) in enumerate(members):
+                    for ry in rys:
+                        for rx in rxs:
+                            panels.append((index, width, 0, 0, first_co, used))
+                            for c in range(first_co, first_co + used):
+                                place = (c * self.y_phases + ry) * self.x_phases + rx
+                                slot[place] = len(lane_co) - chunk_lane
+                                lane_co.append(c)
+                            lane_co += [-1] * (width - used)
+                            lane_kernel += [lane_kernel_of[ry, rx]] * width
+                chunk_panel.append(len(panels))
+                chunk_co.append(first_co + used)
+        elif channels:
             for index, (rys, rxs) in enumerate(members):
                 # Lanes side by side in the output: (first phase, first channel, how many).
                 if lanes_are_phases:
@@ -611,6 +636,7 @@ cdef class Plan:
     cdef Py_ssize_t* stamp_at  # and those of a channel's tap, seen from the output's rows
     cdef Py_ssize_t sums_row, sums_size, most_runs
     cdef Py_ssize_t gap_line  # elements of a row's phase without taps
+    cdef Py_ssize_t turned_at  # where the rows are among the sums
     cdef readonly double cycles  # estimated, of the busiest thread
     cdef readonly bint fits
     cdef bint far
@@ -763,7 +789,7 @@ cdef class Plan:
     cdef void set_block(self, int source, Py_ssize_t rows, Py_ssize_t columns) noexcept:
         """Fill in the sizes that follow from a source and the size of its blocks."""
         cdef Layout layout = self.layout
-        cdef Py_ssize_t channels = layout.block_channels, vector = self.vector, blocks
+        cdef Py_ssize_t channels = layout.block_channels, vector = self.vector, blocks, parts
         self.source, self.rows, self.columns = source, rows, columns
         self.y_blocks = (self.qy + rows - 1) // rows
         self.x_blocks = (self.qx + columns - 1) // columns
@@ -802,9 +828,12 @@ cdef class Plan:
                 self.sums_row = (self.sums_row + vector - 1) // vector * vector
             if layout.channels:
                 self.row_length = columns
-                self.sums_row = rows * columns
+                self.sums_row = self.pixels = rows * columns
+            if layout.turned:
+                # Whole vectors are written, and one more may be read.
+                self.sums_row = (up(self.pixels, vector) + 1) * vector
             self.most_runs = rows
-            if layout.channels and layout.lane_step_channel:
+            if layout.channels and layout.lane_step_channel and not layout.turned:
                 self.slab_c, self.slab_x = 1, channels
                 self.slab_y = self.slab_columns * self.slab_x
                 self.slab_size = self.planes_y * self.planes_x * self.slab_rows * self.slab_y
@@ -827,18 +856,21 @@ cdef class Plan:
         self.slab_size += UPSHAPE_TILE_VECTORS * vector
         blocks = self.image_blocks * layout.groups * self.y_blocks * self.x_blocks
         self.splits = self.split_count(blocks)
+        parts = self.pixels if layout.channels else self.sums_row
         if layout.blocks > 1:
             while (self.splits < layout.chunks
-                   and self.sums_of_split() * self.sums_row * UPSHAPE_VECTOR_BYTES
-                   > SUMS_BYTES * vector):
+                   and self.sums_of_split() * parts * UPSHAPE_VECTOR_BYTES > SUMS_BYTES * vector):
                 self.splits = min(2 * self.splits, layout.chunks)
         self.items = self.splits * blocks
         if layout.blocks > 1:
-            self.sums_size = self.sums_of_split() * self.sums_row
+            self.sums_size = self.sums_of_split() * parts
         elif layout.channels:
             self.sums_size = 0
         else:
             self.sums_size = layout.most_chunk_lanes * self.sums_row
+        self.turned_at = up(self.sums_size, vector) * vector
+        if layout.turned:
+            self.sums_size = self.turned_at + layout.most_chunk_lanes * self.sums_row
         self.sums_size += 2 * UPSHAPE_TILE_REGISTERS * vector
         self.gap_line = up(min(columns, self.qx), vector) * vector if layout.x_gaps > 0 else 0
         self.sums_size += self.gap_line
@@ -902,7 +934,11 @@ cdef class Plan:
         if self.far:
             # Whole lines, of the rows that are read.
             copied += bytes * self.planes_y / FAR_BYTES_A_CYCLE
-        if not layout.channels and not (layout.pairs and self.source == ROWS):
+        if layout.turned:
+            # Turning takes six instructions a vector.
+            copied += 6.0 * layout.lanes * up(self.pixels, self.vector) / self.splits
+        if ((layout.turned or not layout.channels)
+                and not (layout.pairs and self.source == ROWS)):
             # Writing a row takes some cycles, however short; all rows of an image may be one.
             runs = self.rows if self.source in (ROWS, FLAT) else self.pixels / self.qx + 1.0
             if self.oy == self.wo and layout.sy == layout.sx == 1:
@@ -945,7 +981,8 @@ cdef class Plan:
 
     cdef bint within_scratch(self, Py_ssize_t item) noexcept:
         cdef Py_ssize_t most = SLAB_BYTES
-        if self.source == GATHERED or (self.layout.channels and self.layout.lane_step_x):
+        if (self.source == GATHERED or self.layout.turned
+                or (self.layout.channels and self.layout.lane_step_x)):
             most = GATHERED_BYTES
         return self.slab_size * item <= most and self.sums_size * item <= SUMS_BYTES
 
@@ -973,7 +1010,7 @@ cdef class Plan:
                     and (plane % self.vector == 0 or plane > DIRECT_PIXELS)):
                 self.set_block(DIRECT, 1, min(plane, DIRECT_PIXELS))
                 return
-        if layout.channels and layout.lane_step_channel and within:
+        if layout.channels and layout.lane_step_channel and within and not layout.turned:
             last = DIRECT
         for source in range(ROWS, last + 1):
             if (source == GATHERED or (source == FLAT and layout.channels)
@@ -1044,7 +1081,8 @@ cdef class Plan:
     def description(self):
         """What was chosen, in words and numbers, for tests and benchmarks."""
         return {
-            "order": ("channels" if self.layout.channels else
+            "order": ("turned" if self.layout.turned else
+                      "channels" if self.layout.channels else
                       "stamps" if self.layout.stamped else "pixels"),
             "source": SOURCES[self.source],
             "rows": self.rows, "columns": self.columns, "items": self.items, "splits": self.splits,
@@ -1171,7 +1209,7 @@ cdef inline void run_item(Plan plan, Layout layout, Py_ssize_t block, Py_ssize_t
     cdef const real* weights
     cdef bint written
     cdef const Run* lines
-    cdef Py_ssize_t line_count
+    cdef Py_ssize_t line_count, panel
     cdef Py_ssize_t x_block = block % plan.x_blocks
     cdef Py_ssize_t y_block = block // plan.x_blocks % plan.y_blocks
 
@@ -1199,7 +1237,8 @@ cdef inline void run_item(Plan plan, Layout layout, Py_ssize_t block, Py_ssize_t
         length = min(plan.columns, plan.qx - x0)
         for i in range(rows):
             runs[i].n, runs[i].qy, runs[i].qx = n, y0 + i, x0
-            runs[i].length, runs[i].at = length, i * plan.row_length
+            runs[i].length = length
+            runs[i].at = i * (length if layout.turned else plan.row_length)
         count = rows
         if plan.source == ROWS:
             segments = rows
@@ -1207,7 +1246,8 @@ cdef inline void run_item(Plan plan, Layout layout, Py_ssize_t block, Py_ssize_t
             length += (rows - 1) * plan.row_length
 
     lines, line_count = runs, count
-    if layout.sy == layout.sx == plan.ox == 1 and plan.oy == plan.wo and not layout.channels:
+    if (layout.sy == layout.sx == plan.ox == 1 and plan.oy == plan.wo
+            and (layout.turned or not layout.channels)):
         lines = runs + plan.most_runs
         line_count = join_runs(plan, runs, count, runs + plan.most_runs)
     base_lane = layout.panel_lane[layout.chunk_panel[first_chunk]]
@@ -1230,7 +1270,15 @@ cdef inline void run_item(Plan plan, Layout layout, Py_ssize_t block, Py_ssize_t
         for chunk in range(first_chunk, end_chunk):
             if layout.blocks == 1:
                 base_lane = layout.panel_lane[layout.chunk_panel[chunk]]
-            if layout.channels:
+            if layout.turned:
+                for panel in range(layout.chunk_panel[chunk], layout.chunk_panel[chunk + 1]):
+                    turned_panel[real](plan, layout, chunk, panel, tiles, channels, weights, bias,
+                                       b, sums, rows, length, base_lane)
+                if b == layout.blocks - 1:
+                    write_chunk[real](plan, layout, chunk, sums + plan.turned_at,
+                                      layout.panel_lane[layout.chunk_panel[chunk]], bias, out,
+                                      lines, line_count)
+            elif layout.channels:
                 channels_chunk[real](plan, layout, chunk, tiles, channels, weights, bias, b, out,
                                      sums, runs, count, base_lane)
             elif layout.pairs:
@@ -1246,7 +1294,8 @@ cdef inline void run_item(Plan plan, Layout layout, Py_ssize_t block, Py_ssize_t
                 if b == layout.blocks - 1:
                     write_chunk[real](plan, layout, chunk, sums, base_lane, bias, out, lines,
                                       line_count)
-            if b == layout.blocks - 1 and layout.y_gaps > 0 and not layout.channels:
+            if (b == layout.blocks - 1 and layout.y_gaps > 0
+                    and (layout.turned or not layout.channels)):
                 write_gaps[real](plan, layout, chunk, bias, out, lines, line_count)
 
 
@@ -1625,6 +1674,8 @@ cdef void write_chunk(Plan plan, Layout layout, Py_ssize_t chunk, real* sums,
     cdef const real* lines[4]
     cdef real* to
     cdef real* gap = sums + plan.sums_size - plan.gap_line
+    if layout.turned:
+        gap -= plan.turned_at
     cdef real value
     # Short rows, and few of many phases, are written faster one by one.
     cdef bint few = plan.qx * step < plan.vector or 2 * phases < step
@@ -1881,3 +1932,46 @@ cdef inline void channels_chunk(Plan plan, Layout layout, Py_ssize_t panel, cons
             if layout.blocks > 1:
                 c += m * width
             m = 0
+
+
+cdef inline void turned_panel(Plan plan, Layout layout, Py_ssize_t chunk, Py_ssize_t panel,
+                              const real* tiles, Py_ssize_t channels, const real* weights,
+                              const real* bias, Py_ssize_t b, real* sums, Py_ssize_t rows,
+                              Py_ssize_t length, Py_ssize_t base_lane) noexcept nogil:
+    """Add a block of input channels to a panel's sums, over a block's pixels; turn the last."""
+    cdef Py_ssize_t cls = layout.panel_class[panel], width = layout.panel_width[panel]
+    cdef Py_ssize_t taps = layout.class_first[cls + 1] - layout.class_first[cls]
+    cdef const Py_ssize_t* tap = plan.tap + layout.class_first[cls]
+    cdef const real* w = weights + layout.panel_prefix[panel] * channels
+    cdef const real* init = bias + layout.panel_lane[panel] if b == 0 else NULL
+    cdef real* turned = sums + plan.turned_at + plan.sums_row * (
+        layout.panel_lane[panel] - layout.panel_lane[layout.chunk_panel[chunk]])
+    cdef real* c
+    cdef real* x[UPSHAPE_TILE_PIXELS]
+    cdef Py_ssize_t at = 0, row = 0, column = 0, total = rows * length, piece, count, m
+    cdef Py_ssize_t pieces = up(total, UPSHAPE_TILE_PIXELS)
+    c = sums + plan.turned_at + layout.most_chunk_lanes * plan.sums_row
+    if layout.blocks > 1:
+        c = sums + (layout.panel_lane[panel] - base_lane) * plan.pixels
+    for piece in range(pieces):
+        count = total // pieces + (piece < total % pieces)
+        for m in range(count):
+            x[m] = <real*>tiles + row * plan.slab_y + column
+            column += 1
+            if column == length:
+                column = 0
+                row += 1
+        if real is float:
+            tile_channels_32(<int>count, <int>(width // plan.vector), x, plan.slab_c, tap, taps,
+                             channels, w, init, c)
+        else:
+            tile_channels_64(<int>count, <int>(width // plan.vector), x, plan.slab_c, tap, taps,
+                             channels, w, init, c)
+        if b == layout.blocks - 1:
+            if real is float:
+                turn_32(turned + at, plan.sums_row, c, count, width)
+            else:
+                turn_64(turned + at, plan.sums_row, c, count, width)
+        if layout.blocks > 1:
+            c += count * width
+        at += count

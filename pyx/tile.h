@@ -355,6 +355,38 @@ UPSHAPE_ROWS_OUT(double, 64, UPSHAPE_ZIP2, upshape_j64)
 UPSHAPE_ROWS_IN(float, 32)
 UPSHAPE_ROWS_IN(double, 64)
 
+/* to[l to_row + r] = c[r columns + l]. Columns are whole vectors; of each row of the result, so are
+ * the elements that are written, past the last one too. */
+#define UPSHAPE_TURN(T, BITS)                                                                     \
+    UPSHAPE_INLINE void turn_##BITS(T *to, ptrdiff_t to_row, const T *c, ptrdiff_t rows,          \
+                                    ptrdiff_t columns)                                            \
+    {                                                                                             \
+        enum { LANES = UPSHAPE_VECTOR_BYTES / sizeof(T) };                                        \
+        for (ptrdiff_t r = 0; r < rows; r += LANES, to += LANES)                                  \
+            for (ptrdiff_t l = 0; l < columns; l += LANES) {                                      \
+                upshape_v##BITS a[LANES], b[LANES];                                               \
+                UPSHAPE_UNROLL for (int i = 0; i < LANES; i++)                                    \
+                    if (r + i < rows)                                                             \
+                        a[i] = *(const upshape_u##BITS *)(c + (r + i) * columns + l);             \
+                    else                                                                          \
+                        a[i] = (upshape_v##BITS){0};                                              \
+                /* Each turn puts rows i and i + LANES / 2 side by side. */                       \
+                UPSHAPE_UNROLL for (int turn = 1; turn < LANES; turn *= 2) {                      \
+                    UPSHAPE_UNROLL for (int i = 0; i < LANES / 2; i++) {                          \
+                        b[2 * i] = UPSHAPE_ZIP_##BITS(a[i], a[i + LANES / 2], upshape_i##BITS, 0);\
+                        b[2 * i + 1] = UPSHAPE_ZIP_##BITS(a[i], a[i + LANES / 2],                 \
+                                                          upshape_i##BITS, LANES / 2);            \
+                    }                                                                             \
+                    UPSHAPE_UNROLL for (int i = 0; i < LANES; i++)                                \
+                        a[i] = b[i];                                                              \
+                }                                                                                 \
+                UPSHAPE_UNROLL for (int i = 0; i < LANES; i++)                                    \
+                    *(upshape_u##BITS *)(to + (l + i) * to_row) = a[i];                           \
+            }                                                                                     \
+    }
+UPSHAPE_TURN(float, 32)
+UPSHAPE_TURN(double, 64)
+
 /* Rows with their borders: to[j] = x[j step] for low <= j < high, 0 for the rest of 0 .. n - 1, in
  * `rows` rows, x_row and to_row apart. Masked vectors need no tails, and rows are hardly longer than
  * a vector in small maps: what the mask leaves out is not read, wherever it lies. */

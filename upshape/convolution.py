@@ -222,8 +222,8 @@ def _layout(parameters: _Parameters, order: str, pairs: bool | None = None) -> A
     return _kernel.Layout(
         *axes, groups, parameters.channels_in // groups, parameters.channels_out // groups,
         parameters.weight_shape[-1], int(np.prod(parameters.weight_shape[2:])),
-        parameters.transposed, order in ("channels", "phases"), order == "phases",
-        parameters.single, pairs, order == "stamps",
+        parameters.transposed, order in ("channels", "phases", "turned"), order == "phases",
+        parameters.single, pairs, order == "stamps", order == "turned",
     )
 
 
@@ -231,7 +231,7 @@ def _layout(parameters: _Parameters, order: str, pairs: bool | None = None) -> A
 def _leaves_gaps(parameters: _Parameters, order: str) -> bool:
     """Return whether an order of work leaves out the pixels that no tap reaches: nothing but bias.
     """
-    return parameters.transposed and order not in ("pixels", "stamps") and any(
+    return parameters.transposed and order not in ("pixels", "stamps", "turned") and any(
         len(_phases(k, s, p, d)) < s
         for k, s, p, d in zip(
             parameters.weight_shape[2:], parameters.stride, parameters.padding,
