@@ -935,8 +935,9 @@ cdef class Plan:
             # Whole lines, of the rows that are read.
             copied += bytes * self.planes_y / FAR_BYTES_A_CYCLE
         if layout.turned:
-            # Turning takes six instructions a vector.
+            # Turning takes six instructions a vector; a tile, some before and after.
             copied += 6.0 * layout.lanes * up(self.pixels, self.vector) / self.splits
+            copied += 60.0 * layout.panels * vectors / self.splits
         if ((layout.turned or not layout.channels)
                 and not (layout.pairs and self.source == ROWS)):
             # Writing a row takes some cycles, however short; all rows of an image may be one.

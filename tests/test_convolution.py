@@ -272,6 +272,8 @@ def run_plan(
     out = np.full(shape, np.nan, x.dtype)
     if order == "channels":
         out = channels_last(out)
+    if convolution._leaves_gaps(checked, order):
+        convolution._fill(out, bias)
     plan = kernel.Plan(
         layout,
         convolution._four(x.shape, 1),
@@ -296,6 +298,11 @@ def run_plan(
         ((2, 16, 21, 65), (16, 5, 3, 3), {"dilation": 2}),
         ((2, 6, 17, 18), (6, 2, 5, 3), {"stride": (3, 1), "groups": 3, "padding": (0, 1)}),
         ((2, 8, 5, 6), (8, 4, 8, 9), {"stride": (8, 9), "padding": 3}),
+        # Pixels and rows that no tap reaches: short and long ones, few and many.
+        ((2, 7, 9, 14), (7, 5, 2, 1), {"stride": (4, 3), "padding": (2, 0)}),
+        ((1, 5, 6, 4), (5, 19, 2, 3), {"stride": (3, 4), "output_padding": (2, 3)}),
+        ((2, 6, 3, 37), (6, 4, 1, 3), {"stride": (5, 4), "dilation": (1, 3), "groups": 2}),
+        ((1, 4, 5, 33), (4, 33, 3, 2), {"stride": (1, 7), "padding": 1}),
     ],
 )
 def test_every_path_equals_the_first(shape, weight_shape, parameters, dtype, rng):
@@ -307,9 +314,12 @@ def test_every_path_equals_the_first(shape, weight_shape, parameters, dtype, rng
         y = run_plan(x, weight, bias, "pixels", source, threads, **parameters)
         assert_same_pixels(y, first)
     # Another order may cut a sum elsewhere, never order its products otherwise.
-    for order in ["channels", "phases"]:
+    for order in ["channels", "phases", "turned"]:
         y = run_plan(x, weight, bias, order, None, 2, **parameters)
         assert_close_conv_transpose(np.ascontiguousarray(y), x, weight, bias, **parameters)
+    for threads, block in itertools.product([1, 3], [(1, x.shape[3] + 2), (2, 5), (7, 13)]):
+        y = run_plan(x, weight, bias, "turned", "rows", threads, True, block, **parameters)
+        assert_close_conv_transpose(y, x, weight, bias, **parameters)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -338,6 +348,58 @@ def test_every_path_of_an_ordinary_convolution_equals_the_first(
     for source, columns in itertools.product(["rows", "flat"], [3, 16]):
         y = run_plan(x, weight, bias, "pixels", source, 1, False, (2, columns), **parameters)
         assert_same_pixels(y, first)
+    first = run_plan(x, weight, bias, "turned", None, 1, False, **parameters)
+    assert_close_conv(first, x, weight, bias, **parameters)
+    for threads, block in itertools.product([2, 7], [None, (1, 16), (3, 11)]):
+        source = None if block is None else "rows"
+        y = run_plan(x, weight, bias, "turned", source, threads, False, block, **parameters)
+        assert_same_pixels(y, first)
+
+
+def test_turning_many_channels_in_pieces(rng):
+    # More lanes than a tile has, some of them empty; sums that are put aside between channels.
+    for channels, wanted, size in [(700, 65, (5, 9)), (1500, 33, (1, 7)), (150, 100, (30, 31))]:
+        x, weight = normal(rng, (2, channels, *size)), normal(rng, (wanted, channels, 3, 3))
+        bias = normal(rng, (wanted,))
+        first = run_plan(x, weight, bias, "turned", None, 1, False, padding=1)
+        assert_close_conv(first, x, weight, bias, padding=1)
+        for threads in (2, 3, 7):
+            y = run_plan(x, weight, bias, "turned", None, threads, False, padding=1)
+            assert_same_pixels(y, first)
+
+
+def test_turned_rows_and_gaps_leave_what_is_around_the_result(rng):
+    for order, kernel_size, stride in itertools.product(
+        ["pixels", "turned"], [(1, 1), (2, 3), (3, 2)], [1, 2, (3, 4), (4, 3), 6]
+    ):
+        layer = up.ConvTranspose2d(
+            normal(rng, (6, 18, *kernel_size)), normal(rng, (18,)), stride, 0, 0
+        )
+        for width in (3, 21):
+            x = normal(rng, (2, 6, 4, width))
+            expected = layer(x)
+            whole = np.full([n + 2 for n in expected.shape], 7.0, np.float32)
+            out = whole[1:-1, 1:-1, 1:-1, 1:-1]
+            layout = convolution._layout(layer._parameters, order)
+            plan = kernel.Plan(
+                layout, x.shape, convolution._steps(x), out.shape, convolution._steps(out), 2
+            )
+            plan.run(x, layout.pack(layer.weight, layer.bias), out)
+            np.testing.assert_allclose(out, expected, rtol=1e-5, atol=1e-5)
+            out[...] = 7.0
+            assert (whole == 7.0).all()
+
+
+def test_channels_are_turned_where_it_pays(rng):
+    def order(shape, weight_shape, **parameters):
+        layer = up.Conv2d(normal(rng, weight_shape), **parameters)
+        x = np.zeros(shape, np.float32)
+        out = np.zeros(convolution._out_shape(layer._parameters, shape, None), np.float32)
+        return {convolution._plan(layer._parameters, x, out, n)[0] for n in (1, 2, 7)}
+
+    # Few pixels of many channels; not few channels of many pixels.
+    assert order((1, 512, 7, 7), (512, 512, 3, 3), padding=1) == {"turned"}
+    assert order((1, 32, 200, 200), (8, 32, 3, 3), padding=1) == {"pixels"}
 
 
 def test_gathering_takes_more_pieces_than_there_is_room_for(rng):
@@ -412,8 +474,8 @@ def test_stamps_are_made_where_they_pay(rng):
     # Small maps, of which a kernel makes much larger ones, and few output channels.
     assert order((1, 500, 23, 6), (500, 4, 4, 4), dilation=3) == "stamps"
     assert order((1, 70, 6, 14), (70, 1, 7, 7)) == "stamps"
-    assert order((1, 64, 100, 100), (64, 64, 3, 3), padding=1) == "pixels"
-    assert order((1, 512, 28, 28), (512, 256, 2, 2), stride=2) == "pixels"
+    assert order((1, 64, 100, 100), (64, 64, 3, 3), padding=1) != "stamps"
+    assert order((1, 512, 28, 28), (512, 256, 2, 2), stride=2) != "stamps"
     # Too many taps.
     assert order((1, 64, 6, 6), (64, 1, 12, 12)) == "pixels"
     # Orders give different bits: which one it is must not depend on the threads.

@@ -34,7 +34,9 @@ _MOST_MULTIPLIER = 4
 # Taps that may be stamped, and products of an input pixel: with more, it has never been faster.
 _MOST_STAMPS = 128
 _MOST_PRODUCTS = 8192
-# The share of the other order's estimated time below which they are chosen.
+# Output channels of a group from which on they may be vectors, to be turned into rows.
+_MANY_CHANNELS = 16
+# The share of the other orders' estimated time below which one of these two is chosen.
 _CLEARLY = 0.95
 # Plans that a layer keeps: the input shapes that a network alternates between, and some.
 _MOST_PLANS = 64
@@ -390,12 +392,16 @@ def _planned(
         chosen = plan(order)
         if chosen.thread_bytes <= _MOST_SCRATCH:
             return order, chosen
-    chosen = plan("pixels")
+    order, chosen = "pixels", plan("pixels")
+    if parameters.channels_out // parameters.groups >= _MANY_CHANNELS:
+        turned = plan("turned")
+        if turned.cycles < _CLEARLY * chosen.cycles:
+            order, chosen = "turned", turned
     if parameters.can_be_stamped:
         stamps = plan("stamps")
         if stamps.fits and stamps.cycles < _CLEARLY * chosen.cycles:
-            return "stamps", stamps
-    return "pixels", chosen
+            order, chosen = "stamps", stamps
+    return order, chosen
 
 
 class _Layer:
