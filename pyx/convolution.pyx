@@ -248,6 +248,7 @@ cdef class Layout:
     cdef Py_ssize_t* fold_shift
     cdef Py_ssize_t classes, most_taps, most_width
     cdef Py_ssize_t* class_first
+    cdef Py_ssize_t* class_width  # taps side by side
     cdef Py_ssize_t* tap_y
     cdef Py_ssize_t* tap_x
     cdef Py_ssize_t* tap_id
@@ -312,6 +313,7 @@ cdef class Layout:
         # Classes: phases grouped by the offsets that they read.
         y_classes, x_classes = grouped(y_phases), grouped(x_phases)
         tap_y, tap_x, tap_id, class_first, kernel, lane_kernel_of = [], [], [], [0], [], {}
+        class_width = []
         class_of = {}
         offsets = {}
         members = []
@@ -323,6 +325,7 @@ cdef class Layout:
                         tap_x.append(tx - self.x_first)
                         tap_id.append(offsets.setdefault((ty, tx), len(offsets)))
                 class_first.append(len(tap_y))
+                class_width.append(len(x_offsets))
                 members.append((rys, rxs))
                 for ry in rys:
                     for rx in rxs:
@@ -455,7 +458,7 @@ cdef class Layout:
         self.blocks = min(self.blocks, ci)
         self.block_channels = up(ci, self.blocks)
 
-        self.class_first = self.keep(class_first)
+        self.class_first, self.class_width = self.keep(class_first), self.keep(class_width)
         self.tap_y, self.tap_x, self.tap_id = self.keep(tap_y), self.keep(tap_x), self.keep(tap_id)
         self.offset_y = self.keep([y for y, _ in offsets])
         self.offset_x = self.keep([x for _, x in offsets])
@@ -640,6 +643,7 @@ cdef class Plan:
     cdef readonly double cycles  # estimated, of the busiest thread
     cdef readonly bint fits
     cdef bint far
+    cdef double reached  # how much of the taps is in the input, where others are left out
     cdef readonly size_t thread_bytes
     cdef list kept
     cdef Py_ssize_t* tap
@@ -674,6 +678,8 @@ cdef class Plan:
         self.kept = []
         self.fits = True
         self.far = <double>self.n * layout.groups * layout.ci * self.hi * self.wi * item > FAR_BYTES
+        if layout.turned:
+            self.reached = self.reach()
         if layout.stamped:
             self.qy, self.qx = self.hi, self.wi
             if block is not None:
@@ -899,6 +905,8 @@ cdef class Plan:
         if layout.channels:
             # A tile's pixels are the broadcast side.
             vectors = (self.rows * self.columns + UPSHAPE_TILE_PIXELS - 1) // UPSHAPE_TILE_PIXELS
+            if layout.turned:
+                vectors = <double>self.rows * self.columns / UPSHAPE_TILE_PIXELS * self.reached
             per_vector = per_vector / self.vector * UPSHAPE_TILE_PIXELS
         else:
             vectors = self.tile_cost()
@@ -937,7 +945,8 @@ cdef class Plan:
         if layout.turned:
             # Turning takes six instructions a vector; a tile, some before and after.
             copied += 6.0 * layout.lanes * up(self.pixels, self.vector) / self.splits
-            copied += 60.0 * layout.panels * vectors / self.splits
+            copied += (60.0 * layout.panels * up(self.rows, max(UPSHAPE_TILE_PIXELS // self.columns, 1))
+                       * up(self.columns, UPSHAPE_TILE_PIXELS) / self.splits)
         if ((layout.turned or not layout.channels)
                 and not (layout.pairs and self.source == ROWS)):
             # Writing a row takes some cycles, however short; all rows of an image may be one.
@@ -1057,6 +1066,21 @@ cdef class Plan:
                 columns += self.vector
         self.cycles = best
         self.set_block(best_source, best_rows, best_columns)
+
+    cdef inline bint reaches(self, Py_ssize_t y, Py_ssize_t low, Py_ssize_t high) noexcept nogil:
+        """Whether a tap y rows below the first may be in the input, for one of rows low .. high."""
+        cdef Py_ssize_t iy = y + self.layout.y_first
+        return high * self.layout.isy + iy >= 0 and low * self.layout.isy + iy < self.hi
+
+    cdef double reach(self) noexcept:
+        """Return how much of the taps, over all rows, is in the input."""
+        cdef Layout layout = self.layout
+        cdef Py_ssize_t t, low, high, taps = layout.class_first[layout.classes]
+        cdef double total = 0
+        for t in range(taps):
+            inside(layout.isy, layout.tap_y[t] + layout.y_first, self.hi, self.qy, &low, &high)
+            total += high - low
+        return total / taps / self.qy
 
     cdef inline Py_ssize_t pieces(self, Py_ssize_t vectors, Py_ssize_t most) noexcept nogil:
         """Into how many tiles to cut so many vectors side by side: as few as there can be."""
@@ -1274,7 +1298,7 @@ cdef inline void run_item(Plan plan, Layout layout, Py_ssize_t block, Py_ssize_t
             if layout.turned:
                 for panel in range(layout.chunk_panel[chunk], layout.chunk_panel[chunk + 1]):
                     turned_panel[real](plan, layout, chunk, panel, tiles, channels, weights, bias,
-                                       b, sums, rows, length, base_lane)
+                                       b, sums, y0, rows, length, base_lane)
                 if b == layout.blocks - 1:
                     write_chunk[real](plan, layout, chunk, sums + plan.turned_at,
                                       layout.panel_lane[layout.chunk_panel[chunk]], bias, out,
@@ -1937,42 +1961,59 @@ cdef inline void channels_chunk(Plan plan, Layout layout, Py_ssize_t panel, cons
 
 cdef inline void turned_panel(Plan plan, Layout layout, Py_ssize_t chunk, Py_ssize_t panel,
                               const real* tiles, Py_ssize_t channels, const real* weights,
-                              const real* bias, Py_ssize_t b, real* sums, Py_ssize_t rows,
-                              Py_ssize_t length, Py_ssize_t base_lane) noexcept nogil:
-    """Add a block of input channels to a panel's sums, over a block's pixels; turn the last."""
+                              const real* bias, Py_ssize_t b, real* sums, Py_ssize_t y0,
+                              Py_ssize_t rows, Py_ssize_t length, Py_ssize_t base_lane) noexcept nogil:
+    """Add a block of input channels to a panel's sums, over a block's pixels; turn the last.
+
+    A tile is of one row, or of all of some short ones, and leaves out the taps that none of them
+    can read, whichever block they are in.
+    """
     cdef Py_ssize_t cls = layout.panel_class[panel], width = layout.panel_width[panel]
-    cdef Py_ssize_t taps = layout.class_first[cls + 1] - layout.class_first[cls]
-    cdef const Py_ssize_t* tap = plan.tap + layout.class_first[cls]
+    cdef Py_ssize_t first = layout.class_first[cls], end = layout.class_first[cls + 1]
+    cdef Py_ssize_t across = layout.class_width[cls]
     cdef const real* w = weights + layout.panel_prefix[panel] * channels
     cdef const real* init = bias + layout.panel_lane[panel] if b == 0 else NULL
     cdef real* turned = sums + plan.turned_at + plan.sums_row * (
         layout.panel_lane[panel] - layout.panel_lane[layout.chunk_panel[chunk]])
-    cdef real* c
+    cdef real* c = sums + plan.turned_at + layout.most_chunk_lanes * plan.sums_row
     cdef real* x[UPSHAPE_TILE_PIXELS]
-    cdef Py_ssize_t at = 0, row = 0, column = 0, total = rows * length, piece, count, m
-    cdef Py_ssize_t pieces = up(total, UPSHAPE_TILE_PIXELS)
-    c = sums + plan.turned_at + layout.most_chunk_lanes * plan.sums_row
+    cdef Py_ssize_t some = max(UPSHAPE_TILE_PIXELS // plan.columns, 1), row = 0, last, column
+    cdef Py_ssize_t pieces = up(length, UPSHAPE_TILE_PIXELS), piece, count, m, low, high, t, r
     if layout.blocks > 1:
         c = sums + (layout.panel_lane[panel] - base_lane) * plan.pixels
-    for piece in range(pieces):
-        count = total // pieces + (piece < total % pieces)
-        for m in range(count):
-            x[m] = <real*>tiles + row * plan.slab_y + column
-            column += 1
-            if column == length:
-                column = 0
-                row += 1
-        if real is float:
-            tile_channels_32(<int>count, <int>(width // plan.vector), x, plan.slab_c, tap, taps,
-                             channels, w, init, c)
-        else:
-            tile_channels_64(<int>count, <int>(width // plan.vector), x, plan.slab_c, tap, taps,
-                             channels, w, init, c)
-        if b == layout.blocks - 1:
+    while row < rows:
+        # Rows low .. high of the result, of which this block may have a part.
+        low = (y0 + row) // some * some
+        high = min(low + some, plan.qy) - 1
+        last = min(high + 1 - y0, rows)
+        first, end = layout.class_first[cls], layout.class_first[cls + 1]
+        while first < end and not plan.reaches(layout.tap_y[first], low, high):
+            first += across
+        while first < end and not plan.reaches(layout.tap_y[end - 1], low, high):
+            end -= across
+        column = 0
+        for piece in range(pieces):
+            count = length // pieces + (piece < length % pieces)
+            m = 0
+            for r in range(row, last):
+                for t in range(count):
+                    x[m] = <real*>tiles + r * plan.slab_y + column + t
+                    m += 1
+            column += count
             if real is float:
-                turn_32(turned + at, plan.sums_row, c, count, width)
+                tile_channels_32(<int>m, <int>(width // plan.vector), x, plan.slab_c,
+                                 plan.tap + first, end - first, channels,
+                                 w + (first - layout.class_first[cls]) * channels * width, init, c)
             else:
-                turn_64(turned + at, plan.sums_row, c, count, width)
-        if layout.blocks > 1:
-            c += count * width
-        at += count
+                tile_channels_64(<int>m, <int>(width // plan.vector), x, plan.slab_c,
+                                 plan.tap + first, end - first, channels,
+                                 w + (first - layout.class_first[cls]) * channels * width, init, c)
+            if b == layout.blocks - 1:
+                if real is float:
+                    turn_32(turned, plan.sums_row, c, m, width)
+                else:
+                    turn_64(turned, plan.sums_row, c, m, width)
+            if layout.blocks > 1:
+                c += m * width
+            turned += m
+        row = last
