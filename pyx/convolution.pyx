@@ -152,7 +152,7 @@ cdef extern from "pair.h" nogil:
 cdef bint AMD = UPSHAPE_VECTOR_BYTES == 64 and _machine.amd()
 cdef Py_ssize_t TILE_MISSING = 5 if AMD else UPSHAPE_TILE_MISSING
 cdef Py_ssize_t TILE_SHIFTED = 15 if AMD else UPSHAPE_TILE_SHIFTED
-cdef Py_ssize_t TILE_NARROW = 30 if AMD else UPSHAPE_TILE_NARROW
+cdef Py_ssize_t TILE_NARROW = 45 if AMD else UPSHAPE_TILE_NARROW
 # What streaming the weights costs: bytes a cycle.
 cdef double WEIGHT_BYTES = 48 if AMD else 16
 # Panels up to which the input is read as it lies, if it can be.
@@ -190,7 +190,7 @@ cdef enum:
     FAR_BYTES = 1 << 20
     CHANNELS_AHEAD = 2
     FAR_BYTES_A_CYCLE = 8
-    # As many bytes more could be read of a row, were it longer.
+    # As many bytes more could be read where what is read in one piece ends.
     ROW_BYTES = 256
     # Taps of a stamped kernel, at most.
     STAMPS = 128
@@ -233,8 +233,7 @@ cdef class Layout:
     cdef Py_ssize_t y_phases, x_phases
     cdef Py_ssize_t* y_phase
     cdef Py_ssize_t* x_phase
-    # Phases that no tap reaches: runs of rows, x, and for each x below the step its phase's place or
-    # -1.
+    # Phases that no tap reaches: runs of rows, how many of a row; each x's phase's place, or -1.
     cdef Py_ssize_t y_gaps, x_gaps
     cdef Py_ssize_t* y_gap
     cdef Py_ssize_t* y_gap_rows
@@ -630,6 +629,7 @@ cdef class Plan:
     # The slab: element strides of channel, row and column; planes for the phases of an input step.
     cdef Py_ssize_t slab_rows, slab_columns, planes_y, planes_x
     cdef Py_ssize_t slab_c, slab_y, slab_x, slab_size
+    cdef Py_ssize_t shared  # border columns that belong to two rows
     # Gathered pixels: those of a panel lie side by side for each offset and channel.
     cdef Py_ssize_t panel, panel_size
     # Stamps: bands of `rows` rows, whose products wait in a ring; an image's rows go to `parts`.
@@ -763,7 +763,10 @@ cdef class Plan:
                   / WEIGHT_BYTES)
         added = <double>layout.lanes * self.hi * (2 + 5.0 * up(self.wi, self.vector))
         added += <double>layout.co * self.ho * (40 + 3.0 * up(self.wo, self.vector))
-        gathered = <double>layout.ci * self.splits * self.hi * (4 + 3.0 * up(self.wi, self.vector))
+        gathered = 6.0 * layout.ci * self.splits * up(self.hi * self.wi, self.vector)
+        if self.far:
+            gathered += (<double>layout.ci * self.splits * self.hi * self.wi * item
+                         / FAR_BYTES_A_CYCLE)
         self.cycles = (tiles + added + gathered) * self.n * layout.groups / self.threads
         if self.parts > 1:
             self.cycles *= 1 + <double>reach * (self.parts - 1) / self.hi
@@ -825,6 +828,12 @@ cdef class Plan:
             self.image_blocks = self.n
             self.slab_rows = rows + (layout.y_span - 1) // layout.isy
             self.slab_columns = columns + (layout.x_span - 1) // layout.isx
+            self.shared = 0
+            if source == FLAT and columns == self.qx and layout.isx == 1:
+                # A row's right border is the next one's left border as well.
+                self.shared = min(layout.x_first + self.slab_columns - self.wi, -layout.x_first)
+                self.shared = max(self.shared, 0)
+                self.slab_columns -= self.shared
             if source == ROWS:
                 self.row_length = (columns + vector - 1) // vector * vector
                 self.sums_row = rows * self.row_length
@@ -847,7 +856,7 @@ cdef class Plan:
                 self.slab_x, self.slab_y = 1, self.slab_columns
                 # An odd number of vectors from channel to channel, so that all sets are used.
                 self.slab_c = self.planes_y * self.planes_x * self.slab_rows * self.slab_columns
-                self.slab_c = (self.slab_c + vector - 1) // vector * vector
+                self.slab_c = up(self.slab_c + self.shared, vector) * vector
                 if self.slab_c // vector % 2 == 0 and channels > 8 and rows * columns > 2 * vector:
                     self.slab_c += vector
                 self.slab_size = channels * self.slab_c
@@ -930,23 +939,25 @@ cdef class Plan:
                 + self.pixels / self.panel)
             # And listing the pieces.
             copied = pieces * (per_copy + UPSHAPE_PIECE_CYCLES + 15.0 / layout.ci)
-            bytes = layout.ci * (self.pixels * <double>item * layout.isx
-                                 + (self.pixels / self.qx + 1.0) * ROW_BYTES)
+            bytes = layout.ci * (self.pixels * <double>item * layout.isx + ROW_BYTES)
         else:
             pieces = <double>layout.ci * self.slab_rows * self.planes_x * self.planes_y
             copied = pieces * ((16 if layout.isx > UPSHAPE_PLANE_STEP else 2)
                                + per_copy * up(self.slab_columns, self.vector))
             copied += 60.0 * layout.ci * self.planes_y
-            bytes = (<double>layout.ci * self.slab_rows
-                     * (self.slab_columns * item * layout.isx + ROW_BYTES))
+            bytes = <double>layout.ci * self.slab_rows * self.slab_columns * item * layout.isx
+            # Whole rows follow each other.
+            runs = self.slab_rows if self.columns < self.qx else 1
+            bytes += layout.ci * runs * ROW_BYTES
         if self.far:
             # Whole lines, of the rows that are read.
             copied += bytes * self.planes_y / FAR_BYTES_A_CYCLE
         if layout.turned:
             # Turning takes six instructions a vector; a tile, some before and after.
             copied += 6.0 * layout.lanes * up(self.pixels, self.vector) / self.splits
-            copied += (60.0 * layout.panels * up(self.rows, max(UPSHAPE_TILE_PIXELS // self.columns, 1))
-                       * up(self.columns, UPSHAPE_TILE_PIXELS) / self.splits)
+            runs = up(self.rows, max(UPSHAPE_TILE_PIXELS // self.columns, 1))
+            copied += (60.0 * layout.panels * runs * up(self.columns, UPSHAPE_TILE_PIXELS)
+                       / self.splits)
         if ((layout.turned or not layout.channels)
                 and not (layout.pairs and self.source == ROWS)):
             # Writing a row takes some cycles, however short; all rows of an image may be one.
@@ -1014,7 +1025,7 @@ cdef class Plan:
             # Few passes over the input: a copy would cost as much as the work. With more lanes the
             # copy pays, since planes lie at strides that a cache takes badly.
             if ((layout.panels <= MOST_DIRECT or only == DIRECT)
-                    and layout.isy == 1 and layout.isx == 1 and layout.y_span == 1 and layout.x_span == 1
+                    and layout.isy == layout.isx == layout.y_span == layout.x_span == 1
                     and self.qx == self.wi and self.xy == self.wi
                     and layout.y_first == 0 and layout.x_first == 0
                     and (plane % self.vector == 0 or plane > DIRECT_PIXELS)):
@@ -1549,7 +1560,7 @@ cdef void clear_rest(Plan plan, Layout layout, real* slab, Py_ssize_t channels, 
         if rows < plan.slab_rows:
             for plane in range(planes):
                 zero[real](slab + c * plan.slab_c + (plane * plan.slab_rows + rows) * width,
-                           min(plan.vector, (plan.slab_rows - rows) * width))
+                           min(max(plan.vector, plan.shared), (plan.slab_rows - rows) * width))
         if plan.slab_c > used:
             zero[real](slab + c * plan.slab_c + used, plan.slab_c - used)
     zero[real](slab + channels * plan.slab_c, UPSHAPE_TILE_VECTORS * plan.vector)
@@ -1962,7 +1973,8 @@ cdef inline void channels_chunk(Plan plan, Layout layout, Py_ssize_t panel, cons
 cdef inline void turned_panel(Plan plan, Layout layout, Py_ssize_t chunk, Py_ssize_t panel,
                               const real* tiles, Py_ssize_t channels, const real* weights,
                               const real* bias, Py_ssize_t b, real* sums, Py_ssize_t y0,
-                              Py_ssize_t rows, Py_ssize_t length, Py_ssize_t base_lane) noexcept nogil:
+                              Py_ssize_t rows, Py_ssize_t length,
+                              Py_ssize_t base_lane) noexcept nogil:
     """Add a block of input channels to a panel's sums, over a block's pixels; turn the last.
 
     A tile is of one row, or of all of some short ones, and leaves out the taps that none of them

@@ -19,9 +19,8 @@
 /* Rows and vectors of the largest tile, in registers of the level. v2 and v3 have 16 registers:
  * 6 x 2 leaves room for two vectors of pixels and a broadcast weight. v4 has 32: 8 x 3 needs
  * eleven loads for 24 multiply-adds, and eight rows divide the usual channel counts.
- * TILE_PIXELS: pixels of the tiles that broadcast them, by two vectors of lanes: 28 sums, the weights and
- * a pixel fill 32 registers. 14 are half a row of the usual maps; on Granite Rapids 12
- * are 1.05 to 1.1 times as fast as 8, but for rows that they do not divide.
+ * TILE_PIXELS: pixels of the tiles that broadcast them, by two vectors of lanes: at v4 28 sums, the
+ * weights and a pixel fill the registers, and the usual maps' rows are multiples of 14.
  * A tile of fewer vectors keeps the units less busy. TILE_MISSING: what a vector that is missing
  * costs, in hundredths of one that is there (6 x 1 on Zen 3: 0.6 of the peak; 8 x 2 and 8 x 1 on
  * Granite Rapids: 0.92 and 0.79). TILE_SHIFTED: what the first of the taps that read the same lines
