@@ -22,7 +22,7 @@
  * of rows of a stamp is as much as 16 registers hold. */
 #define UPSHAPE_WINDOW_ROWS 4
 #if UPSHAPE_VECTOR_BYTES == 64
-#define UPSHAPE_STAMP_ROWS 2
+#define UPSHAPE_STAMP_ROWS 4
 #else
 #define UPSHAPE_STAMP_ROWS 1
 #endif
@@ -33,109 +33,169 @@
  * multiply-adds in a row of a 3 x 3 window, few enough where each load straddles two lines. */
 #define UPSHAPE_MARCH_PIXELS 8
 
+/* DO(lane, m), ... for every lane of a vector. */
+#define UPSHAPE_LANES2(DO, m) DO(0, m), DO(1, m)
+#define UPSHAPE_LANES4(DO, m) UPSHAPE_LANES2(DO, m), DO(2, m), DO(3, m)
+#define UPSHAPE_LANES8(DO, m) UPSHAPE_LANES4(DO, m), DO(4, m), DO(5, m), DO(6, m), DO(7, m)
+#define UPSHAPE_LANES16(DO, m)                                                                    \
+    UPSHAPE_LANES8(DO, m), DO(8, m), DO(9, m), DO(10, m), DO(11, m), DO(12, m), DO(13, m),        \
+        DO(14, m), DO(15, m)
+#if UPSHAPE_VECTOR_BYTES == 64
+#define UPSHAPE_LANES_32 UPSHAPE_LANES16
+#define UPSHAPE_LANES_64 UPSHAPE_LANES8
+#elif UPSHAPE_VECTOR_BYTES == 32
+#define UPSHAPE_LANES_32 UPSHAPE_LANES8
+#define UPSHAPE_LANES_64 UPSHAPE_LANES4
+#else
+#define UPSHAPE_LANES_32 UPSHAPE_LANES4
+#define UPSHAPE_LANES_64 UPSHAPE_LANES2
+#endif
+/* The tap of a lane in a stamp's vector m, whether there is one, and the pixel it reads. */
+#define UPSHAPE_TAP_OF(l, m) (2 * (m) + (((l) + p) & 1))
+#define UPSHAPE_THERE_IS(l, m) (UPSHAPE_TAP_OF(l, m) < k ? -1 : 0)
+#define UPSHAPE_PIXEL_OF(l, m)                                                                    \
+    (UPSHAPE_TAP_OF(l, m) < k ? ((l) >> 1) - ((UPSHAPE_TAP_OF(l, m) - p) >> 1) - first : 0)
+
 #define UPSHAPE_DEPTHWISE_BODIES(T, BITS)                                                         \
-    /* to[j] = x[(j - low) step], low <= j < high; zeros up to `length` and a vector's rest. */   \
-    UPSHAPE_INLINE void line_##BITS(                                                              \
-        T *to, const T *x, ptrdiff_t step, ptrdiff_t low, ptrdiff_t high, ptrdiff_t length)       \
+    /* Rows of a strip, from `first` to before `end` those of an input that are there:            \
+     * to[j] = x[(j - low) step], low <= j < high; zeros up to `length` and a vector's rest. Rows go\
+     * upwards: what is written past one is written again. */                                     \
+    static __attribute__((noinline)) void lines_##BITS(                                           \
+        T *to, ptrdiff_t to_row, ptrdiff_t rows, ptrdiff_t length, const T *x, ptrdiff_t x_row,   \
+        ptrdiff_t first, ptrdiff_t end, ptrdiff_t step, ptrdiff_t low, ptrdiff_t high)            \
     {                                                                                             \
         enum { LANES = UPSHAPE_VECTOR_BYTES / sizeof(T) };                                        \
-        ptrdiff_t j;                                                                              \
-        for (j = 0; j < low; j += LANES) {                                                        \
-            store_##BITS(to + j, (upshape_v##BITS){0});                                           \
-            UPSHAPE_SCALAR(j); /* no call of memset */                                            \
-        }                                                                                         \
-        j = low;                                                                                  \
-        if (step == 1)                                                                            \
-            for (; j < high; j += LANES, x += LANES)                                              \
-                store_##BITS(to + j, load_part_##BITS(x, high - j));                              \
-        else if (step == 2)                                                                       \
-            for (; j < high; j += LANES, x += 2 * LANES) {                                        \
-                ptrdiff_t n = 2 * (high - j) - 1;                                                 \
-                upshape_v##BITS p = load_part_##BITS(x, n);                                       \
-                upshape_v##BITS q = load_part_##BITS(x + LANES, n - LANES);                       \
-                store_##BITS(to + j, UPSHAPE_EVEN_##BITS(p, q, upshape_i##BITS));                 \
+        for (ptrdiff_t row = 0; row < rows; row++, to += to_row) {                                \
+            const ptrdiff_t from = row < first || row >= end ? length : low;                      \
+            ptrdiff_t j;                                                                          \
+            for (j = 0; j < from; j += LANES) {                                                   \
+                store_##BITS(to + j, (upshape_v##BITS){0});                                       \
+                UPSHAPE_SCALAR(j); /* no call of memset */                                        \
             }                                                                                     \
-        else                                                                                      \
-            for (; j < high; j++, x += step) {                                                    \
-                to[j] = *x;                                                                       \
+            if (from == length)                                                                   \
+                continue;                                                                         \
+            j = low;                                                                              \
+            if (step == 1) {                                                                      \
+                for (; j + LANES <= high; j += LANES)                                             \
+                    store_##BITS(to + j, load_##BITS(x + j - low));                               \
+                for (; j < high; j += LANES)                                                      \
+                    store_##BITS(to + j, load_part_##BITS(x + j - low, high - j));                \
+            } else if (step == 2) {                                                               \
+                for (; j < high; j += LANES) {                                                    \
+                    const T *here = x + 2 * (j - low);                                            \
+                    ptrdiff_t n = 2 * (high - j) - 1;                                             \
+                    upshape_v##BITS p = load_part_##BITS(here, n);                                \
+                    upshape_v##BITS q = load_part_##BITS(here + LANES, n - LANES);                \
+                    store_##BITS(to + j, UPSHAPE_EVEN_##BITS(p, q, upshape_i##BITS));             \
+                }                                                                                 \
+            } else                                                                                \
+                for (; j < high; j++) {                                                           \
+                    to[j] = x[(j - low) * step];                                                  \
+                    UPSHAPE_SCALAR(j);                                                            \
+                }                                                                                 \
+            for (; j < length; j += LANES) {                                                      \
+                store_##BITS(to + j, (upshape_v##BITS){0});                                       \
                 UPSHAPE_SCALAR(j);                                                                \
             }                                                                                     \
-        if (step != 1 && step != 2)                                                               \
-            high = j;                                                                             \
-        for (j = j < high ? high : j; j < length; j += LANES) {                                   \
-            store_##BITS(to + j, (upshape_v##BITS){0});                                           \
-            UPSHAPE_SCALAR(j);                                                                    \
+            x += x_row;                                                                           \
         }                                                                                         \
     }                                                                                             \
     /* x holds the planes of an input step, `plane` apart, in rows `row` apart. */                \
     UPSHAPE_INLINE void upshape_window_##BITS(                                                    \
         const int k, const int s, const T *x, ptrdiff_t row, ptrdiff_t plane, const T *w,         \
-        T start, T *to, ptrdiff_t to_row, ptrdiff_t n)                                            \
+        T start, T *to, ptrdiff_t to_row, ptrdiff_t rows, ptrdiff_t n)                            \
     {                                                                                             \
         enum { LANES = UPSHAPE_VECTOR_BYTES / sizeof(T), ROWS = UPSHAPE_WINDOW_ROWS };            \
         upshape_v##BITS weights[49];                                                              \
         UPSHAPE_UNROLL for (int t = 0; t < k * k; t++)                                            \
-            weights[t] = (upshape_v##BITS){0} + w[t];                                             \
-        for (ptrdiff_t done = 0; done < n; done += LANES) {                                       \
-            /* The last vector ends with the row, if it is that long. */                          \
-            const ptrdiff_t at = done + LANES <= n || n < LANES ? done : n - LANES;               \
-            upshape_v##BITS acc[ROWS];                                                            \
-            UPSHAPE_UNROLL for (int r = 0; r < ROWS; r++)                                         \
-                acc[r] = (upshape_v##BITS){0} + start;                                            \
-            UPSHAPE_UNROLL for (int i = 0; i < (ROWS - 1) * s + k; i++)                           \
-                UPSHAPE_UNROLL for (int j = 0; j < k; j++) {                                      \
-                    upshape_v##BITS v = load_##BITS(x + at + i * row + j % s * plane + j / s);    \
-                    UPSHAPE_HELD(v);                                                              \
-                    UPSHAPE_UNROLL for (int r = 0; r < ROWS; r++)                                 \
-                        if (i - r * s >= 0 && i - r * s < k)                                      \
-                            acc[r] += weights[(i - r * s) * k + j] * v;                           \
+            weights[t] = w[t] - (upshape_v##BITS){0};                                             \
+        for (ptrdiff_t made = 0; made < rows; made += ROWS) {                                     \
+            /* The last rows end with the block, if it has so many, as the last vector ends with  \
+             * the row. */                                                                        \
+            const ptrdiff_t top = made + ROWS <= rows || rows < ROWS ? made : rows - ROWS;        \
+            const T *from = x + top * s * row;                                                    \
+            T *there = to + top * to_row;                                                         \
+            for (ptrdiff_t done = 0; done < n; done += LANES) {                                   \
+                const ptrdiff_t at = done + LANES <= n || n < LANES ? done : n - LANES;           \
+                upshape_v##BITS acc[ROWS];                                                        \
+                UPSHAPE_UNROLL for (int r = 0; r < ROWS; r++)                                     \
+                    acc[r] = start - (upshape_v##BITS){0};                                        \
+                UPSHAPE_UNROLL for (int i = 0; i < (ROWS - 1) * s + k; i++)                       \
+                    UPSHAPE_UNROLL for (int j = 0; j < k; j++) {                                  \
+                        upshape_v##BITS v =                                                       \
+                            load_##BITS(from + at + i * row + j % s * plane + j / s);             \
+                        UPSHAPE_HELD(v);                                                          \
+                        UPSHAPE_UNROLL for (int r = 0; r < ROWS; r++)                             \
+                            if (i - r * s >= 0 && i - r * s < k)                                  \
+                                acc[r] += weights[(i - r * s) * k + j] * v;                       \
+                    }                                                                             \
+                UPSHAPE_UNROLL for (int r = 0; r < ROWS; r++) {                                   \
+                    if (r >= rows)                                                                \
+                        break;                                                                    \
+                    store_part_##BITS(there + r * to_row + at, acc[r], n - at);                   \
                 }                                                                                 \
-            UPSHAPE_UNROLL for (int r = 0; r < ROWS; r++)                                         \
-                store_part_##BITS(to + r * to_row + at, acc[r], n - at);                          \
+            }                                                                                     \
         }                                                                                         \
     }                                                                                             \
-    /* Tap t of an axis lands on phase (t - p) & 1 and reads the pixel at -((t - p) >> 1). */     \
+    /* Tap t of an axis lands on phase (t - p) & 1 and reads the pixel at -((t - p) >> 1). The    \
+     * result's row is made of vectors in which each pixel stands once a phase: lane l of vector  \
+     * m is what tap 2 m + ((l + p) & 1) reads. Where there is no such tap it is 0, with a        \
+     * weight of -0, which changes no sum. */                                                     \
     UPSHAPE_INLINE void upshape_stamp_##BITS(                                                     \
         const int k, const int p, const T *x, ptrdiff_t row, const T *w, T start, T *to,          \
         ptrdiff_t to_row, ptrdiff_t rows, ptrdiff_t n)                                            \
     {                                                                                             \
         enum { LANES = UPSHAPE_VECTOR_BYTES / sizeof(T), ROWS = UPSHAPE_STAMP_ROWS };             \
-        const int first = -((k - 1 - p) >> 1), last = -((0 - p) >> 1);                            \
-        const ptrdiff_t pairs = (n + 1) / 2;                                                      \
-        upshape_v##BITS weights[16];                                                              \
-        UPSHAPE_UNROLL for (int t = 0; t < k * k; t++)                                            \
-            weights[t] = (upshape_v##BITS){0} + w[t];                                             \
-        for (ptrdiff_t done = 0; done < pairs; done += LANES) {                                   \
-            const ptrdiff_t at = done + LANES <= pairs || pairs < LANES ? done : pairs - LANES;   \
-            upshape_v##BITS acc[ROWS][2][2];                                                      \
-            UPSHAPE_UNROLL for (int q = 0; q < ROWS; q++)                                         \
-                UPSHAPE_UNROLL for (int f = 0; f < 4; f++)                                        \
-                    acc[q][f >> 1][f & 1] = (upshape_v##BITS){0} + start;                         \
-            UPSHAPE_UNROLL for (int i = ROWS - 1 + last - first; i >= 0; i--) {                   \
-                upshape_v##BITS v[3];                                                             \
-                UPSHAPE_UNROLL for (int j = 0; j <= last - first; j++) {                          \
-                    v[j] = load_##BITS(x + at + i * row + j);                                     \
-                    UPSHAPE_HELD(v[j]);                                                           \
+        const int first = -((k - 1 - p) >> 1), last = -((0 - p) >> 1), taps = (k + 1) / 2;        \
+        const ptrdiff_t pairs = (rows + 1) / 2;                                                   \
+        const upshape_i##BITS there_is = {UPSHAPE_LANES_##BITS(UPSHAPE_THERE_IS, taps - 1)};      \
+        const upshape_i##BITS index[2] = {                                                        \
+            {UPSHAPE_LANES_##BITS(UPSHAPE_PIXEL_OF, 0)},                                          \
+            {UPSHAPE_LANES_##BITS(UPSHAPE_PIXEL_OF, 1)}};                                         \
+        upshape_v##BITS weights[8];                                                               \
+        UPSHAPE_UNROLL for (int t = 0; t < k * taps; t++) {                                       \
+            const int even = 2 * (t % taps) + (p & 1), odd = 2 * (t % taps) + 1 - (p & 1);        \
+            upshape_v##BITS a = -(upshape_v##BITS){0}, b = a;                                     \
+            if (even < k)                                                                         \
+                a = w[t / taps * k + even] - (upshape_v##BITS){0};                                \
+            if (odd < k)                                                                          \
+                b = w[t / taps * k + odd] - (upshape_v##BITS){0};                                 \
+            weights[t] = UPSHAPE_ZIP_##BITS(a, b, upshape_i##BITS, 0);                            \
+        }                                                                                         \
+        for (ptrdiff_t made = 0; made < pairs; made += ROWS) {                                    \
+            const ptrdiff_t top = made + ROWS <= pairs || pairs < ROWS ? made : pairs - ROWS;     \
+            for (ptrdiff_t done = 0; done < n; done += LANES) {                                   \
+                /* The last vector ends with the row, at a pixel's first phase. */                \
+                const ptrdiff_t at =                                                              \
+                    done + LANES <= n || n < LANES ? done : (n - LANES + 1) & -2;                 \
+                const T *from = x + top * row + at / 2;                                           \
+                upshape_v##BITS acc[ROWS][2];                                                     \
+                UPSHAPE_UNROLL for (int q = 0; q < ROWS; q++)                                     \
+                    acc[q][0] = acc[q][1] = start - (upshape_v##BITS){0};                         \
+                UPSHAPE_UNROLL for (int i = ROWS - 1 + last - first; i >= 0; i--) {               \
+                    upshape_v##BITS spread[2], v = load_##BITS(from + i * row);                   \
+                    UPSHAPE_HELD(v);                                                              \
+                    UPSHAPE_UNROLL for (int m = 0; m < taps; m++) {                               \
+                        spread[m] = pick_##BITS(v, from + i * row, index[m]);                     \
+                        if (2 * m + 1 >= k)                                                       \
+                            spread[m] = (upshape_v##BITS)((upshape_i##BITS)spread[m]              \
+                                                          & there_is);                            \
+                        UPSHAPE_HELD(spread[m]);                                                  \
+                    }                                                                             \
+                    UPSHAPE_UNROLL for (int m = 0; m < taps; m++)                                 \
+                        UPSHAPE_UNROLL for (int q = 0; q < ROWS; q++)                             \
+                            UPSHAPE_UNROLL for (int f = 0; f < 2; f++) {                          \
+                                const int ky = p - 2 * (i - q + first) + f;                       \
+                                if (ky >= 0 && ky < k)                                            \
+                                    acc[q][f] += weights[ky * taps + m] * spread[m];              \
+                            }                                                                     \
                 }                                                                                 \
-                UPSHAPE_UNROLL for (int kx = 0; kx < k; kx++)                                     \
-                    UPSHAPE_UNROLL for (int q = 0; q < ROWS; q++)                                 \
-                        UPSHAPE_UNROLL for (int f = 0; f < 2; f++) {                              \
-                            const int ky = p - 2 * (i - q + first) + f;                           \
-                            if (ky >= 0 && ky < k)                                                \
-                                acc[q][f][(kx - p) & 1] +=                                        \
-                                    weights[ky * k + kx] * v[-((kx - p) >> 1) - first];           \
-                        }                                                                         \
-            }                                                                                     \
-            UPSHAPE_UNROLL for (int q = 0; q < 2 * ROWS; q++) {                                   \
-                upshape_v##BITS a = acc[q >> 1][q & 1][0], b = acc[q >> 1][q & 1][1];             \
-                T *there = to + q * to_row + 2 * at;                                              \
-                if (q >= rows)                                                                    \
-                    break;                                                                        \
-                store_part_##BITS(                                                                \
-                    there, UPSHAPE_ZIP_##BITS(a, b, upshape_i##BITS, 0), n - 2 * at);             \
-                store_part_##BITS(                                                                \
-                    there + LANES, UPSHAPE_ZIP_##BITS(a, b, upshape_i##BITS, LANES / 2),          \
-                    n - 2 * at - LANES);                                                          \
+                UPSHAPE_UNROLL for (int q = 0; q < 2 * ROWS; q++) {                               \
+                    if (2 * top + q >= rows)                                                      \
+                        break;                                                                    \
+                    store_part_##BITS(to + (2 * top + q) * to_row + at, acc[q >> 1][q & 1],       \
+                                      n - at);                                                    \
+                }                                                                                 \
             }                                                                                     \
         }                                                                                         \
     }                                                                                             \
@@ -258,6 +318,28 @@
                 to + done * to_pixel, to_pixel, channels);                                        \
     }
 
+/* Lane l of v, the vector at x, is lane index[l], which may lie in the vector behind it. */
+#if defined(__clang__)
+#define UPSHAPE_PICK(T, BITS)                                                                     \
+    UPSHAPE_INLINE upshape_v##BITS pick_##BITS(                                                   \
+        upshape_v##BITS v, const T *x, upshape_i##BITS index)                                     \
+    {                                                                                             \
+        enum { LANES = UPSHAPE_VECTOR_BYTES / sizeof(T) };                                        \
+        UPSHAPE_UNROLL for (int l = 0; l < LANES; l++)                                            \
+            v[l] = x[index[l]];                                                                   \
+        return v;                                                                                 \
+    }
+UPSHAPE_PICK(float, 32)
+UPSHAPE_PICK(double, 64)
+#else
+#define pick_32(v, x, index) __builtin_shuffle(v, index)
+#if UPSHAPE_VECTOR_BYTES == 16
+#define pick_64(v, x, index) __builtin_shuffle(v, load_64(x + 2), index)
+#else
+#define pick_64(v, x, index) __builtin_shuffle(v, index)
+#endif
+#endif
+
 UPSHAPE_DEPTHWISE_BODIES(float, 32)
 UPSHAPE_DEPTHWISE_BODIES(double, 64)
 
@@ -271,9 +353,9 @@ UPSHAPE_DEPTHWISE_BODIES(double, 64)
 #define UPSHAPE_WINDOW(T, BITS, K, S)                                                             \
     static __attribute__((noinline)) void window_##BITS##_##K##x##S(                              \
         const T *x, ptrdiff_t row, ptrdiff_t plane, const T *w, T start, T *to, ptrdiff_t to_row, \
-        ptrdiff_t n)                                                                              \
+        ptrdiff_t rows, ptrdiff_t n)                                                              \
     {                                                                                             \
-        upshape_window_##BITS(K, S, x, row, plane, w, start, to, to_row, n);                      \
+        upshape_window_##BITS(K, S, x, row, plane, w, start, to, to_row, rows, n);                \
     }
 #define UPSHAPE_STAMP(T, BITS, K, P)                                                              \
     static __attribute__((noinline)) void stamp_##BITS##_##K##x##P(                               \
@@ -306,7 +388,7 @@ UPSHAPE_WINDOWS(UPSHAPE_MARCH, double, 64)
         break;
 #define UPSHAPE_WINDOW_CASE(T, BITS, K, S)                                                        \
     case K * 16 + S:                                                                              \
-        window_##BITS##_##K##x##S(x, row, plane, w, start, to, to_row, n);                        \
+        window_##BITS##_##K##x##S(x, row, plane, w, start, to, to_row, rows, n);                  \
         break;
 #define UPSHAPE_STAMP_CASE(T, BITS, K, P)                                                         \
     case K * 16 + P:                                                                              \
@@ -316,7 +398,7 @@ UPSHAPE_WINDOWS(UPSHAPE_MARCH, double, 64)
 #define UPSHAPE_DEPTHWISE_DISPATCH(T, BITS)                                                       \
     static inline void window_##BITS(                                                             \
         int code, const T *x, ptrdiff_t row, ptrdiff_t plane, const T *w, T start, T *to,         \
-        ptrdiff_t to_row, ptrdiff_t n)                                                            \
+        ptrdiff_t to_row, ptrdiff_t rows, ptrdiff_t n)                                            \
     {                                                                                             \
         switch (code) {                                                                           \
             UPSHAPE_WINDOWS(UPSHAPE_WINDOW_CASE, T, BITS)                                         \

@@ -41,14 +41,18 @@ cdef extern from "depthwise.h" nogil:
         UPSHAPE_MARCH_PIXELS
     int window_code(Py_ssize_t kernel, Py_ssize_t stride)
     int stamp_code(Py_ssize_t kernel, Py_ssize_t padding)
-    void line_32(float* to, const float* x, Py_ssize_t step, Py_ssize_t low, Py_ssize_t high,
-                 Py_ssize_t length) noexcept
-    void line_64(double* to, const double* x, Py_ssize_t step, Py_ssize_t low, Py_ssize_t high,
-                 Py_ssize_t length) noexcept
+    void lines_32(float* to, Py_ssize_t to_row, Py_ssize_t rows, Py_ssize_t length,
+                  const float* x, Py_ssize_t x_row, Py_ssize_t first, Py_ssize_t end,
+                  Py_ssize_t step, Py_ssize_t low, Py_ssize_t high) noexcept
+    void lines_64(double* to, Py_ssize_t to_row, Py_ssize_t rows, Py_ssize_t length,
+                  const double* x, Py_ssize_t x_row, Py_ssize_t first, Py_ssize_t end,
+                  Py_ssize_t step, Py_ssize_t low, Py_ssize_t high) noexcept
     void window_32(int code, const float* x, Py_ssize_t row, Py_ssize_t plane, const float* w,
-                   float start, float* to, Py_ssize_t to_row, Py_ssize_t n) noexcept
+                   float start, float* to, Py_ssize_t to_row, Py_ssize_t rows,
+                   Py_ssize_t n) noexcept
     void window_64(int code, const double* x, Py_ssize_t row, Py_ssize_t plane, const double* w,
-                   double start, double* to, Py_ssize_t to_row, Py_ssize_t n) noexcept
+                   double start, double* to, Py_ssize_t to_row, Py_ssize_t rows,
+                   Py_ssize_t n) noexcept
     void stamp_32(int code, const float* x, Py_ssize_t row, const float* w, float start, float* to,
                   Py_ssize_t to_row, Py_ssize_t rows, Py_ssize_t n) noexcept
     void stamp_64(int code, const double* x, Py_ssize_t row, const double* w, double start,
@@ -207,8 +211,9 @@ cdef class Plan:
     cdef Py_ssize_t xn, xc, xy, xx, on, oc, oy, ox
     # A block: rows x columns pixels q, or rows x all columns of some channels.
     cdef Py_ssize_t rows, columns, depth, y_blocks, x_blocks, c_blocks, items
-    # The strip: planes for the phases of an input step, each of rows of whole vectors.
-    cdef Py_ssize_t planes, plane, row, strip_size
+    # The strip: planes for the phases of an input step, each of rows of whole vectors. `lead`: how
+    # far into the first vector it starts, so that its stores straddle no cache lines.
+    cdef Py_ssize_t planes, plane, row, lead, strip_size
     cdef readonly size_t thread_bytes
     cdef Tile tile
     cdef list kept
@@ -278,6 +283,8 @@ cdef class Plan:
         cdef double bytes
         cdef Py_ssize_t least = layout.y.span + (tall - 1) * layout.y.input_step
         self.planes = min(layout.x.input_step, layout.x.span)
+        self.lead = up(max(-layout.x.first, 0), layout.x.input_step) % self.vector
+        self.lead = (self.vector - self.lead) % self.vector
         parts = 1
         while True:
             self.columns = up(self.qx, parts)
@@ -285,7 +292,7 @@ cdef class Plan:
                 self.columns = up(self.columns, self.vector) * self.vector
             if columns is not None:
                 self.columns = columns
-            self.row = max(self.columns, self.vector)
+            self.row = max(self.columns, self.vector) + self.lead
             self.row += (layout.x.span - 1) // layout.x.input_step
             self.row = up(self.row, self.vector) * self.vector
             bytes = <double>self.row * self.planes * item
@@ -306,8 +313,10 @@ cdef class Plan:
         self.y_blocks, self.x_blocks = up(self.qy, self.rows), up(self.qx, self.columns)
         self.c_blocks = layout.groups
         self.items = self.n * layout.groups * self.y_blocks * self.x_blocks
-        self.plane = self.row * (layout.y.span + (self.rows - 1) * layout.y.input_step)
-        self.strip_size = self.planes * self.plane + self.vector  # whole vectors are written
+        # Whole tiles are read and whole vectors are written, whether they are there or not.
+        self.plane = self.row * (
+            layout.y.span + (max(self.rows, tall) - 1) * layout.y.input_step)
+        self.strip_size = self.planes * self.plane + 2 * self.vector
         self.thread_bytes = item * (
             self.strip_size + layout.x.phases * (up(self.columns, self.vector) + 1) * self.vector)
 
@@ -425,58 +434,44 @@ cdef void rows_block(Plan plan, Layout layout, const real* x, const real* w, con
     cdef Py_ssize_t rows = min(plan.rows, plan.qy - y0), columns = min(plan.columns, plan.qx - x0)
     cdef Py_ssize_t height = layout.y.span + (rows - 1) * layout.y.input_step
     cdef Py_ssize_t width = max(columns, plan.vector) + (layout.x.span - 1) // layout.x.input_step
-    cdef Py_ssize_t row, px, iy, ix, c, q, low, high, oy, length
-    cdef Py_ssize_t tall = UPSHAPE_WINDOW_ROWS if plan.tile == WINDOW else UPSHAPE_STAMP_ROWS
+    cdef Py_ssize_t px, iy, ix, c, q, top, bottom, low, high, length
     cdef real* to
     cdef const real* source
     iy = y0 * layout.y.input_step + layout.y.first
+    inside(1, iy, plan.hi, height, &top, &bottom)
+    strip += plan.lead
     for px in range(plan.planes):
         ix = x0 * layout.x.input_step + layout.x.first + px
         inside(layout.x.input_step, ix, plan.wi, width, &low, &high)
-        source = x + iy * plan.xy + (ix + low * layout.x.input_step) * plan.xx
-        # From the first row to the last: what is written past a row's end is written again.
-        to = strip + px * plan.plane
-        for row in range(height):
-            if 0 <= iy + row < plan.hi:
-                line[real](to, source, layout.x.input_step * plan.xx, low, high, width)
-            else:
-                line[real](to, source, 1, width, width, width)
-            source += plan.xy
-            to += plan.row
+        source = x + (iy + top) * plan.xy + (ix + low * layout.x.input_step) * plan.xx
+        if real is float:
+            lines_32(strip + px * plan.plane, plan.row, height, width, source, plan.xy, top,
+                     bottom, layout.x.input_step * plan.xx, low, high)
+        else:
+            lines_64(strip + px * plan.plane, plan.row, height, width, source, plan.xy, top,
+                     bottom, layout.x.input_step * plan.xx, low, high)
 
     length = min(columns * layout.x.step, plan.wo - x0 * layout.x.step)
     for c in range(layout.co):
         to = out + c * plan.oc + x0 * layout.x.step
-        if plan.tile == TAPS or rows < tall:
+        if plan.tile == TAPS:
             taps_rows[real](plan, layout, strip, w + c * layout.area, bias[c], to, y0, rows, length,
-                            strip + plan.strip_size)
+                            strip - plan.lead + plan.strip_size)
             continue
-        for row in range(up(rows, tall)):
-            # The last rows of the block may be made twice.
-            q = min(row * tall, rows - tall)
-            oy = (y0 + q) * layout.y.step
-            if plan.tile == WINDOW:
-                window[real](plan, layout, strip + q * layout.y.input_step * plan.row,
-                             w + c * layout.area, bias[c], to + oy * plan.oy, length)
-            else:
-                stamp[real](plan, layout, strip + q * plan.row, w + c * layout.area, bias[c],
-                            to + oy * plan.oy, plan.ho - oy, length)
-
-
-cdef inline void line(real* to, const real* x, Py_ssize_t step, Py_ssize_t low, Py_ssize_t high,
-                      Py_ssize_t length) noexcept nogil:
-    if real is float:
-        line_32(to, x, step, low, high, length)
-    else:
-        line_64(to, x, step, low, high, length)
+        to += y0 * layout.y.step * plan.oy
+        q = min(rows * layout.y.step, plan.ho - y0 * layout.y.step)
+        if plan.tile == WINDOW:
+            window[real](plan, layout, strip, w + c * layout.area, bias[c], to, q, length)
+        else:
+            stamp[real](plan, layout, strip, w + c * layout.area, bias[c], to, q, length)
 
 
 cdef inline void window(Plan plan, Layout layout, const real* x, const real* w, real start,
-                        real* to, Py_ssize_t n) noexcept nogil:
+                        real* to, Py_ssize_t rows, Py_ssize_t n) noexcept nogil:
     if real is float:
-        window_32(layout.code, x, plan.row, plan.plane, w, start, to, plan.oy, n)
+        window_32(layout.code, x, plan.row, plan.plane, w, start, to, plan.oy, rows, n)
     else:
-        window_64(layout.code, x, plan.row, plan.plane, w, start, to, plan.oy, n)
+        window_64(layout.code, x, plan.row, plan.plane, w, start, to, plan.oy, rows, n)
 
 
 cdef inline void stamp(Plan plan, Layout layout, const real* x, const real* w, real start, real* to,
