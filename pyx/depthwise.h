@@ -30,8 +30,16 @@
 #define UPSHAPE_DEPTH_PIXELS 4
 #define UPSHAPE_DEPTH_VECTORS 2
 /* Pixels that a march makes at a time: ten loads of pixels and three of weights for 24
- * multiply-adds in a row of a 3 x 3 window, few enough where each load straddles two lines. */
+ * multiply-adds in a row of a 3 x 3 window, few enough where each load straddles two lines. Or one
+ * less: many networks' maps have rows of 7, 14, 28 and 56 pixels. */
 #define UPSHAPE_MARCH_PIXELS 8
+#define UPSHAPE_UNROLL_MORE _Pragma("GCC unroll 32")
+/* Pixels of a tile of turned channels: nine loads for eight multiply-adds, all of whole lines. */
+#define UPSHAPE_LANES_PIXELS 8
+#define UPSHAPE_LANES_CASE(BITS, MANY)                                                            \
+    case MANY:                                                                                    \
+        upshape_lanes_##BITS(MANY, x, x_pixel, tap, kernel, taps, w, start, to, to_pixel);        \
+        break;
 
 /* DO(lane, m), ... for every lane of a vector. */
 #define UPSHAPE_LANES2(DO, m) DO(0, m), DO(1, m)
@@ -226,6 +234,128 @@
             store_part_##BITS(to + at, acc, n - at);                                              \
         }                                                                                         \
     }                                                                                             \
+    /* The transpose of LANES vectors: log2(LANES) times, the first half of them is interleaved with\
+     * the second. */                                                                             \
+    UPSHAPE_INLINE void turn_##BITS(upshape_v##BITS *v)                                           \
+    {                                                                                             \
+        enum { LANES = UPSHAPE_VECTOR_BYTES / sizeof(T), HALF = LANES / 2 };                      \
+        UPSHAPE_UNROLL for (int done = 1; done < LANES; done *= 2) {                              \
+            upshape_v##BITS u[LANES];                                                             \
+            UPSHAPE_UNROLL for (int i = 0; i < HALF; i++) {                                       \
+                u[2 * i] = UPSHAPE_ZIP_##BITS(v[i], v[i + HALF], upshape_i##BITS, 0);             \
+                u[2 * i + 1] = UPSHAPE_ZIP_##BITS(v[i], v[i + HALF], upshape_i##BITS, HALF);      \
+            }                                                                                     \
+            UPSHAPE_UNROLL for (int i = 0; i < LANES; i++)                                        \
+                v[i] = u[i];                                                                      \
+        }                                                                                         \
+    }                                                                                             \
+    /* n neighbouring pixels of LANES channels become vectors of channels, `width` in a row. */   \
+    static __attribute__((noinline)) void turn_run_##BITS(                                        \
+        const T *x, ptrdiff_t x_channel, ptrdiff_t n, T *to, ptrdiff_t width, ptrdiff_t to_row)   \
+    {                                                                                             \
+        enum { LANES = UPSHAPE_VECTOR_BYTES / sizeof(T) };                                        \
+        for (ptrdiff_t done = 0; done < n; done += LANES) {                                       \
+            const ptrdiff_t at = done + LANES <= n || n < LANES ? done : n - LANES;               \
+            ptrdiff_t column = at % width;                                                        \
+            T *there = to + at / width * to_row + column * LANES;                                 \
+            upshape_v##BITS v[LANES];                                                             \
+            UPSHAPE_UNROLL for (int l = 0; l < LANES; l++)                                        \
+                v[l] = load_part_##BITS(x + at + l * x_channel, n - at);                          \
+            turn_##BITS(v);                                                                       \
+            UPSHAPE_UNROLL for (int i = 0; i < LANES; i++) {                                      \
+                if (i >= n - at)                                                                  \
+                    break;                                                                        \
+                store_##BITS(there, v[i]);                                                        \
+                there += LANES;                                                                   \
+                column++;                                                                         \
+                if (column == width) {                                                            \
+                    column = 0;                                                                   \
+                    there += to_row - width * LANES;                                              \
+                }                                                                                 \
+            }                                                                                     \
+        }                                                                                         \
+    }                                                                                             \
+    /* Rows of an input, pixels low to high - 1 of them there, as vectors of channels: `width` in a\
+     * row, zeros for the others. */                                                              \
+    static inline void turn_in_##BITS(                                                            \
+        const T *x, ptrdiff_t x_channel, ptrdiff_t x_row, ptrdiff_t rows, ptrdiff_t low,          \
+        ptrdiff_t high, T *to, ptrdiff_t width, ptrdiff_t to_row)                                 \
+    {                                                                                             \
+        enum { LANES = UPSHAPE_VECTOR_BYTES / sizeof(T) };                                        \
+        const ptrdiff_t n = high - low;                                                           \
+        const ptrdiff_t runs = n == x_row ? 1 : rows;                                             \
+        for (ptrdiff_t run = 0; run < runs && n > 0; run++)                                       \
+            turn_run_##BITS(x + run * x_row, x_channel, runs == 1 ? rows * n : n,                 \
+                            to + run * to_row + low * LANES, n, to_row);                          \
+        for (ptrdiff_t row = 0; row < rows; row++) {                                              \
+            for (ptrdiff_t j = 0; j < low; j++) {                                                 \
+                store_##BITS(to + row * to_row + j * LANES, (upshape_v##BITS){0});                \
+                UPSHAPE_SCALAR(j); /* no call of memset */                                        \
+            }                                                                                     \
+            for (ptrdiff_t j = high; j < width; j++) {                                            \
+                store_##BITS(to + row * to_row + j * LANES, (upshape_v##BITS){0});                \
+                UPSHAPE_SCALAR(j);                                                                \
+            }                                                                                     \
+        }                                                                                         \
+    }                                                                                             \
+    /* n vectors of channels become neighbouring pixels. Whole blocks of vectors are read. */     \
+    static __attribute__((noinline)) void turn_out_##BITS(                                        \
+        const T *from, ptrdiff_t n, T *to, ptrdiff_t to_channel)                                  \
+    {                                                                                             \
+        enum { LANES = UPSHAPE_VECTOR_BYTES / sizeof(T) };                                        \
+        for (ptrdiff_t done = 0; done < n; done += LANES) {                                       \
+            const ptrdiff_t at = done + LANES <= n || n < LANES ? done : n - LANES;               \
+            upshape_v##BITS v[LANES];                                                             \
+            UPSHAPE_UNROLL for (int i = 0; i < LANES; i++)                                        \
+                v[i] = load_##BITS(from + (at + i) * LANES);                                      \
+            turn_##BITS(v);                                                                       \
+            UPSHAPE_UNROLL for (int l = 0; l < LANES; l++)                                        \
+                store_part_##BITS(to + at + l * to_channel, v[l], n - at);                        \
+        }                                                                                         \
+    }                                                                                             \
+    UPSHAPE_INLINE void upshape_lanes_##BITS(                                                     \
+        const int many, const T *x, ptrdiff_t x_pixel, const ptrdiff_t *tap,                      \
+        const ptrdiff_t *kernel, ptrdiff_t taps, const T *w, const T *start, T *to,               \
+        ptrdiff_t to_pixel)                                                                       \
+    {                                                                                             \
+        upshape_v##BITS acc[UPSHAPE_LANES_PIXELS];                                                \
+        UPSHAPE_UNROLL for (int m = 0; m < many; m++)                                             \
+            acc[m] = load_##BITS(start);                                                          \
+        for (ptrdiff_t t = 0; t < taps; t++) {                                                    \
+            const T *p = x + tap[t];                                                              \
+            upshape_v##BITS weight = load_##BITS(w + kernel[t]);                                  \
+            UPSHAPE_HELD(weight);                                                                 \
+            UPSHAPE_UNROLL for (int m = 0; m < many; m++)                                         \
+                acc[m] += weight * load_##BITS(p + m * x_pixel);                                  \
+        }                                                                                         \
+        UPSHAPE_UNROLL for (int m = 0; m < many; m++)                                             \
+            store_##BITS(to + m * to_pixel, acc[m]);                                              \
+    }                                                                                             \
+    static __attribute__((noinline)) void lanes_##BITS(                                           \
+        const T *x, ptrdiff_t x_pixel, ptrdiff_t pixels, const ptrdiff_t *tap,                    \
+        const ptrdiff_t *kernel, ptrdiff_t taps, const T *w, const T *start, T *to,               \
+        ptrdiff_t to_pixel)                                                                       \
+    {                                                                                             \
+        enum { MOST = UPSHAPE_LANES_PIXELS };                                                     \
+        while (pixels > 0) {                                                                      \
+            /* The last two tiles share what is left: a sum alone waits for itself. */            \
+            const ptrdiff_t many =                                                                \
+                pixels >= 2 * MOST ? MOST : pixels > MOST ? (pixels + 1) / 2 : pixels;            \
+            switch (many) {                                                                       \
+                UPSHAPE_LANES_CASE(BITS, 1)                                                       \
+                UPSHAPE_LANES_CASE(BITS, 2)                                                       \
+                UPSHAPE_LANES_CASE(BITS, 3)                                                       \
+                UPSHAPE_LANES_CASE(BITS, 4)                                                       \
+                UPSHAPE_LANES_CASE(BITS, 5)                                                       \
+                UPSHAPE_LANES_CASE(BITS, 6)                                                       \
+                UPSHAPE_LANES_CASE(BITS, 7)                                                       \
+                UPSHAPE_LANES_CASE(BITS, 8)                                                       \
+            }                                                                                     \
+            x += many * x_pixel;                                                                  \
+            to += many * to_pixel;                                                                \
+            pixels -= many;                                                                       \
+        }                                                                                         \
+    }                                                                                             \
     UPSHAPE_INLINE void upshape_depth_##BITS(                                                     \
         const int mb, const int nv, const T *x, ptrdiff_t x_pixel, const ptrdiff_t *tap,          \
         const ptrdiff_t *kernel, ptrdiff_t taps, const T *w, const T *start, T *to,               \
@@ -272,32 +402,32 @@
     }                                                                                             \
     /* x: the first row and column that the first pixel reads; low <= column < high are there. */ \
     UPSHAPE_INLINE void upshape_march_##BITS(                                                     \
-        const int k, const int s, const T *x, ptrdiff_t row, ptrdiff_t rows, ptrdiff_t pixel,     \
-        ptrdiff_t low, ptrdiff_t high, const T *w, ptrdiff_t w_tap, const T *start, T *to,        \
-        ptrdiff_t to_pixel, ptrdiff_t channels)                                                   \
+        const int k, const int s, const int many, const T *x, ptrdiff_t row, ptrdiff_t rows,      \
+        ptrdiff_t pixel, ptrdiff_t low, ptrdiff_t high, const T *w, ptrdiff_t w_tap,              \
+        const T *start, T *to, ptrdiff_t to_pixel, ptrdiff_t channels)                            \
     {                                                                                             \
-        enum { LANES = UPSHAPE_VECTOR_BYTES / sizeof(T), MANY = UPSHAPE_MARCH_PIXELS };           \
+        enum { LANES = UPSHAPE_VECTOR_BYTES / sizeof(T) };                                        \
         for (ptrdiff_t done = 0; done < channels; done += LANES) {                                \
             const ptrdiff_t c = done + LANES <= channels ? done : channels - LANES;               \
-            upshape_v##BITS acc[MANY];                                                            \
-            UPSHAPE_UNROLL for (int m = 0; m < MANY; m++)                                         \
+            upshape_v##BITS acc[UPSHAPE_MARCH_PIXELS];                                            \
+            UPSHAPE_UNROLL for (int m = 0; m < many; m++)                                         \
                 acc[m] = load_##BITS(start + c);                                                  \
             for (ptrdiff_t i = 0; i < rows; i++) {                                                \
                 const T *p = x + c + i * row;                                                     \
                 upshape_v##BITS weights[7];                                                       \
                 UPSHAPE_UNROLL for (int j = 0; j < k; j++)                                        \
                     weights[j] = load_##BITS(w + c + (i * k + j) * w_tap);                        \
-                _Pragma("GCC unroll 32") for (int j = 0; j < (MANY - 1) * s + k; j++, p += pixel) {\
+                UPSHAPE_UNROLL_MORE for (int j = 0; j < (many - 1) * s + k; j++, p += pixel) {    \
                     if (j < low || j >= high)                                                     \
                         continue;                                                                 \
                     upshape_v##BITS v = load_##BITS(p);                                           \
                     UPSHAPE_HELD(v);                                                              \
-                    UPSHAPE_UNROLL for (int m = 0; m < MANY; m++)                                 \
+                    UPSHAPE_UNROLL for (int m = 0; m < many; m++)                                 \
                         if (j - m * s >= 0 && j - m * s < k)                                      \
                             acc[m] += weights[j - m * s] * v;                                     \
                 }                                                                                 \
             }                                                                                     \
-            UPSHAPE_UNROLL for (int m = 0; m < MANY; m++)                                         \
+            UPSHAPE_UNROLL for (int m = 0; m < many; m++)                                         \
                 store_##BITS(to + c + m * to_pixel, acc[m]);                                      \
         }                                                                                         \
     }                                                                                             \
@@ -346,7 +476,8 @@ UPSHAPE_DEPTHWISE_BODIES(double, 64)
 /* The kernels that are compiled: of windows and marches (size, stride), of stamps (size, padding
  * modulo 2). */
 #define UPSHAPE_WINDOWS(DO, T, BITS)                                                              \
-    DO(T, BITS, 3, 1) DO(T, BITS, 3, 2) DO(T, BITS, 5, 1) DO(T, BITS, 5, 2) DO(T, BITS, 7, 1)
+    DO(T, BITS, 3, 1) DO(T, BITS, 3, 2) DO(T, BITS, 5, 1) DO(T, BITS, 5, 2) DO(T, BITS, 7, 1)     \
+    DO(T, BITS, 7, 2)
 #define UPSHAPE_STAMPS(DO, T, BITS)                                                               \
     DO(T, BITS, 2, 0) DO(T, BITS, 3, 0) DO(T, BITS, 3, 1) DO(T, BITS, 4, 0) DO(T, BITS, 4, 1)
 
@@ -369,22 +500,25 @@ UPSHAPE_WINDOWS(UPSHAPE_WINDOW, double, 64)
 UPSHAPE_STAMPS(UPSHAPE_STAMP, float, 32)
 UPSHAPE_STAMPS(UPSHAPE_STAMP, double, 64)
 
-#define UPSHAPE_MARCH(T, BITS, K, S)                                                              \
-    static __attribute__((noinline)) void march_##BITS##_##K##x##S(                               \
+#define UPSHAPE_MARCH_OF(T, BITS, K, S, MANY)                                                     \
+    static __attribute__((noinline)) void march_##BITS##_##K##x##S##_##MANY(                      \
         const T *x, ptrdiff_t row, ptrdiff_t rows, ptrdiff_t pixel, ptrdiff_t low, ptrdiff_t high,\
         const T *w, ptrdiff_t w_tap, const T *start, T *to, ptrdiff_t to_pixel,                   \
         ptrdiff_t channels)                                                                       \
     {                                                                                             \
-        upshape_march_##BITS(K, S, x, row, rows, pixel, low, high, w, w_tap, start, to, to_pixel, \
-                             channels);                                                           \
+        upshape_march_##BITS(K, S, MANY, x, row, rows, pixel, low, high, w, w_tap, start, to,     \
+                             to_pixel, channels);                                                 \
     }
+#define UPSHAPE_MARCH(T, BITS, K, S)                                                              \
+    UPSHAPE_MARCH_OF(T, BITS, K, S, 7)                                                            \
+    UPSHAPE_MARCH_OF(T, BITS, K, S, 8)
 UPSHAPE_WINDOWS(UPSHAPE_MARCH, float, 32)
 UPSHAPE_WINDOWS(UPSHAPE_MARCH, double, 64)
 
 #define UPSHAPE_MARCH_CASE(T, BITS, K, S)                                                         \
     case K * 16 + S:                                                                              \
-        march_##BITS##_##K##x##S(x, row, rows, pixel, low, high, w, w_tap, start, to, to_pixel,   \
-                                 channels);                                                       \
+        (many == 7 ? march_##BITS##_##K##x##S##_7 : march_##BITS##_##K##x##S##_8)(                \
+            x, row, rows, pixel, low, high, w, w_tap, start, to, to_pixel, channels);             \
         break;
 #define UPSHAPE_WINDOW_CASE(T, BITS, K, S)                                                        \
     case K * 16 + S:                                                                              \
@@ -405,9 +539,9 @@ UPSHAPE_WINDOWS(UPSHAPE_MARCH, double, 64)
         }                                                                                         \
     }                                                                                             \
     static inline void march_##BITS(                                                              \
-        int code, const T *x, ptrdiff_t row, ptrdiff_t rows, ptrdiff_t pixel, ptrdiff_t low,      \
-        ptrdiff_t high, const T *w, ptrdiff_t w_tap, const T *start, T *to, ptrdiff_t to_pixel,   \
-        ptrdiff_t channels)                                                                       \
+        int code, int many, const T *x, ptrdiff_t row, ptrdiff_t rows, ptrdiff_t pixel,           \
+        ptrdiff_t low, ptrdiff_t high, const T *w, ptrdiff_t w_tap, const T *start, T *to,        \
+        ptrdiff_t to_pixel, ptrdiff_t channels)                                                   \
     {                                                                                             \
         switch (code) {                                                                           \
             UPSHAPE_WINDOWS(UPSHAPE_MARCH_CASE, T, BITS)                                          \
