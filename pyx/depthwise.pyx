@@ -38,7 +38,8 @@ cdef extern from "depthwise.h" nogil:
         UPSHAPE_VECTOR_BYTES
         UPSHAPE_WINDOW_ROWS
         UPSHAPE_STAMP_ROWS
-        UPSHAPE_MARCH_PIXELS
+        UPSHAPE_LEAST_MARCH
+    int march_pixels(Py_ssize_t n)
     int window_code(Py_ssize_t kernel, Py_ssize_t stride)
     int stamp_code(Py_ssize_t kernel, Py_ssize_t padding)
     void lines_32(float* to, Py_ssize_t to_row, Py_ssize_t rows, Py_ssize_t length,
@@ -67,11 +68,11 @@ cdef extern from "depthwise.h" nogil:
     void pixels_64(const double* x, Py_ssize_t x_pixel, Py_ssize_t pixels, const Py_ssize_t* tap,
                    const Py_ssize_t* kernel, Py_ssize_t taps, const double* w, const double* start,
                    double* to, Py_ssize_t to_pixel, Py_ssize_t channels) noexcept
-    void march_32(int code, int many, const float* x, Py_ssize_t row, Py_ssize_t rows,
-                  Py_ssize_t pixel, Py_ssize_t low, Py_ssize_t high, const float* w,
+    void march_32(int step, int many, Py_ssize_t k, const float* x, Py_ssize_t row,
+                  Py_ssize_t rows, Py_ssize_t pixel, Py_ssize_t low, Py_ssize_t high, const float* w,
                   Py_ssize_t w_tap, const float* start, float* to, Py_ssize_t to_pixel, Py_ssize_t channels) noexcept
-    void march_64(int code, int many, const double* x, Py_ssize_t row, Py_ssize_t rows,
-                  Py_ssize_t pixel, Py_ssize_t low, Py_ssize_t high, const double* w,
+    void march_64(int step, int many, Py_ssize_t k, const double* x, Py_ssize_t row,
+                  Py_ssize_t rows, Py_ssize_t pixel, Py_ssize_t low, Py_ssize_t high, const double* w,
                   Py_ssize_t w_tap, const double* start, double* to, Py_ssize_t to_pixel,
                   Py_ssize_t channels) noexcept
     void turn_in_32(const float* x, Py_ssize_t x_channel, Py_ssize_t x_row, Py_ssize_t rows,
@@ -119,6 +120,7 @@ cdef enum Tile:
     TAPS
     WINDOW
     STAMP
+    MARCH
 
 
 cdef inline Py_ssize_t up(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
@@ -158,6 +160,12 @@ cdef Axis axis_of(list kept, Py_ssize_t step, Py_ssize_t input_step, list phases
     return axis
 
 
+cdef bint is_march(const Axis* axis) noexcept:
+    """Return whether the taps of an ordinary convolution read neighbours."""
+    return (axis.step == 1 and axis.span == axis.start[1]
+            and axis.offset[axis.span - 1] == axis.first + axis.span - 1)
+
+
 cdef class Layout:
     """What a layer's shape decides."""
     cdef readonly bint channels, turned, single
@@ -181,11 +189,14 @@ cdef class Layout:
         self.groups, self.co, self.kernel_x, self.area = groups, co, kernel_x, area
         self.channels, self.turned, self.single = channels, turned, single
         self.tile, self.code = TAPS, 0
-        if square is not None:
+        if channels or turned:
+            if is_march(&self.y) and is_march(&self.x) and self.x.input_step <= 2:
+                self.tile = MARCH
+        elif square is not None:
             kernel, stride, padding = square
             if self.x.step == 1 and self.x.offset[0] == self.x.first:
                 self.tile, self.code = WINDOW, window_code(kernel, stride)
-            elif self.x.step == 2 and not channels and not turned:
+            elif self.x.step == 2:
                 self.tile, self.code = STAMP, stamp_code(kernel, padding)
             if self.code == 0:
                 self.tile = TAPS
@@ -282,7 +293,7 @@ cdef class Plan:
         self.kept = []
         self.tile = TAPS if plain else layout.tile
         if layout.channels:
-            if self.qx < UPSHAPE_MARCH_PIXELS - 1:
+            if self.qx < UPSHAPE_LEAST_MARCH:
                 self.tile = TAPS
             self.set_depth(item, rows, columns)
         elif layout.turned:
@@ -381,7 +392,7 @@ cdef class Plan:
             if bytes * layout.y.span <= TURNED_BYTES or columns is not None or self.columns <= 16:
                 break
             self.columns = up(self.columns, 2)
-        if self.qx - (up(self.qx, self.columns) - 1) * self.columns < UPSHAPE_MARCH_PIXELS - 1:
+        if self.qx - (up(self.qx, self.columns) - 1) * self.columns < UPSHAPE_LEAST_MARCH:
             self.tile = TAPS
         self.fits = self.fits and bytes * layout.y.span <= MOST_BYTES
         if not self.fits:
@@ -465,7 +476,7 @@ cdef class Plan:
         return {
             "order": "channels" if self.layout.channels else "pixels",
             "source": "depthwise",
-            "tile": ("taps", "window", "stamp")[self.tile],
+            "tile": ("taps", "window", "stamp", "march")[self.tile],
             "rows": self.rows, "columns": self.columns, "channels": self.depth,
             "items": self.items, "threads": self.threads,
         }
@@ -736,7 +747,7 @@ cdef inline void lanes_rows(Plan plan, Layout layout, const real* x, const real*
                 part += (t - layout.y.start[ry]) * count
                 count *= end - t
                 to = made + ((oy - first * layout.y.step) * columns + layout.x.phase[rx]) * lanes
-                if plan.tile == WINDOW:
+                if plan.tile == MARCH:
                     source = x + (t * plan.row) - (x0 * layout.x.input_step + layout.x.first) * lanes
                     march_row[real](plan, layout, source, plan.row, end - t, lanes,
                                     w + t * layout.kernel_x * lanes, lanes, bias, to, lanes, x0,
@@ -768,7 +779,7 @@ cdef void channels_block(Plan plan, Layout layout, const real* x, const real* w,
             oy = q * layout.y.step + layout.y.phase[ry]
             if oy >= plan.ho:
                 continue
-            if plan.tile == WINDOW:
+            if plan.tile == MARCH:
                 # The taps that stay within the input's height.
                 inside(1, q * layout.y.input_step + layout.y.first, plan.hi, layout.y.span, &low,
                        &high)
@@ -794,20 +805,18 @@ cdef void march_row(Plan plan, Layout layout, const real* x, Py_ssize_t row, Py_
     x: the first pixel of the first of the `rows` rows that are read; to: pixel `first`.
     """
     cdef Py_ssize_t qx = first, ix, low, high, step = layout.x.input_step
-    cdef int many = UPSHAPE_MARCH_PIXELS
-    if (end - first) % (many - 1) == 0:
-        many -= 1
+    cdef int many = march_pixels(end - first)
     while qx < end:
         # The last pixels may be made twice.
         qx = min(qx, end - many)
         ix = qx * step + layout.x.first
         low, high = max(-ix, 0), min(plan.wi - ix, step * (many - 1) + layout.x.span)
         if real is float:
-            march_32(layout.code, many, x + ix * pixel, row, rows, pixel, low, high, w, w_tap,
-                     bias, to + (qx - first) * to_pixel, to_pixel, channels)
+            march_32(<int>step, many, layout.x.span, x + ix * pixel, row, rows, pixel, low, high,
+                     w, w_tap, bias, to + (qx - first) * to_pixel, to_pixel, channels)
         else:
-            march_64(layout.code, many, x + ix * pixel, row, rows, pixel, low, high, w, w_tap,
-                     bias, to + (qx - first) * to_pixel, to_pixel, channels)
+            march_64(<int>step, many, layout.x.span, x + ix * pixel, row, rows, pixel, low, high,
+                     w, w_tap, bias, to + (qx - first) * to_pixel, to_pixel, channels)
         qx += many
 
 
