@@ -109,6 +109,7 @@ cdef enum:
     # made at a time, for a first-level cache.
     TURNED_BYTES = 128 << 10
     MADE_BYTES = 8 << 10
+    PAGE_BYTES = 4096
     # Pixels up to which turning pays where there are more results than pixels of the input.
     FEW_PIXELS = 800
     # Multiply-adds from which a second thread is worth waking, as in convolution.pyx: a depthwise
@@ -302,7 +303,10 @@ cdef class Plan:
             self.set_strip(item, rows, columns)
         if self.fits:
             self.list_taps()
-            self.cycles = self.turned_cycles() if layout.turned else self.strip_cycles()
+            if layout.turned:
+                self.cycles = self.turned_cycles()
+            elif not layout.channels:
+                self.cycles = self.strip_cycles()
         phases = layout.y.step * layout.x.step
         if layout.turned:
             # A single tap is hardly worth a turn, nor are many more results than inputs.
@@ -416,13 +420,17 @@ cdef class Plan:
     cdef double strip_cycles(self) noexcept:
         """Estimate what rows of vectors of pixels cost. The numbers were fitted on a Zen 5."""
         cdef Layout layout = self.layout
-        cdef double phases = layout.y.step * layout.x.step
-        cdef double taps = layout.area / phases * (1.1 if self.tile == TAPS else 0.7)
+        cdef double taps = layout.area / <double>(layout.y.step * layout.x.step)
         cdef double copied = up(self.row, self.vector), made
-        if layout.channels:
-            return 0  # there is no other
-        copied *= min(1.5 * layout.x.input_step, self.vector) if layout.x.input_step < 3 else (
-            self.vector)
+        if self.tile == TAPS:
+            taps *= 1.1
+        else:
+            # The more weights, the fewer of them stay in registers.
+            taps *= 0.5 if layout.area <= 9 else 0.7 if layout.area <= 25 else 0.9
+            if UPSHAPE_VECTOR_BYTES == 16 and layout.area > 9:
+                taps *= 1.4
+        # A step is taken by permutations, or element by element.
+        copied *= 1.5 * layout.x.input_step if layout.x.input_step < 3 else self.vector
         copied = (copied + 4) * self.planes * self.x_blocks
         copied *= layout.y.span + (self.qy - 1) * layout.y.input_step
         made = self.ho * up(self.wo, self.vector) * (taps + 1)
@@ -432,15 +440,18 @@ cdef class Plan:
         """Estimate what vectors of turned channels cost: the turns, and the taps."""
         cdef Layout layout = self.layout
         cdef Py_ssize_t item = 4 if layout.single else 8
-        cdef double turn_in = 4, turn_out = 9
+        cdef double turn_in = 0.25 * self.vector, turn_out = 1 + 0.5 * self.vector
+        cdef double tap = 0.85 if self.tile == TAPS else 0.5
+        if UPSHAPE_VECTOR_BYTES == 16:
+            tap *= 1.5  # products and sums are apart
         # Channels that are whole pages apart meet in a few lines of the first cache.
-        if self.xc * item % 4096 == 0:
-            turn_in += 6
-        if self.oc * item % 4096 == 0:
-            turn_out += 6
+        if self.xc * item % PAGE_BYTES == 0:
+            turn_in += 0.25 * self.vector
+        if self.oc * item % PAGE_BYTES == 0:
+            turn_out += 0.25 * self.vector
         return self.n * self.c_blocks * (
             turn_in * self.hi * self.wi + turn_out * self.ho * self.wo
-            + layout.area * (0.85 if self.tile == TAPS else 0.6) * self.qy * self.qx)
+            + tap * layout.area * self.qy * self.qx)
 
     def list_taps(self):
         """List the taps of all phases: where they read, and the weight they read it for."""
