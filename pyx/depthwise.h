@@ -1,15 +1,16 @@
 /* The tiles of depthwise convolutions: sums over the taps of one channel alone.
  *
  * window: ROWS rows of an ordinary convolution, stride s, kernel k x k, a vector of pixels each.
- * stamp:  ROWS pairs of rows of a transposed convolution of stride 2, both phases of a row
- *         interleaved in registers.
+ * stamp:  ROWS pairs of rows of a transposed convolution of stride 2, whole rows of both phases.
  * taps:   one row of any convolution, its taps from a table.
  * pixels: some pixels of channels-last memory, a vector of channels each, taps from a table.
- * march:  MARCH_PIXELS such pixels of an ordinary convolution, stride s, kernel k x k.
+ * lanes:  the same for a single vector of channels.
+ * march:  7, 8 or 14 such pixels of an ordinary convolution, stride 1 or 2.
  *
- * window, stamp and march know their kernel when they are compiled: an input vector is loaded once
- * for all rows, or pixels, that read it. Every sum starts from the bias and takes its taps in the
- * order of the kernel's indices, one multiply-add each, in all five and in tile.h: they give the
+ * lines copies rows with their borders for window and taps; turn_in and turn_out transpose channels
+ * of rows for lanes and march. An input vector is loaded once for all rows of a window or a stamp,
+ * or pixels of a march, that read it. Every sum starts from the bias and takes its taps in the
+ * order of the kernel's indices, one multiply-add each, in all six and in tile.h: they give the
  * same bits.
  *
  * The caller has checked everything; nothing is allocated. */
@@ -80,48 +81,67 @@
     (UPSHAPE_TAP_OF(l, m) < k ? ((l) >> 1) - ((UPSHAPE_TAP_OF(l, m) - p) >> 1) - first : 0)
 
 #define UPSHAPE_DEPTHWISE_BODIES(T, BITS)                                                         \
+    /* to[j] = 0, low <= j < high, and the rest of a vector. */                                   \
+    UPSHAPE_INLINE void upshape_zeros_##BITS(T *to, ptrdiff_t low, ptrdiff_t high)                \
+    {                                                                                             \
+        for (ptrdiff_t j = low; j < high; j += UPSHAPE_VECTOR_BYTES / sizeof(T)) {                \
+            store_##BITS(to + j, (upshape_v##BITS){0});                                           \
+            UPSHAPE_SCALAR(j); /* no call of memset */                                            \
+        }                                                                                         \
+    }                                                                                             \
     /* Rows of a strip, from `first` to before `end` those of an input that are there:            \
-     * to[j] = x[(j - low) step], low <= j < high; zeros up to `length` and a vector's rest. Rows go\
-     * upwards: what is written past one is written again. */                                     \
-    static __attribute__((noinline)) void lines_##BITS(                                           \
-        T *to, ptrdiff_t to_row, ptrdiff_t rows, ptrdiff_t length, const T *x, ptrdiff_t x_row,   \
-        ptrdiff_t first, ptrdiff_t end, ptrdiff_t step, ptrdiff_t low, ptrdiff_t high)            \
+     * to[j] = x[(j - low) step], low <= j < high; zeros up to `length` and a vector's rest. Rows \
+     * go upwards: what is written past one is written again. */                                  \
+    UPSHAPE_INLINE void upshape_lines_##BITS(                                                     \
+        const int known, T *to, ptrdiff_t to_row, ptrdiff_t rows, ptrdiff_t length, const T *x,   \
+        ptrdiff_t x_row, ptrdiff_t first, ptrdiff_t end, ptrdiff_t step, ptrdiff_t low,           \
+        ptrdiff_t high)                                                                           \
     {                                                                                             \
         enum { LANES = UPSHAPE_VECTOR_BYTES / sizeof(T) };                                        \
-        for (ptrdiff_t row = 0; row < rows; row++, to += to_row) {                                \
-            const ptrdiff_t from = row < first || row >= end ? length : low;                      \
-            ptrdiff_t j;                                                                          \
-            for (j = 0; j < from; j += LANES) {                                                   \
-                store_##BITS(to + j, (upshape_v##BITS){0});                                       \
-                UPSHAPE_SCALAR(j); /* no call of memset */                                        \
-            }                                                                                     \
-            if (from == length)                                                                   \
-                continue;                                                                         \
+        ptrdiff_t row = 0, j;                                                                     \
+        for (; row < first; row++, to += to_row)                                                  \
+            upshape_zeros_##BITS(to, 0, length);                                                  \
+        for (; row < end; row++, to += to_row, x += x_row) {                                      \
+            const T *here = x;                                                                    \
+            upshape_zeros_##BITS(to, 0, low);                                                     \
             j = low;                                                                              \
-            if (step == 1) {                                                                      \
-                for (; j + LANES <= high; j += LANES)                                             \
-                    store_##BITS(to + j, load_##BITS(x + j - low));                               \
-                for (; j < high; j += LANES)                                                      \
-                    store_##BITS(to + j, load_part_##BITS(x + j - low, high - j));                \
-            } else if (step == 2) {                                                               \
-                for (; j < high; j += LANES) {                                                    \
-                    const T *here = x + 2 * (j - low);                                            \
-                    ptrdiff_t n = 2 * (high - j) - 1;                                             \
+            if (known == 1) {                                                                     \
+                for (; j + LANES <= high; j += LANES, here += LANES)                              \
+                    store_##BITS(to + j, load_##BITS(here));                                      \
+                if (j < high) {                                                                   \
+                    store_##BITS(to + j, load_part_##BITS(here, high - j));                       \
+                    j += LANES;                                                                   \
+                }                                                                                 \
+            } else if (known == 2) {                                                              \
+                for (; j < high; j += LANES, here += 2 * LANES) {                                 \
+                    const ptrdiff_t n = 2 * (high - j) - 1;                                       \
                     upshape_v##BITS p = load_part_##BITS(here, n);                                \
                     upshape_v##BITS q = load_part_##BITS(here + LANES, n - LANES);                \
                     store_##BITS(to + j, UPSHAPE_EVEN_##BITS(p, q, upshape_i##BITS));             \
                 }                                                                                 \
             } else                                                                                \
-                for (; j < high; j++) {                                                           \
-                    to[j] = x[(j - low) * step];                                                  \
+                for (; j < high; j++, here += step) {                                             \
+                    to[j] = *here;                                                                \
                     UPSHAPE_SCALAR(j);                                                            \
                 }                                                                                 \
-            for (; j < length; j += LANES) {                                                      \
-                store_##BITS(to + j, (upshape_v##BITS){0});                                       \
-                UPSHAPE_SCALAR(j);                                                                \
-            }                                                                                     \
-            x += x_row;                                                                           \
+            upshape_zeros_##BITS(to, j, length);                                                  \
         }                                                                                         \
+        for (; row < rows; row++, to += to_row)                                                   \
+            upshape_zeros_##BITS(to, 0, length);                                                  \
+    }                                                                                             \
+    static __attribute__((noinline)) void lines_##BITS(                                           \
+        T *to, ptrdiff_t to_row, ptrdiff_t rows, ptrdiff_t length, const T *x, ptrdiff_t x_row,   \
+        ptrdiff_t first, ptrdiff_t end, ptrdiff_t step, ptrdiff_t low, ptrdiff_t high)            \
+    {                                                                                             \
+        if (step == 1)                                                                            \
+            upshape_lines_##BITS(                                                                 \
+                1, to, to_row, rows, length, x, x_row, first, end, step, low, high);              \
+        else if (step == 2)                                                                       \
+            upshape_lines_##BITS(                                                                 \
+                2, to, to_row, rows, length, x, x_row, first, end, step, low, high);              \
+        else                                                                                      \
+            upshape_lines_##BITS(                                                                 \
+                0, to, to_row, rows, length, x, x_row, first, end, step, low, high);              \
     }                                                                                             \
     /* x holds the planes of an input step, `plane` apart, in rows `row` apart. */                \
     UPSHAPE_INLINE void upshape_window_##BITS(                                                    \
@@ -152,10 +172,19 @@
                             if (i - r * s >= 0 && i - r * s < k)                                  \
                                 acc[r] += weights[(i - r * s) * k + j] * v;                       \
                     }                                                                             \
+                T *line = there + at;                                                             \
+                if (n >= LANES && rows >= ROWS) {                                                 \
+                    UPSHAPE_UNROLL for (int r = 0; r < ROWS; r++) {                               \
+                        store_##BITS(line, acc[r]);                                               \
+                        line += to_row;                                                           \
+                        UPSHAPE_SCALAR(line); /* one pointer, not one a row */                    \
+                    }                                                                             \
+                    continue;                                                                     \
+                }                                                                                 \
                 UPSHAPE_UNROLL for (int r = 0; r < ROWS; r++) {                                   \
                     if (r >= rows)                                                                \
                         break;                                                                    \
-                    store_part_##BITS(there + r * to_row + at, acc[r], n - at);                   \
+                    store_part_##BITS(line + r * to_row, acc[r], n - at);                         \
                 }                                                                                 \
             }                                                                                     \
         }                                                                                         \
@@ -213,11 +242,19 @@
                                     acc[q][f] += weights[ky * taps + m] * spread[m];              \
                             }                                                                     \
                 }                                                                                 \
+                T *there = to + 2 * top * to_row + at;                                            \
+                if (n - at >= LANES && 2 * (top + ROWS) <= rows) {                                \
+                    UPSHAPE_UNROLL for (int q = 0; q < 2 * ROWS; q++) {                           \
+                        store_##BITS(there, acc[q >> 1][q & 1]);                                  \
+                        there += to_row;                                                          \
+                        UPSHAPE_SCALAR(there); /* one pointer, not one a row */                   \
+                    }                                                                             \
+                    continue;                                                                     \
+                }                                                                                 \
                 UPSHAPE_UNROLL for (int q = 0; q < 2 * ROWS; q++) {                               \
                     if (2 * top + q >= rows)                                                      \
                         break;                                                                    \
-                    store_part_##BITS(to + (2 * top + q) * to_row + at, acc[q >> 1][q & 1],       \
-                                      n - at);                                                    \
+                    store_part_##BITS(there + q * to_row, acc[q >> 1][q & 1], n - at);            \
                 }                                                                                 \
             }                                                                                     \
         }                                                                                         \
@@ -249,8 +286,8 @@
             store_part_##BITS(to + at, acc, n - at);                                              \
         }                                                                                         \
     }                                                                                             \
-    /* The transpose of LANES vectors: log2(LANES) times, the first half of them is interleaved with\
-     * the second. */                                                                             \
+    /* The transpose of LANES vectors: log2(LANES) times, the first half of them is interleaved   \
+     * with the second. */                                                                        \
     UPSHAPE_INLINE void turn_##BITS(upshape_v##BITS *v)                                           \
     {                                                                                             \
         enum { LANES = UPSHAPE_VECTOR_BYTES / sizeof(T), HALF = LANES / 2 };                      \
@@ -290,8 +327,8 @@
             }                                                                                     \
         }                                                                                         \
     }                                                                                             \
-    /* Rows of an input, pixels low to high - 1 of them there, as vectors of channels: `width` in a\
-     * row, zeros for the others. */                                                              \
+    /* Rows of an input, pixels low to high - 1 of them there, as vectors of channels: `width` in \
+     * a row, zeros for the others. */                                                            \
     static inline void turn_in_##BITS(                                                            \
         const T *x, ptrdiff_t x_channel, ptrdiff_t x_row, ptrdiff_t rows, ptrdiff_t low,          \
         ptrdiff_t high, T *to, ptrdiff_t width, ptrdiff_t to_row)                                 \
@@ -411,8 +448,8 @@
     }                                                                                             \
     /* Neighbouring taps of a row, for all pixels of a march; low <= column < high are there. */  \
     UPSHAPE_INLINE void upshape_march_taps_##BITS(                                                \
-        const int taps, const int s, const int many, const int whole, upshape_v##BITS *acc, const T *p,\
-        ptrdiff_t pixel, ptrdiff_t low, ptrdiff_t high, const T *w, ptrdiff_t w_tap)              \
+        const int taps, const int s, const int many, const int whole, upshape_v##BITS *acc,       \
+        const T *p, ptrdiff_t pixel, ptrdiff_t low, ptrdiff_t high, const T *w, ptrdiff_t w_tap)  \
     {                                                                                             \
         upshape_v##BITS weights[UPSHAPE_MARCH_TAPS];                                              \
         UPSHAPE_UNROLL for (int t = 0; t < taps; t++)                                             \

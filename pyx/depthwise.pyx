@@ -11,13 +11,17 @@ pixel are few, its input is read once, and what counts is that every load serves
 Rows (pixels of a row are neighbours in memory): a strip of input rows is copied with its zero
 border, the columns of an input step t apart, into the first cache; tiles make vectors of pixels
 from it. Channels-last: vectors of channels, straight from the input; a pixel at the border has
-fewer taps. Threads share out strips, never a sum: the bits do not depend on them.
+fewer taps. Turned: where rows are short or steps are wide, vectors of pixels would be neither full
+nor in one piece. There a vector of channels of rows is transposed into the first cache, made as in
+channels-last memory, and transposed back. Threads share out blocks, never a sum: the bits do not
+depend on them.
 
 The caller has checked: sizes and strides agree with the arrays, the output is disjoint from the
 inputs. No Python object is touched inside run's parallel part.
 
 Hot functions (see depthwise.h), for the guard of the generated code:
-window_{32,64}_{K}x{S}, stamp_{32,64}_{K}x{P}, taps_{32,64}, pixels_{32,64}
+window_{32,64}_{K}x{S}, stamp_{32,64}_{K}x{P}, march_{32,64}_{K}x{S}_{pixels}, taps_{32,64},
+pixels_{32,64}, lanes_{32,64}
 """
 
 cimport numpy as cnp
