@@ -41,7 +41,6 @@ cdef extern from "depthwise.h" nogil:
     enum:
         UPSHAPE_VECTOR_BYTES
         UPSHAPE_WINDOW_ROWS
-        UPSHAPE_STAMP_ROWS
         UPSHAPE_LEAST_MARCH
     int march_pixels(Py_ssize_t n)
     int window_code(Py_ssize_t kernel, Py_ssize_t stride)
@@ -73,12 +72,13 @@ cdef extern from "depthwise.h" nogil:
                    const Py_ssize_t* kernel, Py_ssize_t taps, const double* w, const double* start,
                    double* to, Py_ssize_t to_pixel, Py_ssize_t channels) noexcept
     void march_32(int step, int many, Py_ssize_t k, const float* x, Py_ssize_t row,
-                  Py_ssize_t rows, Py_ssize_t pixel, Py_ssize_t low, Py_ssize_t high, const float* w,
-                  Py_ssize_t w_tap, const float* start, float* to, Py_ssize_t to_pixel, Py_ssize_t channels) noexcept
+                  Py_ssize_t rows, Py_ssize_t pixel, Py_ssize_t low, Py_ssize_t high,
+                  const float* w, Py_ssize_t w_tap, const float* start, float* to,
+                  Py_ssize_t to_pixel, Py_ssize_t channels) noexcept
     void march_64(int step, int many, Py_ssize_t k, const double* x, Py_ssize_t row,
-                  Py_ssize_t rows, Py_ssize_t pixel, Py_ssize_t low, Py_ssize_t high, const double* w,
-                  Py_ssize_t w_tap, const double* start, double* to, Py_ssize_t to_pixel,
-                  Py_ssize_t channels) noexcept
+                  Py_ssize_t rows, Py_ssize_t pixel, Py_ssize_t low, Py_ssize_t high,
+                  const double* w, Py_ssize_t w_tap, const double* start, double* to,
+                  Py_ssize_t to_pixel, Py_ssize_t channels) noexcept
     void turn_in_32(const float* x, Py_ssize_t x_channel, Py_ssize_t x_row, Py_ssize_t rows,
                     Py_ssize_t low, Py_ssize_t high, float* to, Py_ssize_t width,
                     Py_ssize_t to_row) noexcept
@@ -402,7 +402,8 @@ cdef class Plan:
             self.columns = up(self.columns, 2)
         if self.qx - (up(self.qx, self.columns) - 1) * self.columns < UPSHAPE_LEAST_MARCH:
             self.tile = TAPS
-        self.fits = self.fits and bytes * layout.y.span <= MOST_BYTES
+        self.fits = (self.fits and bytes * layout.y.span <= MOST_BYTES
+                     and <double>self.columns * phases * lanes * item <= MOST_BYTES)
         if not self.fits:
             return
         fitting = <Py_ssize_t>(
@@ -489,7 +490,8 @@ cdef class Plan:
     def description(self):
         """What was chosen, in words and numbers, for tests and benchmarks."""
         return {
-            "order": "channels" if self.layout.channels else "pixels",
+            "order": ("channels" if self.layout.channels
+                      else "turned" if self.layout.turned else "pixels"),
             "source": "depthwise",
             "tile": ("taps", "window", "stamp", "march")[self.tile],
             "rows": self.rows, "columns": self.columns, "channels": self.depth,
@@ -763,7 +765,8 @@ cdef inline void lanes_rows(Plan plan, Layout layout, const real* x, const real*
                 count *= end - t
                 to = made + ((oy - first * layout.y.step) * columns + layout.x.phase[rx]) * lanes
                 if plan.tile == MARCH:
-                    source = x + (t * plan.row) - (x0 * layout.x.input_step + layout.x.first) * lanes
+                    source = x + t * plan.row
+                    source -= (x0 * layout.x.input_step + layout.x.first) * lanes
                     march_row[real](plan, layout, source, plan.row, end - t, lanes,
                                     w + t * layout.kernel_x * lanes, lanes, bias, to, lanes, x0,
                                     x0 + columns, lanes)
