@@ -313,8 +313,12 @@ cdef class Plan:
                 self.cycles = self.strip_cycles()
         phases = layout.y.step * layout.x.step
         if layout.turned:
-            # A single tap is hardly worth a turn, nor are many more results than inputs.
-            self.pays = layout.area > 1 and (phases == 1 or self.qy * self.qx <= FEW_PIXELS)
+            # A single tap is hardly worth a turn, nor are many more results than inputs: those of
+            # channels that are made twice or whole pages apart even less.
+            few = FEW_PIXELS * layout.groups // (up(layout.groups, self.vector) * self.vector)
+            if self.oc * item % PAGE_BYTES == 0:
+                few //= 3
+            self.pays = layout.area > 1 and (phases == 1 or self.qy * self.qx <= few)
         else:
             # Rows of two axes from a table take twice as long as convolution.pyx takes, which
             # makes them of eight vectors at a time.
