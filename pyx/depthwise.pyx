@@ -11,13 +11,17 @@ pixel are few, its input is read once, and what counts is that every load serves
 Rows (pixels of a row are neighbours in memory): a strip of input rows is copied with its zero
 border, the columns of an input step t apart, into the first cache; tiles make vectors of pixels
 from it. Channels-last: vectors of channels, straight from the input; a pixel at the border has
-fewer taps. Threads share out strips, never a sum: the bits do not depend on them.
+fewer taps. Turned: where rows are short or steps are wide, vectors of pixels would be neither full
+nor in one piece. There a vector of channels of rows is transposed into the first cache, made as in
+channels-last memory, and transposed back. Threads share out blocks, never a sum: the bits do not
+depend on them.
 
 The caller has checked: sizes and strides agree with the arrays, the output is disjoint from the
 inputs. No Python object is touched inside run's parallel part.
 
 Hot functions (see depthwise.h), for the guard of the generated code:
-window_{32,64}_{K}x{S}, stamp_{32,64}_{K}x{P}, taps_{32,64}, pixels_{32,64}
+window_{32,64}_{K}x{S}, stamp_{32,64}_{K}x{P}, march_{32,64}_{K}x{S}_{pixels}, taps_{32,64},
+pixels_{32,64}, lanes_{32,64}
 """
 
 cimport numpy as cnp
@@ -37,18 +41,22 @@ cdef extern from "depthwise.h" nogil:
     enum:
         UPSHAPE_VECTOR_BYTES
         UPSHAPE_WINDOW_ROWS
-        UPSHAPE_STAMP_ROWS
-        UPSHAPE_MARCH_PIXELS
+        UPSHAPE_LEAST_MARCH
+    int march_pixels(Py_ssize_t n)
     int window_code(Py_ssize_t kernel, Py_ssize_t stride)
     int stamp_code(Py_ssize_t kernel, Py_ssize_t padding)
-    void line_32(float* to, const float* x, Py_ssize_t step, Py_ssize_t low, Py_ssize_t high,
-                 Py_ssize_t length) noexcept
-    void line_64(double* to, const double* x, Py_ssize_t step, Py_ssize_t low, Py_ssize_t high,
-                 Py_ssize_t length) noexcept
+    void lines_32(float* to, Py_ssize_t to_row, Py_ssize_t rows, Py_ssize_t length,
+                  const float* x, Py_ssize_t x_row, Py_ssize_t first, Py_ssize_t end,
+                  Py_ssize_t step, Py_ssize_t low, Py_ssize_t high) noexcept
+    void lines_64(double* to, Py_ssize_t to_row, Py_ssize_t rows, Py_ssize_t length,
+                  const double* x, Py_ssize_t x_row, Py_ssize_t first, Py_ssize_t end,
+                  Py_ssize_t step, Py_ssize_t low, Py_ssize_t high) noexcept
     void window_32(int code, const float* x, Py_ssize_t row, Py_ssize_t plane, const float* w,
-                   float start, float* to, Py_ssize_t to_row, Py_ssize_t n) noexcept
+                   float start, float* to, Py_ssize_t to_row, Py_ssize_t rows,
+                   Py_ssize_t n) noexcept
     void window_64(int code, const double* x, Py_ssize_t row, Py_ssize_t plane, const double* w,
-                   double start, double* to, Py_ssize_t to_row, Py_ssize_t n) noexcept
+                   double start, double* to, Py_ssize_t to_row, Py_ssize_t rows,
+                   Py_ssize_t n) noexcept
     void stamp_32(int code, const float* x, Py_ssize_t row, const float* w, float start, float* to,
                   Py_ssize_t to_row, Py_ssize_t rows, Py_ssize_t n) noexcept
     void stamp_64(int code, const double* x, Py_ssize_t row, const double* w, double start,
@@ -63,13 +71,28 @@ cdef extern from "depthwise.h" nogil:
     void pixels_64(const double* x, Py_ssize_t x_pixel, Py_ssize_t pixels, const Py_ssize_t* tap,
                    const Py_ssize_t* kernel, Py_ssize_t taps, const double* w, const double* start,
                    double* to, Py_ssize_t to_pixel, Py_ssize_t channels) noexcept
-    void march_32(int code, const float* x, Py_ssize_t row, Py_ssize_t rows, Py_ssize_t pixel,
-                  Py_ssize_t low, Py_ssize_t high, const float* w, Py_ssize_t w_tap,
-                  const float* start, float* to, Py_ssize_t to_pixel, Py_ssize_t channels) noexcept
-    void march_64(int code, const double* x, Py_ssize_t row, Py_ssize_t rows, Py_ssize_t pixel,
-                  Py_ssize_t low, Py_ssize_t high, const double* w, Py_ssize_t w_tap,
-                  const double* start, double* to, Py_ssize_t to_pixel,
-                  Py_ssize_t channels) noexcept
+    void march_32(int step, int many, Py_ssize_t k, const float* x, Py_ssize_t row,
+                  Py_ssize_t rows, Py_ssize_t pixel, Py_ssize_t low, Py_ssize_t high,
+                  const float* w, Py_ssize_t w_tap, const float* start, float* to,
+                  Py_ssize_t to_pixel, Py_ssize_t channels) noexcept
+    void march_64(int step, int many, Py_ssize_t k, const double* x, Py_ssize_t row,
+                  Py_ssize_t rows, Py_ssize_t pixel, Py_ssize_t low, Py_ssize_t high,
+                  const double* w, Py_ssize_t w_tap, const double* start, double* to,
+                  Py_ssize_t to_pixel, Py_ssize_t channels) noexcept
+    void turn_in_32(const float* x, Py_ssize_t x_channel, Py_ssize_t x_row, Py_ssize_t rows,
+                    Py_ssize_t low, Py_ssize_t high, float* to, Py_ssize_t width,
+                    Py_ssize_t to_row) noexcept
+    void turn_in_64(const double* x, Py_ssize_t x_channel, Py_ssize_t x_row, Py_ssize_t rows,
+                    Py_ssize_t low, Py_ssize_t high, double* to, Py_ssize_t width,
+                    Py_ssize_t to_row) noexcept
+    void turn_out_32(const float* x, Py_ssize_t n, float* to, Py_ssize_t to_channel) noexcept
+    void turn_out_64(const double* x, Py_ssize_t n, double* to, Py_ssize_t to_channel) noexcept
+    void lanes_32(const float* x, Py_ssize_t x_pixel, Py_ssize_t pixels, const Py_ssize_t* tap,
+                  const Py_ssize_t* kernel, Py_ssize_t taps, const float* w, const float* start,
+                  float* to, Py_ssize_t to_pixel) noexcept
+    void lanes_64(const double* x, Py_ssize_t x_pixel, Py_ssize_t pixels, const Py_ssize_t* tap,
+                  const Py_ssize_t* kernel, Py_ssize_t taps, const double* w, const double* start,
+                  double* to, Py_ssize_t to_pixel) noexcept
     void zip_32(float* to, const float* a, const float* b, Py_ssize_t n) noexcept
     void weave_32(float* to, const float** a, Py_ssize_t step, Py_ssize_t n) noexcept
     void weave_64(double* to, const double** a, Py_ssize_t step, Py_ssize_t n) noexcept
@@ -86,6 +109,13 @@ cdef enum:
     LEAST_PIXELS = 64
     # Bytes of a strip at most; a kernel that spans more is left to convolution.pyx.
     MOST_BYTES = 256 << 10
+    # Bytes of turned channels: for a second-level cache of 512 KiB. And of their results that are
+    # made at a time, for a first-level cache.
+    TURNED_BYTES = 128 << 10
+    MADE_BYTES = 8 << 10
+    PAGE_BYTES = 4096
+    # Pixels up to which turning pays where there are more results than pixels of the input.
+    FEW_PIXELS = 800
     # Multiply-adds from which a second thread is worth waking, as in convolution.pyx: a depthwise
     # layer makes fewer of them in that time.
     WORTH_A_THREAD = 200000
@@ -95,6 +125,7 @@ cdef enum Tile:
     TAPS
     WINDOW
     STAMP
+    MARCH
 
 
 cdef inline Py_ssize_t up(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
@@ -134,9 +165,15 @@ cdef Axis axis_of(list kept, Py_ssize_t step, Py_ssize_t input_step, list phases
     return axis
 
 
+cdef bint is_march(const Axis* axis) noexcept:
+    """Return whether the taps of an ordinary convolution read neighbours."""
+    return (axis.step == 1 and axis.span == axis.start[1]
+            and axis.offset[axis.span - 1] == axis.first + axis.span - 1)
+
+
 cdef class Layout:
     """What a layer's shape decides."""
-    cdef readonly bint channels, single
+    cdef readonly bint channels, turned, single
     cdef Axis y, x
     cdef Py_ssize_t groups, co, kernel_x, area
     cdef Tile tile
@@ -144,22 +181,27 @@ cdef class Layout:
     cdef list kept
 
     def __init__(self, tuple y_axis, tuple x_axis, Py_ssize_t groups, Py_ssize_t co,
-                 Py_ssize_t kernel_x, Py_ssize_t area, bint channels, bint single, square):
+                 Py_ssize_t kernel_x, Py_ssize_t area, bint channels, bint turned, bint single,
+                 square):
         """Arrange a layer's work; the axes are those of convolution.Layout.
 
+        `channels`: the memory is channels-last; `turned`: it is not, but vectors are of channels.
         `square`: (kernel, stride, padding) where both axes have the same and no dilation, or None.
         """
         self.kept = []
         self.y = axis_of(self.kept, y_axis[0], y_axis[1], y_axis[2])
         self.x = axis_of(self.kept, x_axis[0], x_axis[1], x_axis[2])
         self.groups, self.co, self.kernel_x, self.area = groups, co, kernel_x, area
-        self.channels, self.single = channels, single
+        self.channels, self.turned, self.single = channels, turned, single
         self.tile, self.code = TAPS, 0
-        if square is not None:
+        if channels or turned:
+            if is_march(&self.y) and is_march(&self.x) and self.x.input_step <= 2:
+                self.tile = MARCH
+        elif square is not None:
             kernel, stride, padding = square
             if self.x.step == 1 and self.x.offset[0] == self.x.first:
                 self.tile, self.code = WINDOW, window_code(kernel, stride)
-            elif self.x.step == 2 and not channels:
+            elif self.x.step == 2:
                 self.tile, self.code = STAMP, stamp_code(kernel, padding)
             if self.code == 0:
                 self.tile = TAPS
@@ -167,14 +209,19 @@ cdef class Layout:
     @property
     def packed_bytes(self):
         """How many bytes packed weights take."""
-        return ((self.groups * self.co * (self.area + 1) + UPSHAPE_VECTOR_BYTES)
-                * (4 if self.single else 8))
+        item = 4 if self.single else 8
+        count = self.groups * self.co
+        if self.turned:
+            lanes = UPSHAPE_VECTOR_BYTES // item
+            count = up(count, lanes) * lanes
+        return (count * (self.area + 1) + UPSHAPE_VECTOR_BYTES) * item
 
     def pack(self, cnp.ndarray weight not None, cnp.ndarray bias, cnp.ndarray packed=None):
         """Return the weights (C-contiguous, of this layout's dtype) in the order of use.
 
-        That is [channel][tap] for rows, and [tap][channel] for vectors of channels; then the
-        biases. They are put into `packed` if that is given, memory of packed_bytes or more.
+        That is [channel][tap] for rows, and [tap][channel] for vectors of channels, turned ones one
+        after the other; then the biases. They are put into `packed` if that is given, memory of
+        packed_bytes or more.
         """
         if packed is None:
             packed = np.empty(self.packed_bytes, np.uint8)
@@ -191,7 +238,18 @@ cdef class Layout:
 
 cdef void pack_weights(Layout layout, const real* weight, const real* bias,
                        real* packed) noexcept nogil:
-    cdef Py_ssize_t count = layout.groups * layout.co, area = layout.area, c, t
+    cdef Py_ssize_t count = layout.groups * layout.co, area = layout.area, c, t, c0, block
+    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(real)
+    if layout.turned:
+        for block in range(up(count, lanes)):
+            # The last block is whole: some channels are in two.
+            c0 = max(min(block * lanes, count - lanes), 0)
+            for c in range(min(lanes, count)):
+                for t in range(area):
+                    packed[(block * area + t) * lanes + c] = weight[(c0 + c) * area + t]
+                packed[(up(count, lanes) * area + block) * lanes + c] = (
+                    bias[c0 + c] if bias != NULL else 0)
+        return
     for c in range(count):
         for t in range(area):
             packed[t * count + c if layout.channels else c * area + t] = weight[c * area + t]
@@ -206,10 +264,12 @@ cdef class Plan:
     cdef Py_ssize_t n, hi, wi, ho, wo, qy, qx, vector
     cdef Py_ssize_t xn, xc, xy, xx, on, oc, oy, ox
     # A block: rows x columns pixels q, or rows x all columns of some channels.
-    cdef Py_ssize_t rows, columns, depth, y_blocks, x_blocks, c_blocks, items
-    # The strip: planes for the phases of an input step, each of rows of whole vectors.
-    cdef Py_ssize_t planes, plane, row, strip_size
+    cdef Py_ssize_t rows, columns, depth, chunk, y_blocks, x_blocks, c_blocks, items
+    # The strip: planes for the phases of an input step, each of rows of whole vectors. `lead`: how
+    # far into the first vector it starts, so that its stores straddle no cache lines.
+    cdef Py_ssize_t planes, plane, row, lead, strip_size
     cdef readonly size_t thread_bytes
+    cdef readonly double cycles  # estimated, of one core with all of it
     cdef Tile tile
     cdef list kept
     cdef Py_ssize_t* tap
@@ -237,17 +297,32 @@ cdef class Plan:
         self.threads = <int>max(min(<double>threads, work / WORTH_A_THREAD), 1.0)
         self.kept = []
         self.tile = TAPS if plain else layout.tile
-        if layout.channels and self.qx < UPSHAPE_MARCH_PIXELS:
-            self.tile = TAPS
         if layout.channels:
+            if self.qx < UPSHAPE_LEAST_MARCH:
+                self.tile = TAPS
             self.set_depth(item, rows, columns)
+        elif layout.turned:
+            self.set_lanes(item, rows, columns)
         else:
             self.set_strip(item, rows, columns)
         if self.fits:
             self.list_taps()
-        # Rows of two axes from a table take twice as long as convolution.pyx takes, which makes
-        # them of eight vectors at a time.
-        self.pays = layout.channels or self.tile != TAPS or self.qy == 1
+            if layout.turned:
+                self.cycles = self.turned_cycles()
+            elif not layout.channels:
+                self.cycles = self.strip_cycles()
+        phases = layout.y.step * layout.x.step
+        if layout.turned:
+            # A single tap is hardly worth a turn, nor are many more results than inputs: those of
+            # channels that are made twice or whole pages apart even less.
+            few = FEW_PIXELS * layout.groups // (up(layout.groups, self.vector) * self.vector)
+            if self.oc * item % PAGE_BYTES == 0:
+                few //= 3
+            self.pays = layout.area > 1 and (phases == 1 or self.qy * self.qx <= few)
+        else:
+            # Rows of two axes from a table take twice as long as convolution.pyx takes, which
+            # makes them of eight vectors at a time.
+            self.pays = layout.channels or self.tile != TAPS or self.qy == 1
 
     def set_depth(self, Py_ssize_t item, rows, columns):
         """Cut channels-last work: pixels for the threads, channels for the caches."""
@@ -278,6 +353,8 @@ cdef class Plan:
         cdef double bytes
         cdef Py_ssize_t least = layout.y.span + (tall - 1) * layout.y.input_step
         self.planes = min(layout.x.input_step, layout.x.span)
+        self.lead = up(max(-layout.x.first, 0), layout.x.input_step) % self.vector
+        self.lead = (self.vector - self.lead) % self.vector
         parts = 1
         while True:
             self.columns = up(self.qx, parts)
@@ -285,7 +362,7 @@ cdef class Plan:
                 self.columns = up(self.columns, self.vector) * self.vector
             if columns is not None:
                 self.columns = columns
-            self.row = max(self.columns, self.vector)
+            self.row = max(self.columns, self.vector) + self.lead
             self.row += (layout.x.span - 1) // layout.x.input_step
             self.row = up(self.row, self.vector) * self.vector
             bytes = <double>self.row * self.planes * item
@@ -306,10 +383,84 @@ cdef class Plan:
         self.y_blocks, self.x_blocks = up(self.qy, self.rows), up(self.qx, self.columns)
         self.c_blocks = layout.groups
         self.items = self.n * layout.groups * self.y_blocks * self.x_blocks
-        self.plane = self.row * (layout.y.span + (self.rows - 1) * layout.y.input_step)
-        self.strip_size = self.planes * self.plane + self.vector  # whole vectors are written
+        # Whole tiles are read and whole vectors are written, whether they are there or not.
+        self.plane = self.row * (
+            layout.y.span + (max(self.rows, tall) - 1) * layout.y.input_step)
+        self.strip_size = self.planes * self.plane + 2 * self.vector
         self.thread_bytes = item * (
             self.strip_size + layout.x.phases * (up(self.columns, self.vector) + 1) * self.vector)
+
+    def set_lanes(self, Py_ssize_t item, rows, columns):
+        """Cut the pixels into blocks that, turned, fit the second cache with their results."""
+        cdef Layout layout = self.layout
+        cdef Py_ssize_t lanes = self.vector, phases = layout.y.step * layout.x.step, fitting
+        cdef double bytes
+        self.fits = (layout.co == 1 and layout.groups >= lanes and self.xx == self.ox == 1
+                     and layout.y.phases == layout.y.step and layout.x.phases == layout.x.step)
+        self.planes, self.lead, self.columns = 1, 0, self.qx if columns is None else columns
+        while True:
+            self.row = (layout.x.span + (self.columns - 1) * layout.x.input_step) * lanes
+            bytes = <double>self.row * item
+            if bytes * layout.y.span <= TURNED_BYTES or columns is not None or self.columns <= 16:
+                break
+            self.columns = up(self.columns, 2)
+        if self.qx - (up(self.qx, self.columns) - 1) * self.columns < UPSHAPE_LEAST_MARCH:
+            self.tile = TAPS
+        self.fits = (self.fits and bytes * layout.y.span <= MOST_BYTES
+                     and <double>self.columns * phases * lanes * item <= MOST_BYTES)
+        if not self.fits:
+            return
+        fitting = <Py_ssize_t>(
+            (TURNED_BYTES / bytes - layout.y.span) / layout.y.input_step) + 1
+        self.rows = min(max(fitting, 1), self.qy) if rows is None else rows
+        self.c_blocks = up(layout.groups, lanes)
+        if self.n * self.c_blocks < 4 * self.threads and rows is None:
+            self.rows = min(self.rows, up(self.qy, 4 * self.threads))
+        self.y_blocks = up(self.qy, self.rows)
+        self.rows = up(self.qy, self.y_blocks)
+        self.y_blocks, self.x_blocks = up(self.qy, self.rows), up(self.qx, self.columns)
+        self.items = self.n * self.c_blocks * self.y_blocks * self.x_blocks
+        self.strip_size = self.row * (layout.y.span + (self.rows - 1) * layout.y.input_step)
+        bytes = <double>self.columns * phases * lanes * item
+        self.chunk = <Py_ssize_t>max(min(MADE_BYTES / bytes, <double>self.rows), 1)
+        self.thread_bytes = item * (
+            self.strip_size + (self.chunk * self.columns * phases + lanes) * lanes)
+
+    cdef double strip_cycles(self) noexcept:
+        """Estimate what rows of vectors of pixels cost. The numbers were fitted on a Zen 5."""
+        cdef Layout layout = self.layout
+        cdef double taps = layout.area / <double>(layout.y.step * layout.x.step)
+        cdef double copied = up(self.row, self.vector), made
+        if self.tile == TAPS:
+            taps *= 1.1
+        else:
+            # The more weights, the fewer of them stay in registers.
+            taps *= 0.5 if layout.area <= 9 else 0.7 if layout.area <= 25 else 0.9
+            if UPSHAPE_VECTOR_BYTES == 16 and layout.area > 9:
+                taps *= 1.4
+        # A step is taken by permutations, or element by element.
+        copied *= 1.5 * layout.x.input_step if layout.x.input_step < 3 else self.vector
+        copied = (copied + 4) * self.planes * self.x_blocks
+        copied *= layout.y.span + (self.qy - 1) * layout.y.input_step
+        made = self.ho * up(self.wo, self.vector) * (taps + 1)
+        return self.n * layout.groups * (80 + copied + layout.co * made)
+
+    cdef double turned_cycles(self) noexcept:
+        """Estimate what vectors of turned channels cost: the turns, and the taps."""
+        cdef Layout layout = self.layout
+        cdef Py_ssize_t item = 4 if layout.single else 8
+        cdef double turn_in = 0.25 * self.vector, turn_out = 1 + 0.5 * self.vector
+        cdef double tap = 0.85 if self.tile == TAPS else 0.5
+        if UPSHAPE_VECTOR_BYTES == 16:
+            tap *= 1.5  # products and sums are apart
+        # Channels that are whole pages apart meet in a few lines of the first cache.
+        if self.xc * item % PAGE_BYTES == 0:
+            turn_in += 0.25 * self.vector
+        if self.oc * item % PAGE_BYTES == 0:
+            turn_out += 0.25 * self.vector
+        return self.n * self.c_blocks * (
+            turn_in * self.hi * self.wi + turn_out * self.ho * self.wo
+            + tap * layout.area * self.qy * self.qx)
 
     def list_taps(self):
         """List the taps of all phases: where they read, and the weight they read it for."""
@@ -325,6 +476,10 @@ cdef class Plan:
                         if layout.channels:
                             taps.append(row * self.xy + column * self.xx)
                             kernel.append(weight * layout.groups)
+                        elif layout.turned:
+                            taps.append((row - layout.y.first) * self.row
+                                        + (column - layout.x.first) * self.vector)
+                            kernel.append(weight * self.vector)
                         else:
                             column -= layout.x.first
                             taps.append((row - layout.y.first) * self.row
@@ -339,9 +494,10 @@ cdef class Plan:
     def description(self):
         """What was chosen, in words and numbers, for tests and benchmarks."""
         return {
-            "order": "channels" if self.layout.channels else "pixels",
+            "order": ("channels" if self.layout.channels
+                      else "turned" if self.layout.turned else "pixels"),
             "source": "depthwise",
-            "tile": ("taps", "window", "stamp")[self.tile],
+            "tile": ("taps", "window", "stamp", "march")[self.tile],
             "rows": self.rows, "columns": self.columns, "channels": self.depth,
             "items": self.items, "threads": self.threads,
         }
@@ -390,6 +546,9 @@ cdef void run_share(Plan plan, Layout layout, int thread, const real* x, const r
             channels_block[real](plan, layout, x + n * plan.xn, packed, bias, out + n * plan.on,
                                  y * plan.rows, column * plan.columns, c * plan.depth,
                                  <Py_ssize_t*>space)
+        elif layout.turned:
+            lanes_block[real](plan, layout, x + n * plan.xn, packed, out + n * plan.on, c,
+                              y * plan.rows, column * plan.columns, <real*>space)
         else:
             rows_block[real](plan, layout, x + n * plan.xn + c * plan.xc,
                              packed + c * layout.co * layout.area, bias + c * layout.co,
@@ -425,58 +584,44 @@ cdef void rows_block(Plan plan, Layout layout, const real* x, const real* w, con
     cdef Py_ssize_t rows = min(plan.rows, plan.qy - y0), columns = min(plan.columns, plan.qx - x0)
     cdef Py_ssize_t height = layout.y.span + (rows - 1) * layout.y.input_step
     cdef Py_ssize_t width = max(columns, plan.vector) + (layout.x.span - 1) // layout.x.input_step
-    cdef Py_ssize_t row, px, iy, ix, c, q, low, high, oy, length
-    cdef Py_ssize_t tall = UPSHAPE_WINDOW_ROWS if plan.tile == WINDOW else UPSHAPE_STAMP_ROWS
+    cdef Py_ssize_t px, iy, ix, c, q, top, bottom, low, high, length
     cdef real* to
     cdef const real* source
     iy = y0 * layout.y.input_step + layout.y.first
+    inside(1, iy, plan.hi, height, &top, &bottom)
+    strip += plan.lead
     for px in range(plan.planes):
         ix = x0 * layout.x.input_step + layout.x.first + px
         inside(layout.x.input_step, ix, plan.wi, width, &low, &high)
-        source = x + iy * plan.xy + (ix + low * layout.x.input_step) * plan.xx
-        # From the first row to the last: what is written past a row's end is written again.
-        to = strip + px * plan.plane
-        for row in range(height):
-            if 0 <= iy + row < plan.hi:
-                line[real](to, source, layout.x.input_step * plan.xx, low, high, width)
-            else:
-                line[real](to, source, 1, width, width, width)
-            source += plan.xy
-            to += plan.row
+        source = x + (iy + top) * plan.xy + (ix + low * layout.x.input_step) * plan.xx
+        if real is float:
+            lines_32(strip + px * plan.plane, plan.row, height, width, source, plan.xy, top,
+                     bottom, layout.x.input_step * plan.xx, low, high)
+        else:
+            lines_64(strip + px * plan.plane, plan.row, height, width, source, plan.xy, top,
+                     bottom, layout.x.input_step * plan.xx, low, high)
 
     length = min(columns * layout.x.step, plan.wo - x0 * layout.x.step)
     for c in range(layout.co):
         to = out + c * plan.oc + x0 * layout.x.step
-        if plan.tile == TAPS or rows < tall:
+        if plan.tile == TAPS:
             taps_rows[real](plan, layout, strip, w + c * layout.area, bias[c], to, y0, rows, length,
-                            strip + plan.strip_size)
+                            strip - plan.lead + plan.strip_size)
             continue
-        for row in range(up(rows, tall)):
-            # The last rows of the block may be made twice.
-            q = min(row * tall, rows - tall)
-            oy = (y0 + q) * layout.y.step
-            if plan.tile == WINDOW:
-                window[real](plan, layout, strip + q * layout.y.input_step * plan.row,
-                             w + c * layout.area, bias[c], to + oy * plan.oy, length)
-            else:
-                stamp[real](plan, layout, strip + q * plan.row, w + c * layout.area, bias[c],
-                            to + oy * plan.oy, plan.ho - oy, length)
-
-
-cdef inline void line(real* to, const real* x, Py_ssize_t step, Py_ssize_t low, Py_ssize_t high,
-                      Py_ssize_t length) noexcept nogil:
-    if real is float:
-        line_32(to, x, step, low, high, length)
-    else:
-        line_64(to, x, step, low, high, length)
+        to += y0 * layout.y.step * plan.oy
+        q = min(rows * layout.y.step, plan.ho - y0 * layout.y.step)
+        if plan.tile == WINDOW:
+            window[real](plan, layout, strip, w + c * layout.area, bias[c], to, q, length)
+        else:
+            stamp[real](plan, layout, strip, w + c * layout.area, bias[c], to, q, length)
 
 
 cdef inline void window(Plan plan, Layout layout, const real* x, const real* w, real start,
-                        real* to, Py_ssize_t n) noexcept nogil:
+                        real* to, Py_ssize_t rows, Py_ssize_t n) noexcept nogil:
     if real is float:
-        window_32(layout.code, x, plan.row, plan.plane, w, start, to, plan.oy, n)
+        window_32(layout.code, x, plan.row, plan.plane, w, start, to, plan.oy, rows, n)
     else:
-        window_64(layout.code, x, plan.row, plan.plane, w, start, to, plan.oy, n)
+        window_64(layout.code, x, plan.row, plan.plane, w, start, to, plan.oy, rows, n)
 
 
 cdef inline void stamp(Plan plan, Layout layout, const real* x, const real* w, real start, real* to,
@@ -538,13 +683,114 @@ cdef void taps_rows(Plan plan, Layout layout, const real* strip, const real* w, 
                     to[length - 1] = lines[n]
 
 
+# --- vectors of channels, turned -----------------------------------------------------------------
+
+cdef void lanes_block(Plan plan, Layout layout, const real* x, const real* w, real* out,
+                      Py_ssize_t block, Py_ssize_t y0, Py_ssize_t x0, real* strip) noexcept nogil:
+    """Make a block of pixels of a vector of channels, a few rows at a time."""
+    cdef Py_ssize_t lanes = plan.vector, c0 = min(block * lanes, layout.groups - lanes)
+    cdef Py_ssize_t rows = min(plan.rows, plan.qy - y0), columns = min(plan.columns, plan.qx - x0)
+    cdef Py_ssize_t height, width = layout.x.span + (columns - 1) * layout.x.input_step
+    cdef Py_ssize_t iy = y0 * layout.y.input_step + layout.y.first
+    cdef Py_ssize_t ix = x0 * layout.x.input_step + layout.x.first
+    cdef Py_ssize_t q = 0, end, top, bottom, low, high, turned = 0
+    cdef Py_ssize_t made_columns = min(columns * layout.x.step, plan.wo - x0 * layout.x.step)
+    cdef real* made = strip + plan.strip_size
+    inside(1, ix, plan.wi, width, &low, &high)
+    x += c0 * plan.xc + ix + low
+    out += c0 * plan.oc + x0 * layout.x.step
+    while q < rows:
+        end = min(q + plan.chunk, rows)
+        height = layout.y.span + (end - 1) * layout.y.input_step
+        inside(1, iy, plan.hi, height, &top, &bottom)
+        top = max(top, turned)
+        turned = height
+        if top < bottom:
+            turn_in[real](plan, x + (iy + top) * plan.xy, bottom - top, low, high,
+                          strip + top * plan.row, width)
+        lanes_rows[real](plan, layout, strip + q * layout.y.input_step * plan.row, w, block,
+                         y0 + q, y0 + end, made, x0, made_columns)
+        turn_out[real](plan, made, out + (y0 + q) * layout.y.step * plan.oy,
+                       min((end - q) * layout.y.step, plan.ho - (y0 + q) * layout.y.step),
+                       made_columns)
+        q = end
+
+
+cdef inline void turn_in(Plan plan, const real* x, Py_ssize_t rows, Py_ssize_t low,
+                         Py_ssize_t high, real* to, Py_ssize_t width) noexcept nogil:
+    if real is float:
+        turn_in_32(x, plan.xc, plan.xy, rows, low, high, to, width, plan.row)
+    else:
+        turn_in_64(x, plan.xc, plan.xy, rows, low, high, to, width, plan.row)
+
+
+cdef inline void turn_out(Plan plan, const real* made, real* out, Py_ssize_t rows,
+                          Py_ssize_t columns) noexcept nogil:
+    cdef Py_ssize_t row, n = columns
+    if plan.oy == columns:
+        # Rows without a gap between them are one.
+        n, rows = rows * columns, 1
+    for row in range(rows):
+        if real is float:
+            turn_out_32(made + row * n * plan.vector, n, out + row * plan.oy, plan.oc)
+        else:
+            turn_out_64(made + row * n * plan.vector, n, out + row * plan.oy, plan.oc)
+
+
+cdef inline void lanes_rows(Plan plan, Layout layout, const real* x, const real* w,
+                            Py_ssize_t block, Py_ssize_t first, Py_ssize_t last, real* made,
+                            Py_ssize_t x0, Py_ssize_t columns) noexcept nogil:
+    """Make rows q from `first` to before `last` of a vector of channels, `columns` pixels each."""
+    cdef const real* source
+    cdef Py_ssize_t lanes = plan.vector, q, ry, rx, oy, iy, t, end, count, part, n
+    cdef const real* bias = w + (plan.c_blocks * layout.area + block) * lanes
+    cdef real* to
+    w += block * layout.area * lanes
+    for q in range(first, last):
+        iy = q * layout.y.input_step
+        for ry in range(layout.y.phases):
+            oy = q * layout.y.step + layout.y.phase[ry]
+            if oy >= plan.ho:
+                continue
+            # The taps that stay within the input's height.
+            t, end = layout.y.start[ry], layout.y.start[ry + 1]
+            while t < end and not 0 <= iy + layout.y.offset[t] < plan.hi:
+                t += 1
+            while t < end and not 0 <= iy + layout.y.offset[end - 1] < plan.hi:
+                end -= 1
+            for rx in range(layout.x.phases):
+                n = columns - layout.x.phase[rx]
+                if n <= 0:
+                    continue
+                n = up(n, layout.x.step)
+                count = layout.x.start[rx + 1] - layout.x.start[rx]
+                part = plan.start[ry * layout.x.phases + rx]
+                part += (t - layout.y.start[ry]) * count
+                count *= end - t
+                to = made + ((oy - first * layout.y.step) * columns + layout.x.phase[rx]) * lanes
+                if plan.tile == MARCH:
+                    source = x + t * plan.row
+                    source -= (x0 * layout.x.input_step + layout.x.first) * lanes
+                    march_row[real](plan, layout, source, plan.row, end - t, lanes,
+                                    w + t * layout.kernel_x * lanes, lanes, bias, to, lanes, x0,
+                                    x0 + columns, lanes)
+                    continue
+                if real is float:
+                    lanes_32(x, layout.x.input_step * lanes, n, plan.tap + part,
+                             plan.kernel + part, count, w, bias, to, layout.x.step * lanes)
+                else:
+                    lanes_64(x, layout.x.input_step * lanes, n, plan.tap + part,
+                             plan.kernel + part, count, w, bias, to, layout.x.step * lanes)
+        x += layout.y.input_step * plan.row
+
+
 # --- vectors of channels -------------------------------------------------------------------------
 
 cdef void channels_block(Plan plan, Layout layout, const real* x, const real* w, const real* bias,
                          real* out, Py_ssize_t y0, Py_ssize_t x0, Py_ssize_t c0,
                          Py_ssize_t* scratch) noexcept nogil:
     """Make a block of pixels of some channels, straight from the input."""
-    cdef Py_ssize_t q, ry, rx, oy, low, high
+    cdef Py_ssize_t q, ry, rx, oy, low, high, end
     cdef Py_ssize_t channels = min(plan.depth, layout.groups - c0)
     if channels < plan.vector:
         # Whole vectors: the last channels may be made twice.
@@ -555,44 +801,45 @@ cdef void channels_block(Plan plan, Layout layout, const real* x, const real* w,
             oy = q * layout.y.step + layout.y.phase[ry]
             if oy >= plan.ho:
                 continue
-            if plan.tile == WINDOW:
+            if plan.tile == MARCH:
                 # The taps that stay within the input's height.
                 inside(1, q * layout.y.input_step + layout.y.first, plan.hi, layout.y.span, &low,
                        &high)
-                march_row[real](plan, layout, x + c0, w + c0, bias + c0, out + oy * plan.oy + c0,
-                                q, low, high, x0, channels)
+                end = min(x0 + plan.columns, plan.qx)
+                march_row[real](plan, layout,
+                                x + c0 + (q * layout.y.input_step + layout.y.first + low) * plan.xy,
+                                plan.xy, high - low, plan.xx,
+                                w + c0 + low * layout.kernel_x * layout.groups, layout.groups,
+                                bias + c0, out + oy * plan.oy + x0 * plan.ox + c0, plan.ox, x0,
+                                end, channels)
                 continue
             for rx in range(layout.x.phases):
                 taps_row[real](plan, layout, ry, rx, x + c0, w + c0, bias + c0,
                                out + oy * plan.oy + c0, q, x0, channels, scratch)
 
 
-cdef void march_row(Plan plan, Layout layout, const real* x, const real* w, const real* bias,
-                    real* out, Py_ssize_t q, Py_ssize_t first, Py_ssize_t end, Py_ssize_t x0,
+cdef void march_row(Plan plan, Layout layout, const real* x, Py_ssize_t row, Py_ssize_t rows,
+                    Py_ssize_t pixel, const real* w, Py_ssize_t w_tap, const real* bias, real* to,
+                    Py_ssize_t to_pixel, Py_ssize_t first, Py_ssize_t end,
                     Py_ssize_t channels) noexcept nogil:
-    """Make a row of pixels; taps first to end - 1 of the height are there."""
-    cdef Py_ssize_t qx, ix, last = min(x0 + plan.columns, plan.qx) - UPSHAPE_MARCH_PIXELS
-    cdef Py_ssize_t width = layout.x.input_step * (UPSHAPE_MARCH_PIXELS - 1) + layout.x.span
-    cdef Py_ssize_t low, high, step = layout.x.input_step, iy = q * layout.y.input_step
-    cdef const real* source
-    w += first * layout.kernel_x * layout.groups
-    iy += layout.y.first + first
-    qx = x0
-    while True:
+    """Make the pixels from `first` to before `end` of a row, a march's or more.
+
+    x: the first pixel of the first of the `rows` rows that are read; to: pixel `first`.
+    """
+    cdef Py_ssize_t qx = first, ix, low, high, step = layout.x.input_step
+    cdef int many = march_pixels(end - first)
+    while qx < end:
         # The last pixels may be made twice.
-        qx = min(qx, last)
+        qx = min(qx, end - many)
         ix = qx * step + layout.x.first
-        low, high = max(-ix, 0), min(plan.wi - ix, width)
-        source = x + iy * plan.xy + ix * plan.xx
+        low, high = max(-ix, 0), min(plan.wi - ix, step * (many - 1) + layout.x.span)
         if real is float:
-            march_32(layout.code, source, plan.xy, end - first, plan.xx, low, high, w,
-                     layout.groups, bias, out + qx * plan.ox, plan.ox, channels)
+            march_32(<int>step, many, layout.x.span, x + ix * pixel, row, rows, pixel, low, high,
+                     w, w_tap, bias, to + (qx - first) * to_pixel, to_pixel, channels)
         else:
-            march_64(layout.code, source, plan.xy, end - first, plan.xx, low, high, w,
-                     layout.groups, bias, out + qx * plan.ox, plan.ox, channels)
-        if qx == last:
-            return
-        qx += UPSHAPE_MARCH_PIXELS
+            march_64(<int>step, many, layout.x.span, x + ix * pixel, row, rows, pixel, low, high,
+                     w, w_tap, bias, to + (qx - first) * to_pixel, to_pixel, channels)
+        qx += many
 
 
 cdef void taps_row(Plan plan, Layout layout, Py_ssize_t ry, Py_ssize_t rx, const real* x,

@@ -158,6 +158,8 @@ CLAIMS = [
         levels=("v3", "v4"),
     ),
     Claim("depthwise", "taps_32 adds four vectors", {FMA: 4}, without_fma={"mulps": 4, "addps": 4}),
+    Claim("depthwise", "lanes_32 makes eight pixels of turned channels", {FMA: 8},
+          without_fma={"mulps": 8, "addps": 8}),
     Claim("depthwise", "pixels_32 adds eight vectors", {FMA: 8},
           without_fma={"mulps": 8, "addps": 8}),
     Claim(
@@ -199,10 +201,18 @@ def broken_tiles(code: dict[str, list[Instruction]], level: str) -> list[str]:
 
 
 # The depthwise tiles are unrolled: their multiply-adds stand in a row, not in a loop of their own.
-UNROLLED = re.compile(r"^(window|stamp|march)_(32|64)_(\d)x(\d)")
-# Rows, or pixels, that share a load; stamps make two rows of the result from each.
-TILE_ROWS = {"window": 4, "march": 8, "stamp": 1}
-LEAST_UNROLLED = 30
+UNROLLED = re.compile(r"^(window|stamp|march)_(32|64)_([2-7])x(\d)(?:_(\d+))?")
+LEAST_UNROLLED = 40
+
+
+def least_products(tile: str, kernel: int, many: str, level: str) -> int:
+    """Return how many multiply-adds of whole vectors a depthwise tile has at least."""
+    if tile == "march":
+        return int(many) * kernel  # of a row of the kernel
+    if tile == "window":
+        return 4 * kernel**2
+    # Four vectors of the result's row take a vector of the input's, twice over.
+    return (4 if level == "v4" else 1) * kernel * ((kernel + 1) // 2)
 
 
 def broken_unrolled(code: dict[str, list[Instruction]], level: str) -> list[str]:
@@ -214,11 +224,11 @@ def broken_unrolled(code: dict[str, list[Instruction]], level: str) -> list[str]
             continue
         texts = tuple(instruction.text for instruction in instructions)
         kind = r"mul[sp][sd]" if level == "v2" else r"fmadd\d+[sp][sd]"
-        rows = 2 if shape[1] == "stamp" and level == "v4" else TILE_ROWS[shape[1]]
         whole = count(texts, kind, LEVELS[level])
-        if whole < rows * int(shape[3]) ** 2 // (int(shape[3]) if shape[1] == "march" else 1) or (
-            whole < count(texts, kind, "[xyz]mm")
-        ) or any(re.match(r"v?(?:mul|fmadd\d+)s[sd]\b", text) for text in texts):
+        least = least_products(shape[1], int(shape[3]), shape[5], level)
+        if whole < least or whole < count(texts, kind, "[xyz]mm") or any(
+            re.match(r"v?(?:mul|fmadd\d+)s[sd]\b", text) for text in texts
+        ):
             broken.append(name)
     return broken
 

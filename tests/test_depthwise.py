@@ -27,10 +27,10 @@ WIDTHS = [1, 2, 3, 4, 5, 7, 8, 9, 11, 15, 16, 17, 23, 31, 32, 33, 50]
 # (transposed, kernel, stride, padding): those with a tile of their own, then others.
 SQUARES = [
     (False, 3, 1, 1), (False, 3, 2, 1), (False, 3, 2, 0), (False, 5, 1, 2), (False, 5, 2, 2),
-    (False, 7, 1, 3), (True, 2, 2, 0), (True, 3, 2, 0), (True, 3, 2, 1), (True, 4, 2, 0),
-    (True, 4, 2, 1), (True, 4, 2, 3),
-    (False, 1, 1, 0), (False, 2, 1, 1), (False, 4, 3, 2), (True, 3, 1, 1), (True, 1, 2, 0),
-    (True, 5, 3, 2), (True, 2, 2, 1),
+    (False, 7, 1, 3), (False, 7, 2, 3), (True, 2, 2, 0), (True, 3, 2, 0), (True, 3, 2, 1),
+    (True, 4, 2, 0), (True, 4, 2, 1), (True, 4, 2, 3),
+    (False, 1, 1, 0), (False, 2, 1, 1), (False, 6, 2, 2), (False, 9, 1, 4),
+    (False, 4, 3, 2), (True, 3, 1, 1), (True, 1, 2, 0), (True, 5, 3, 2), (True, 2, 2, 1),
 ]
 
 
@@ -90,6 +90,26 @@ def test_rows_equal_the_general_path_at_every_width(square, dtype, rng):
 
 @pytest.mark.parametrize("square", SQUARES)
 @pytest.mark.parametrize("dtype", DTYPES)
+def test_turned_channels_equal_the_general_path_at_every_width(square, dtype, rng):
+    layer = layer_of(rng, square, 21, dtype=dtype)
+    if layer._gaps:
+        return
+    tried = 0
+    for width, height in itertools.product(WIDTHS, [1, 2, 5, 8]):
+        if not is_there(layer, (height, width)):
+            continue
+        x = normal(rng, (2, 21, height, width), dtype)
+        expected, _ = run("pixels", x, layer)
+        y, plan = run("depthwise lanes", x, layer)
+        assert plan.fits
+        assert_same_pixels(y, expected)
+        assert_same_pixels(run("depthwise lanes", x, layer, plain=True)[0], expected)
+        tried += 1
+    assert tried > 25
+
+
+@pytest.mark.parametrize("square", SQUARES)
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_channels_last_equals_the_general_path_at_every_width(square, dtype, rng):
     for channels in (16, 21):
         layer = layer_of(rng, square, channels, dtype=dtype)
@@ -111,11 +131,16 @@ def test_the_tiles_are_those_that_were_meant(rng):
             run("depthwise", x, layer)[1].description["tile"],
             run("depthwise channels", channels_last(x), layer)[1].description["tile"],
         )
-    for square in SQUARES[:6]:
-        assert tiles[square] == ("window", "window")
-    for square in SQUARES[6:12]:
+        if not layer._gaps:
+            turned = run("depthwise lanes", x, layer)[1].description["tile"]
+            assert turned == tiles[square][1]
+    for square in SQUARES[:7]:
+        assert tiles[square] == ("window", "march")
+    for square in SQUARES[7:13]:
         assert tiles[square] == ("stamp", "taps")
-    for square in SQUARES[12:]:
+    for square in SQUARES[13:17]:
+        assert tiles[square] == ("taps", "march")
+    for square in SQUARES[17:]:
         assert tiles[square] == ("taps", "taps")
 
 
@@ -130,9 +155,14 @@ def test_blocks_and_threads_change_no_bit(square, rng):
         assert_same_pixels(y, expected)
         y, _ = run("depthwise channels", last, layer, threads, rows=rows, columns=columns)
         assert_same_pixels(y, expected)
+        if not layer._gaps:
+            y, _ = run("depthwise lanes", x, layer, threads, rows=rows, columns=columns)
+            assert_same_pixels(y, expected)
     for threads in (2, 7):
         assert_same_pixels(run("depthwise", x, layer, threads)[0], expected)
         assert_same_pixels(run("depthwise channels", last, layer, threads)[0], expected)
+        if not layer._gaps:
+            assert_same_pixels(run("depthwise lanes", x, layer, threads)[0], expected)
 
 
 @st.composite
@@ -270,20 +300,33 @@ def test_a_thread_needs_little_memory(shape, kernel, parameters, last):
     assert plan.thread_bytes <= 320 << 10
 
 
-def test_rows_of_two_axes_from_a_table_are_left_to_the_general_path(rng):
-    def order(square, shape, last=False):
-        layer = layer_of(rng, square, shape[1])
-        x = normal(rng, shape)
-        x = channels_last(x) if last else x
-        return convolution._plan(layer._parameters, x, layer(x), 1)[0]
+def order_of(rng, square, shape, last=False):
+    layer = layer_of(rng, square, shape[1])
+    x = normal(rng, shape)
+    x = channels_last(x) if last else x
+    return convolution._plan(layer._parameters, x, layer(x), 1)[0]
 
-    assert order((False, 3, 1, 1), (1, 16, 9, 9)) == "depthwise"
-    assert order((True, 4, 2, 1), (1, 16, 9, 9)) == "depthwise"
-    assert order((False, 4, 1, 1), (1, 16, 9, 9)) == "pixels"
-    assert order((False, 4, 1, 1), (1, 16, 9, 9), True) == "depthwise channels"
-    layer = up.Conv1d(normal(rng, (16, 1, 4)), groups=16)
-    x = normal(rng, (1, 16, 40))
+
+def test_rows_of_two_axes_from_a_table_are_left_to_other_paths(rng):
+    few, many = (1, 2, 40, 40), (1, 16, 40, 40)
+    assert order_of(rng, (False, 3, 1, 1), few) == "depthwise"
+    assert order_of(rng, (True, 4, 2, 1), few) == "depthwise"
+    assert order_of(rng, (False, 4, 1, 1), few) == "pixels"
+    assert order_of(rng, (False, 4, 1, 1), many) == "depthwise lanes"
+    assert order_of(rng, (False, 1, 1, 0), many) == "pixels"
+    assert order_of(rng, (False, 4, 1, 1), many, True) == "depthwise channels"
+    layer = up.Conv1d(normal(rng, (2, 1, 4)), groups=2)
+    x = normal(rng, (1, 2, 40))
     assert convolution._plan(layer._parameters, x, layer(x), 1)[0] == "depthwise"
+
+
+def test_channels_are_turned_where_rows_are_short_or_steps_wide(rng):
+    assert order_of(rng, (False, 3, 1, 1), (1, 64, 112, 112)) == "depthwise"
+    assert order_of(rng, (True, 4, 2, 1), (1, 64, 64, 64)) == "depthwise"
+    for square in ((False, 3, 1, 1), (False, 5, 1, 2), (False, 7, 1, 3), (True, 3, 1, 1)):
+        assert order_of(rng, square, (1, 64, 7, 7)) == "depthwise lanes"
+    for square in ((False, 3, 2, 1), (False, 6, 2, 2), (False, 8, 3, 0)):
+        assert order_of(rng, square, (1, 64, 56, 56)) == "depthwise lanes"
 
 
 def test_what_does_not_fit_goes_the_general_way(rng):

@@ -219,7 +219,7 @@ def _layout(parameters: _Parameters, order: str, pairs: bool | None = None) -> A
         return _depthwise.Layout(
             *axes, groups, parameters.channels_out // groups, parameters.weight_shape[-1],
             int(np.prod(parameters.weight_shape[2:])), order == "depthwise channels",
-            parameters.single, square,
+            order == "depthwise lanes", parameters.single, square,
         )
     return _kernel.Layout(
         *axes, groups, parameters.channels_in // groups, parameters.channels_out // groups,
@@ -383,10 +383,11 @@ def _planned(
         )
         return order, plan(order)
     if parameters.depthwise:
-        order = "depthwise channels" if channels_last else "depthwise"
-        chosen = plan(order)
-        if chosen.fits and chosen.pays:
-            return order, chosen
+        orders = ["depthwise channels"] if channels_last else ["depthwise", "depthwise lanes"]
+        plans = [(order, plan(order)) for order in orders]
+        plans = [(order, own) for order, own in plans if own.fits and own.pays]
+        if plans:
+            return min(plans, key=lambda named: named[1].cycles)
     if channels_last or (parameters.transposed and parameters.stride[-1] >= _WIDE_STRIDE):
         order = "channels" if channels_last else "phases"
         chosen = plan(order)
