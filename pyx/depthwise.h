@@ -286,21 +286,6 @@
             store_part_##BITS(to + at, acc, n - at);                                              \
         }                                                                                         \
     }                                                                                             \
-    /* The transpose of LANES vectors: log2(LANES) times, the first half of them is interleaved   \
-     * with the second. */                                                                        \
-    UPSHAPE_INLINE void turn_##BITS(upshape_v##BITS *v)                                           \
-    {                                                                                             \
-        enum { LANES = UPSHAPE_VECTOR_BYTES / sizeof(T), HALF = LANES / 2 };                      \
-        UPSHAPE_UNROLL for (int done = 1; done < LANES; done *= 2) {                              \
-            upshape_v##BITS u[LANES];                                                             \
-            UPSHAPE_UNROLL for (int i = 0; i < HALF; i++) {                                       \
-                u[2 * i] = UPSHAPE_ZIP_##BITS(v[i], v[i + HALF], upshape_i##BITS, 0);             \
-                u[2 * i + 1] = UPSHAPE_ZIP_##BITS(v[i], v[i + HALF], upshape_i##BITS, HALF);      \
-            }                                                                                     \
-            UPSHAPE_UNROLL for (int i = 0; i < LANES; i++)                                        \
-                v[i] = u[i];                                                                      \
-        }                                                                                         \
-    }                                                                                             \
     /* n neighbouring pixels of LANES channels become vectors of channels, `width` in a row. */   \
     static __attribute__((noinline)) void turn_run_##BITS(                                        \
         const T *x, ptrdiff_t x_channel, ptrdiff_t n, T *to, ptrdiff_t width, ptrdiff_t to_row)   \
@@ -313,7 +298,7 @@
             upshape_v##BITS v[LANES];                                                             \
             UPSHAPE_UNROLL for (int l = 0; l < LANES; l++)                                        \
                 v[l] = load_part_##BITS(x + at + l * x_channel, n - at);                          \
-            turn_##BITS(v);                                                                       \
+            transpose_##BITS(v);                                                                  \
             UPSHAPE_UNROLL for (int i = 0; i < LANES; i++) {                                      \
                 if (i >= n - at)                                                                  \
                     break;                                                                        \
@@ -360,7 +345,7 @@
             upshape_v##BITS v[LANES];                                                             \
             UPSHAPE_UNROLL for (int i = 0; i < LANES; i++)                                        \
                 v[i] = load_##BITS(from + (at + i) * LANES);                                      \
-            turn_##BITS(v);                                                                       \
+            transpose_##BITS(v);                                                                  \
             UPSHAPE_UNROLL for (int l = 0; l < LANES; l++)                                        \
                 store_part_##BITS(to + at + l * to_channel, v[l], n - at);                        \
         }                                                                                         \

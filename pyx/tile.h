@@ -356,33 +356,39 @@ UPSHAPE_ROWS_OUT(double, 64, UPSHAPE_ZIP2, upshape_j64)
 UPSHAPE_ROWS_IN(float, 32)
 UPSHAPE_ROWS_IN(double, 64)
 
-/* to[l to_row + r] = c[r columns + l]. Columns are whole vectors; of each row of the result, so are
- * the elements that are written, past the last one too. */
+/* transpose: of as many vectors as a vector has lanes: log2(lanes) times, the first half of them is
+ * interleaved with the second.
+ * turn: to[l to_row + r] = c[r columns + l]. Columns are whole vectors; of each row of the result, so
+ * are the elements that are written, past the last one too. */
 #define UPSHAPE_TURN(T, BITS)                                                                     \
+    UPSHAPE_INLINE void transpose_##BITS(upshape_v##BITS *v)                                      \
+    {                                                                                             \
+        enum { LANES = UPSHAPE_VECTOR_BYTES / sizeof(T), HALF = LANES / 2 };                      \
+        UPSHAPE_UNROLL for (int done = 1; done < LANES; done *= 2) {                              \
+            upshape_v##BITS u[LANES];                                                             \
+            UPSHAPE_UNROLL for (int i = 0; i < HALF; i++) {                                       \
+                u[2 * i] = UPSHAPE_ZIP_##BITS(v[i], v[i + HALF], upshape_i##BITS, 0);             \
+                u[2 * i + 1] = UPSHAPE_ZIP_##BITS(v[i], v[i + HALF], upshape_i##BITS, HALF);      \
+            }                                                                                     \
+            UPSHAPE_UNROLL for (int i = 0; i < LANES; i++)                                        \
+                v[i] = u[i];                                                                      \
+        }                                                                                         \
+    }                                                                                             \
     UPSHAPE_INLINE void turn_##BITS(T *to, ptrdiff_t to_row, const T *c, ptrdiff_t rows,          \
                                     ptrdiff_t columns)                                            \
     {                                                                                             \
         enum { LANES = UPSHAPE_VECTOR_BYTES / sizeof(T) };                                        \
         for (ptrdiff_t r = 0; r < rows; r += LANES, to += LANES)                                  \
             for (ptrdiff_t l = 0; l < columns; l += LANES) {                                      \
-                upshape_v##BITS a[LANES], b[LANES];                                               \
+                upshape_v##BITS v[LANES];                                                         \
                 UPSHAPE_UNROLL for (int i = 0; i < LANES; i++)                                    \
                     if (r + i < rows)                                                             \
-                        a[i] = *(const upshape_u##BITS *)(c + (r + i) * columns + l);             \
+                        v[i] = *(const upshape_u##BITS *)(c + (r + i) * columns + l);             \
                     else                                                                          \
-                        a[i] = (upshape_v##BITS){0};                                              \
-                /* Each turn puts rows i and i + LANES / 2 side by side. */                       \
-                UPSHAPE_UNROLL for (int turn = 1; turn < LANES; turn *= 2) {                      \
-                    UPSHAPE_UNROLL for (int i = 0; i < LANES / 2; i++) {                          \
-                        b[2 * i] = UPSHAPE_ZIP_##BITS(a[i], a[i + LANES / 2], upshape_i##BITS, 0);\
-                        b[2 * i + 1] = UPSHAPE_ZIP_##BITS(a[i], a[i + LANES / 2],                 \
-                                                          upshape_i##BITS, LANES / 2);            \
-                    }                                                                             \
-                    UPSHAPE_UNROLL for (int i = 0; i < LANES; i++)                                \
-                        a[i] = b[i];                                                              \
-                }                                                                                 \
+                        v[i] = (upshape_v##BITS){0};                                              \
+                transpose_##BITS(v);                                                              \
                 UPSHAPE_UNROLL for (int i = 0; i < LANES; i++)                                    \
-                    *(upshape_u##BITS *)(to + (l + i) * to_row) = a[i];                           \
+                    *(upshape_u##BITS *)(to + (l + i) * to_row) = v[i];                           \
             }                                                                                     \
     }
 UPSHAPE_TURN(float, 32)
