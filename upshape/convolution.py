@@ -231,8 +231,7 @@ def _layout(parameters: _Parameters, order: str, pairs: bool | None = None) -> A
 
 @lru_cache(maxsize=1024)
 def _leaves_gaps(parameters: _Parameters, order: str) -> bool:
-    """Return whether an order of work leaves out the pixels that no tap reaches: nothing but bias.
-    """
+    """Return whether an order leaves out the pixels that no tap reaches: nothing but bias."""
     return parameters.transposed and order not in ("pixels", "stamps", "turned") and any(
         len(_phases(k, s, p, d)) < s
         for k, s, p, d in zip(
