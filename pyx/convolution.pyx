@@ -924,11 +924,11 @@ cdef class Plan:
             # most where few taps read the same lines.
             vectors *= (1 + TILE_SHIFTED / 100.0 * layout.lanes / layout.weights
                         + TILE_NARROW / 100.0 / layout.most_width)
-        # Copying a vector takes about three cycles, taking it from some others eight; picking it,
-        # as many as it has elements.
+        # Copying a vector takes about three cycles, taking it from two others eight, from more
+        # fourteen; picking it, as many as it has elements.
         per_copy = 3
         if self.source == GATHERED and layout.isx > 1:
-            per_copy = 8
+            per_copy = 8 if layout.isx == 2 else 14
         if layout.isx > (UPSHAPE_PIECE_STEP if self.source == GATHERED else UPSHAPE_PLANE_STEP):
             per_copy = 14
         if self.source == DIRECT:

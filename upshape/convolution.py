@@ -35,7 +35,7 @@ _MOST_MULTIPLIER = 4
 _MOST_STAMPS = 128
 _MOST_PRODUCTS = 8192
 # Output channels of a group from which on they may be vectors, to be turned into rows.
-_MANY_CHANNELS = 16
+_MANY_CHANNELS = 8
 # The share of the other orders' estimated time below which one of these two is chosen.
 _CLEARLY = 0.95
 # Plans that a layer keeps: the input shapes that a network alternates between, and some.
