@@ -18,9 +18,11 @@ Loop order: block of pixels (its slab stays in the second-level cache), block of
 sum over K in pieces of which a panel of weights fits the first-level cache), panel of lanes, tile.
 Threads share out blocks of pixels and ranges of lanes, never a sum: the bits do not depend on them.
 
-Three orders of work share all of this: "pixels" makes vectors of pixels and broadcasts weights;
+Four orders of work share all of this: "pixels" makes vectors of pixels and broadcasts weights;
 "channels" makes vectors of lanes that lie side by side in the output (channels of a channels-last
-array, x-phases of a large stride) and broadcasts pixels. "stamps" makes every tap a lane, which
+array, x-phases of a large stride) and broadcasts pixels; "turned" does so for an output whose rows
+lie side by side, and turns the sums of a tile: no pixel beyond a row's end is made, and the taps
+that a row cannot read are left out. "stamps" makes every tap a lane, which
 reads the pixel itself, so that no border is read and few output channels still fill a tile:
 
     P[(tap, channel), pixel i] = sum over c of  W[tap, channel, c] x[c, i]
@@ -30,7 +32,8 @@ there: o = i s + k d - p, or i - (k d - p) in an ordinary convolution of stride 
 in the order of the kernel's indices, whatever the band.
 
 Where a row's two phases can be made in one tile, and it pays (see pair.h), the tile writes them
-side by side into the result; other tiles leave their sums to write_chunk. Layers whose channels
+side by side into the result; other tiles leave their sums to write_chunk, which also writes the
+pixels that no tap reaches. Layers whose channels
 have no other channel to be summed with are depthwise.pyx's.
 
 The caller has checked: sizes and strides agree with the arrays, the output is disjoint from the
@@ -1935,6 +1938,9 @@ cdef inline void channels_chunk(Plan plan, Layout layout, Py_ssize_t panel, cons
     cdef real* to[UPSHAPE_TILE_PIXELS]
     cdef Py_ssize_t[UPSHAPE_TILE_PIXELS] used
     cdef Py_ssize_t r, j, m = 0, oy, ox, done, length = runs[0].length
+    # As few tiles as there can be, and as even.
+    cdef Py_ssize_t pieces = up(count * length, UPSHAPE_TILE_PIXELS), piece = 0
+    cdef Py_ssize_t some = plan.piece(count * length, pieces, 0)
     cdef bint last = b == layout.blocks - 1
     if layout.blocks > 1:
         c = sums + (layout.panel_lane[panel] - base_lane) * plan.sums_row
@@ -1951,8 +1957,10 @@ cdef inline void channels_chunk(Plan plan, Layout layout, Py_ssize_t panel, cons
             to[m] = (out + runs[r].n * plan.on + layout.panel_co[panel] * plan.oc + oy * plan.oy
                      + ox * plan.ox)
             m += 1
-            if m < UPSHAPE_TILE_PIXELS and (r < count - 1 or j < length - 1):
+            if m < some:
                 continue
+            piece += 1
+            some = plan.piece(count * length, pieces, piece)
             if real is float:
                 tile_channels_32(<int>m, <int>(width // plan.vector), x, plan.slab_c, tap, taps,
                                  channels, w, init, c)
