@@ -22,8 +22,8 @@ Four orders of work share all of this: "pixels" makes vectors of pixels and broa
 "channels" makes vectors of lanes that lie side by side in the output (channels of a channels-last
 array, x-phases of a large stride) and broadcasts pixels; "turned" does so for an output whose rows
 lie side by side, and turns the sums of a tile: no pixel beyond a row's end is made, and the taps
-that a row cannot read are left out. "stamps" makes every tap a lane, which
-reads the pixel itself, so that no border is read and few output channels still fill a tile:
+that a row cannot read are left out. "stamps" makes every tap a lane, which reads the pixel itself,
+so that no border is read and few output channels still fill a tile:
 
     P[(tap, channel), pixel i] = sum over c of  W[tap, channel, c] x[c, i]
 
@@ -33,8 +33,8 @@ in the order of the kernel's indices, whatever the band.
 
 Where a row's two phases can be made in one tile, and it pays (see pair.h), the tile writes them
 side by side into the result; other tiles leave their sums to write_chunk, which also writes the
-pixels that no tap reaches. Layers whose channels
-have no other channel to be summed with are depthwise.pyx's.
+pixels that no tap reaches. Layers whose channels have no other channel to be summed with are
+depthwise.pyx's.
 
 The caller has checked: sizes and strides agree with the arrays, the output is disjoint from the
 inputs. Nothing is allocated, and no Python object is touched, inside run's parallel part.
