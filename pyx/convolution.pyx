@@ -1716,8 +1716,8 @@ cdef void write_chunk(Plan plan, Layout layout, Py_ssize_t chunk, real* sums,
     if layout.turned:
         gap -= plan.turned_at
     cdef real value
-    # Short rows, and few of many phases, are written faster one by one.
-    cdef bint few = plan.qx * step < plan.vector or 2 * phases < step
+    # Short rows, of few phases longer ones too, are written faster one by one.
+    cdef bint few = plan.qx * (step if 2 * phases >= step else 1) < plan.vector
     cdef bint packed = plan.ox == 1 and step <= (2 if few else 4)
     sums += (first_lane - base_lane) * plan.sums_row
     for co in range(layout.chunk_co[chunk], layout.chunk_co[chunk + 1]):
