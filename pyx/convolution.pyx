@@ -149,9 +149,9 @@ cdef extern from "pair.h" nogil:
     void weave_32(float* to, const float** a, Py_ssize_t step, Py_ssize_t n) noexcept
     void weave_64(double* to, const double** a, Py_ssize_t step, Py_ssize_t n) noexcept
 
-# Of what a tile costs beyond its multiply-adds (see tile.h), hundredths. AMD's processors load two
-# vectors a cycle, straddling lines or not, and their units are busy in tiles of few vectors as well
-# (Zen 5: 1 x 8 and 8 x 1 take no longer than 8 x 3 for as many multiply-adds).
+# Of what a tile costs beyond its multiply-adds (see tile.h), hundredths. On AMD's processors
+# vectors that straddle lines and tiles of few vectors cost less: chosen on a Zen 5, by the times
+# that each source took for the layers of benchmarks.sweep's seeds 0 and 1.
 cdef bint AMD = UPSHAPE_VECTOR_BYTES == 64 and _machine.amd()
 cdef Py_ssize_t TILE_MISSING = 5 if AMD else UPSHAPE_TILE_MISSING
 cdef Py_ssize_t TILE_SHIFTED = 15 if AMD else UPSHAPE_TILE_SHIFTED
@@ -228,6 +228,7 @@ cdef class Layout:
     cdef readonly bint pairs  # panels are pairs of lanes, the x-phases of a row's channel
     cdef readonly bint single
     cdef readonly bint turned  # vectors of lanes, but the output lies in rows
+    cdef bint in_rows  # sums are rows, when they are written
     cdef readonly bint stamped  # each phase is a tap, and the phases of a pixel are added up
     cdef Py_ssize_t lane_step_channel, lane_step_x
     cdef readonly Py_ssize_t groups, ci, co, area
@@ -241,13 +242,11 @@ cdef class Layout:
     cdef Py_ssize_t* y_gap
     cdef Py_ssize_t* y_gap_rows
     cdef Py_ssize_t* x_place
-    # A phase is fold + shift output steps, fold below one: y_ and x_phase's in their order, and x's
-    # sorted by their folds.
+    # A stamped phase is fold + shift output steps, fold below one; x_phase is sorted by its folds.
     cdef Py_ssize_t* y_fold
     cdef Py_ssize_t* y_shift
+    cdef Py_ssize_t* x_shift
     cdef Py_ssize_t* fold_first
-    cdef Py_ssize_t* fold_x
-    cdef Py_ssize_t* fold_shift
     cdef Py_ssize_t classes, most_taps, most_width
     cdef Py_ssize_t* class_first
     cdef Py_ssize_t* class_width  # taps side by side
@@ -298,7 +297,7 @@ cdef class Layout:
         cdef Py_ssize_t lanes_of_vector = UPSHAPE_VECTOR_BYTES // (4 if single else 8)
         self.kept = []
         self.channels, self.single, self.stamped = channels, single, stamped
-        self.turned = turned
+        self.turned, self.in_rows = turned, turned or not channels
         self.lane_step_channel, self.lane_step_x = not lanes_are_phases, lanes_are_phases
         self.groups, self.ci, self.co, self.area = groups, ci, co, area
         if transposed:
@@ -307,6 +306,8 @@ cdef class Layout:
             self.weight_ci, self.weight_co = area, ci * area
         self.sy, self.isy, y_phases = y_axis
         self.sx, self.isx, x_phases = x_axis
+        if stamped:
+            x_phases = sorted(x_phases, key=lambda phase: phase[0] % self.sx)
         y_all = [offset for _, taps in y_phases for offset, _ in taps]
         x_all = [offset for _, taps in x_phases for offset, _ in taps]
         self.y_first, self.y_span = min(y_all), max(y_all) - min(y_all) + 1
@@ -347,9 +348,7 @@ cdef class Layout:
         self.x_place = self.keep([x_at.index(r) if r in x_at else -1 for r in range(self.sx)])
         self.y_fold = self.keep([r % self.sy for r in y_at])
         self.y_shift = self.keep([r // self.sy for r in y_at])
-        by_fold = sorted(range(len(x_at)), key=lambda x: x_at[x] % self.sx)
-        self.fold_x = self.keep(by_fold)
-        self.fold_shift = self.keep([x_at[x] // self.sx for x in by_fold])
+        self.x_shift = self.keep([r // self.sx for r in x_at])
         self.fold_first = self.keep(
             [sum([r % self.sx < fold for r in x_at]) for fold in range(self.sx + 1)])
         taps = [b - a for a, b in zip(class_first, class_first[1:])]
@@ -639,7 +638,6 @@ cdef class Plan:
     cdef Py_ssize_t band, ring, parts
     cdef Py_ssize_t line  # elements of a phase of an output row
     cdef Py_ssize_t* ring_at  # where in the ring an input row's products are
-    cdef Py_ssize_t* stamp_at  # and those of a channel's tap, seen from the output's rows
     cdef Py_ssize_t sums_row, sums_size, most_runs
     cdef Py_ssize_t gap_line  # elements of a row's phase without taps
     cdef Py_ssize_t turned_at  # where the rows are among the sums
@@ -658,7 +656,7 @@ cdef class Plan:
         `source` allows one source of the tiles only, `block` (rows, columns) one size of blocks:
         tests hold them against each other, and benchmarks choose the numbers above.
         """
-        cdef Py_ssize_t t, item = 4 if layout.single else 8
+        cdef Py_ssize_t t, y, item = 4 if layout.single else 8
         cdef double work
         self.layout = layout
         self.n, _, self.hi, self.wi = x_shape
@@ -689,7 +687,11 @@ cdef class Plan:
                 self.set_bands(item, block[0])
             else:
                 self.choose_bands(item)
-            self.find_stamps()
+            rings = np.empty(self.hi, np.intp)
+            self.kept.append(rings)
+            self.ring_at = <Py_ssize_t*>cnp.PyArray_DATA(rings)
+            for y in range(self.hi):
+                self.ring_at[y] = y // self.rows % self.ring * self.band + y % self.rows * self.wi
         elif block is None:
             self.choose(item, -1 if source is None else SOURCES.index(source))
         else:
@@ -773,24 +775,6 @@ cdef class Plan:
         self.cycles = (tiles + added + gathered) * self.n * layout.groups / self.threads
         if self.parts > 1:
             self.cycles *= 1 + <double>reach * (self.parts - 1) / self.hi
-
-    cdef void find_stamps(self):
-        """Note where the products are that are added up."""
-        cdef Layout layout = self.layout
-        cdef Py_ssize_t y, x, row, number = 0
-        rings = np.empty(self.hi, np.intp)
-        stamps = np.empty(layout.co * layout.y_phases * layout.x_phases, np.intp)
-        self.kept += [rings, stamps]
-        self.ring_at = <Py_ssize_t*>cnp.PyArray_DATA(rings)
-        self.stamp_at = <Py_ssize_t*>cnp.PyArray_DATA(stamps)
-        for y in range(self.hi):
-            self.ring_at[y] = y // self.rows % self.ring * self.band + y % self.rows * self.wi
-        for row in range(layout.co * layout.y_phases):
-            for x in range(layout.x_phases):
-                self.stamp_at[number] = (
-                    layout.slot[row * layout.x_phases + layout.fold_x[x]] * self.sums_row
-                    - layout.fold_shift[x])
-                number += 1
 
     cdef Py_ssize_t slab_offset(self, Py_ssize_t y, Py_ssize_t x) noexcept:
         """Where the slab has the tap that reads y rows down and x columns right of the first."""
@@ -927,13 +911,13 @@ cdef class Plan:
             # most where few taps read the same lines.
             vectors *= (1 + TILE_SHIFTED / 100.0 * layout.lanes / layout.weights
                         + TILE_NARROW / 100.0 / layout.most_width)
-        # Copying a vector takes about three cycles, taking it from two others eight, from more
-        # fourteen; picking it, as many as it has elements.
+        # Copying a vector takes about three cycles, a piece of two vectors eight; picking it, or a
+        # piece of more vectors, as many as it has elements.
         per_copy = 3
-        if self.source == GATHERED and layout.isx > 1:
-            per_copy = 8 if layout.isx == 2 else 14
         if layout.isx > (UPSHAPE_PIECE_STEP if self.source == GATHERED else UPSHAPE_PLANE_STEP):
             per_copy = 14
+        elif self.source == GATHERED and layout.isx > 1:
+            per_copy = 8
         if self.source == DIRECT:
             copied = pieces = 0
         elif self.source == GATHERED:
@@ -947,6 +931,7 @@ cdef class Plan:
             pieces = <double>layout.ci * self.slab_rows * self.planes_x * self.planes_y
             copied = pieces * ((16 if layout.isx > UPSHAPE_PLANE_STEP else 2)
                                + per_copy * up(self.slab_columns, self.vector))
+            # A channel takes some cycles, however few rows it has.
             copied += 60.0 * layout.ci * self.planes_y
             bytes = <double>layout.ci * self.slab_rows * self.slab_columns * item * layout.isx
             # Whole rows follow each other.
@@ -958,11 +943,10 @@ cdef class Plan:
         if layout.turned:
             # Turning takes six instructions a vector; a tile, some before and after.
             copied += 6.0 * layout.lanes * up(self.pixels, self.vector) / self.splits
-            runs = up(self.rows, max(UPSHAPE_TILE_PIXELS // self.columns, 1))
+            runs = up(self.rows, max(UPSHAPE_TILE_PIXELS // self.qx, 1))
             copied += (60.0 * layout.panels * runs * up(self.columns, UPSHAPE_TILE_PIXELS)
                        / self.splits)
-        if ((layout.turned or not layout.channels)
-                and not (layout.pairs and self.source == ROWS)):
+        if layout.in_rows and not (layout.pairs and self.source == ROWS):
             # Writing a row takes some cycles, however short; all rows of an image may be one.
             runs = self.rows if self.source in (ROWS, FLAT) else self.pixels / self.qx + 1.0
             if self.oy == self.wo and layout.sy == layout.sx == 1:
@@ -1246,7 +1230,7 @@ cdef inline void run_item(Plan plan, Layout layout, Py_ssize_t block, Py_ssize_t
     cdef Py_ssize_t n = 0, segments = 1, base_lane, rows = 0, shift = 0
     cdef const real* tiles = slab
     cdef const real* weights
-    cdef bint written
+    cdef bint last, written = False
     cdef const Run* lines
     cdef Py_ssize_t line_count, panel
     cdef Py_ssize_t x_block = block % plan.x_blocks
@@ -1285,8 +1269,7 @@ cdef inline void run_item(Plan plan, Layout layout, Py_ssize_t block, Py_ssize_t
             length += (rows - 1) * plan.row_length
 
     lines, line_count = runs, count
-    if (layout.sy == layout.sx == plan.ox == 1 and plan.oy == plan.wo
-            and (layout.turned or not layout.channels)):
+    if layout.in_rows and layout.sy == layout.sx == plan.ox == 1 and plan.oy == plan.wo:
         lines = runs + plan.most_runs
         line_count = join_runs(plan, runs, count, runs + plan.most_runs)
     base_lane = layout.panel_lane[layout.chunk_panel[first_chunk]]
@@ -1294,6 +1277,7 @@ cdef inline void run_item(Plan plan, Layout layout, Py_ssize_t block, Py_ssize_t
         first = layout.ci * b // layout.blocks
         channels = layout.ci * (b + 1) // layout.blocks - first
         weights = packed + first * layout.weights
+        last = b == layout.blocks - 1
         if plan.source == GATHERED:
             gather[real](plan, layout, x + first * plan.xc, channels, slab, runs, count, pieces)
         elif plan.source != DIRECT:
@@ -1313,29 +1297,22 @@ cdef inline void run_item(Plan plan, Layout layout, Py_ssize_t block, Py_ssize_t
                 for panel in range(layout.chunk_panel[chunk], layout.chunk_panel[chunk + 1]):
                     turned_panel[real](plan, layout, chunk, panel, tiles, channels, weights, bias,
                                        b, sums, y0, rows, length, base_lane)
-                if b == layout.blocks - 1:
-                    write_chunk[real](plan, layout, chunk, sums + plan.turned_at,
-                                      layout.panel_lane[layout.chunk_panel[chunk]], bias, out,
-                                      lines, line_count)
             elif layout.channels:
                 channels_chunk[real](plan, layout, chunk, tiles, channels, weights, bias, b, out,
                                      sums, runs, count, base_lane)
             elif layout.pairs:
-                written = plan.source == ROWS and b == layout.blocks - 1 and plan.ox == 1
+                written = plan.source == ROWS and last and plan.ox == 1
                 pairs_chunk[real](plan, layout, chunk, tiles, channels, weights, bias, b, sums,
                                   segments, length, base_lane, out, runs, written)
-                if b == layout.blocks - 1 and not written:
-                    write_chunk[real](plan, layout, chunk, sums, base_lane, bias, out, lines,
-                                      line_count)
             else:
                 pixels_chunk[real](plan, layout, chunk, tiles, channels, weights, bias, b, sums,
                                    segments, length, base_lane, out, lines, line_count)
-                if b == layout.blocks - 1:
+            if last and layout.in_rows:
+                if not written:
                     write_chunk[real](plan, layout, chunk, sums, base_lane, bias, out, lines,
                                       line_count)
-            if (b == layout.blocks - 1 and layout.y_gaps > 0
-                    and (layout.turned or not layout.channels)):
-                write_gaps[real](plan, layout, chunk, bias, out, lines, line_count)
+                if layout.y_gaps > 0:
+                    write_gaps[real](plan, layout, chunk, bias, out, lines, line_count)
 
 
 cdef inline Py_ssize_t list_runs(Plan plan, Py_ssize_t first, Py_ssize_t length, Py_ssize_t at,
@@ -1713,17 +1690,18 @@ cdef void write_chunk(Plan plan, Layout layout, Py_ssize_t chunk, real* sums,
     cdef const real* lines[4]
     cdef real* to
     cdef real* gap = sums + plan.sums_size - plan.gap_line
-    if layout.turned:
-        gap -= plan.turned_at
     cdef real value
     # Short rows, of few phases longer ones too, are written faster one by one.
     cdef bint few = plan.qx * (step if 2 * phases >= step else 1) < plan.vector
     cdef bint packed = plan.ox == 1 and step <= (2 if few else 4)
-    sums += (first_lane - base_lane) * plan.sums_row
+    if layout.turned:
+        sums += plan.turned_at
+    else:
+        sums += (first_lane - base_lane) * plan.sums_row
     for co in range(layout.chunk_co[chunk], layout.chunk_co[chunk + 1]):
         value = bias[first_lane + layout.slot[co * layout.y_phases * phases]]
-        for j in range(plan.gap_line):
-            gap[j] = value
+        if packed and layout.x_gaps > 0:
+            fill[real](gap, 1, value, plan.gap_line)
         for iy in range(layout.y_phases):
             slot = layout.slot + (co * layout.y_phases + iy) * phases
             if packed:
@@ -1876,7 +1854,7 @@ cdef void add_up_row(Plan plan, Layout layout, const real* sums, Py_ssize_t co, 
     cdef Py_ssize_t q = oy // layout.sy, r = oy - q * layout.sy
     cdef bint packed = plan.ox == 1
     cdef stamp_t[STAMPS] stamps
-    cdef const Py_ssize_t* at[STAMPS]
+    cdef const Py_ssize_t* slot[STAMPS]
     cdef const real* row[STAMPS]
     cdef const real* some[4]
     cdef int count
@@ -1885,15 +1863,15 @@ cdef void add_up_row(Plan plan, Layout layout, const real* sums, Py_ssize_t co, 
     for y in range(layout.y_phases):
         iy = q - layout.y_shift[y]
         if layout.y_fold[y] == r and 0 <= iy < plan.hi:
-            at[rows] = plan.stamp_at + (co * layout.y_phases + y) * layout.x_phases
+            slot[rows] = layout.slot + (co * layout.y_phases + y) * layout.x_phases
             row[rows] = sums + plan.ring_at[iy]
             rows += 1
     for f in range(step):
         count = 0
         for y in range(rows):
             for x in range(layout.fold_first[f], layout.fold_first[f + 1]):
-                stamps[count].products = row[y] + at[y][x]
-                stamps[count].low = layout.fold_shift[x]
+                stamps[count].low = layout.x_shift[x]
+                stamps[count].products = row[y] + slot[y][x] * plan.sums_row - layout.x_shift[x]
                 count += 1
         length = up(plan.wo - f, step) if plan.wo > f else 0
         if real is float:
@@ -1985,19 +1963,18 @@ cdef inline void turned_panel(Plan plan, Layout layout, Py_ssize_t chunk, Py_ssi
                               Py_ssize_t base_lane) noexcept nogil:
     """Add a block of input channels to a panel's sums, over a block's pixels; turn the last.
 
-    A tile is of one row, or of all of some short ones, and leaves out the taps that none of them
-    can read, whichever block they are in.
+    A tile is of one row, or of some short ones, and leaves out the taps that none of these can
+    read, whichever of them are in this block: what is left out depends on no block, nor on threads.
     """
     cdef Py_ssize_t cls = layout.panel_class[panel], width = layout.panel_width[panel]
-    cdef Py_ssize_t first = layout.class_first[cls], end = layout.class_first[cls + 1]
-    cdef Py_ssize_t across = layout.class_width[cls]
+    cdef Py_ssize_t first, end, across = layout.class_width[cls]
     cdef const real* w = weights + layout.panel_prefix[panel] * channels
     cdef const real* init = bias + layout.panel_lane[panel] if b == 0 else NULL
     cdef real* turned = sums + plan.turned_at + plan.sums_row * (
         layout.panel_lane[panel] - layout.panel_lane[layout.chunk_panel[chunk]])
     cdef real* c = sums + plan.turned_at + layout.most_chunk_lanes * plan.sums_row
     cdef real* x[UPSHAPE_TILE_PIXELS]
-    cdef Py_ssize_t some = max(UPSHAPE_TILE_PIXELS // plan.columns, 1), row = 0, last, column
+    cdef Py_ssize_t some = max(UPSHAPE_TILE_PIXELS // plan.qx, 1), row = 0, last, column
     cdef Py_ssize_t pieces = up(length, UPSHAPE_TILE_PIXELS), piece, count, m, low, high, t, r
     if layout.blocks > 1:
         c = sums + (layout.panel_lane[panel] - base_lane) * plan.pixels

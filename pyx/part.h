@@ -97,7 +97,7 @@ UPSHAPE_STORE_PART(double, 64)
     {                                                                                             \
         enum { LANES = UPSHAPE_VECTOR_BYTES / sizeof(T) };                                        \
         for (ptrdiff_t j = 0; j < n; j += LANES)                                                  \
-            store_part_##BITS(to + j, (upshape_v##BITS){0} + value, n - j);                       \
+            store_part_##BITS(to + j, value - (upshape_v##BITS){0}, n - j);                       \
     }
 UPSHAPE_FILL(float, 32)
 UPSHAPE_FILL(double, 64)

@@ -29,7 +29,7 @@
  * TILE_NARROW: what a shifted vector costs more for being read by one row alone; by two, half of it.
  * Granite Rapids: 1 x 8, 3 x 8 and 8 x 3 take 2.4, 1.4 and 1.15 times as long as the multiply-adds.
  * PIECE_CYCLES: what a piece of a row costs beyond its copying. PIECE_STEP, PLANE_STEP: up to which
- * input step vectors are copied to pieces and to planes, not elements. */
+ * input step pieces and planes are cheaper than picking their elements one by one. */
 #if UPSHAPE_VECTOR_BYTES == 64
 #define UPSHAPE_TILE_ROWS 8
 #define UPSHAPE_TILE_REGISTERS 24
@@ -38,7 +38,7 @@
 #define UPSHAPE_TILE_SHIFTED 25
 #define UPSHAPE_TILE_NARROW 120
 #define UPSHAPE_PIECE_CYCLES 5
-#define UPSHAPE_PIECE_STEP 4
+#define UPSHAPE_PIECE_STEP 2
 #define UPSHAPE_PLANE_STEP 4
 #else
 #define UPSHAPE_TILE_ROWS 6

@@ -376,18 +376,22 @@ def test_turned_rows_and_gaps_leave_what_is_around_the_result(rng):
             normal(rng, (6, 18, *kernel_size)), normal(rng, (18,)), stride, 0, 0
         )
         for width in (3, 21):
-            x = normal(rng, (2, 6, 4, width))
-            expected = layer(x)
-            whole = np.full([n + 2 for n in expected.shape], 7.0, np.float32)
-            out = whole[1:-1, 1:-1, 1:-1, 1:-1]
-            layout = convolution._layout(layer._parameters, order)
-            plan = kernel.Plan(
-                layout, x.shape, convolution._steps(x), out.shape, convolution._steps(out), 2
+            assert_writes_its_result_alone(order, layer, normal(rng, (2, 6, 4, width)))
+
+
+def test_what_is_left_out_does_not_depend_on_the_threads(rng):
+    # No pixel of the first row is reached by the weights that are infinite: it stays finite.
+    for size in [(9, 3), (16, 5), (13, 20)]:
+        x, weight = normal(rng, (1, 30, *size)), normal(rng, (40, 30, 3, 3))
+        weight[:, :, 0] = np.inf
+        first = run_plan(x, weight, None, "turned", None, 1, False, padding=(1, 0))
+        for threads, block in itertools.product([1, 2, 7], [None, (1, size[1]), (2, size[1])]):
+            source = None if block is None else "rows"
+            y = run_plan(
+                x, weight, None, "turned", source, threads, False, block, padding=(1, 0)
             )
-            plan.run(x, layout.pack(layer.weight, layer.bias), out)
-            np.testing.assert_allclose(out, expected, rtol=1e-5, atol=1e-5)
-            out[...] = 7.0
-            assert (whole == 7.0).all()
+            np.testing.assert_array_equal(y, first)
+    assert np.isfinite(first[:, :, 0]).all() and not np.isfinite(first[:, :, 1:]).any()
 
 
 def test_channels_are_turned_where_it_pays(rng):
@@ -445,23 +449,28 @@ def test_stamps_add_up_to_the_definition(
         assert_same_pixels(y, first)
 
 
+def assert_writes_its_result_alone(order, layer, x):
+    """Check a result, and that the numbers on all its sides stay."""
+    shape = convolution._out_shape(layer._parameters, x.shape, None)
+    whole = np.full([n + 2 for n in shape], 7.0, np.float32)
+    out = whole[1:-1, 1:-1, 1:-1, 1:-1]
+    layout = convolution._layout(layer._parameters, order)
+    plan = kernel.Plan(layout, x.shape, convolution._steps(x), shape, convolution._steps(out), 2)
+    plan.run(x, layout.pack(layer.weight, layer.bias), out)
+    assert_close_conv_transpose(
+        out, x, layer.weight, layer.bias, stride=layer.stride, padding=layer.padding,
+        output_padding=layer.output_padding,
+    )
+    out[...] = 7.0
+    assert (whole == 7.0).all()
+
+
 def test_stamps_leave_what_is_around_the_result(rng):
     for stride, padding, extra in [(1, 0, 0), (2, 1, 1), (3, 4, 2), (5, 0, 4)]:
         layer = up.ConvTranspose2d(
             normal(rng, (6, 2, 5, 5)), normal(rng, (2,)), stride, padding, extra
         )
-        x = normal(rng, (2, 6, 9, 21))
-        expected = layer(x)
-        whole = np.full([n + 2 for n in expected.shape], 7.0, np.float32)
-        out = whole[1:-1, 1:-1, 1:-1, 1:-1]
-        layout = convolution._layout(layer._parameters, "stamps")
-        plan = kernel.Plan(
-            layout, x.shape, convolution._steps(x), out.shape, convolution._steps(out), 2
-        )
-        plan.run(x, layout.pack(layer.weight, layer.bias), out)
-        np.testing.assert_allclose(out, expected, rtol=1e-5, atol=1e-5)
-        out[...] = 7.0
-        assert (whole == 7.0).all()
+        assert_writes_its_result_alone("stamps", layer, normal(rng, (2, 6, 9, 21)))
 
 
 def test_stamps_are_made_where_they_pay(rng):

@@ -32,6 +32,8 @@ SQUARES = [
     (False, 1, 1, 0), (False, 2, 1, 1), (False, 6, 2, 2), (False, 9, 1, 4),
     (False, 4, 3, 2), (True, 3, 1, 1), (True, 1, 2, 0), (True, 5, 3, 2), (True, 2, 2, 1),
 ]
+# Some pixels have no tap: such layers are not turned.
+WITH_GAPS = [(True, 1, 2, 0)]
 
 
 def run(order, x, layer, threads=1, **choices):
@@ -88,12 +90,10 @@ def test_rows_equal_the_general_path_at_every_width(square, dtype, rng):
     assert tried > 40
 
 
-@pytest.mark.parametrize("square", SQUARES)
+@pytest.mark.parametrize("square", [s for s in SQUARES if s not in WITH_GAPS])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_turned_channels_equal_the_general_path_at_every_width(square, dtype, rng):
     layer = layer_of(rng, square, 21, dtype=dtype)
-    if convolution._leaves_gaps(layer._parameters, "depthwise lanes"):
-        return
     tried = 0
     for width, height in itertools.product(WIDTHS, [1, 2, 5, 8]):
         if not is_there(layer, (height, width)):
@@ -131,7 +131,7 @@ def test_the_tiles_are_those_that_were_meant(rng):
             run("depthwise", x, layer)[1].description["tile"],
             run("depthwise channels", channels_last(x), layer)[1].description["tile"],
         )
-        if not convolution._leaves_gaps(layer._parameters, "depthwise lanes"):
+        if square not in WITH_GAPS:
             turned = run("depthwise lanes", x, layer)[1].description["tile"]
             assert turned == tiles[square][1]
     for square in SQUARES[:7]:
@@ -155,13 +155,13 @@ def test_blocks_and_threads_change_no_bit(square, rng):
         assert_same_pixels(y, expected)
         y, _ = run("depthwise channels", last, layer, threads, rows=rows, columns=columns)
         assert_same_pixels(y, expected)
-        if not convolution._leaves_gaps(layer._parameters, "depthwise lanes"):
+        if square not in WITH_GAPS:
             y, _ = run("depthwise lanes", x, layer, threads, rows=rows, columns=columns)
             assert_same_pixels(y, expected)
     for threads in (2, 7):
         assert_same_pixels(run("depthwise", x, layer, threads)[0], expected)
         assert_same_pixels(run("depthwise channels", last, layer, threads)[0], expected)
-        if not convolution._leaves_gaps(layer._parameters, "depthwise lanes"):
+        if square not in WITH_GAPS:
             assert_same_pixels(run("depthwise lanes", x, layer, threads)[0], expected)
 
 
