@@ -50,6 +50,8 @@ _PLAN_BYTES = 16 << 20
 # twice at most: fresh memory costs as much as packing.
 _MOST_CALLS = 256
 _MOST_SPARE = 4 << 20
+# Taps of a kernel. With more, sums take seconds and longer that a Fourier transform does at once.
+_MOST_TAPS = 1 << 18
 # Parameters that can tell one call from another: True == 1 must not.
 _PLAIN = frozenset([int, str, type(None)])
 # Bytes a thread may use for more than its results; what asks for more is laid out differently.
@@ -121,6 +123,12 @@ def _check(
     first = "C_in, C_out/groups" if transposed else "C_out, C_in/groups"
     arrays.check_rank(operation, "weight", weight, {axes + 2: f"({first}, {kernel})"})
     arrays.check_no_empty_axis(operation, "weight", weight)
+    if math.prod(weight.shape[2:]) > _MOST_TAPS:
+        raise ValueError(
+            f"{operation}: weight has shape {weight.shape}, {math.prod(weight.shape[2:])} taps; "
+            f"it can have {_MOST_TAPS} (for more, convolve by a Fourier transform, as "
+            f"scipy.signal.fftconvolve does)"
+        )
     groups = arrays.as_int(operation, "groups", groups, 1)
     arrays.check_divides(operation, "groups", groups, "weight", weight)
     strides = arrays.as_ints(operation, "stride", stride, axes, 1)
