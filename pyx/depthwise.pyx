@@ -29,6 +29,16 @@ from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from cython.parallel cimport prange
 from libc.stdint cimport uintptr_t
 
+from upshape._machine cimport (
+    Team,
+    dismiss_team,
+    form_team,
+    share_begins,
+    share_ends,
+    team_begins,
+    team_ends,
+)
+
 import numpy as np
 
 cnp.import_array()
@@ -504,6 +514,7 @@ cdef class Plan:
 
     cpdef run(self, cnp.ndarray x, cnp.ndarray packed, cnp.ndarray out):
         """Compute the layer; x and out have the shapes and strides of this plan."""
+        cdef Team team
         cdef int t, threads = self.threads
         cdef size_t room = (self.thread_bytes + 127) // 64 * 64
         cdef const char* source = cnp.PyArray_BYTES(x)
@@ -513,12 +524,19 @@ cdef class Plan:
         cdef char* space = <char*>((<uintptr_t>memory + 63) & ~<uintptr_t>63)
         if memory == NULL:
             raise MemoryError(f"cannot allocate {room * threads} bytes of working memory")
+        form_team(&team, threads)
         with nogil:
-            if threads == 1:
-                run_thread(self, self.layout, 0, source, weights, target, space)
+            if team.threads == 1:
+                for t in range(threads):
+                    run_thread(self, self.layout, t, source, weights, target, space)
             else:
-                for t in prange(threads, schedule="static", num_threads=threads):
+                team_begins(&team)
+                for t in prange(threads, schedule="static", num_threads=team.threads):
+                    share_begins(&team, t)
                     run_thread(self, self.layout, t, source, weights, target, space + t * room)
+                    share_ends(&team, t)
+                team_ends(&team)
+        dismiss_team(&team)
         PyMem_RawFree(memory)
 
 

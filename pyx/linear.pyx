@@ -55,6 +55,15 @@ from rows cimport (
     step,
     strides_of,
 )
+from upshape._machine cimport (
+    Team,
+    dismiss_team,
+    form_team,
+    share_begins,
+    share_ends,
+    team_begins,
+    team_ends,
+)
 from vector cimport (
     BAND,
     UPSHAPE_INDEX_BYTES,
@@ -1805,6 +1814,7 @@ cdef class Plan:
         cdef char[SMALL] small
         cdef char* memory
         cdef char* start
+        cdef Team team
         cdef int t
         if (<size_t>from_ | <size_t>to | strides_of(&rows)) % <size_t>self.element != 0:
             return False
@@ -1820,16 +1830,22 @@ cdef class Plan:
         memory = start + (-<size_t>start) % 64
         if start == NULL:
             raise MemoryError(f"no memory for a line of {self.table.room} elements a thread")
+        form_team(&team, threads)
         with nogil:
-            if threads <= 1:
+            if team.threads == 1:
                 run_share(self.element, &self.table, &rows, &self.d, &self.h, to, from_, limit, 0,
                           total, memory, memory + self.scratch if self.streaming else NULL)
             else:
-                for t in prange(threads, num_threads=threads, schedule="static", chunksize=1):
+                team_begins(&team)
+                for t in prange(threads, num_threads=team.threads, schedule="static"):
+                    share_begins(&team, t)
                     run_share(self.element, &self.table, &rows, &self.d, &self.h, to, from_, limit,
                               total * t // threads, total * (t + 1) // threads,
                               memory + t * room,
                               memory + t * room + self.scratch if self.streaming else NULL)
+                    share_ends(&team, t)
+                team_ends(&team)
+        dismiss_team(&team)
         if start != &small[0]:
             PyMem_RawFree(start)
         return True
