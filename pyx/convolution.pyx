@@ -51,6 +51,16 @@ from libc.stdint cimport uintptr_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
+from upshape._machine cimport (
+    Team,
+    dismiss_team,
+    form_team,
+    share_begins,
+    share_ends,
+    team_begins,
+    team_ends,
+)
+
 import numpy as np
 
 from upshape import _machine
@@ -1148,13 +1158,21 @@ cdef class Plan:
         cdef const void* source = cnp.PyArray_DATA(x)
         cdef const void* weights = cnp.PyArray_DATA(packed)
         cdef void* target = cnp.PyArray_DATA(out)
+        cdef Team team
         cdef int t
+        form_team(&team, threads)
         with nogil:
-            if threads == 1:
-                run_thread(self, self.layout, 0, source, weights, target, scratch.aligned)
-            else:
-                for t in prange(threads, schedule="static", num_threads=threads):
+            if team.threads == 1:
+                for t in range(threads):
                     run_thread(self, self.layout, t, source, weights, target, scratch.aligned)
+            else:
+                team_begins(&team)
+                for t in prange(threads, schedule="static", num_threads=team.threads):
+                    share_begins(&team, t)
+                    run_thread(self, self.layout, t, source, weights, target, scratch.aligned)
+                    share_ends(&team, t)
+                team_ends(&team)
+        dismiss_team(&team)
         give_scratch(scratch)
 
 
