@@ -53,7 +53,7 @@ def up_to_date(made: Path, sources: Iterable[str]) -> bool:
 def without_rpath(command: list[str]) -> list[str]:
     """Drop the folders of the Python that builds, except one that an OpenMP runtime lies in."""
     def foreign(word: str) -> bool:
-        folder = re.match(r"-Wl,(?:-rpath|-R)[,=](.+)", word)
+        folder = re.match(r"-Wl,(?:-rpath[,=]|-R,?)(/.+)", word)
         return folder is not None and not list(Path(folder[1]).glob("lib*omp*"))
 
     own = preflight.words("LDFLAGS")
@@ -107,8 +107,9 @@ class CompileKernels(build_ext):
 
     def translate(self, stems: Iterable[str]) -> float:
         """Translate what has changed; return how much slower than Zen 5 this machine did it."""
+        shared = [path for path in self.headers if path.endswith(".pxd")]
         stale = [stem for stem in stems
-                 if not up_to_date(self.translated(stem), [f"pyx/{stem}.pyx", *self.headers])]
+                 if not up_to_date(self.translated(stem), [f"pyx/{stem}.pyx", *shared])]
         if not stale:
             return SLOWER
         say(f"translating {len(stale)} modules to C")

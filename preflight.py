@@ -120,7 +120,8 @@ def x86_level() -> int:
 
 def main() -> int:
     """Say what is missing to build upshape in a virtual environment."""
-    needed = re.search(r'requires-python = ">= (\d+)\.(\d+)"', (ROOT / "pyproject.toml").read_text())
+    project = (ROOT / "pyproject.toml").read_text()
+    needed = re.search(r'requires-python = ">= (\d+)\.(\d+)"', project)
     least = int(needed[1]), int(needed[2])
     if sys.version_info < least:
         said = (f"Python {least[0]}.{least[1]} or later is needed, this is "
