@@ -484,6 +484,11 @@ cdef class Layout:
         return <Py_ssize_t*>cnp.PyArray_DATA(array)
 
     @property
+    def nbytes(self):
+        """Bytes that the tables take."""
+        return 1000 + sum([array.nbytes for array in self.kept])
+
+    @property
     def packed_bytes(self):
         """How many bytes packed weights take."""
         return ((self.groups * (self.ci * self.weights + self.biases) + UPSHAPE_VECTOR_BYTES)
@@ -611,9 +616,9 @@ cdef void give_scratch(Scratch scratch):
         spare_scratch.append(scratch)
 
 
-def spare_bytes():
-    """Return the bytes of scratch that are kept between calls."""
-    return sum([(<Scratch>scratch).bytes for scratch in spare_scratch])
+def forget_scratch():
+    """Free the scratch that is kept between calls."""
+    spare_scratch.clear()
 
 
 # --- one input shape -----------------------------------------------------------------------------
@@ -1113,12 +1118,22 @@ cdef class Plan:
             "panels": self.layout.panels,
         }
 
-    cpdef run(self, cnp.ndarray x, cnp.ndarray packed, cnp.ndarray out):
-        """Compute the layer; x and out have the shapes and strides of this plan."""
+    @property
+    def nbytes(self):
+        """Bytes that this plan takes, but for its layout."""
+        return 1000 + sum([array.nbytes for array in self.kept])
+
+    cpdef Scratch take(self):
+        """Return the working memory of a run, to be handed to it."""
         if not self.fits:
             raise ValueError("this layout does not fit the scratch of a thread")
+        return take_scratch(self.thread_bytes * self.threads)
+
+    cpdef run(self, cnp.ndarray x, cnp.ndarray packed, cnp.ndarray out, Scratch scratch=None):
+        """Compute the layer; x and out have the shapes and strides of this plan."""
         cdef int threads = self.threads
-        cdef Scratch scratch = take_scratch(self.thread_bytes * threads)
+        if scratch is None:
+            scratch = self.take()
         cdef const void* source = cnp.PyArray_DATA(x)
         cdef const void* weights = cnp.PyArray_DATA(packed)
         cdef void* target = cnp.PyArray_DATA(out)

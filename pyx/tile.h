@@ -137,7 +137,7 @@ typedef double upshape_u64 __attribute__((vector_size(UPSHAPE_VECTOR_BYTES), ali
             const T *p[UPSHAPE_TILE_PIXELS];                                                      \
             UPSHAPE_UNROLL for (int m = 0; m < mb; m++)                                           \
                 p[m] = x[m] + tap[t];                                                             \
-            for (ptrdiff_t k = 0; k < channels * x_channel; k += x_channel) {                     \
+            for (ptrdiff_t channel = 0, k = 0; channel < channels; channel++, k += x_channel) {    \
                 upshape_v##BITS weights[2];                                                       \
                 UPSHAPE_UNROLL for (int v = 0; v < nv; v++)                                       \
                     weights[v] = *(const upshape_u##BITS *)(w + v * LANES);                       \

@@ -6,16 +6,19 @@ arrays' layout; it is made once for each combination and kept, so that a call on
 seen before is a look-up, an allocation and a run of the kernel.
 """
 
+from __future__ import annotations
+
+import itertools
 import math
 import operator
-from collections.abc import Callable, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from upshape import arrays, runtime, shapes
+from upshape.calls import Calls
 
 __all__ = ["interpolate"]
 
@@ -51,39 +54,49 @@ _STREAMED_FROM = min(
 # and two threads are ahead from about 144 KiB on for bilinear and 256 KiB for nearest.
 _THREAD_BYTES = 64 << 10
 
-# Plans kept. One takes a few bytes for each pixel of a row, a column and the depth.
+# Plans kept, and the bytes of their tables: up to some forty a pixel of a row, a column and the
+# depth.
 _PLANS_KEPT = 256
+_PLAN_BYTES = 32 << 20
+
+# An axis of more pixels is made in pieces of so many: their tables stay in the second cache, and
+# where the pattern repeats itself, pieces share them.
+_LONG = 1 << 18
+_PIECE = 1 << 16
 
 _nearest = runtime.kernel("nearest")
 _linear = runtime.kernel("linear")
 _empty = runtime.empty
+_threads = runtime.threads
 
 
 # --- tables: which source pixels an output pixel is made of, along one axis -----------------------
 
 
-def nearest_axis(i: int, o: int, factor: float | None, exact: bool, double: bool) -> Index:
-    """Return the source pixel of each of `o` output pixels.
+def nearest_axis(
+    i: int, o: int, factor: float | None, exact: bool, double: bool, part: slice | None = None
+) -> Index:
+    """Return the source pixel of each of `o` output pixels, or of a part of them.
 
     The scale (``1 / factor``, else ``i / o``) and the product are float64 for float64 arrays, else
     float32; the position is rounded to float32 before its floor is taken.
     """
     real: Any = np.float64 if double else np.float32
     scale = real(i) / real(o) if factor is None else real(1.0 / factor)
-    start = (np.arange(o) + (0.5 if exact else 0.0)).astype(real)
+    start = (_range(o, part) + (0.5 if exact else 0.0)).astype(real)
     index: Index = (start * scale).astype(np.float32).astype(np.int64)
     np.minimum(index, i - 1, out=index)
     return index
 
 
 def linear_axis(
-    i: int, o: int, factor: float | None, align_corners: bool
+    i: int, o: int, factor: float | None, align_corners: bool, part: slice | None = None
 ) -> tuple[Index, Distance | None, int]:
     """Return the lower neighbour of each of `o` output pixels, how far it is, and `i`.
 
     An axis whose size does not change is copied, whatever the factor: its distances are None.
     """
-    dst = np.arange(o, dtype=np.float64)
+    dst = _range(o, part).astype(np.float64)
     if o == i:
         return dst.astype(np.int64), None, i
     if align_corners:
@@ -93,6 +106,10 @@ def linear_axis(
         position = np.maximum((dst + 0.5) * scale - 0.5, 0.0)
     low = np.minimum(position.astype(np.int64), i - 1)
     return low, np.clip(position - low, 0.0, 1.0), i
+
+
+def _range(o: int, part: slice | None) -> Index:
+    return np.arange(o) if part is None else np.arange(part.start, part.stop)
 
 
 def _weights_are_exact(distances: Sequence[Distance | None]) -> bool:
@@ -121,13 +138,18 @@ class Layout(NamedTuple):
     last: bool  # channels-last in memory: a pixel is all channels
 
     @property
-    def roles(self) -> tuple[int, int, int, int]:
-        """Which axis is n, m, d, h to a kernel; -1: none."""
-        depth, height = (-1, -1, *self.spatial[:-1])[-2:]
-        return 0, -1 if self.last else self.channel_axis, depth, height
+    def roles(self) -> tuple[int, int, int, int, int, int]:
+        """Which axis is n, m, d, h, w, c to a kernel; -1: none."""
+        depth, height, width = (-1, -1, *self.spatial)[-3:]
+        if self.last:
+            return 0, -1, depth, height, width, self.channel_axis
+        return 0, self.channel_axis, depth, height, width, -1
 
     def fits(self, array: Array) -> bool:
-        """Return whether a kernel can walk this array: no gap between channels, or in a row."""
+        """Return whether there is no gap between channels, or in a row, and rows run forwards.
+
+        The stride of an axis of one element means nothing.
+        """
         item = array.itemsize
         width, channels = self.spatial[-1], self.channel_axis
         if not self.last:
@@ -136,9 +158,19 @@ class Layout(NamedTuple):
             array.shape[width] == 1 or array.strides[width] >= array.shape[channels] * item
         )
 
-    def walks(self, out: Array) -> bool:
+    def reads(self, array: Array, aligned: bool) -> bool:
+        """Return whether a kernel can read this array; `aligned`: whether it needs whole words."""
+        return (
+            self.fits(array) and self.spacing(array) == self.pixel(array)
+            and (not aligned or array.flags.aligned)
+        )
+
+    def writes(self, out: Array, aligned: bool) -> bool:
         """Return whether a kernel can write this array: elements between its pixels may be left."""
-        return self.fits(out) and self.spacing(out) % out.itemsize == 0
+        return (
+            self.fits(out) and self.spacing(out) % out.itemsize == 0
+            and (not aligned or out.flags.aligned)
+        )
 
     def spacing(self, array: Array) -> int:
         """Return the bytes from one pixel of a row to the next."""
@@ -170,9 +202,9 @@ class Layout(NamedTuple):
         array: Array = runtime.empty(memory, dtype)
         return array if axes is None else array.transpose(axes)
 
-    def lay(self, array: Array) -> Array:
-        """Return the array, copied to this layout where a kernel could not walk it."""
-        if self.fits(array) and self.spacing(array) == self.pixel(array):
+    def lay(self, array: Array, aligned: bool) -> Array:
+        """Return the array, copied to this layout where a kernel could not read it."""
+        if self.reads(array, aligned):
             return array
         copy = self.empty(array.shape, array.dtype)
         np.copyto(copy, array)
@@ -197,7 +229,7 @@ def layout_of(array: Array, channel_axis: int) -> Layout:
     if array.transpose(other.order()).flags.c_contiguous:
         return other
     for layout in (own, other):
-        if layout.fits(array) and layout.spacing(array) == layout.pixel(array):
+        if layout.reads(array, aligned=False):
             return layout
     return other if other.fits(array) and not own.fits(array) else own
 
@@ -214,7 +246,12 @@ class How(NamedTuple):
     align_corners: bool
 
 
-@lru_cache(maxsize=_PLANS_KEPT)
+    @property
+    def linear(self) -> bool:
+        """Whether means are made: of aligned elements, where nearest copies any bytes."""
+        return not self.mode.startswith("nearest")
+
+
 def kernel_plan(
     how: How, shape: tuple[int, ...], dtype: np.dtype[Any], layout: Layout, spacing: int,
     streaming: bool,
@@ -224,37 +261,137 @@ def kernel_plan(
     `spacing`: the bytes from one pixel of the result's rows to the next; `streaming`: write past
     the cache.
     """
+    key = how, shape, dtype, layout, spacing, streaming
+    known = _plans.get(key)
+    if known is not None:
+        return known
     inputs = [shape[axis] for axis in layout.spatial]
-    channels = shape[layout.channel_axis]
-    pixel = dtype.itemsize * (channels if layout.last else 1)
-    total = math.prod(how.sizes) * channels * shape[0] * dtype.itemsize
     if max(inputs) > np.iinfo(np.int32).max:
         raise ValueError(
             f"interpolate: x has shape {shape}; an axis can have {np.iinfo(np.int32).max} at most"
         )
-    axes = list(zip(inputs, how.sizes, how.factors, strict=True))
-    plan: Any
-    if how.mode.startswith("nearest"):
-        exact, double = how.mode == "nearest-exact", dtype == np.float64
-        indices = [nearest_axis(i, o, factor, exact, double) for i, o, factor in axes]
-        indices = [np.zeros(1, np.int64)] * (3 - len(indices)) + indices
-        plan = _nearest.Plan(layout.roles, *indices, inputs[-1], pixel, spacing, streaming)
-    else:
-        tables = [linear_axis(i, o, factor, how.align_corners) for i, o, factor in axes]
-        exact = dtype == np.uint8 and _weights_are_exact([table[1] for table in tables])
-        tables = [linear_axis(1, 1, None, False)] * (3 - len(tables)) + tables
-        item = dtype.itemsize
-        plan = _linear.Plan(
-            layout.roles, tuple(tables), item, pixel // item, spacing // item, exact, streaming
+    channels = shape[layout.channel_axis]
+    elements = channels if layout.last else 1
+    make = _Maker(how, inputs, dtype, layout.roles, elements, spacing, streaming)
+    plan = Pieces(make, layout) if max(how.sizes) > _LONG else make.plan(make.tables())
+    total = math.prod(how.sizes) * channels * shape[0] * dtype.itemsize
+    made = plan, max(total // _THREAD_BYTES, 1)
+    _plans.put(key, made, plan.nbytes)
+    return made
+
+
+class _Maker(NamedTuple):
+    """What a kernel's plan is made of, but for the tables of its axes."""
+
+    how: How
+    inputs: Sequence[int]
+    dtype: np.dtype[Any]
+    roles: tuple[int, ...]
+    elements: int  # of a pixel
+    spacing: int
+    streaming: bool
+
+    def table(self, axis: int, part: slice | None = None) -> tuple[Any, ...]:
+        """Return an axis' table, or that of a part of its output: (source, distances, size)."""
+        how = self.how
+        i, o, factor = self.inputs[axis], how.sizes[axis], how.factors[axis]
+        if how.linear:
+            return linear_axis(i, o, factor, how.align_corners, part)
+        exact, double = how.mode == "nearest-exact", self.dtype == np.float64
+        return nearest_axis(i, o, factor, exact, double, part), None, i
+
+    def tables(self) -> list[tuple[Any, ...]]:
+        """Return the tables of all axes."""
+        return [self.table(axis) for axis in range(len(self.inputs))]
+
+    def plan(self, tables: Sequence[tuple[Any, ...]]) -> Any:
+        """Return the plan for these tables."""
+        item = self.dtype.itemsize
+        width = tables[-1][2]
+        missing = 3 - len(tables)
+        if not self.how.linear:
+            indices = [np.zeros(1, np.int64)] * missing + [table[0] for table in tables]
+            return _nearest.Plan(
+                self.roles, *indices, width, self.elements * item, self.spacing, self.streaming
+            )
+        exact = self.dtype == np.uint8 and _weights_are_exact([table[1] for table in tables])
+        axes = (*[linear_axis(1, 1, None, False)] * missing, *tables)
+        return _linear.Plan(
+            self.roles, axes, item, self.elements, self.spacing // item, exact, self.streaming
         )
-    return plan, max(total // _THREAD_BYTES, 1)
+
+
+class Pieces:
+    """The plan of a result with a long axis: plans of its pieces, which share what is alike.
+
+    A whole table would take as much memory as many results. A piece's table counts from its own
+    first source pixel, so that it is often that of the piece before.
+    """
+
+    def __init__(self, make: _Maker, layout: Layout) -> None:
+        plans: dict[tuple[int, ...], Any] = {}
+        # For each piece: its plan, where it reads and where it writes.
+        self.runs: list[tuple[Any, tuple[slice, ...], tuple[slice, ...]]] = []
+        everything = [slice(None)] * (len(layout.spatial) + 2)
+        for cuts in itertools.product(*[
+            list(self._cut(make, axis)) for axis in range(len(make.inputs))
+        ]):
+            source, result = everything[:], everything[:]
+            for axis, (_, reads, writes) in zip(layout.spatial, cuts, strict=True):
+                source[axis], result[axis] = reads, writes
+            key = tuple(id(cut[0]) for cut in cuts)
+            if key not in plans:
+                plans[key] = make.plan([cut[0] for cut in cuts])
+            self.runs.append((plans[key], tuple(source), tuple(result)))
+        self.plans = list(plans.values())
+        self.nbytes = sum(plan.nbytes for plan in self.plans) + 1000 * len(self.runs)
+
+    @staticmethod
+    def _cut(make: _Maker, axis: int) -> Iterator[tuple[Any, slice, slice]]:
+        """Cut an axis: yield each piece's table, source pixels and output pixels."""
+        i, o = make.inputs[axis], make.how.sizes[axis]
+        if o <= _LONG:
+            yield make.table(axis), slice(None), slice(None)
+            return
+        latest: tuple[Any, ...] | None = None
+        for start in range(0, o, _PIECE):
+            part = slice(start, min(start + _PIECE, o))
+            low, distance, _ = make.table(axis, part)
+            first = int(low[0])
+            end = min(int(low[-1]) + (1 if distance is None else 2), i)
+            low -= first
+            if (
+                latest is None or latest[2] != end - first
+                or not np.array_equal(latest[0], low)
+                or (distance is not None and not np.array_equal(latest[1], distance))
+            ):
+                latest = low, distance, end - first
+            yield latest, slice(first, end), part
+
+    def take(self, threads: int) -> Array | None:
+        """Return the working memory of a run on so many threads."""
+        largest: Array | None = None
+        for plan in self.plans:
+            scratch = plan.take(threads)
+            if largest is None or (scratch is not None and scratch.nbytes > largest.nbytes):
+                largest = scratch
+        return largest
+
+    def run(self, x: Array, result: Array, threads: int, scratch: Array | None = None) -> bool:
+        """Fill `result` from `x`; return whether that was done."""
+        if scratch is None:
+            scratch = self.take(threads)
+        return all(
+            plan.run(x[reads], result[writes], threads, scratch)
+            for plan, reads, writes in self.runs
+        )
 
 
 class Resize:
     """A call on arrays of known shapes, dtypes and strides: what is left to do."""
 
     __slots__ = (
-        "align_corners", "alone", "axes", "channel_axis", "dtype", "memory", "most_threads",
+        "align_corners", "axes", "channel_axis", "dtype", "memory", "most_threads",
         "recompute_scale_factor", "run", "scale_factor", "size",
     )
 
@@ -266,7 +403,6 @@ class Resize:
          self.channel_axis) = arguments
         self.run: Callable[[Array, Array, int], bool] = plan.run
         self.most_threads = most_threads
-        self.alone = most_threads == 1
         self.dtype = result.dtype
         # The shape of a result's memory; and where the result's axes are in it, None: in order.
         self.memory, self.axes = layout.memory(result.shape)
@@ -278,45 +414,37 @@ class Resize:
         return all(map(_alike, own, arguments))
 
 
-# Filled and emptied under the GIL: a plan that two threads make at once is the same plan.
-_resizes: dict[tuple[Any, ...], Resize] = {}
+_plans: Calls[tuple[Any, int]] = Calls(_PLANS_KEPT, _PLAN_BYTES)
+_resizes: Calls[Resize] = Calls(_PLANS_KEPT, _PLAN_BYTES)
+_known = _resizes.get
 
 
-def resize_into(x: Array, out: Array, how: How, layout: Layout, whole: int) -> None:
-    """Fill `out` from `x`, both of any strides; the layout is the result's.
+class Job:
+    """All that writing a result takes, made before anything is written.
 
-    `whole`: the bytes of the result that `out` may be a part of. The caller has checked sizes,
-    dtypes and that the arrays do not overlap.
+    `x` and `out` may have any strides; the layout is the result's. `whole`: the bytes of the result
+    that `out` may be a part of. The caller has checked sizes, dtypes and that the arrays do not
+    overlap.
     """
-    if out.size == 0:
-        return
-    if not layout.walks(out):
-        result = layout.empty(out.shape, out.dtype)
-        resize_into(x, result, how, layout, whole)
-        np.copyto(out, result)
-        return
-    x = layout.lay(x)
-    streaming = whole >= _STREAMED_FROM
-    spacing = layout.spacing(out)
-    plan, most_threads = kernel_plan(how, x.shape, x.dtype, layout, spacing, streaming)
-    _run(plan.run, x, out, most_threads)
 
+    def __init__(self, x: Array, out: Array, how: How, layout: Layout, whole: int) -> None:
+        self.out = out
+        self.x = layout.lay(x, how.linear)
+        self.target = (
+            out if layout.writes(out, how.linear) else layout.empty(out.shape, out.dtype)
+        )
+        self.plan, self.most_threads = kernel_plan(
+            how, x.shape, x.dtype, layout, layout.spacing(self.target), whole >= _STREAMED_FROM
+        )
+        self.threads = min(_threads(), self.most_threads)
+        self.scratch = self.plan.take(self.threads)
 
-def _run(
-    run: Callable[[Array, Array, int], bool], x: Array, result: Array, most_threads: int
-) -> None:
-    """Run a kernel, on copies of arrays whose elements are not aligned."""
-    threads = 1 if most_threads == 1 else min(runtime.threads(), most_threads)
-    if run(x, result, threads):
-        return
-    if not x.flags.aligned:
-        x = x.copy("K")
-    if result.flags.aligned:
-        run(x, result, threads)
-    else:
-        whole = np.empty_like(result)
-        run(x, whole, threads)
-        np.copyto(result, whole)
+    def run(self) -> None:
+        """Fill `out`."""
+        if not self.plan.run(self.x, self.target, self.threads, self.scratch):
+            raise AssertionError("a kernel refused arrays that Layout.reads and .writes let pass")
+        if self.target is not self.out:
+            np.copyto(self.out, self.target)
 
 
 # --- arguments ------------------------------------------------------------------------------------
@@ -347,10 +475,14 @@ def as_mode(operation: str, value: Any, axes: int) -> str:
     if axes not in MODES[value]:
         fitting = [mode for mode, ranks in MODES.items() if axes in ranks]
         raise ValueError(
-            f"{operation}: mode={value!r} is for {MODES[value][0]} spatial axes, but x has {axes}; "
+            f"{operation}: mode={value!r} is for {_axes(MODES[value][0])}, but x has {axes}; "
             f"mode can be {', '.join(fitting)}"
         )
     return value
+
+
+def _axes(count: int) -> str:
+    return f"{count} spatial {'axis' if count == 1 else 'axes'}"
 
 
 def as_align_corners(operation: str, value: Any, mode: str) -> bool:
@@ -367,18 +499,23 @@ def as_align_corners(operation: str, value: Any, mode: str) -> bool:
 
 def as_factors(operation: str, value: Any, axes: int) -> tuple[float, ...]:
     """Return the scale factor of every axis."""
-    values = tuple(value) if isinstance(value, (Sequence, np.ndarray)) else (value,) * axes
-    if len(values) == 1:
-        values *= axes
-    if isinstance(value, str) or len(values) != axes:
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if isinstance(value, str):
+        raise TypeError(f"{operation}: scale_factor={value!r} must be a number, not a str")
+    values = tuple(value) if isinstance(value, Sequence) else (value,) * axes
+    if len(values) != axes:
         raise ValueError(
-            f"{operation}: scale_factor={value!r} must be one number, or {axes}, one a spatial axis"
+            f"{operation}: scale_factor={value!r} must be {arrays.axes_wanted('number', axes)}"
         )
     factors = []
     for own in values:
         if isinstance(own, (bool, np.bool_)) or not hasattr(own, "__float__"):
             raise TypeError(f"{operation}: scale_factor={value!r} must be numbers")
-        factor = float(own)
+        try:
+            factor = float(own)
+        except OverflowError:
+            factor = math.inf
         if not (factor > 0.0 and math.isfinite(factor)):
             raise ValueError(f"{operation}: scale_factor={value!r} must be positive and finite")
         factors.append(factor)
@@ -410,7 +547,7 @@ def as_how(
                 f"{operation}: recompute_scale_factor=True needs a scale_factor; "
                 f"got size={size!r}: leave recompute_scale_factor out"
             )
-        sizes = arrays.as_ints(operation, "size", size, axes, 1)
+        sizes = arrays.as_ints(operation, "size", size, axes, 1, spread=False)
         return How(mode, sizes, (None,) * axes, align_corners)
     factors = as_factors(operation, scale_factor, axes)
     for i, factor in zip(inputs, factors, strict=True):
@@ -551,7 +688,7 @@ def interpolate(
         if out is not None:
             key += (out.shape, out.strides, out.dtype)
         try:
-            resize = _resizes.get(key)
+            resize = _known(key)
         except TypeError:  # a list cannot be a part of a key
             key = resize = None
         if (
@@ -576,9 +713,10 @@ def interpolate(
                 result = _empty(resize.memory, resize.dtype)
                 if resize.axes is not None:
                     result = result.transpose(resize.axes)
-            if not (resize.alone and resize.run(x, result, 1)):
-                _run(resize.run, x, result, resize.most_threads)
-            return result
+            # Elements of these arrays may not be aligned: no shape and no stride tells.
+            most = resize.most_threads
+            if resize.run(x, result, 1 if most == 1 else min(_threads(), most)):
+                return result
     return _interpolate(
         x, size, scale_factor, mode, align_corners, recompute_scale_factor, channel_axis, out, key
     )
@@ -613,13 +751,11 @@ def _interpolate(
         layout = layout_of(result, axis)
     else:
         result = layout.empty(shape, x.dtype)
-    resize_into(x, result, how, layout, result.nbytes)
-    as_it_is = x is value and layout.walks(result) and layout.lay(x) is x
-    if key is not None and as_it_is and result.size:
-        spacing = layout.spacing(result)
-        streaming = result.nbytes >= _STREAMED_FROM
-        plan, most_threads = kernel_plan(how, x.shape, x.dtype, layout, spacing, streaming)
-        if len(_resizes) >= _PLANS_KEPT:
-            _resizes.clear()
-        _resizes[key] = Resize(key[4:9], plan, most_threads, result, layout)
+    if not result.size:
+        return result
+    job = Job(x, result, how, layout, result.nbytes)
+    if key is not None and job.x is value and job.target is result:
+        resize = Resize(key[4:9], job.plan, job.most_threads, result, layout)
+        _resizes.put(key, resize, job.plan.nbytes)
+    job.run()
     return result

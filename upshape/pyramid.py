@@ -1,5 +1,7 @@
 """Feature maps of several scales, brought to one size and concatenated."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from upshape import arrays
 from upshape.interpolation import (
     LINEAR_DTYPES,
+    Job,
     as_align_corners,
     as_channel_axis,
     as_how,
@@ -16,7 +19,6 @@ from upshape.interpolation import (
     check_memory,
     check_sizes,
     layout_of,
-    resize_into,
 )
 
 __all__ = ["upsample_concat"]
@@ -144,10 +146,14 @@ def upsample_concat(
     else:
         result = arrays.check_out("upsample_concat", out, shape, first.dtype, *xs)
         layout = layout_of(result, axis)
-    begin = 0
+    if not result.size:
+        return result
+    jobs, begin = [], 0
     for x, how in zip(xs, hows, strict=True):
         channels = [slice(None)] * first.ndim
         channels[axis] = slice(begin, begin + x.shape[axis])
-        resize_into(x, result[tuple(channels)], how, layout, result.nbytes)
+        jobs.append(Job(x, result[tuple(channels)], how, layout, result.nbytes))
         begin += x.shape[axis]
+    for job in jobs:
+        job.run()
     return result

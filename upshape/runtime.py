@@ -1,10 +1,14 @@
 """The machine's side of upshape: which kernels run, on how many threads, in which memory."""
 
+from __future__ import annotations
+
 import os
 from glob import glob
 from importlib import import_module
 from importlib.machinery import EXTENSION_SUFFIXES
 from types import ModuleType
+
+from upshape.calls import forget_all
 
 try:
     from upshape import _machine
@@ -185,16 +189,19 @@ def get_num_threads() -> int:
 
 
 def clear_cache() -> None:
-    """Give the memory kept for further results back to the system.
+    """Give the memory kept for further results and calls back to the system.
 
     Results of a MiB and more live in blocks that are kept when their array dies, up to
-    ``UPSHAPE_CACHE_MB`` MiB (256 unless set). Arrays that are alive are not touched.
+    ``UPSHAPE_CACHE_MB`` MiB (256 unless set). Plans of earlier calls, their tables, and memory
+    that calls work in are kept as well, up to some 100 MiB in all. Arrays that are alive, and the
+    packed weights of layers, are not touched.
 
     Examples
     --------
     >>> import upshape as up
     >>> up.clear_cache()
     """
+    forget_all()
     _machine.clear()
 
 
