@@ -198,25 +198,40 @@ def test_misaligned_broadcast_arrays_are_interpolated_as_what_they_are(axes, siz
 
 @pytest.mark.parametrize("kind", ["Conv1d", "Conv2d", "ConvTranspose1d", "ConvTranspose2d"])
 @pytest.mark.parametrize("called", [False, True])
-def test_a_layer_never_computes_with_weights_that_were_put_in_its_place(kind, called, rng):
-    """What is assigned is refused, and the layer stays what it was."""
-    axes = int(kind[-2])
+def test_weights_put_in_a_layers_place_are_checked_and_computed_with(kind, called, rng):
+    axes, make = int(kind[-2]), getattr(up, kind)
     weight, bias = rng.standard_normal((4, 4, *(3,) * axes)), rng.standard_normal(4)
     x = rng.standard_normal((1, 4, *(9,) * axes))
-    layer = getattr(up, kind)(weight, bias)
-    expected = getattr(up, kind)(weight, bias)(x)
+    layer, expected = make(weight, bias), make(weight, bias)(x)
     if called:
         layer(x)
+        layer(x)
+    # What does not fit is refused, and the layer stays what it was.
+    for name, other in [
+        ("weight", np.ones((1,) * (axes + 2))), ("weight", np.ones((8, *weight.shape[1:]))),
+        ("weight", weight.astype("f4")), ("weight", None), ("weight", weight.ravel()),
+        ("bias", np.ones(1)), ("bias", np.ones(5)), ("bias", bias.astype("f4")),
+    ]:
+        with pytest.raises((TypeError, ValueError), match=rf"^{kind}: {name} "):
+            setattr(layer, name, other)
     for name in ("weight", "bias"):
-        for other in (np.ones((1,) * (axes + 2)), 2 * getattr(layer, name), None):
-            with pytest.raises(AttributeError):
-                setattr(layer, name, other)
         with pytest.raises(AttributeError):
             delattr(layer, name)
         with pytest.raises(ValueError, match="read-only"):
             getattr(layer, name)[...] = 0
     for _ in range(2):
         assert_same_pixels(layer(x), expected)
+    # What fits is copied, and computed with from the next call on.
+    other, shift = 2 * weight[..., ::-1], bias[::-1].astype(">f8")
+    layer.weight, layer.bias = other, shift
+    expected = make(other, shift)(x)
+    other[...] = shift[...] = np.nan
+    out = np.empty_like(expected)
+    for _ in range(2):
+        assert_same_pixels(layer(x), expected)
+        assert_same_pixels(layer(x, out=out), expected)
+    layer.bias = None
+    assert_same_pixels(layer(x), make(layer.weight)(x))
 
 
 # --- memory, time, the process -------------------------------------------------------------------
