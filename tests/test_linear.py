@@ -329,7 +329,9 @@ def test_sums_in_16_bits_equal_the_element_by_element_path(rng, factor, channels
     results = []
     for exact in (True, False) if factor in (2, 4, 8, 1.6) else (False,):
         for only in ("sums", "lines", "elements"):
-            plan = kernel.Plan((0, -1, -1, 1, 2, 3), axes, 1, channels, channels, exact, False, only)
+            plan = kernel.Plan(
+                (0, -1, -1, 1, 2, 3), axes, 1, channels, channels, exact, False, only
+            )
             assert plan.kind == only
             result = np.zeros((1, int(5 * factor), int(width * factor), channels), np.uint8)
             assert plan.run(x, result, 1)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import math
 import operator
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -57,12 +57,13 @@ _THREAD_BYTES = 64 << 10
 # Plans kept, and the bytes of their tables: up to some forty a pixel of a row, a column and the
 # depth.
 _PLANS_KEPT = 256
-_PLAN_BYTES = 32 << 20
+_PLAN_BYTES = 48 << 20
 
 # An axis of more pixels is made in pieces of so many: their tables stay in the second cache, and
-# where the pattern repeats itself, pieces share them.
+# where the pattern repeats itself, pieces share them. From so many bytes on, tables are not kept.
 _LONG = 1 << 18
 _PIECE = 1 << 16
+_PIECES_BYTES = 20 << 20
 
 _nearest = runtime.kernel("nearest")
 _linear = runtime.kernel("linear")
@@ -273,7 +274,10 @@ def kernel_plan(
     channels = shape[layout.channel_axis]
     elements = channels if layout.last else 1
     make = _Maker(how, inputs, dtype, layout.roles, elements, spacing, streaming)
-    plan = Pieces(make, layout) if max(how.sizes) > _LONG else make.plan(make.tables())
+    if max(how.sizes) > _LONG:
+        plan = Pieces(make, layout)
+    else:
+        plan = make.plan([make.table(axis) for axis in range(len(inputs))])
     total = math.prod(how.sizes) * channels * shape[0] * dtype.itemsize
     made = plan, max(total // _THREAD_BYTES, 1)
     _plans.put(key, made, plan.nbytes)
@@ -300,24 +304,25 @@ class _Maker(NamedTuple):
         exact, double = how.mode == "nearest-exact", self.dtype == np.float64
         return nearest_axis(i, o, factor, exact, double, part), None, i
 
-    def tables(self) -> list[tuple[Any, ...]]:
-        """Return the tables of all axes."""
-        return [self.table(axis) for axis in range(len(self.inputs))]
+    def plan(self, tables: Sequence[tuple[Any, ...]], plain: bool = False) -> Any:
+        """Return the plan for these tables; a plain one goes pixel by pixel, and is made at once.
 
-    def plan(self, tables: Sequence[tuple[Any, ...]]) -> Any:
-        """Return the plan for these tables."""
+        Both give the same bits.
+        """
         item = self.dtype.itemsize
         width = tables[-1][2]
         missing = 3 - len(tables)
         if not self.how.linear:
             indices = [np.zeros(1, np.int64)] * missing + [table[0] for table in tables]
             return _nearest.Plan(
-                self.roles, *indices, width, self.elements * item, self.spacing, self.streaming
+                self.roles, *indices, width, self.elements * item, self.spacing, self.streaming,
+                plain,
             )
         exact = self.dtype == np.uint8 and _weights_are_exact([table[1] for table in tables])
         axes = (*[linear_axis(1, 1, None, False)] * missing, *tables)
         return _linear.Plan(
-            self.roles, axes, item, self.elements, self.spacing // item, exact, self.streaming
+            self.roles, axes, item, self.elements, self.spacing // item, exact, self.streaming,
+            "elements" if plain else None,
         )
 
 
@@ -325,55 +330,57 @@ class Pieces:
     """The plan of a result with a long axis: plans of its pieces, which share what is alike.
 
     A whole table would take as much memory as many results. A piece's table counts from its own
-    first source pixel, so that it is often that of the piece before.
+    first source pixel, so that it is often that of the piece before. Pieces whose plans find no
+    room are planned anew in every run, pixel by pixel: that takes the least time once.
     """
 
     def __init__(self, make: _Maker, layout: Layout) -> None:
-        plans: dict[tuple[int, ...], Any] = {}
-        # For each piece: its plan, where it reads and where it writes.
-        self.runs: list[tuple[Any, tuple[slice, ...], tuple[slice, ...]]] = []
-        everything = [slice(None)] * (len(layout.spatial) + 2)
-        for cuts in itertools.product(*[
-            list(self._cut(make, axis)) for axis in range(len(make.inputs))
-        ]):
-            source, result = everything[:], everything[:]
-            for axis, (_, reads, writes) in zip(layout.spatial, cuts, strict=True):
-                source[axis], result[axis] = reads, writes
-            key = tuple(id(cut[0]) for cut in cuts)
-            if key not in plans:
-                plans[key] = make.plan([cut[0] for cut in cuts])
-            self.runs.append((plans[key], tuple(source), tuple(result)))
-        self.plans = list(plans.values())
-        self.nbytes = sum(plan.nbytes for plan in self.plans) + 1000 * len(self.runs)
+        self.make, self.layout = make, layout
+        self.parts = list(itertools.product(*[
+            [slice(start, min(start + _PIECE, o)) for start in range(0, o, _PIECE)]
+            if o > _LONG else [slice(0, o)] for o in make.how.sizes
+        ]))
+        # The first pieces, as many as are planned: the plan, where it reads and where it writes.
+        self.planned: list[tuple[Any, tuple[slice, ...], tuple[slice, ...]]] = []
+        self.nbytes = 0
+        latest: list[tuple[Any, ...]] = []
+        for parts in self.parts:
+            tables, reads, writes = self._piece(parts)
+            if self.planned and all(map(_same_table, tables, latest)):
+                plan = self.planned[-1][0]
+            elif self.nbytes > _PIECES_BYTES:
+                break
+            else:
+                plan, latest = make.plan(tables), tables
+                self.nbytes += plan.nbytes
+            self.planned.append((plan, reads, writes))
+        self.nbytes += 1000 * len(self.parts)
 
-    @staticmethod
-    def _cut(make: _Maker, axis: int) -> Iterator[tuple[Any, slice, slice]]:
-        """Cut an axis: yield each piece's table, source pixels and output pixels."""
-        i, o = make.inputs[axis], make.how.sizes[axis]
-        if o <= _LONG:
-            yield make.table(axis), slice(None), slice(None)
-            return
-        latest: tuple[Any, ...] | None = None
-        for start in range(0, o, _PIECE):
-            part = slice(start, min(start + _PIECE, o))
-            low, distance, _ = make.table(axis, part)
+    @property
+    def whole(self) -> bool:
+        """Whether a run makes no plan, and so cannot fail half-way."""
+        return len(self.planned) == len(self.parts)
+
+    def _piece(
+        self, parts: Sequence[slice]
+    ) -> tuple[list[tuple[Any, ...]], tuple[slice, ...], tuple[slice, ...]]:
+        """Return the tables of a piece, where it reads and where it writes."""
+        tables = []
+        reads, writes = ([slice(None)] * (len(parts) + 2) for _ in range(2))
+        for axis, (own, part) in enumerate(zip(self.layout.spatial, parts, strict=True)):
+            low, distance, i = self.make.table(axis, part)
             first = int(low[0])
             end = min(int(low[-1]) + (1 if distance is None else 2), i)
-            low -= first
-            if (
-                latest is None or latest[2] != end - first
-                or not np.array_equal(latest[0], low)
-                or (distance is not None and not np.array_equal(latest[1], distance))
-            ):
-                latest = low, distance, end - first
-            yield latest, slice(first, end), part
+            tables.append((low - first, distance, end - first))
+            reads[own], writes[own] = slice(first, end), part
+        return tables, tuple(reads), tuple(writes)
 
     def take(self, threads: int) -> Array | None:
         """Return the working memory of a run on so many threads."""
         largest: Array | None = None
-        for plan in self.plans:
-            scratch = plan.take(threads)
-            if largest is None or (scratch is not None and scratch.nbytes > largest.nbytes):
+        for plan in {id(plan): plan for plan, _, _ in self.planned}.values():
+            scratch: Array | None = plan.take(threads)
+            if scratch is not None and (largest is None or scratch.nbytes > largest.nbytes):
                 largest = scratch
         return largest
 
@@ -381,10 +388,21 @@ class Pieces:
         """Fill `result` from `x`; return whether that was done."""
         if scratch is None:
             scratch = self.take(threads)
-        return all(
-            plan.run(x[reads], result[writes], threads, scratch)
-            for plan, reads, writes in self.runs
-        )
+        for plan, reads, writes in self.planned:
+            if not plan.run(x[reads], result[writes], threads, scratch):
+                return False
+        for parts in self.parts[len(self.planned):]:
+            tables, reads, writes = self._piece(parts)
+            if not self.make.plan(tables, plain=True).run(x[reads], result[writes], threads):
+                return False
+        return True
+
+
+def _same_table(a: tuple[Any, ...], b: tuple[Any, ...]) -> bool:
+    """Return whether two tables hold the same numbers."""
+    return a[2] == b[2] and np.array_equal(a[0], b[0]) and (
+        a[1] is b[1] or (a[1] is not None and b[1] is not None and np.array_equal(a[1], b[1]))
+    )
 
 
 class Resize:
@@ -423,19 +441,26 @@ class Job:
     """All that writing a result takes, made before anything is written.
 
     `x` and `out` may have any strides; the layout is the result's. `whole`: the bytes of the result
-    that `out` may be a part of. The caller has checked sizes, dtypes and that the arrays do not
-    overlap.
+    that `out` may be a part of; `fresh`: whether nobody else has that result yet. The caller has
+    checked sizes, dtypes and that the arrays do not overlap.
     """
 
-    def __init__(self, x: Array, out: Array, how: How, layout: Layout, whole: int) -> None:
+    def __init__(
+        self, x: Array, out: Array, how: How, layout: Layout, whole: int, fresh: bool
+    ) -> None:
         self.out = out
         self.x = layout.lay(x, how.linear)
-        self.target = (
-            out if layout.writes(out, how.linear) else layout.empty(out.shape, out.dtype)
-        )
-        self.plan, self.most_threads = kernel_plan(
-            how, x.shape, x.dtype, layout, layout.spacing(self.target), whole >= _STREAMED_FROM
-        )
+        self.target = out
+        own = not layout.writes(out, how.linear)
+        for _ in range(2):
+            if own:
+                self.target = layout.empty(out.shape, out.dtype)
+            self.plan, self.most_threads = kernel_plan(
+                how, x.shape, x.dtype, layout, layout.spacing(self.target), whole >= _STREAMED_FROM
+            )
+            if own or fresh or getattr(self.plan, "whole", True):
+                break
+            own = True  # a run that may fail half-way fills no array of the user's
         self.threads = min(_threads(), self.most_threads)
         self.scratch = self.plan.take(self.threads)
 
@@ -753,7 +778,7 @@ def _interpolate(
         result = layout.empty(shape, x.dtype)
     if not result.size:
         return result
-    job = Job(x, result, how, layout, result.nbytes)
+    job = Job(x, result, how, layout, result.nbytes, out is None)
     if key is not None and job.x is value and job.target is result:
         resize = Resize(key[4:9], job.plan, job.most_threads, result, layout)
         _resizes.put(key, resize, job.plan.nbytes)

@@ -152,7 +152,7 @@ def upsample_concat(
     for x, how in zip(xs, hows, strict=True):
         channels = [slice(None)] * first.ndim
         channels[axis] = slice(begin, begin + x.shape[axis])
-        jobs.append(Job(x, result[tuple(channels)], how, layout, result.nbytes))
+        jobs.append(Job(x, result[tuple(channels)], how, layout, result.nbytes, out is None))
         begin += x.shape[axis]
     for job in jobs:
         job.run()

@@ -193,7 +193,7 @@ def clear_cache() -> None:
 
     Results of a MiB and more live in blocks that are kept when their array dies, up to
     ``UPSHAPE_CACHE_MB`` MiB (256 unless set). Plans of earlier calls, their tables, and memory
-    that calls work in are kept as well, up to some 100 MiB in all. Arrays that are alive, and the
+    that calls work in are kept as well, up to some 150 MiB in all. Arrays that are alive, and the
     packed weights of layers, are not touched.
 
     Examples
