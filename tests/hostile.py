@@ -70,12 +70,12 @@ def nested(rng: np.random.Generator, shape: tuple[int, ...], item: int) -> list[
         list(rng.permutation(rank)),
     ])  # fmt: skip
     # Gaps: none, of whole elements, or such that elements are fields of packed records.
-    gaps = rng.choice(3, p=[0.5, 0.35, 0.15])
+    gaps = rng.choice(3, p=[0.45, 0.3, 0.25])
     reach, strides = item, [0] * rank
     for axis in order[::-1]:
         if gaps == 1 and rng.random() < 0.4:
             reach += item * int(rng.integers(1, 9))
-        elif gaps == 2 and rng.random() < 0.4:
+        elif gaps == 2 and rng.random() < 0.6:
             reach += int(rng.integers(1, 2 * item + 2))
         strides[int(axis)] = reach
         reach *= max(shape[int(axis)], 1)

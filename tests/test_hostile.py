@@ -13,11 +13,13 @@ def numbers(kind, count=CASES):
     return range(first, first + count * len(KINDS), len(KINDS))
 
 
-@pytest.mark.parametrize("streamed", [False, True], ids=["kept", "streamed"])
-@pytest.mark.parametrize("kind", KINDS)
+# The convolutions never write past the cache.
+KEPT = [(kind, False) for kind in KINDS]
+STREAMED = [(kind, True) for kind in KINDS if "onv" not in kind]
+
+
+@pytest.mark.parametrize(("kind", "streamed"), KEPT + STREAMED)
 def test_hostile_arrays_are_computed_as_what_they_are(kind, streamed):
-    if streamed and "onv" in kind:
-        pytest.skip("the convolutions never write past the cache")
     with small_work_wakes_threads(streamed):
         for number in numbers(kind):
             try:
@@ -50,8 +52,6 @@ def kinds_of(form, shape, dtype, out):
         }
     if len(shape) > 2:
         steps = [abs(s) for _, s in longer]
-        array = np.ndarray(shape, f"V{item}", np.zeros(1, "u1"), 0, (0,) * len(shape))
-        del array
         found |= {
             "channels innermost": shape[1] > 1 and abs(form.strides[1]) == min(steps),
             "Fortran": len(steps) > 2 and steps == sorted(steps),

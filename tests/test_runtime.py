@@ -332,14 +332,14 @@ print(full >> 20, kept >> 20, resident() - before >> 20)
 
 
 @linux
-@pytest.mark.parametrize("mode", ["nearest", "nearest-exact", "bilinear"])
+@pytest.mark.parametrize("mode", ["nearest", "bilinear"])
 @pytest.mark.parametrize("channel_axis", [1, -1])
 def test_calls_that_write_past_the_cache_leave_no_memory_behind(mode, channel_axis):
     """400 calls, with and without `out`, of reversed, channels-last and misaligned arrays."""
     code = RESIDENT + f"""
 from upshape import interpolation
 interpolation._STREAMED_FROM = 0
-up.set_num_threads(2)
+up.set_num_threads(1)
 x = np.ones((1, 8, 40, 60), np.float32)
 odd = np.ndarray(x.shape, "f4", np.zeros(x.nbytes + 1, "u1"), 1)
 odd[...] = x
