@@ -64,7 +64,7 @@ def extensions() -> list[Extension]:
     """Name every module, with its .pyx as source: the sdist needs no generated C."""
     shared = {
         "include_dirs": ["pyx", numpy.get_include()],
-        "depends": sorted(glob("pyx/*.h") + glob("pyx/*.pxd")),
+        "depends": sorted(glob("pyx/*.h") + glob("pyx/*.pxd") + ["upshape/_machine.pxd"]),
         "define_macros": [("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
     }
     kernels = sorted(path.stem for path in ROOT.glob("pyx/*.pyx") if path.stem != "machine")
@@ -105,7 +105,7 @@ class BuildKernels(build_ext):
                 ext.define_macros = [*ext.define_macros, ("UPSHAPE_FLAGS", f'"{flags}"')]
             ext.sources = cythonize(
                 [Extension(ext.name, ext.sources)],
-                build_dir=str(Path(self.build_temp, package)), include_path=["pyx"],
+                build_dir=str(Path(self.build_temp, package)), include_path=["pyx", "."],
                 compiler_directives=DIRECTIVES, force=self.force, quiet=True,
             )[0].sources
         super().build_extensions()
