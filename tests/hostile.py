@@ -219,7 +219,7 @@ def draw_values(
     if dtype == np.uint8:
         return rng.integers(0, 256, shape, np.uint8)
     if dtype.char not in "efd":
-        raw = rng.integers(0, 2 if dtype == bool else 256, (*shape, dtype.itemsize), np.uint8)
+        raw = rng.integers(0, 2 if dtype.kind == "b" else 256, (*shape, dtype.itemsize), np.uint8)
         if dtype.kind == "U":
             raw = raw % 2  # code points that there are
         return np.ascontiguousarray(raw).view(dtype).reshape(shape)
@@ -373,6 +373,8 @@ def draw_interpolate(rng: np.random.Generator, mode: str) -> Case:
     copied = mode.startswith("nearest")
     dtype = choose(rng, COPIED_DTYPES if copied else LINEAR_DTYPES)
     channels, batch = int(rng.choice(CHANNELS)), int(rng.choice([1, 1, 2, 3]))
+    if axes == 1 and np.dtype(dtype) == np.uint8:
+        batch = min(batch, 2)  # three might be colours
     spatial = draw_sizes(rng, axes, max(MOST_PIXELS // (4 * channels * batch), 1))
     arguments = {"mode": mode, **draw_scale(rng, spatial)}
     if not copied:
@@ -422,6 +424,8 @@ def draw_concat(rng: np.random.Generator) -> Case:
     copied = mode is not None and mode.startswith("nearest")
     dtype = choose(rng, COPIED_DTYPES if copied else LINEAR_DTYPES)
     batch, last = int(rng.choice([1, 1, 2, 3])), bool(rng.random() < 0.4)
+    if axes == 1 and np.dtype(dtype) == np.uint8:
+        batch = min(batch, 2)  # three might be colours
     values: dict[str, np.ndarray] = {}
     spatials, channels = [], []
     for k in range(int(rng.integers(1, 4))):
