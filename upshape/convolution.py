@@ -600,7 +600,10 @@ class _Layer:
         # An input like the latest.
         repeat = self._calls.latest
         if repeat is not None and out is None:
-            result: AnyArray | None = repeat(x, output_size)
+            try:
+                result: AnyArray | None = repeat(x, output_size)
+            except MemoryError:
+                result = None  # once more below, and if that fails as well, it says whose it is
             if result is not None:
                 return result
         # Known shapes: nothing is left to be checked but what no shape and no stride tells.
@@ -615,7 +618,7 @@ class _Layer:
                     task.run(x, task.packed, task.bias, result)
                     return result
                 except MemoryError:
-                    pass  # once more below, and if that fails as well, it says whose it is
+                    pass  # the same
         with arrays.named(self._parameters.operation):
             return self._first_call(x, output_size, out)
 
