@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ._layer import Layer
+from ._network import is_model, no_instance
 from .layers import Conv, ConvTranspose, Interpolate, Pool
 
 __all__ = ["from_torch", "layer_of"]
@@ -49,10 +50,12 @@ def from_torch(module: Any, *, read: Mapping[Any, Callable[..., Any]] | None = N
     >>> from_torch(Conv2d())
     Conv(kernel_size=3, stride=2, padding=1)
     """
+    if (told := no_instance("from_torch", module)) is not None:
+        raise TypeError(told)
     layer = layer_of(module)
     if layer is not None:
         return layer
-    if hasattr(module, "named_children") and hasattr(module, "forward"):
+    if is_model(module):
         from ._fx import trace
 
         return trace(module, read)

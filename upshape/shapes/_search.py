@@ -33,14 +33,18 @@ class Found(Sequence[L], Generic[L]):
         The equation in k, s, p, d and a that all of them solve, but for poolings with ceil_mode.
     """
 
-    def __init__(self, layers: Iterator[L], question: Any) -> None:
+    def __init__(self, search: tuple[Any, ...], question: tuple[Any, ...]) -> None:
         self._found: list[L] = []
-        self._rest = layers
+        self._search = search
+        self._left: Iterator[L] = _search(*search)
         self._question = question
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Found, (self._search, self._question)
 
     def _read(self, count: int | None) -> None:
         """Search on until `count` layers are known, or all of them."""
-        for layer in self._rest:
+        for layer in self._left:
             self._found.append(layer)
             if count is not None and len(self._found) >= count:
                 return
@@ -88,7 +92,8 @@ class Found(Sequence[L], Generic[L]):
             return list(self) == list(other)
         return NotImplemented
 
-    __hash__ = None  # type: ignore[assignment]
+    def __hash__(self) -> int:
+        return hash(tuple(self))
 
     def __repr__(self) -> str:
         shown = self[:4]
@@ -207,7 +212,7 @@ def find(
         strides = [step] if ratio.denominator == 1 and step in strides else []
         question = (kind, ratio)
     modes = _modes(ceil_mode)
-    return Found(_search(kind, pairs, strides, modes, k=k, d=d, p=p, a=a), question)
+    return Found((kind, pairs, strides, modes, k, d, p, a), question)
 
 
 def _candidates(what: str, given: Any, least: int) -> Sequence[int]:
@@ -275,7 +280,6 @@ def _search(
     pairs: list[tuple[int, int]],
     strides: Sequence[int],
     modes: list[bool],
-    *,
     k: Sequence[int],
     d: Sequence[int],
     p: Sequence[int],

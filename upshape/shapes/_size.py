@@ -34,6 +34,35 @@ class Condition:
         self.tell = tell
 
 
+class Told:
+    """The same sentence for every size."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __call__(self, n: int) -> str:
+        return self.text
+
+
+class OutOfReach:
+    """Says that a layer cannot reach the size that it is asked for."""
+
+    __slots__ = ("count", "smallest", "wanted")
+
+    def __init__(self, smallest: Function, count: int, wanted: Function) -> None:
+        self.smallest = smallest
+        self.count = count
+        self.wanted = wanted
+
+    def __call__(self, n: int) -> str:
+        low = self.smallest.at(n)
+        high = low + self.count - 1
+        can = str(low) if low == high else f"{low} to {high}"
+        return f"output_size={self.wanted.at(n)} is out of its reach, it can give {can}"
+
+
 class Step:
     """One step of a network: what is done, and to which earlier steps or ints.
 
@@ -114,12 +143,12 @@ class Step:
         """Return what the step demands of its argument sizes, as far as it demands anything."""
         if self.kind == "join":
             found = [
-                Condition(self.number, _equal(values[0], value), lambda n: "the sizes differ")
+                Condition(self.number, _equal(values[0], value), Told("the sizes differ"))
                 for value in values[1:]
             ]
         elif self.kind == "broadcast":
             found = [
-                Condition(self.number, _compatible(first, second), lambda n: "the sizes differ")
+                Condition(self.number, _compatible(first, second), Told("the sizes differ"))
                 for first, second in itertools.combinations(values, 2)
             ]
         elif self.kind == "demand":
@@ -145,21 +174,15 @@ class Step:
             self._least(wanted, 1, "the size asked for is below 1"),
         ]
         if self.is_transposed:
-            a = wanted - self.smallest(value)
-
-            def tell(n: int) -> str:
-                low = Function.of(self.smallest(value)).at(n)
-                high = low + layer.stride - 1
-                can = str(low) if low == high else f"{low} to {high}"
-                return f"output_size={wanted.at(n)} is out of its reach, it can give {can}"
-
+            smallest = Function.of(self.smallest(value))
+            a = wanted - smallest
             mask = a.at_least(0).both((-a).at_least(1 - layer.stride))
-            found.append(Condition(self.number, mask, tell))
+            told = OutOfReach(smallest, layer.stride, wanted)
+            found.append(Condition(self.number, mask, told))
         return found
 
     def _least(self, value: Function, least: int, told: str) -> Condition:
-        told = told.format(least=least)
-        return Condition(self.number, value.at_least(least), lambda n: told)
+        return Condition(self.number, value.at_least(least), Told(told.format(least=least)))
 
 
 _OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {
@@ -225,6 +248,32 @@ class Trace:
             raise PeriodError(_blame(error, [step]), error.period) from None
         self.steps.append(step)
         return Size(self, step)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Steps hold their arguments: a long network would be a deep recursion for pickle.
+        rows = [
+            (
+                step.kind,
+                tuple(("step", arg.number) if isinstance(arg, Step) else arg for arg in step.args),
+                step.layer,
+                step.label,
+                step.place,
+                step.function,
+            )
+            for step in self.steps
+        ]
+        own = {name: value for name, value in vars(self).items() if name not in ("steps", "input")}
+        return {**own, "rows": rows}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.steps = []
+        for number, (kind, args, layer, label, place, function) in enumerate(state.pop("rows")):
+            own = (self.steps[arg[1]] if isinstance(arg, tuple) else arg for arg in args)
+            step = Step(kind, tuple(own), layer, label)
+            step.number, step.place, step.function = number, place, function
+            self.steps.append(step)
+        vars(self).update(state)
+        self.input = Size(self, self.steps[0])
 
     def run(self, value: Any) -> list[Any]:
         """Walk through the recorded steps with another kind of number for the input size."""
@@ -590,9 +639,7 @@ def whole_number(value: Any, what: str, kinds: str = "an int or a Size") -> int:
     try:
         return operator.index(value)
     except TypeError:
-        raise TypeError(
-            f"{what} must be {kinds}, got {value!r} ({type(value).__name__})"
-        ) from None
+        raise TypeError(f"{what} must be {kinds}, got {value!r} ({type(value).__name__})") from None
 
 
 def _extreme(sizes: tuple[Any, ...], what: str) -> Any:
