@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import linecache
+import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -20,6 +21,9 @@ from ._path import Path, Value
 from ._symbolic import Environment, symbolic_numbers
 
 __all__ = ["Failure", "Model", "Shape"]
+
+# PyTorch logs every error that a kernel raises; here they are answers.
+_LOGS = [logging.getLogger(name) for name in ("torch._subclasses.fake_tensor", "torch.fx")]
 
 TORCH = os.path.dirname(torch.__file__) + os.sep
 HERE = os.path.dirname(__file__) + os.sep
@@ -211,9 +215,14 @@ class Model:
         ]
         for module, _, _ in kept:
             module.__dict__["training"] = False
+        silent = [(log, log.disabled) for log in _LOGS]
+        for log in _LOGS:
+            log.disabled = True
         try:
             yield
         finally:
+            for log, was_disabled in silent:
+                log.disabled = was_disabled
             for module, state, _ in kept:
                 module.__dict__.clear()
                 module.__dict__.update(state)
