@@ -52,7 +52,8 @@ def as_network(thing: Any) -> Callable[[Any], Any]:
     TypeError
         If it is neither a function of a size nor anything that is read as one.
     """
-    from ._external import from_torch, layer_of
+    from ._external import from_torch
+    from ._modules import layer_of
 
     if (told := no_instance("solve", thing)) is not None:
         raise TypeError(told)

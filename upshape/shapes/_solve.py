@@ -161,6 +161,14 @@ def solve(network: Any, *, axis: int | None = None, fix: str | None = None) -> A
         axis = axis.__index__()
     if fix not in (None, "output_padding", "size"):
         raise ValueError(f"solve: fix must be None, 'output_padding' or 'size', got {fix!r}")
+    if hasattr(network, "_solved"):  # a model, which brings its own way of being solved
+        if fix is not None:
+            raise TypeError(
+                "solve: fix= mends networks that are written as functions of a size; for a model "
+                "call its transposed convolutions with output_size=, or its interpolations with "
+                "size="
+            )
+        return network._solved(axis)  # type: ignore[no-any-return]
     trace = Trace(axis)
     result = _checked(network(trace.input), trace)
     answer = Answer(trace, result, _name_of(network))
