@@ -10,15 +10,18 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ._outcome import Failure, Out
 from ._path import Path, Value
 from ._quasilinear import Function, Line, PeriodError, SizeSet, Stretch, _fits
-from ._run import Failure, Model, Out
 from ._size import Step, Trace
 from ._solve import Answer, _leaves, _mapped
+
+if TYPE_CHECKING:
+    from ._run import Model
 
 __all__ = ["TorchAnswer", "TorchNetwork"]
 
@@ -193,6 +196,8 @@ class TorchNetwork:
     """
 
     def __init__(self, module: Any, read: Mapping[Any, Callable[..., Any]] | None = None) -> None:
+        from ._run import Model
+
         self.__name__ = type(module).__name__
         self._model = Model(module, dict(read or {}))
         self._surveys: dict[int | None, Survey] = {}
@@ -528,6 +533,8 @@ class TorchAnswer(Answer):
         """
         runner = self._network._model
         if model is not None and model is not runner.module:
+            from ._run import Model
+
             runner = Model(model, {})
         for n in self._checked_sizes():
             wanted = self.output(n) if n in self else None

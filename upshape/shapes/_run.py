@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import linecache
 import logging
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +15,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from ._outcome import Failure, Out
 from ._path import Path, Value
 from ._symbolic import Environment, symbolic_numbers
 
@@ -25,42 +24,7 @@ __all__ = ["Failure", "Model", "Shape"]
 # PyTorch logs every error that a kernel raises; here they are answers.
 _LOGS = [logging.getLogger(name) for name in ("torch._subclasses.fake_tensor", "torch.fx")]
 
-TORCH = os.path.dirname(torch.__file__) + os.sep
-HERE = os.path.dirname(__file__) + os.sep
-
 Shape = tuple[Any, ...]  # of ints and Values
-
-
-class Failure(Exception):
-    """What ended a run: the message, and the place in the model's own code."""
-
-    def __init__(self, error: BaseException, module: str = "") -> None:
-        self.error = error
-        self.module = module
-        self.message = _first_line(error)
-        self.place = _place(error)
-        super().__init__(f"{self.message} ({self.place})" if self.place else self.message)
-
-
-def _first_line(error: BaseException) -> str:
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    told = lines[0].strip() if lines else type(error).__name__
-    return told.removesuffix(".")
-
-
-def _place(error: BaseException) -> str:
-    """Return file, line and code of the innermost frame that is not PyTorch's or ours."""
-    frame, found = error.__traceback__, None
-    while frame is not None:
-        name = frame.tb_frame.f_code.co_filename
-        if not name.startswith((TORCH, HERE, "<frozen")):
-            found = (name, frame.tb_lineno)
-        frame = frame.tb_next
-    if found is None:
-        return ""
-    name, line = found
-    code = linecache.getline(name, line).strip()
-    return f"{name}:{line}" + (f": {code}" if code else "")
 
 
 class Model:
@@ -318,12 +282,6 @@ def shapes_of(value: Any) -> Any:
     if isinstance(value, torch.SymInt) or (isinstance(value, int) and not isinstance(value, bool)):
         return Out((1, _size(value)))
     return None
-
-
-class Out(tuple[Any, ...]):
-    """The shape of one output."""
-
-    __slots__ = ()
 
 
 def _size(size: Any) -> Any:

@@ -14,7 +14,7 @@ import math
 import operator
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
-from typing import Any, NoReturn
+from typing import Any, NoReturn, overload
 
 from ._expression import Expression
 from ._numbers import is_symbolic
@@ -136,8 +136,8 @@ class Step:
         return _OPERATIONS[kind](*values)
 
     def smallest(self, value: Any) -> Any:
-        """Return the smallest output size of a transposed convolution: without output padding."""
-        return self.layer.formula(value) - self.layer.output_padding
+        """Return the smallest output size that a layer with an output size can be led to."""
+        return self.layer._smallest(value)
 
     def conditions(self, values: Sequence[Any]) -> list[Condition]:
         """Return what the step demands of its argument sizes, as far as it demands anything."""
@@ -173,12 +173,12 @@ class Step:
             self._least(value, 1, "its input size is below 1"),
             self._least(wanted, 1, "the size asked for is below 1"),
         ]
-        if self.is_transposed:
+        if hasattr(layer, "_smallest"):
             smallest = Function.of(self.smallest(value))
+            count = layer.stride if self.is_transposed else 2 * layer.stride - 1
             a = wanted - smallest
-            mask = a.at_least(0).both((-a).at_least(1 - layer.stride))
-            told = OutOfReach(smallest, layer.stride, wanted)
-            found.append(Condition(self.number, mask, told))
+            mask = a.at_least(0).both((-a).at_least(1 - count))
+            found.append(Condition(self.number, mask, OutOfReach(smallest, count, wanted)))
         return found
 
     def _least(self, value: Function, least: int, told: str) -> Condition:
@@ -453,7 +453,7 @@ class Size:
     def _then(self, kind: str, *args: Any) -> Size:
         return self._trace.add(Step(kind, args))
 
-    def _operate(self, kind: str, other: Any, swapped: bool = False) -> Any:
+    def _operate(self, kind: str, other: Any, swapped: bool = False) -> Size:
         if isinstance(other, Fraction) and other.denominator == 1:
             other = other.numerator
         if isinstance(other, Size) or _is_int(other):
@@ -489,41 +489,41 @@ class Size:
                 f"Size {kind} {other!r}: sizes are whole; for a scaled size write "
                 "Interpolate(scale_factor=...)(x), or x * numerator // denominator"
             )
-        return NotImplemented
+        return NotImplemented  # type: ignore[no-any-return]
 
     def _constant(self, value: int) -> Step:
         step = Step("+", (value, 0))
         self._trace.add(step)
         return step
 
-    def __add__(self, other: Any) -> Any:
+    def __add__(self, other: int | Size) -> Size:
         return self._operate("+", other)
 
-    def __radd__(self, other: Any) -> Any:
+    def __radd__(self, other: int | Size) -> Size:
         return self._operate("+", other, True)
 
-    def __sub__(self, other: Any) -> Any:
+    def __sub__(self, other: int | Size) -> Size:
         return self._operate("-", other)
 
-    def __rsub__(self, other: Any) -> Any:
+    def __rsub__(self, other: int | Size) -> Size:
         return self._operate("-", other, True)
 
-    def __mul__(self, other: Any) -> Any:
+    def __mul__(self, other: int | Size) -> Size:
         return self._operate("*", other)
 
-    def __rmul__(self, other: Any) -> Any:
+    def __rmul__(self, other: int | Size) -> Size:
         return self._operate("*", other, True)
 
-    def __floordiv__(self, other: Any) -> Any:
+    def __floordiv__(self, other: int | Size) -> Size:
         return self._operate("//", other)
 
-    def __rfloordiv__(self, other: Any) -> Any:
+    def __rfloordiv__(self, other: int | Size) -> Size:
         return self._operate("//", other, True)
 
-    def __mod__(self, other: Any) -> Any:
+    def __mod__(self, other: int | Size) -> Size:
         return self._operate("%", other)
 
-    def __rmod__(self, other: Any) -> Any:
+    def __rmod__(self, other: int | Size) -> Size:
         return self._operate("%", other, True)
 
     def __divmod__(self, other: Any) -> tuple[Size, Size]:
@@ -665,6 +665,14 @@ def _extreme(sizes: tuple[Any, ...], what: str) -> Any:
     return result
 
 
+@overload
+def minimum(first: Size, /, *sizes: int | Size) -> Size: ...
+@overload
+def minimum(first: int, second: Size, /, *sizes: int | Size) -> Size: ...
+@overload
+def minimum(*sizes: int) -> int: ...
+@overload
+def minimum(*sizes: Any) -> Any: ...
 def minimum(*sizes: Any) -> Any:
     """Return the smallest of sizes: `min` for ints, SymPy expressions and traced sizes.
 
@@ -689,6 +697,14 @@ def minimum(*sizes: Any) -> Any:
     return _extreme(sizes, "minimum")
 
 
+@overload
+def maximum(first: Size, /, *sizes: int | Size) -> Size: ...
+@overload
+def maximum(first: int, second: Size, /, *sizes: int | Size) -> Size: ...
+@overload
+def maximum(*sizes: int) -> int: ...
+@overload
+def maximum(*sizes: Any) -> Any: ...
 def maximum(*sizes: Any) -> Any:
     """Return the largest of sizes: `max` for ints, SymPy expressions and traced sizes.
 

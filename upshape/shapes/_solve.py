@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, overload
 
 import numpy as np
 
@@ -29,6 +29,14 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "MendedCall", "Repair", "same", "solve"]
 
 
+@overload
+def same(first: Size, /, *sizes: int | Size) -> Size: ...
+@overload
+def same(first: int, second: Size, /, *sizes: int | Size) -> Size: ...
+@overload
+def same(*sizes: int) -> int: ...
+@overload
+def same(*sizes: Any) -> Any: ...
 def same(*sizes: Any) -> Any:
     """Join sizes that must agree, as ``torch.cat`` and ``+`` demand of feature maps.
 
@@ -577,15 +585,17 @@ class Answer:
         """Return the transposed convolutions that were called with an output size."""
         return [step for step in self._trace.steps if step.is_transposed and len(step.args) > 1]
 
-    def _padding_of(self, step: Step) -> Expression:
+    def _padding_of(self, step: Step) -> Expression | None:
         layer = step.layer
+        if layer._same:
+            return None  # only the size can be asked for: no output padding leads there
         wanted = step.args[1]
         source = step.args[0].function
         a = step.function - step.smallest(source)
         fitted = _fitted(a, self._sizes)
         if fitted is not None and not fitted.terms:
             return fitted
-        shift = int(2 * layer.padding - layer.effective_kernel)
+        shift = int(layer._both - layer.effective_kernel)
         return (self._expression_of(wanted) + shift).__mod__(layer.stride)
 
     @cached_property
@@ -593,6 +603,7 @@ class Answer:
         """The output padding of every transposed convolution called with ``output_size=``.
 
         SymPy expressions of i, in the order of the calls; they hold for the sizes that are taken.
+        Layers with TensorFlow's SAME are left out: they have none.
 
         Examples
         --------
@@ -600,7 +611,8 @@ class Answer:
         >>> solve(lambda x: ConvTranspose(2, stride=2)(Pool(2)(x), output_size=x)).output_padding
         (Mod(i, 2),)
         """
-        return tuple(self._padding_of(step).sympy() for step in self._reached())
+        found = (self._padding_of(step) for step in self._reached())
+        return tuple(padding.sympy() for padding in found if padding is not None)
 
     # Why not.
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ._modules import layer_of
-from ._run import Failure
+from ._outcome import Failure
 
 __all__ = ["walked"]
 
