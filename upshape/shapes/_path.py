@@ -26,6 +26,7 @@ __all__ = ["Path", "Value"]
 SAFE = 2**61  # int64 arithmetic below this cannot overflow
 POINTS = 2**14  # a stretch of no more sizes than this may be listed one by one
 CLASSES = 2**14  # residue classes that a path may have
+HUGE = 2**40  # no axis has so many pixels: what changes only there does not part a path
 WINDOW = 512  # sizes that are listed where the classes would be too many
 
 Rows: TypeAlias = np.ndarray[Any, Any]
@@ -210,9 +211,7 @@ class Path:
         change = np.where(falls, a // -b + 1, -(a // b))
         if rows.shape[1] > 1:  # the first size of the class from there on
             change = change + (self.residues[changing] - change) % self.period
-        if self.stop is not None:
-            inside = change < self.stop
-            change = change[inside]
+        change = change[change < (HUGE if self.stop is None else self.stop)]
         if not len(change):
             return positive.astype(bool)
         lowest, highest = int(min(change)), int(max(change))
@@ -247,7 +246,7 @@ class Path:
             self.shrink(high, self.stop)
             return
         low, high = self.hint, 2 * self.hint + 1
-        while not settled(high):
+        while not settled(high) and high < HUGE:
             low, high = high, 2 * high
         while high - low > 1:
             middle = (low + high) // 2
@@ -308,9 +307,11 @@ class Value:
         self.version = len(path.changes)
         rows = _trimmed(rows)
         if over != 1:
-            common = math.gcd(over, *(int(one) for one in np.unique(rows)[:64]))
-            if common > 1:
+            if rows.size < 16:
+                common = math.gcd(over, *rows.ravel().tolist())
+            else:
                 common = math.gcd(over, int(np.gcd.reduce(rows, axis=None)))
+            if common > 1:
                 rows, over = rows // common, over // common
         self._rows = rows
         self.over = over
@@ -370,11 +371,24 @@ class Value:
             left, right = left.astype(object), right.astype(object)
         return left, right, over
 
+    def _plus(self, number: int) -> Value:
+        rows = self.rows()
+        step = number * self.over
+        if rows.dtype != object and abs(step) + _bound(rows) >= SAFE:
+            rows = rows.astype(object)
+        rows = rows.copy()
+        rows[0] += step
+        return Value(self.path, rows, self.over)
+
     def __add__(self, other: Value | int) -> Value:
+        if not isinstance(other, Value):
+            return self._plus(other)
         left, right, over = self._together(self._of(other))
         return Value(self.path, left + right, over)
 
     def __sub__(self, other: Value | int) -> Value:
+        if not isinstance(other, Value):
+            return self._plus(-other)
         left, right, over = self._together(self._of(other))
         return Value(self.path, left - right, over)
 
@@ -404,6 +418,9 @@ class Value:
     def eq(self, other: Value | int) -> Value:
         """Return where self = other."""
         difference = self - other
+        number = difference.constant
+        if number is not None:
+            return self.path.constant(int(number == 0))
         above = self.path.at_least_zero(difference)
         return above * self.path.at_least_zero(-difference)
 
