@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ._explain import Explanation
     from ._external import from_torch
     from ._field import Field
+    from ._onnx import from_onnx
     from ._quasilinear import PeriodError
     from ._requirement import Requirement
     from ._search import Found, find
@@ -58,6 +59,7 @@ __all__ = [
     "d",
     "derive",
     "find",
+    "from_onnx",
     "from_torch",
     "i",
     "k",
@@ -72,6 +74,12 @@ __all__ = [
     "symbols",
     "zoo",
 ]
+
+# What some of them need that upshape itself does not.
+_WANTED = {
+    "torch": "PyTorch: pip install torch",
+    "onnx": 'onnx: pip install "upshape[onnx]"',
+}
 
 # Where the names live that are loaded on first use; a module's own name stands for the module.
 _LAZY = {
@@ -88,6 +96,7 @@ _LAZY = {
     "Size": "_size",
     "derive": "_derivation",
     "find": "_search",
+    "from_onnx": "_onnx",
     "from_torch": "_external",
     "maximum": "_size",
     "minimum": "_size",
@@ -106,9 +115,9 @@ def __getattr__(name: str) -> Any:
     try:
         module = importlib.import_module(f".{_LAZY[name]}", __name__)
     except ModuleNotFoundError as error:
-        if error.name != "torch":
+        if error.name not in _WANTED:
             raise
-        raise ImportError(f"upshape.shapes.{name} needs PyTorch: pip install torch") from None
+        raise ImportError(f"upshape.shapes.{name} needs {_WANTED[error.name]}") from None
     value = module if name == _LAZY[name] else getattr(module, name)
     globals()[name] = value
     return value
