@@ -67,10 +67,10 @@ class Survey:
             self._verify()
 
     def _run(self) -> None:
-        start = time.monotonic()
+        start = time.process_time()
         hint: int | None = self.model.typical
         while hint is not None:
-            if len(self.ways) >= MOST_PATHS or time.monotonic() - start > MOST_SECONDS:
+            if len(self.ways) >= MOST_PATHS or time.process_time() - start > MOST_SECONDS:
                 self.lost[_blocked(self.ways, hint)] = None
                 return
             way = self._way(hint)
@@ -535,11 +535,11 @@ class TorchAnswer(Answer):
         if model is not None and model is not runner.module:
             from ._run import Model
 
-            runner = Model(model, {})
+            runner = Model(model, {}, (runner.rank, runner.channels, runner.typical))
         for n in self._checked_sizes():
             wanted = self.output(n) if n in self else None
             try:
-                shapes = runner.plain(self._survey.sizes(n), device or "meta")
+                shapes = runner.plain(self._survey.sizes(n), device or "meta", full=True)
                 found = _told(shapes, runner.rank, self._axis)
                 found = None if 0 in _leaves(found) else found
                 told = ""

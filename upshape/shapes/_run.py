@@ -30,7 +30,12 @@ Shape = tuple[Any, ...]  # of ints and Values
 class Model:
     """A module made ready to be run often, without its weights and without lasting effects."""
 
-    def __init__(self, module: Any, read: Mapping[Any, Callable[..., Any]]) -> None:
+    def __init__(
+        self,
+        module: Any,
+        read: Mapping[Any, Callable[..., Any]],
+        given: tuple[int, int, int] | None = None,
+    ) -> None:
         self.module = module
         self.names = {id(one): name for name, one in module.named_modules()}
         self.dtype = next(
@@ -39,7 +44,7 @@ class Model:
         self.read = _Replacements(module, read)
         self._state: dict[str, dict[str, Any]] = {}
         self._images: int | None = None
-        self.rank, self.channels, self.typical = self._probed()
+        self.rank, self.channels, self.typical = self._probed() if given is None else given
 
     def _probed(self) -> tuple[int, int, int]:
         """Return the spatial axes, channels and a size with which the model runs.
@@ -95,14 +100,17 @@ class Model:
                 )
             )
 
-    def plain(self, spatial: Sequence[int], device: str = "meta") -> Any:
-        """Run with plain sizes: on the meta device, or on the CPU where that is no answer."""
+    def plain(self, spatial: Sequence[int], device: str = "meta", full: bool = False) -> Any:
+        """Run with plain sizes: on the meta device, or on the CPU where that is no answer.
+
+        Unless it is to be a full run, functions that keep every size are passed by.
+        """
         if device == "cpu":
             return self._on("cpu", spatial)
         watch = _Empties()
         try:
             with watch:
-                found = self._on("meta", spatial)
+                found = self._on("meta", spatial, full)
         except Failure as failure:
             if isinstance(failure.error, NotImplementedError) or "meta" in str(failure.error):
                 return self._on("cpu", spatial)
@@ -110,9 +118,10 @@ class Model:
         # Kernels refuse what is empty where the meta device lets it pass.
         return self._on("cpu", spatial) if watch.seen else found
 
-    def _on(self, device: str, spatial: Sequence[int]) -> Any:
+    def _on(self, device: str, spatial: Sequence[int], full: bool = True) -> Any:
         state = self._state_on(device)
-        with self._untouched(), torch.no_grad(), self.read, Quick(self.read):
+        quick = Quick(self.read, light=not full)
+        with self._untouched(), torch.no_grad(), self.read, quick:
             return self._called(
                 lambda: torch.zeros(
                     (1, self.channels, *spatial), dtype=self.dtype, device=device
@@ -322,10 +331,11 @@ class Quick(TorchFunctionMode):
     PyTorch's own kernel, which says so itself.
     """
 
-    def __init__(self, read: Any, env: Environment | None = None) -> None:
+    def __init__(self, read: Any, env: Environment | None = None, light: bool = False) -> None:
         super().__init__()
         self.read = read
         self.env = env
+        self.light = light
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -335,8 +345,12 @@ class Quick(TorchFunctionMode):
             made = self._quick(func, args, kwargs)
             if made is not None:
                 return made
-        elif self.env is not None and func is torch.cat:
-            made = self._joined(*args, **kwargs)
+        elif self.env is not None and func in MAKERS:
+            made = MAKERS[func](self, *args, **kwargs)
+            if made is not None:
+                return made
+        elif self.light and args and isinstance(args[0], torch.Tensor):
+            made = self._kept(func, args, kwargs)
             if made is not None:
                 return made
         made = func(*args, **kwargs)
@@ -348,8 +362,11 @@ class Quick(TorchFunctionMode):
     def _quick(self, func: Any, args: Any, kwargs: Any) -> Any:
         """Return what a function makes of a tensor, None where PyTorch had better look at it."""
         x = args[0]
-        if func in SAME:
-            return x if x.is_floating_point() and kwargs.get("dtype") is None else None
+        kept = self._kept(func, args, kwargs)
+        if kept is not None:
+            return kept
+        if func in MAKERS:
+            return MAKERS[func](self, *args, **kwargs)
         if func in WITH:
             return self._with(*args) if len(args) == 2 and not kwargs else None
         if func in POOLS:
@@ -371,14 +388,32 @@ class Quick(TorchFunctionMode):
             return self._shaped(x, shape)
         if func is torch.flatten or func is torch.Tensor.flatten:
             return self._flattened(x, *args[1:], **kwargs)
-        if func is torch.group_norm:
-            return x
-        if func is F.batch_norm and not (args[5] if len(args) > 5 else kwargs.get("training")):
-            if len(args) > 1 and args[1] is not None and args[1].shape[0] == x.shape[1]:
-                return x
         if func in CONVOLUTIONS:
             return self._convolved(x, *args[1:], **kwargs)
         return None
+
+    def _kept(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """Return the tensor that a function leaves as it is but for its values, else None."""
+        x = args[0]
+        if func in SAME:
+            return x if x.is_floating_point() and kwargs.get("dtype") is None else None
+        if func is F.batch_norm and not (args[5] if len(args) > 5 else kwargs.get("training")):
+            mean = args[1] if len(args) > 1 else None
+            if mean is not None and x.ndim > 1 and _alike(mean.shape[0], x.shape[1]):
+                return x
+        return None
+
+    def _grid(self, theta: Any, size: Any, align_corners: Any = None) -> Any:
+        """Return the grid of affine_grid."""
+        if len(size) not in (4, 5) or tuple(theta.shape[1:]) != (len(size) - 2, len(size) - 1):
+            return None
+        return self._plain(theta, (size[0], *size[2:], len(size) - 2))
+
+    def _spaced(self, start: Any, end: Any, steps: Any = None, **options: Any) -> Any:
+        """Return what linspace does for a symbolic number of steps."""
+        if not isinstance(steps, torch.SymInt) or "out" in options:
+            return None
+        return torch.empty((steps,), **options)
 
     def _plain(self, like: Any, sizes: Any) -> Any:
         """Return a tensor of these sizes that lies in memory as it should."""
@@ -607,6 +642,11 @@ POOLS: dict[Any, tuple[int, tuple[str, ...]]] = {
     torch.max_pool1d: (1, _MAX), torch.max_pool2d: (2, _MAX), torch.max_pool3d: (3, _MAX),
     F.avg_pool1d: (1, _AVG), F.avg_pool2d: (2, _AVG), F.avg_pool3d: (3, _AVG),
 }  # fmt: skip
+MAKERS: dict[Any, Callable[..., Any]] = {
+    torch.cat: Quick._joined,
+    F.affine_grid: Quick._grid,
+    torch.linspace: Quick._spaced,
+}
 CONVOLUTIONS = {torch.conv1d, torch.conv2d, torch.conv3d}
 MAKES_PLAIN = {
     torch.empty, F.adaptive_avg_pool2d, torch.conv_transpose2d, torch.conv_transpose1d, torch.conv_transpose3d,
