@@ -4,10 +4,10 @@ VENV := .venv
 PY := $(VENV)/bin/python
 SOURCES := setup.py pyproject.toml $(wildcard pyx/*.pyx pyx/*.pxd pyx/*.h)
 KERNEL_TESTS_ONLY := --ignore-glob='tests/test_shapes*' --ignore-glob='tests/test_solve*' \
-	--ignore=tests/test_cli.py --ignore=tests/peers
+	--ignore=tests/test_cli.py --ignore=tests/peers --ignore=tests/pages
 ARGS ?=
 
-.PHONY: help demo test test-debug test-peers bench bench-compare docs lint build clean
+.PHONY: help demo test test-debug test-peers test-docs bench bench-compare docs lint build clean
 
 help:  ## print this list
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -30,7 +30,7 @@ demo: $(VENV)/with-plot  ## a photograph through a feature pyramid: upshape-demo
 	$(PY) -m upshape demo $(ARGS)
 
 test: $(VENV)/with-test  ## the tests, the kernels' at every CPU level of this machine
-	$(PY) -m pytest -q --ignore=tests/peers $(ARGS)
+	$(PY) -m pytest -q --ignore=tests/peers --ignore=tests/pages $(ARGS)
 	@set -e; for level in $$($(PY) -c "from upshape.runtime import usable_levels; \
 	  print(*usable_levels()[1:])"); do echo "UPSHAPE_CPU=$$level"; \
 	  UPSHAPE_CPU=$$level $(PY) -m pytest -q tests $(KERNEL_TESTS_ONLY) $(ARGS); done
@@ -55,6 +55,9 @@ bench-compare: $(VENV)/with-bench  ## compare two runs: make bench-compare befor
 
 docs: $(VENV)/with-docs  ## build the documentation: docs/_build/html/index.html
 	$(PY) -m sphinx -W -n --keep-going -q -b html docs docs/_build/html
+
+test-docs: docs $(VENV)/with-test  ## open every page of the documentation in Chromium
+	$(PY) -m pytest -q tests/pages -o pythonpath="tests tests/pages" $(ARGS)
 
 lint: $(VENV)/with-lint $(VENV)/with-test  ## ruff, cython-lint and mypy
 	$(PY) -m ruff check .

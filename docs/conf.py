@@ -1,9 +1,12 @@
 """How Sphinx builds the documentation."""
 
 import re
+import sys
 from pathlib import Path
 
 import upshape
+
+sys.path.insert(0, str(Path(__file__).parent / "extensions"))
 
 project = "upshape"
 author = "the upshape developers"
@@ -12,16 +15,19 @@ version = release = upshape.__version__
 
 extensions = [
     "sphinx.ext.autodoc",
-    "sphinx.ext.mathjax",
     "numpydoc",
+    "mathml",
+    "names",
 ]
 exclude_patterns = ["_build"]
+html_math_renderer = "mathml"
 nitpicky = True
 
 html_theme = "furo"
 html_static_path = ["_static"]
 html_title = f"upshape {version}"
 html_show_sphinx = False
+html_css_files = ["pages.css"]
 
 autodoc_typehints = "none"  # numpydoc's parameter lists say it in words
 autodoc_member_order = "bysource"

@@ -509,9 +509,10 @@ def interpolate(
         nearest-exact    min(floor((dst + 0.5) * scale), i - 1)
         linear modes     (dst + 0.5) * scale - 0.5, or, aligned, dst * (i - 1) / (o - 1)
 
-    The products of the nearest modes are float32 (float64 for float64 arrays). A linear mode
-    returns the exact value, rounded: uint8 to the nearest integer, ties to the even one. An axis
-    whose size does not change is copied.
+    The scale and the product of the nearest modes are computed in float64 for float64 arrays and in
+    float32 for all others; either way the product is rounded to float32 before its floor is taken.
+    A linear mode returns the exact value, rounded: uint8 to the nearest integer, ties to the even
+    one. An axis whose size does not change is copied by the linear modes.
 
     See Also
     --------

@@ -14,11 +14,12 @@ from .layers import Choice, Conv, ConvTranspose, Interpolate, Origin, Pool
 if TYPE_CHECKING:
     from . import symbols, zoo
     from ._derivation import Derivation, derive, scale_condition
+    from ._explain import Explanation
     from ._external import from_torch
     from ._quasilinear import PeriodError
-    from ._search import find
+    from ._search import Found, find
     from ._size import Size, maximum, minimum
-    from ._solve import Answer, same, solve
+    from ._solve import Answer, MendedCall, Repair, same, solve
     from .symbols import a, d, i, k, o, p, s
 
 __all__ = [
@@ -27,10 +28,14 @@ __all__ = [
     "Conv",
     "ConvTranspose",
     "Derivation",
+    "Explanation",
+    "Found",
     "Interpolate",
+    "MendedCall",
     "Origin",
     "PeriodError",
     "Pool",
+    "Repair",
     "Size",
     "a",
     "d",
@@ -55,7 +60,11 @@ __all__ = [
 _LAZY = {
     "Answer": "_solve",
     "Derivation": "_derivation",
+    "Explanation": "_explain",
+    "Found": "_search",
+    "MendedCall": "_solve",
     "PeriodError": "_quasilinear",
+    "Repair": "_solve",
     "Size": "_size",
     "derive": "_derivation",
     "find": "_search",
