@@ -298,7 +298,7 @@ def test_a_ruler_hangs_pixels_where_they_are(i, o, align_corners):
         edges = np.linspace(0, i, o + 1)
         assert np.allclose(hung, (edges[1:] + edges[:-1]) / 2 - 0.5, atol=0.01)
     values = reference.linear(np.arange(i)[None, None], o, align_corners=align_corners)[0, 0]
-    assert drawing.alt.endswith("at " + " ".join(f"{value:.3g}" for value in values) + ".")
+    assert drawing.alt.endswith("at " + " ".join(f"{value:.4g}" for value in values) + ".")
 
 
 # --- two axes -----------------------------------------------------------------------------------

@@ -402,7 +402,7 @@ def ruler(
     >>> draw.ruler(2, 4).alt
     '2 to 4, half-pixel centres: at 0 0.25 0.75 1.'
     >>> draw.ruler(2, 4, align_corners=True).alt
-    '2 to 4, aligned corners: at 0 0.333 0.667 1.'
+    '2 to 4, aligned corners: at 0 0.3333 0.6667 1.'
     """
     i = size_of(input_size, "ruler: input_size", 24)
     o = size_of(output_size, "ruler: output_size", 24)
@@ -421,7 +421,7 @@ def ruler(
     shown = [MARGIN + (position + 0.5) * cell for position in at]
     wanted = _unclipped(i, o, scale_factor, align_corners)
     below = top + high + 30
-    texts = [f"{position:.3g}" for position in at]
+    texts = [f"{position:.4g}" for position in at]
     size = 11.0 if o * max(map(len, texts)) * 0.64 * 11 < cell * i else 7.0
     for place, (x, told) in enumerate(zip(shown, texts, strict=True)):
         start = MARGIN + (wanted[place] + 0.5) * cell

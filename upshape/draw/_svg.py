@@ -279,15 +279,15 @@ class Canvas:
 
 
 def number(value: Any) -> str:
-    """Return a number as it is written into a cell: whole, or with three digits.
+    """Return a number as it is written into a cell: whole, or with four digits.
 
     Examples
     --------
     >>> number(1245.0), number(2 / 3), number(-0.5)
-    ('1245', '0.667', '-0.5')
+    ('1245', '0.6667', '-0.5')
     """
     real = float(value)
-    return str(int(real)) if real.is_integer() else f"{real:.3g}"
+    return str(int(real)) if real.is_integer() else f"{real:.4g}"
 
 
 def text_width(told: str, size: float) -> float:
