@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from upshape import reference
 
-from ._grids import Array, beside, cell_width, grid, table_of
+from ._grids import ROW, Array, beside, cell_width, grid, table_of
 from ._layers import one_of, parameters, size_of
 from ._svg import (
     GREEN,
@@ -187,7 +187,7 @@ def _cells(
     if label:
         canvas.text(MARGIN, top + 7, label, anchor="start", italic=True, size=13)
         top += 18
-    height = min(width, 26.0)
+    height = min(width, ROW)
     for row, texts in enumerate(told):
         for column, text in enumerate(texts):
             canvas.cell(
@@ -365,7 +365,7 @@ def zeros(
 
 def _framed(drawing: Drawing, at: Pair, span: Pair, width: float) -> Drawing:
     """Put the frame of a window on a grid."""
-    height = min(width, 26.0)
+    height = min(width, ROW)
     canvas = Canvas()
     canvas.place(drawing, 0.0, 0.0)
     canvas.rect(
