@@ -17,6 +17,7 @@ from ._svg import (
     GREEN,
     GREY,
     INK,
+    LIGHT,
     MARGIN,
     ORANGE,
     RED,
@@ -285,6 +286,14 @@ def _stamp(work: _Transposed, frame: Array, colour: str | None, width: float) ->
     return _cells("", told, looks, width, "")
 
 
+# How pixels and zeros look: those that were inserted between pixels, and those around all.
+ZEROS: dict[str, dict[str, Any]] = {
+    "pixel": {"kind": "pixel", "fill": SKY},
+    "between": {"kind": "between", "fill": LIGHT, "ink": GREY},
+    "around": {"kind": "around", "dashed": True, "ink": GREY},
+}
+
+
 def zeros(
     x: ArrayLike,
     weight: ArrayLike,
@@ -308,7 +317,7 @@ def zeros(
     -------
     Drawing
         The input (coloured) with its zeros; the kernel, turned by 180 degrees; the output. Zeros
-        between pixels are dashed, those around them hatched.
+        between pixels are grey, those around them dashed.
 
     Examples
     --------
@@ -337,14 +346,11 @@ def zeros(
     told = [[number(value) for value in row] for row in padded]
     looks = [
         [
-            {"fill": SKY if is_pixel[row, column] else None, "dashed": not is_pixel[row, column],
-             "ink": INK if is_pixel[row, column] else GREY,
-             "hatched": False, "kind": "pixel" if is_pixel[row, column] else
-             "between" if between[row, column] else "around"}
-            for column in range(padded.shape[1])
+            ZEROS["pixel" if pixel else "between" if inserted else "around"]
+            for pixel, inserted in zip(*rows, strict=True)
         ]
-        for row in range(padded.shape[0])
-    ]  # fmt: skip
+        for rows in zip(is_pixel, between, strict=True)
+    ]
     left = _cells("", told, looks, width, "")
     rows, columns = work.y.shape
     if at is not None:
