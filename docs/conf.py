@@ -17,6 +17,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "numpydoc",
     "conformance",
+    "figures",
     "mathml",
     "names",
 ]

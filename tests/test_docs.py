@@ -7,7 +7,10 @@ import shlex
 from pathlib import Path
 
 import pytest
+
+from upshape import draw
 from upshape.cli import main
+from upshape.shapes import Conv, ConvTranspose
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(p for p in (ROOT / "docs").rglob("*.rst") if "_build" not in p.parts)
@@ -68,7 +71,7 @@ def test_what_a_console_shows_is_what_the_command_says(page, capsys):
 def test_python_blocks_without_prompts_are_few_and_run_with_pytorch():
     """tests/peers/test_docs_with_torch.py runs them; other Python is written with prompts."""
     having = [p.name for p in PAGES if code_blocks(p.read_text(encoding="utf-8"), "python")]
-    assert set(having) <= {"solve.rst"}
+    assert set(having) == {"solve.rst", "transposed.rst"}
 
 
 @every_readme
@@ -102,3 +105,13 @@ def test_a_readmes_links_lead_somewhere(readme):
     assert links
     for link in links:
         assert link.startswith("https://") or (ROOT / link).exists(), link
+
+
+def test_the_readmes_picture_is_drawn_by_upshape():
+    drawn = draw.stack(
+        draw.windows(Conv(3, 2, 1), 12),
+        draw.stamps(ConvTranspose(3, 2, 1), 6),
+        draw.stamps(ConvTranspose(3, 2, 1, 1), 6),
+    )
+    kept = (ROOT / "docs" / "_static" / "sizes.svg").read_text(encoding="utf-8")
+    assert kept.strip() == drawn.svg.strip(), "drawn.save('docs/_static/sizes.svg') writes it anew"

@@ -13,6 +13,7 @@ __all__ = ["MODULES", "setup"]
 #: The modules that users import from; what each lists in `__all__` has an entry in the API pages.
 MODULES = (
     "upshape",
+    "upshape.draw",
     "upshape.shapes",
     "upshape.shapes.symbols",
     "upshape.shapes.zoo",

@@ -85,9 +85,10 @@ def pillow_calls() -> Iterator[Call]:
     def resized(flag: Any) -> Callable[[Array, int], Array]:
         return lambda x, o: np.asarray(Image.fromarray(x).resize((o, len(x)), flag))
 
-    yield Call("pillow", "resize(size, NEAREST)", "nearest-exact", resized(Image.Resampling.NEAREST))
+    flags = Image.Resampling
+    yield Call("pillow", "resize(size, NEAREST)", "nearest-exact", resized(flags.NEAREST))
     yield Call(
-        "pillow", "resize(size, BILINEAR)", "linear", resized(Image.Resampling.BILINEAR),
+        "pillow", "resize(size, BILINEAR)", "linear", resized(flags.BILINEAR),
         differs="shrinks by the mean over a wider window",
     )  # fmt: skip
 
@@ -259,7 +260,8 @@ def compared(call: Call) -> list[str]:
     assert elsewhere == bool(call.differs), f"{call.text}: differs elsewhere is {elsewhere}"
     where = call.differs or ("ties" if sum(equal.values()) < PAIRS else "")
     counts = [str(equal[larger]) for larger in (True, False)]
-    return [f"{call.package} {metadata.version(call.package)}", call.text, call.ours, *counts, where]
+    library = f"{call.package} {metadata.version(call.package)}"
+    return [library, call.text, call.ours, *counts, where]
 
 
 def rows_of(package: str) -> list[list[str]]:

@@ -4,12 +4,22 @@ import re
 import textwrap
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
+import upshape as up
 from upshape.shapes import Answer, from_torch, solve
 
-PAGE = Path(__file__).parents[2] / "docs" / "solve.rst"
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def block_of(page):
+    """Return the only block of Python without prompts on a page."""
+    text = (DOCS / page).read_text(encoding="utf-8")
+    blocks = re.findall(r"^\.\. code-block:: python\n\n((?:   .*\n|\n)+)", text, flags=re.MULTILINE)
+    assert len(blocks) == 1
+    return textwrap.dedent(blocks[0])
 
 
 class Net(nn.Module):
@@ -23,12 +33,17 @@ class Net(nn.Module):
 
 
 def test_the_block_on_reading_a_model_runs():
-    pattern = r"^\.\. code-block:: python\n\n((?:   .*\n|\n)+)"
-    blocks = re.findall(pattern, PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    assert len(blocks) == 1
     names = {"from_torch": from_torch, "solve": solve, "model": Net()}
-    exec(textwrap.dedent(blocks[0]), names)
+    exec(block_of("solve.rst"), names)
     assert names["network"].unread == ()
     assert isinstance(names["answer"], Answer)
     assert 3 not in names["answer"]
     assert 4 in names["answer"]
+
+
+def test_pytorch_gives_the_numbers_of_the_page_on_transposed_convolution():
+    names = {}
+    exec(block_of("story/transposed.rst"), names)
+    y, w = (names[name].numpy()[None, None] for name in ("y", "w"))
+    assert np.array_equal(names["result"].numpy(), up.conv_transpose2d(y, w))
+    assert names["result"][0, 0, 1, 1] == 1245

@@ -91,7 +91,7 @@
     for (let n = 0; n < cells; n += 1) {
       const inside = n >= p && n < p + i;
       const kind = (inside ? "pixel" : "padding") + (n >= cells - lost ? " hatched" : "");
-      drawn += cell(n * size, 1, size, kind, inside ? n - p + 1 : "");
+      drawn += cell(n * size, 1, size, kind, inside ? n - p : "");
     }
     for (let q = 0; q < (o || 0); q += 1) {
       const y = size + step * (q + 1);
