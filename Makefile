@@ -41,7 +41,7 @@ test-debug: $(VENV)/with-test  ## the kernels' tests with bounds checks and asse
 	PYTHONPATH=$(VENV)/debug $(VENV)/bin/pytest -q -o pythonpath="$(VENV)/debug tests" \
 	  tests $(KERNEL_TESTS_ONLY) $(ARGS)
 
-test-peers: $(VENV)/with-peers  ## randomised comparison with PyTorch
+test-peers: $(VENV)/with-peers  ## comparison with PyTorch, and with other libraries' pixels
 	$(PY) -m pytest -q tests/peers $(ARGS)
 
 bench: $(VENV)/with-bench  ## time every case against its peers; ARGS="--quick --filter nearest"
@@ -57,7 +57,7 @@ docs: $(VENV)/with-docs  ## build the documentation: docs/_build/html/index.html
 	$(PY) -m sphinx -W -n --keep-going -q -b html docs docs/_build/html
 
 test-docs: docs $(VENV)/with-test  ## open every page of the documentation in Chromium
-	$(PY) -m pytest -q tests/pages -o pythonpath="tests tests/pages" $(ARGS)
+	$(PY) -m pytest -q tests/pages $(ARGS)
 
 lint: $(VENV)/with-lint $(VENV)/with-test  ## ruff, cython-lint and mypy
 	$(PY) -m ruff check .

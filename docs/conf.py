@@ -16,6 +16,7 @@ version = release = upshape.__version__
 extensions = [
     "sphinx.ext.autodoc",
     "numpydoc",
+    "conformance",
     "figures",
     "mathml",
     "names",

@@ -1,4 +1,4 @@
-"""Upsample feature maps on the CPU at the speed of the machine, and solve their sizes exactly.
+"""Upsample feature maps on the CPU, and solve their sizes exactly.
 
 Kernels: `interpolate`, `conv_transpose1d`, `conv_transpose2d`, `conv1d`, `conv2d`, their layers,
 and `upsample_concat`, on NumPy arrays. Sizes: ``from upshape import shapes``.

@@ -140,9 +140,9 @@ def nearest_indices(
     It is PyTorch's (``UpSampleKernel.cpp``, where ``floorf`` meets a double).
 
     OpenCV's ``INTER_NEAREST`` takes the pixels of "nearest", and OpenCV's ``INTER_NEAREST_EXACT``,
-    Pillow's ``NEAREST`` and scikit-image's ``order=0`` take those of "nearest-exact", but for
-    ties: where the position falls on the edge between two pixels, or within rounding of it, each
-    may take the other one.
+    Pillow's ``NEAREST`` and scikit-image's ``resize`` with ``order=0, anti_aliasing=False`` take
+    those of "nearest-exact", but for ties: where the position falls on the edge between two pixels,
+    or within rounding of it, each may take the other one.
 
     Examples
     --------

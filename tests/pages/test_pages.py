@@ -8,14 +8,12 @@ import dataclasses
 import html
 import importlib
 import inspect
-import os
 import re
 import sys
 import zlib
 from pathlib import Path
 
 import pytest
-from browser import Browser, find_browser
 
 ROOT = Path(__file__).parents[2]
 BUILT = ROOT / "docs" / "_build" / "html"
@@ -28,19 +26,6 @@ sys.path.insert(0, str(ROOT / "docs" / "extensions"))
 from names import MODULES, parameters  # noqa: E402
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=NAMES)
-
-
-@pytest.fixture(scope="session")
-def browser():
-    path = find_browser()
-    if path is None:
-        told = "no Chromium: the pages are not opened (on Debian: apt-get install chromium)"
-        if os.environ.get("UPSHAPE_REQUIRE_BROWSER") == "1":
-            pytest.fail(told)
-        pytest.skip(told)
-    opened = Browser(path)
-    yield opened
-    opened.close()
 
 
 def test_the_pages_are_built():

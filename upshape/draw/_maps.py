@@ -66,7 +66,8 @@ def taps(layer: Any, input_size: int | Pair, at: Pair = (0, 0)) -> Drawing:
     >>> from upshape import draw
     >>> from upshape.shapes import Conv
     >>> draw.taps(Conv(3, dilation=2), 7, at=(1, 1)).alt
-    'Conv(kernel_size=3, dilation=2): 9 taps over 5 x 5 of 7 x 7 pixels make pixel (1, 1) of 3 x 3.'
+    'Conv(kernel_size=3, dilation=2): 9 taps over 5 x 5 of 7 x 7 pixels make
+    pixel (1, 1) of 3 x 3.'
     """
     layer = one_of(layer, ("Conv", "Pool"), "taps")
     sizes = _pair(input_size, "taps: input_size")
@@ -405,7 +406,8 @@ def phases(layer: Any, input_size: int | Pair) -> Drawing:
     >>> from upshape import draw
     >>> from upshape.shapes import ConvTranspose
     >>> draw.phases(ConvTranspose(3, stride=2), 2).alt
-    'ConvTranspose(kernel_size=3, stride=2): phases of taps 1 3 7 9 | 2 8 | 4 6 | 5; 5 x 5 pixels.'
+    'ConvTranspose(kernel_size=3, stride=2): phases of taps 1 3 7 9 | 2 8 | 4 6
+    | 5; 5 x 5 pixels.'
     """
     layer = one_of(layer, ("ConvTranspose",), "phases")
     sizes = _pair(input_size, "phases: input_size")
@@ -472,7 +474,8 @@ def bilinear(
     --------
     >>> from upshape import draw
     >>> draw.bilinear(10, 20, 30, 60, tx=0.25, ty=0.25).alt
-    'Q11 = 10, Q21 = 20, Q12 = 30, Q22 = 60; at 0.25, 0.25: R1 = 12.5, R2 = 37.5, P = 18.75.'
+    'Q11 = 10, Q21 = 20, Q12 = 30, Q22 = 60; at 0.25, 0.25: R1 = 12.5, R2 =
+    37.5, P = 18.75.'
     """
     for name, value in (("tx", tx), ("ty", ty)):
         if not 0 <= value <= 1:

@@ -194,7 +194,8 @@ def stamps(layer: Any, i: int) -> Drawing:
     >>> from upshape import draw
     >>> from upshape.shapes import ConvTranspose
     >>> draw.stamps(ConvTranspose(2, stride=2, output_padding=1), 3).alt
-    'ConvTranspose(kernel_size=2, stride=2, output_padding=1) on i = 3: o = 7, taps 1 1 1 1 1 1 0.'
+    'ConvTranspose(kernel_size=2, stride=2, output_padding=1) on i = 3: o = 7,
+    taps 1 1 1 1 1 1 0.'
     """
     layer, i = _one_axis(layer, i, ("ConvTranspose",), "stamps")
     o = layer(i)
