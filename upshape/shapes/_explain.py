@@ -39,7 +39,7 @@ class Explanation(str):
     def _repr_html_(self) -> str:
         from upshape.draw._notebook import explanation_html  # needed in notebooks alone
 
-        return explanation_html(self, self._about)
+        return explanation_html(self, getattr(self, "_about", None))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Explanation.of, (str(self), self.taken)
