@@ -1,13 +1,14 @@
 """Pictures: well-formed, no wider than a telephone, with the right numbers in the right places."""
 
 import itertools
+import pickle
 import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
 
 from upshape import draw, reference
-from upshape.shapes import Conv, ConvTranspose, Pool, same, solve, zoo
+from upshape.shapes import Conv, ConvTranspose, Interpolate, Pool, same, solve, zoo
 
 SVG = "{http://www.w3.org/2000/svg}"
 KERNEL = np.arange(1, 10).reshape(3, 3)
@@ -446,12 +447,12 @@ def test_a_network_that_is_too_small_ends_in_a_cross():
     ("call", "kind", "words"),
     [
         (lambda: draw.windows(ConvTranspose(3), 5), TypeError, "windows: .*Conv or Pool.* got "),
-        (lambda: draw.windows(Conv(3), 500), ValueError, "from 1 to 40 to be drawn, got 500"),
+        (lambda: draw.windows(Conv(3, 2), 501), ValueError, "501 positions .* i = 39 has the same"),
         (lambda: draw.windows(Conv(3), (5, 5)), TypeError, "one axis is drawn at a time"),
         (lambda: draw.windows(Conv((3, 5)), 9), ValueError, "axes of .* differ"),
         (lambda: draw.windows(Conv(3), 2), ValueError, "does not fit into input size 2"),
         (lambda: draw.stamps("conv", 5), TypeError, "stamps: a relation .* got 'conv'"),
-        (lambda: draw.stamps(ConvTranspose(60), 10), ValueError, "stamps: the canvas"),
+        (lambda: draw.stamps(ConvTranspose(60), 10), ValueError, "stamps: 69 positions"),
         (lambda: draw.overlap(ConvTranspose(3), (2, 2, 2)), ValueError, "a map has two axes"),
         (lambda: draw.phases(ConvTranspose(3, stride=3), 2), ValueError, "9 phases are too many"),
         (lambda: draw.matrix(Conv(3)), ValueError, "needs an input_size"),
@@ -484,3 +485,55 @@ def test_upshapes_own_layers_are_read():
     up = pytest.importorskip("upshape")
     layer = up.ConvTranspose2d(np.ones((1, 1, 3, 3), np.float32), stride=2, padding=1)
     assert draw.stamps(layer, 4).alt == draw.stamps(ConvTranspose((3, 3), 2, 1).axes[0], 4).alt
+
+
+# --- in notebooks -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("layer", "drawing"),
+    [
+        (Conv(3, 2, 1), draw.windows(Conv(3, 2, 1), 8)),
+        (Conv(7, padding=3), draw.windows(Conv(7, padding=3), 4)),
+        (Pool(2, ceil_mode=True), draw.windows(Pool(2, ceil_mode=True), 8)),
+        (ConvTranspose((3, 3), 2, 1), draw.stamps(ConvTranspose(3, 2, 1), 4)),
+        (Interpolate(scale_factor=1.5), draw.ruler(4, 6)),
+        (Conv(99), None),
+        (Interpolate(size=500), None),
+    ],
+    ids=lambda value: None if isinstance(value, draw.Drawing) else str(value),
+)
+def test_a_layer_shows_itself_in_a_notebook(layer, drawing):
+    told = layer._repr_html_()
+    root = ET.fromstring(told)
+    assert root.find("code").text == repr(layer)
+    assert (f"<title>{drawing.alt}</title>" in told) if drawing else root.find(f"{SVG}svg") is None
+
+
+def test_a_layer_of_two_kinds_of_axes_and_one_of_symbols_show_themselves():
+    from upshape.shapes import k
+
+    told = ConvTranspose((3, 4), stride=2)._repr_html_()
+    assert "kernel_size=3, stride=2) on" in told
+    assert "kernel_size=4, stride=2) on" in told
+    assert "<svg" not in Conv(k)._repr_html_()
+
+
+def test_answers_and_explanations_show_themselves_in_a_notebook():
+    answer = solve(zoo.unet())
+    root = ET.fromstring(answer._repr_html_())
+    assert root.find("pre").text == str(answer)
+    assert root.find(f"{SVG}svg").attrib["aria-label"].startswith("unet takes 512: sizes 512 256")
+    explanation = answer.explain(600)
+    root = ET.fromstring(explanation._repr_html_())
+    assert root.find("pre").text == str(explanation)
+    assert root.find(f"{SVG}svg").attrib["aria-label"] == draw.network(answer, 600).alt
+    assert "<svg" not in solve(lambda x: same(x, x + 1))._repr_html_()
+
+
+def test_a_pickled_explanation_is_its_text():
+    explanation = solve(network_that_pads).explain(75)
+    again = pickle.loads(pickle.dumps(explanation))
+    assert again == explanation
+    assert again.taken is False
+    assert ET.fromstring(again._repr_html_()).find("pre").text == str(explanation)

@@ -27,6 +27,7 @@ from ._svg import (
 
 __all__ = ["beside", "grid", "matrix", "stack"]
 
+ROW = 21.0  # the height of a row of numbers
 MOST_CELLS = 64  # along an axis: more cannot be read
 
 Array = NDArray[Any]
@@ -106,7 +107,7 @@ def grid(
     told = [[number(value) for value in row] for row in table]
     each = [text for row in told for text in row]
     width = cell_width(each, table.shape[1])
-    height = min(width, 26.0)
+    height = min(width, ROW)
     chosen = None if colours is None else np.broadcast_to(np.asarray(colours), table.shape)
     canvas = Canvas()
     top = MARGIN
@@ -291,7 +292,7 @@ def matrix(
     each = [text for row in told for text in row]
     label_room = 18 if label else 0
     width = cell_width(each, table.shape[1], least=20.0, most=24.0)
-    height = min(width, 20.0)
+    height = min(width, ROW)
     canvas = Canvas()
     if label:
         canvas.text(MARGIN, MARGIN + 7, label, anchor="start", italic=True, size=13)

@@ -11,12 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from upshape import reference
 
-from ._grids import Array, beside, cell_width, grid, table_of
+from ._grids import ROW, Array, beside, cell_width, grid, table_of
 from ._layers import one_of, parameters, size_of
 from ._svg import (
     GREEN,
     GREY,
     INK,
+    LIGHT,
     MARGIN,
     ORANGE,
     RED,
@@ -188,7 +189,7 @@ def _cells(
     if label:
         canvas.text(MARGIN, top + 7, label, anchor="start", italic=True, size=13)
         top += 18
-    height = min(width, 26.0)
+    height = min(width, ROW)
     for row, texts in enumerate(told):
         for column, text in enumerate(texts):
             canvas.cell(
@@ -286,6 +287,14 @@ def _stamp(work: _Transposed, frame: Array, colour: str | None, width: float) ->
     return _cells("", told, looks, width, "")
 
 
+# How pixels and zeros look: those that were inserted between pixels, and those around all.
+ZEROS: dict[str, dict[str, Any]] = {
+    "pixel": {"kind": "pixel", "fill": SKY},
+    "between": {"kind": "between", "fill": LIGHT, "ink": GREY},
+    "around": {"kind": "around", "dashed": True, "ink": GREY},
+}
+
+
 def zeros(
     x: ArrayLike,
     weight: ArrayLike,
@@ -309,7 +318,7 @@ def zeros(
     -------
     Drawing
         The input (coloured) with its zeros; the kernel, turned by 180 degrees; the output. Zeros
-        between pixels are dashed, those around them hatched.
+        between pixels are grey, those around them dashed.
 
     Examples
     --------
@@ -338,14 +347,11 @@ def zeros(
     told = [[number(value) for value in row] for row in padded]
     looks = [
         [
-            {"fill": SKY if is_pixel[row, column] else None, "dashed": not is_pixel[row, column],
-             "ink": INK if is_pixel[row, column] else GREY,
-             "hatched": False, "kind": "pixel" if is_pixel[row, column] else
-             "between" if between[row, column] else "around"}
-            for column in range(padded.shape[1])
+            ZEROS["pixel" if pixel else "between" if inserted else "around"]
+            for pixel, inserted in zip(*rows, strict=True)
         ]
-        for row in range(padded.shape[0])
-    ]  # fmt: skip
+        for rows in zip(is_pixel, between, strict=True)
+    ]
     left = _cells("", told, looks, width, "")
     rows, columns = work.y.shape
     if at is not None:
@@ -366,7 +372,7 @@ def zeros(
 
 def _framed(drawing: Drawing, at: Pair, span: Pair, width: float) -> Drawing:
     """Put the frame of a window on a grid."""
-    height = min(width, 26.0)
+    height = min(width, ROW)
     canvas = Canvas()
     canvas.place(drawing, 0.0, 0.0)
     canvas.rect(

@@ -8,7 +8,7 @@ import numpy as np
 
 from upshape import reference
 
-from ._layers import one_of, parameters, reached, single_axis, size_of
+from ._layers import MOST_POSITIONS, one_of, parameters, reached, single_axis, size_of
 from ._svg import (
     BLUE,
     GREY,
@@ -33,9 +33,17 @@ COLOURS = SERIES[:4]
 
 def _one_axis(layer: Any, i: Any, kinds: tuple[str, ...], what: str) -> tuple[Any, int]:
     layer = one_of(layer, kinds, what)
-    if isinstance(i, tuple | list):
+    if isinstance(i, bool) or not hasattr(i, "__index__"):
         raise TypeError(f"{what}: one axis is drawn at a time, its size must be an int, got {i!r}")
-    return single_axis(layer, what), size_of(i, f"{what}: input size")
+    return single_axis(layer, what), int(i.__index__())
+
+
+def _refuse_long(layer: Any, i: Any, positions: int, what: str) -> None:
+    if positions > MOST_POSITIONS:
+        raise ValueError(
+            f"{what}: {positions} positions have no room, got {layer!r} on i = {i}; at most "
+            f"{MOST_POSITIONS} are drawn, and a smaller input shows the same"
+        )
 
 
 def _cell(positions: int, most: float = 26.0) -> float:
@@ -91,7 +99,13 @@ def windows(layer: Any, i: int, *, letters: bool = False) -> Drawing:
     end = (o - 1) * s + reach  # of the last window; with ceil_mode it may lie beyond the padding
     padded = before + i + after
     positions = max(padded, end)
-    size_of(positions, "windows: the padded input")
+    if positions > MOST_POSITIONS:
+        less = i - -(-(positions - MOST_POSITIONS) // s) * s
+        hint = f"; i = {less} has the same remainder" if less >= layer.minimum else ""
+        raise ValueError(
+            f"windows: {positions} positions have no room, got {layer!r} on i = {i}; at most "
+            f"{MOST_POSITIONS} are drawn{hint}"
+        )
     lost = max(0, padded - end)
     cell = _cell(positions)
     canvas = Canvas()
@@ -190,7 +204,7 @@ def stamps(layer: Any, i: int) -> Drawing:
     )  # fmt: skip
     reach = layer.effective_kernel
     positions = max((i - 1) * s + reach + a, p + o)
-    size_of(positions, "stamps: the canvas")
+    _refuse_long(layer, i, positions, "stamps")
     counts = [len(arriving) for arriving in reached(layer, i)]
     cell = _cell(positions)
     high = min(cell, 22.0)
@@ -257,7 +271,7 @@ def overlap(layer: Any, i: int | tuple[int, int]) -> Drawing:
         return _overlap_map(layer, i)
     i = size_of(i, "overlap: input size")
     counts = [len(arriving) for arriving in reached(layer, i)]
-    size_of(len(counts), "overlap: the output size")
+    _refuse_long(layer, i, len(counts), "overlap")
     cell = _cell(len(counts))
     unit = min(16.0, 96.0 / max(1, *counts))
     canvas = Canvas()
@@ -292,7 +306,7 @@ def _overlap_map(layer: Any, i: Any) -> Drawing:
         for axis, size in zip(axes, checked, strict=True)
     ]
     counts = np.outer(along[0], along[1])
-    size_of(max(counts.shape), "overlap: the output size")
+    _refuse_long(layer, i, max(counts.shape), "overlap")
     cell = _cell(counts.shape[1], most=20.0)
     canvas = Canvas()
     each = counts.ravel().tolist()

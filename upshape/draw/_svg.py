@@ -258,7 +258,7 @@ class Canvas:
         if hatched:
             self.hatch(x, y, width, height)
         if told:
-            size = fitting(told, width - 1.2)
+            size = min(fitting(told, width - 1.2), 0.85 * height)
             if hatched:  # a number on a hatch needs ground to stand on
                 wide, high = text_width(told, size) + 2, size + 1
                 left, top = x + (width - wide) / 2, y + (height - high) / 2
