@@ -53,8 +53,9 @@ bench-compare: $(VENV)/with-bench  ## compare two runs: make bench-compare befor
 %.json:
 	@test -e $@ || { echo "$@: no such file; make bench ARGS='--json $@' writes it" >&2; exit 1; }
 
-docs: $(VENV)/with-docs  ## build the documentation: docs/_build/html/index.html
+docs: $(VENV)/with-docs  ## build the documentation: docs/_build/html/index.html, Chinese in zh/
 	$(PY) -m sphinx -W -n --keep-going -q -b html docs docs/_build/html
+	$(PY) -m sphinx -W -n --keep-going -q -b html -D language=zh_CN docs docs/_build/html/zh
 
 test-docs: docs $(VENV)/with-test  ## open every page of the documentation in Chromium
 	$(PY) -m pytest -q tests/pages $(ARGS)

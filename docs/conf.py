@@ -16,6 +16,7 @@ version = release = upshape.__version__
 extensions = [
     "sphinx.ext.autodoc",
     "numpydoc",
+    "chinese",
     "conformance",
     "figures",
     "mathml",
@@ -27,7 +28,6 @@ templates_path = ["_templates"]
 # Chinese: docs/locale has a catalogue a page; those of other pages stay in English.
 locale_dirs = ["locale"]
 gettext_compact = False
-gettext_additional_targets = []
 html_math_renderer = "mathml"
 nitpicky = True
 
@@ -35,6 +35,7 @@ html_theme = "furo"
 html_static_path = ["_static"]
 html_title = f"upshape {version}"
 html_show_sphinx = False
+html_show_search_summary = False  # from a file there is no fetching of pages
 html_css_files = ["pages.css"]
 html_sidebars = {
     "**": [
@@ -88,8 +89,16 @@ def link_other_language(app, pagename, templatename, context, doctree):
     context["other_language_name"] = "English" if chinese else "中文"
 
 
+def tell_speed_in_chinese(app, relative_path, parent, content):
+    """Take the Chinese line on speed: it is written by the benchmark, not by a translator."""
+    if relative_path.name == "speed-line.inc" and str(app.config.language).startswith("zh"):
+        chinese = Path(app.srcdir) / "speed-line.zh.inc"
+        content[0] = chinese.read_text(encoding="utf-8")
+
+
 def setup(app):
     """Tell Sphinx of the above."""
+    app.connect("include-read", tell_speed_in_chinese)
     app.connect("html-page-context", link_other_language)
     app.connect("source-read", read_changelog)
     app.connect("autodoc-process-docstring", escape_stars, priority=900)  # after numpydoc
