@@ -273,18 +273,32 @@ def rated(results: list[Result], threads: int) -> list[Result]:
     return sorted(found, key=lambda r: r.ratio())
 
 
-def sentence(machine: dict, results: list[Result]) -> str:
-    """Return the one line on speed that a first screen has: wins, losses, both ends, where."""
+#: The one line on speed that a first screen has: wins, losses, both ends, where.
+SENTENCES = {
+    "en": (
+        "On one machine ({cpu}, level {level}), with {threads}: faster than the fastest of "
+        "PyTorch, ONNX Runtime, OpenVINO and OpenCV in {won} of {cases} measured cases and slower "
+        "in {lost}, from {low} times as fast ({worst}) to {high} times ({best})."
+    ),
+    "zh": (
+        "在一台机器上（{cpu}，指令集级别 {level}，{threads}）测量了 {cases} 项：与 PyTorch、"
+        "ONNX Runtime、OpenVINO 和 OpenCV 中最快的相比，{won} 项更快，{lost} 项更慢；速度从对方的 "
+        "{low} 倍（{worst}）到 {high} 倍（{best}）。"
+    ),
+}
+
+
+def sentence(machine: dict, results: list[Result], language: str = "en") -> str:
     threads = min(r.threads for r in results)
     found = rated(results, threads)
     lost = sum(r.ratio() < 1 for r in found)
-    worst, best = found[0], found[-1]
-    level = machine["upshape"].get("level in use")
-    return (
-        f"On one machine ({machine['cpu']}, level {level}), with {threads_text(threads)}: faster "
-        f"than the fastest of PyTorch, ONNX Runtime, OpenVINO and OpenCV in {len(found) - lost} of "
-        f"{len(found)} measured cases and slower in {lost}, from {ratio_text(worst.ratio())} times "
-        f"as fast ({worst.case}) to {ratio_text(best.ratio())} times ({best.case})."
+    return SENTENCES[language].format(
+        cpu=machine["cpu"],
+        level=machine["upshape"].get("level in use"),
+        threads=threads_text(threads) if language == "en" else f"{threads} 个线程",
+        cases=len(found), won=len(found) - lost, lost=lost,
+        low=ratio_text(found[0].ratio()), worst=found[0].case,
+        high=ratio_text(found[-1].ratio()), best=found[-1].case,
     )
 
 
@@ -333,6 +347,10 @@ def write_readme(
     text = put_between(text, TABLES, markdown(machine, run, results), path)
     draw([r for r in results if r.headline], path.parent / "docs" / "_static" / "bench.png")
     path.write_text(text, encoding="utf-8")
+    chinese = path.with_name("README.zh.md")
+    text = chinese.read_text(encoding="utf-8")
+    text = put_between(text, SENTENCE, sentence(machine, results, "zh"), chinese)
+    chinese.write_text(text, encoding="utf-8")
 
 
 def put_between(text: str, name: str, content: str, path: Path) -> str:
@@ -381,8 +399,9 @@ def write_docs(
     if missing:
         lines += ["Left out:", "", *(f"- {line}" for line in missing), ""]
     (folder / "bench.inc").write_text("\n".join(lines), encoding="utf-8")
-    told = [".. Written by: make bench ARGS=--docs", "", sentence(machine, results), ""]
-    (folder / "speed-line.inc").write_text("\n".join(told), encoding="utf-8")
+    for language, name in (("en", "speed-line.inc"), ("zh", "speed-line.zh.inc")):
+        told = [lines[0], "", sentence(machine, results, language), ""]
+        (folder / name).write_text("\n".join(told), encoding="utf-8")
 
 
 # --- the picture ---------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from upshape.convolution import (
     conv2d,
     conv_transpose1d,
     conv_transpose2d,
+    from_torch,
 )
 from upshape.interpolation import interpolate
 from upshape.pyramid import upsample_concat
@@ -41,6 +42,7 @@ __all__ = [
     "conv_transpose1d",
     "conv_transpose2d",
     "draw",
+    "from_torch",
     "get_num_threads",
     "interpolate",
     "reference",
