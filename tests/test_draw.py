@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from upshape import draw, reference
-from upshape.shapes import Conv, ConvTranspose, Interpolate, Pool, same, solve, zoo
+from upshape.shapes import Conv, ConvTranspose, Interpolate, Padding, Pool, Unpool, same, solve, zoo
 
 SVG = "{http://www.w3.org/2000/svg}"
 KERNEL = np.arange(1, 10).reshape(3, 3)
@@ -302,6 +302,59 @@ def test_a_ruler_hangs_pixels_where_they_are(i, o, align_corners):
     assert drawing.alt.endswith("at " + " ".join(f"{value:.4g}" for value in values) + ".")
 
 
+@pytest.mark.parametrize("i", [5, 6, 7, 8])
+@pytest.mark.parametrize(
+    "layer",
+    [
+        Conv(3, stride=2, padding="same_upper"),
+        Conv(4, stride=3, padding="same_lower"),
+        Conv(2, stride=3, padding="same_upper"),
+        Conv(3, padding=Padding(0, 2), dilation=2),
+        Pool(3, stride=2, padding=1, ceil_mode=True),
+        Pool(2, padding="same_upper"),
+    ],
+    ids=str,
+)
+def test_windows_of_any_padding_begin_where_it_begins(layer, i):
+    drawing = draw.windows(layer, i)
+    cells = sorted(boxes(drawing, "cell", "lost"))
+    before = [box[4] for box in cells].index("0")
+    assert before == layer.padding_for(i).before
+    assert [box[4] for box in cells[before : before + i]] == [str(n) for n in range(i)]
+    assert len(boxes(drawing, "output")) == layer(i)
+    taps = {
+        round((float(element.attrib["cx"]) - cells[0][0]) / cells[0][2] - 0.5)
+        for tag, element, _, _ in elements(drawing)
+        if tag == "circle"
+    }
+    starts = range(0, layer(i) * layer.stride, layer.stride)
+    assert taps == {s + t * layer.dilation for s in starts for t in range(layer.kernel_size)}
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        ConvTranspose(3, stride=2, padding="same_upper"),
+        ConvTranspose(4, stride=2, padding="same_lower"),
+        ConvTranspose(2, stride=3, padding="same_upper"),
+        ConvTranspose(4, stride=2, padding=Padding(0, 3)),
+    ],
+    ids=str,
+)
+def test_stamps_matrix_and_overlap_know_any_padding(layer):
+    before, _ = layer.padding_for(4)
+    whole = reference.conv_transpose(
+        np.ones((1, 4)), np.arange(1.0, layer.kernel_size + 1)[None, None], stride=layer.stride
+    )[0]
+    wanted = np.zeros(before + layer(4) + len(whole))
+    wanted[: len(whole)] = whole
+    matrix = np.nan_to_num(numbers(draw.matrix(layer, 4), "cell"))
+    assert np.array_equal(matrix.sum(axis=1), wanted[before : before + layer(4)])
+    counts = np.count_nonzero(matrix, axis=1)
+    assert [float(box[4]) for box in boxes(draw.stamps(layer, 4), "cell")] == counts.tolist()
+    assert draw.overlap(layer, 4).alt.endswith(f"taps {' '.join(map(str, counts))}.")
+
+
 # --- two axes -----------------------------------------------------------------------------------
 
 
@@ -500,6 +553,7 @@ def test_upshapes_own_layers_are_read():
         (Interpolate(scale_factor=1.5), draw.ruler(4, 6)),
         (Conv(99), None),
         (Interpolate(size=500), None),
+        (Unpool(2), None),
     ],
     ids=lambda value: None if isinstance(value, draw.Drawing) else str(value),
 )

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from upshape import reference
 
-from ._layers import one_of, parameters
+from ._layers import one_of
 from ._svg import (
     DIGIT,
     GREY,
@@ -28,6 +28,7 @@ from ._svg import (
 __all__ = ["beside", "grid", "matrix", "stack"]
 
 ROW = 21.0  # the height of a row of numbers
+PARAMETERS = ("kernel_size", "stride", "dilation")
 MOST_CELLS = 64  # along an axis: more cannot be read
 
 Array = NDArray[Any]
@@ -316,16 +317,25 @@ def _matrix_of(layer: Any, input_size: Any) -> Array:
     layer = one_of(layer, ("Conv", "ConvTranspose"), "matrix")
     if input_size is None:
         raise ValueError(f"matrix: {layer!r} needs an input_size, got None")
-    axes = len(layer.axes)
-    sizes = tuple(input_size) if isinstance(input_size, tuple | list) else (input_size,) * axes
-    k, s, p, d = parameters(layer)
+    axes = layer.axes
+    sizes = tuple(input_size) if isinstance(input_size, tuple | list) else (input_size,) * len(axes)
+    transposed = hasattr(layer, "output_padding_for")
+    large = layer(sizes) if transposed else sizes
+    small = sizes if transposed else layer(sizes)
+    before = [axis.padding_for(size)[0] for axis, size in zip(axes, sizes, strict=True)]
+    # Padding of any kind: the matrix over all positions that windows lie on, cut to the pixels.
+    spans = [
+        max(first + i, (o - 1) * axis.stride + axis.effective_kernel)
+        for axis, first, i, o in zip(axes, before, large, small, strict=True)
+    ]
+    k, s, d = ([getattr(axis, name) for axis in axes] for name in PARAMETERS)
     weight = np.arange(1, np.prod(k) + 1, dtype=float).reshape(1, 1, *k)
-    if hasattr(layer, "output_padding_for"):
-        # With a >= s (dilation allows it) the convolution has outputs beyond the i that came in.
-        outputs = layer(sizes)
-        rows = reference.conv_matrix(weight, outputs, s, p, d)
-        counts = [axis(o) for axis, o in zip(layer.transpose().axes, outputs, strict=True)]
-        rows = rows.reshape(*counts, -1)[tuple(slice(0, i) for i in sizes)]
-        return rows.reshape(-1, rows.shape[-1]).T
-    layer(sizes)  # refuses what has no answer
-    return reference.conv_matrix(weight, sizes, s, p, d)
+    whole = reference.conv_matrix(weight, spans, s, 0, d)
+    rows = [
+        (span - axis.effective_kernel) // axis.stride + 1
+        for axis, span in zip(axes, spans, strict=True)
+    ]
+    kept = [slice(0, o) for o in small]
+    kept += [slice(first, first + i) for first, i in zip(before, large, strict=True)]
+    matrix = whole.reshape(*rows, *spans)[tuple(kept)].reshape(np.prod(small), np.prod(large))
+    return matrix.T if transposed else matrix

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["one_of", "parameters", "reached", "single_axis", "size_of"]
+__all__ = ["one_of", "reached", "single_axis", "size_of"]
 
 MOST_POSITIONS = 40  # more have no room for their numbers
 
@@ -32,20 +32,6 @@ def one_of(layer: Any, kinds: Sequence[str], what: str) -> Any:
             if value is not None and type(value) is not int:
                 raise TypeError(f"{what}: {field}={value} is no int; symbols cannot be drawn")
     return layer
-
-
-def parameters(layer: Any) -> tuple[tuple[int, ...], ...]:
-    """Return kernel sizes, strides, paddings in front and dilations, one an axis.
-
-    Of ``padding="same"`` half lies in front, and the odd position at the end.
-    """
-    axes = layer.axes
-    return (
-        tuple(axis.kernel_size for axis in axes),
-        tuple(axis.stride for axis in axes),
-        tuple(axis._both // 2 for axis in axes),
-        tuple(axis.dilation for axis in axes),
-    )
 
 
 def single_axis(layer: Any, what: str) -> Any:
@@ -80,9 +66,10 @@ def reached(layer: Any, i: int) -> list[list[tuple[int, int]]]:
     [[(1, 0)], [(2, 0), (0, 1)], [(1, 1)], [(2, 1)]]
     """
     arriving: list[list[tuple[int, int]]] = [[] for _ in range(layer(i))]
+    before, _ = layer.padding_for(i)
     for q in range(i):
         for t in range(layer.kernel_size):
-            place = q * layer.stride - layer.padding + t * layer.dilation
+            place = q * layer.stride - before + t * layer.dilation
             if 0 <= place < len(arriving):
                 arriving[place].append((t, q))
     return arriving

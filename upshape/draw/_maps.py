@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from upshape import reference
 
-from ._grids import ROW, Array, beside, cell_width, grid, table_of
-from ._layers import one_of, parameters, size_of
+from ._grids import PARAMETERS, ROW, Array, beside, cell_width, grid, table_of
+from ._layers import one_of, size_of
 from ._svg import (
     GREEN,
     GREY,
@@ -77,11 +77,12 @@ def taps(layer: Any, input_size: int | Pair, at: Pair = (0, 0)) -> Drawing:
     outputs = tuple(axis(size) for axis, size in zip(axes, sizes, strict=True))
     if any(not 0 <= place < o for place, o in zip(at, outputs, strict=True)):
         raise ValueError(f"taps: at={at} does not lie within the output of {outputs} pixels")
-    k, s, p, d = (
-        tuple(one[0] for one in each) for each in zip(*map(parameters, axes), strict=True)
-    )
-    padded = [max(axis._both + i, (o - 1) * axis.stride + axis.effective_kernel)
-              for axis, i, o in zip(axes, sizes, outputs, strict=True)]  # fmt: skip
+    k, s, d = ([getattr(axis, name) for axis in axes] for name in PARAMETERS)
+    sides = [axis.padding_for(i) for axis, i in zip(axes, sizes, strict=True)]
+    padded = [
+        max(before + i + after, (o - 1) * axis.stride + axis.effective_kernel)
+        for axis, (before, after), i, o in zip(axes, sides, sizes, outputs, strict=True)
+    ]
     cell = min(22.0, (300.0 - 12 * outputs[1]) / padded[1])
     canvas = Canvas()
     kernel = {
@@ -91,7 +92,7 @@ def taps(layer: Any, input_size: int | Pair, at: Pair = (0, 0)) -> Drawing:
     for row, column in np.ndindex(*padded):
         inside = all(
             before <= place < before + size
-            for before, place, size in zip(p, (row, column), sizes, strict=True)
+            for (before, _), place, size in zip(sides, (row, column), sizes, strict=True)
         )
         tap = kernel.get((row, column))
         canvas.cell(
@@ -423,8 +424,11 @@ def phases(layer: Any, input_size: int | Pair) -> Drawing:
     k = tuple(axis.kernel_size for axis in axes)
     outputs = tuple(axis(size) for axis, size in zip(axes, sizes, strict=True))
     place = [
-        [(tap * axis.dilation - axis.padding) % axis.stride for tap in range(axis.kernel_size)]
-        for axis in axes
+        [
+            (tap * axis.dilation - axis.padding_for(size)[0]) % axis.stride
+            for tap in range(axis.kernel_size)
+        ]
+        for axis, size in zip(axes, sizes, strict=True)
     ]
     owner = np.array([[place[0][m] * strides[1] + place[1][n] for n in range(k[1])]
                       for m in range(k[0])])  # fmt: skip

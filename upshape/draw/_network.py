@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
+from ._columns import Column, Join, Walk
 from ._svg import (
     BLUE,
     GREEN,
-    INK,
     MARGIN,
     ORANGE,
     RED,
@@ -27,23 +26,6 @@ MOST_COLUMNS = 40
 MOST_LEVELS = 6  # of bows above one another; further ones begin at the top again
 
 
-@dataclass
-class _Column:
-    """Maps that share one column; `parents` are the columns that they are made from."""
-
-    size: int
-    parents: tuple[int, ...]
-
-
-@dataclass
-class _Join:
-    """Where sizes meet: the columns that do, and whether they agree."""
-
-    columns: tuple[int, ...]
-    sizes: tuple[int, ...]
-    agrees: bool
-
-
 def network(answer: Any, n: int) -> Drawing:
     """Draw what a network does to the input size n, up to the join that fails, if one does.
 
@@ -54,7 +36,8 @@ def network(answer: Any, n: int) -> Drawing:
     Parameters
     ----------
     answer : Answer, or callable
-        What `upshape.shapes.solve` returned, or the network that it takes.
+        What `upshape.shapes.solve` returned, or the network that it takes: a function of a size,
+        or a PyTorch model.
     n : int
         The input size.
 
@@ -78,43 +61,45 @@ def network(answer: Any, n: int) -> Drawing:
     if not isinstance(answer, Answer):
         answer = solve(answer)
     n = _input_size(n, "network")
-    columns, joins, refused = _walk(answer, n)
-    if len(columns) > MOST_COLUMNS:
+    walk = _walk(answer, n)
+    if len(walk.columns) > MOST_COLUMNS:
         raise ValueError(
-            f"network: {answer._name} has {len(columns)} sizes; at most {MOST_COLUMNS} columns "
-            "are drawn"
+            f"network: {answer._name} has {len(walk.columns)} sizes; at most {MOST_COLUMNS} are "
+            "drawn as columns"
         )
+    return _drawn(walk, f"{answer._name} {'takes' if n in answer else 'does not take'} {n}")
+
+
+def _drawn(walk: Walk, verdict: str) -> Drawing:
+    """Draw a walk."""
+    columns = walk.columns
     canvas = Canvas()
     pitch = min(44.0, (WIDEST - 2 * MARGIN - 34) / len(columns))
     wide = pitch * 0.5
     tallest = max(column.size for column in columns)
-    arcs = [join for join in joins if len(set(join.columns)) > 1]
-    ground = MARGIN + 26 + (14 + 9 * min(len(arcs), MOST_LEVELS) if arcs else 0) + HIGH
+    # The wider a bow, the higher, so that bows within bows do not cross; what fails is on top.
+    bows = [join for join in walk.joins if len(set(join.columns)) > 1]
+    bows.sort(key=lambda join: (join.agrees, min(join.columns) - max(join.columns)))
+    ground = MARGIN + 26 + (14 + 9 * min(len(bows), MOST_LEVELS) if bows else 0) + HIGH
     tops = []
     for number, column in enumerate(columns):
         high = max(2.0, HIGH * column.size / tallest)
         left = MARGIN + number * pitch
         fill = _colour(columns, column)
-        canvas.rect(left, ground - high, wide, high, fill=fill, tint=0.6, stroke=INK, kind="map")
+        canvas.rect(left, ground - high, wide, high, fill=fill, tint=0.6, kind="map")
         told = str(column.size)
         size = min(12.0, (pitch - 1) / (0.64 * len(told)))
         drop = 12 * (number % 2) if size < 8 else 0
         canvas.text(left + wide / 2, ground + 9 + drop, told, size=max(size, 8.0))
         tops.append((left + wide / 2, ground - high))
-    failing = next((join for join in joins if not join.agrees), None)
-    # The wider a bow, the higher, so that bows within bows do not cross; what fails is on top.
-    arcs.sort(key=lambda join: (join.agrees, min(join.columns) - max(join.columns)))
-    for level, join in reversed(list(enumerate(arcs))):
+    for level, join in reversed(list(enumerate(bows))):
         _bow(canvas, join, tops, MARGIN + 20 + 9 * (level % MOST_LEVELS))
-    verdict = f"{answer._name} {'takes' if n in answer else 'does not take'} {n}"
     told = f"{verdict}: sizes {' '.join(str(column.size) for column in columns)}"
-    if failing is not None:
-        met = " and ".join(map(str, failing.sizes))
-        told += f"; the join of {met} fails"
-    elif refused is not None:
-        x = MARGIN + len(columns) * pitch + 4
-        _cross(canvas, x, ground - 12)
-        told += f"; then {refused}"
+    if walk.failing is not None:
+        told += f"; the join of {' and '.join(map(str, walk.failing.sizes))} fails"
+    elif walk.refused is not None:
+        _cross(canvas, MARGIN + len(columns) * pitch + 4, ground - 12)
+        told += f"; then {walk.refused.rstrip('.')}"
     canvas.bottom = max(canvas.bottom, ground + 26)
     return canvas.finish(told + ".")
 
@@ -130,45 +115,35 @@ def _leaves(result: Any) -> Iterator[Any]:
         yield result
 
 
-def _walk(answer: Any, n: int) -> tuple[list[_Column], list[_Join], str | None]:
-    """Return the columns and joins for the input size n, and why it ends, if no join is why."""
+def _walk(answer: Any, n: int) -> Walk:
+    """Return the columns and joins for the input size n."""
+    if hasattr(answer, "_survey"):
+        from ._model import walk_model  # which needs PyTorch, as its answer did
+
+        return walk_model(answer, n)
     condition = answer._failing(n)
     steps = answer._trace.steps
     outputs = list(_leaves(answer._result))
     of_output = condition is not None and condition not in answer._trace.conditions
     last = len(steps) - 1 if condition is None or of_output else condition.step
-    columns: list[_Column] = []
-    joins: list[_Join] = []
+    walk = Walk()
     place: dict[int, int] = {}  # of a step, its column
-    made: dict[tuple[int, int], int] = {}  # from a column to a size: parallel branches share one
     for step in steps[: last + 1]:
         parents = [place[parent.number] for parent in step.parents if parent.number in place]
         sizes = tuple(_at(arg, n) for arg in step.args)
         fails = condition is not None and not of_output and step.number == condition.step
         if step.is_join:
-            joins.append(_Join(tuple(parents), sizes, not fails))
-            if fails:
-                return columns, joins, None
+            walk.join(tuple(parents), sizes, not fails)
             place[step.number] = max(parents, default=0)
-            continue
-        if fails:
-            return columns, joins, f"{step.told()} does not fit {sizes[0]}"
-        size = _at(step, n)
-        alone = _is_arithmetic(step, steps) and step not in outputs
-        if parents and (columns[parents[0]].size == size or alone):
+        elif fails:
+            walk.refused = f"{step.told()} does not fit {sizes[0]}"
+        elif parents and _is_arithmetic(step, steps) and step not in outputs:
             place[step.number] = parents[0]
-            continue
-        if parents and (parents[0], size) in made:
-            place[step.number] = made[parents[0], size]
-            continue
-        place[step.number] = len(columns)
-        if parents:
-            made[parents[0], size] = len(columns)
-        columns.append(_Column(size, tuple(parents)))
-    told = None
+        else:
+            place[step.number] = walk.column(_at(step, n), tuple(parents))
     if of_output and condition is not None:
-        told = condition.tell(n)
-    return columns, joins, told
+        walk.refused = condition.tell(n)
+    return walk
 
 
 def _is_arithmetic(step: Any, steps: list[Any]) -> bool:
@@ -185,14 +160,14 @@ def _at(arg: Any, n: int) -> int:
     return arg.function.at(n) if hasattr(arg, "function") else int(arg)
 
 
-def _colour(columns: list[_Column], column: _Column) -> str:
+def _colour(columns: list[Column], column: Column) -> str:
     if not column.parents:
         return GREEN
     before = columns[column.parents[0]].size
     return ORANGE if column.size > before else SKY
 
 
-def _bow(canvas: Canvas, join: _Join, tops: list[tuple[float, float]], height: float) -> None:
+def _bow(canvas: Canvas, join: Join, tops: list[tuple[float, float]], height: float) -> None:
     """Draw one join as a bow over the columns, which ends at the last of them."""
     end = max(join.columns)
     x2, y2 = tops[end]

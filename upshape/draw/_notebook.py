@@ -12,13 +12,15 @@ from ._svg import Drawing
 
 __all__ = ["answer_html", "explanation_html", "layer_html"]
 
+DRAWN = ("Conv", "ConvTranspose", "Interpolate", "Pool")
 USUAL = 512  # an answer is drawn at the largest size up to here that is taken
 
 
 def layer_html(layer: Any) -> str:
     """Return a relation with its picture, one for each axis that differs."""
     try:
-        shown = [_layer(axis) for axis in dict.fromkeys(layer.axes)]
+        drawn = [axis for axis in dict.fromkeys(layer.axes) if type(axis).__name__ in DRAWN]
+        shown = [_layer(axis) for axis in drawn]
     except (TypeError, ValueError):  # symbols, or more positions than can be told apart
         shown = []
     picture = str(stack(*shown)) if shown else ""
@@ -27,9 +29,10 @@ def layer_html(layer: Any) -> str:
 
 def _layer(axis: Any) -> Drawing:
     """Draw a relation of one axis at a small size, one that shows the remainder."""
-    if hasattr(axis, "exact_factor"):
+    kind = type(axis).__name__
+    if kind == "Interpolate":
         return ruler(4, axis(4))
-    if hasattr(axis, "output_padding_for"):
+    if kind == "ConvTranspose":
         return stamps(axis, max(4, axis.minimum))
     sizes = axis.input_sizes(max(4, axis(axis.minimum)))
     last = sizes[-1]

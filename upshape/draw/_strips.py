@@ -8,7 +8,7 @@ import numpy as np
 
 from upshape import reference
 
-from ._layers import MOST_POSITIONS, one_of, parameters, reached, single_axis, size_of
+from ._layers import MOST_POSITIONS, one_of, reached, single_axis, size_of
 from ._svg import (
     BLUE,
     GREY,
@@ -50,10 +50,20 @@ def _cell(positions: int, most: float = 26.0) -> float:
     return min(most, ROOM / positions)
 
 
-def _header(canvas: Canvas, letters: dict[str, int]) -> float:
-    """Write the letters and their numbers over a strip; return where the strip begins."""
+def _padding(before: int, after: int) -> int | str:
+    """Return the padding as it is written: one number, or two if its sides differ."""
+    return before if before == after else f"{before}:{after}"
+
+
+def _header(canvas: Canvas, letters: dict[str, int | str]) -> float:
+    """Write the letters and their numbers over a strip; return where the strip begins.
+
+    No padding and no dilation are not worth a word.
+    """
     left = float(MARGIN)
     for letter, value in letters.items():
+        if (letter, value) in (("p", 0), ("d", 1)):
+            continue
         canvas.text(left, MARGIN + 7, letter, anchor="start", italic=True, size=13)
         told = f"= {value}"
         canvas.text(left + 11, MARGIN + 7, told, anchor="start", size=12)
@@ -93,8 +103,8 @@ def windows(layer: Any, i: int, *, letters: bool = False) -> Drawing:
     """
     layer, i = _one_axis(layer, i, ("Conv", "Pool"), "windows")
     o = layer(i)
-    (k,), (s,), (before,), (d,) = parameters(layer)
-    after = layer._both - before
+    k, s, d = layer.kernel_size, layer.stride, layer.dilation
+    before, after = layer.padding_for(i)
     reach = layer.effective_kernel
     end = (o - 1) * s + reach  # of the last window; with ceil_mode it may lie beyond the padding
     padded = before + i + after
@@ -109,10 +119,8 @@ def windows(layer: Any, i: int, *, letters: bool = False) -> Drawing:
     lost = max(0, padded - end)
     cell = _cell(positions)
     canvas = Canvas()
-    given = {"i": i, "k": k, "s": s, "p": before, "d": d}
-    shown = {name: value for name, value in given.items() if value != (name == "d")}
-    shown.pop("p", None) if before == 0 and after == 0 else None
-    top = _header(canvas, {**shown, "o": o, "a": lost})
+    p = _padding(before, after)
+    top = _header(canvas, {"i": i, "k": k, "s": s, "p": p, "d": d, "o": o, "a": lost})
     high = min(cell, 22.0)
     for place in range(positions):
         inside = before <= place < before + i
@@ -199,9 +207,8 @@ def stamps(layer: Any, i: int) -> Drawing:
     """
     layer, i = _one_axis(layer, i, ("ConvTranspose",), "stamps")
     o = layer(i)
-    k, s, p, a, d = (
-        layer.kernel_size, layer.stride, layer.padding, layer.output_padding, layer.dilation,
-    )  # fmt: skip
+    k, s, a, d = layer.kernel_size, layer.stride, layer.output_padding, layer.dilation
+    p, after = layer.padding_for(i)
     reach = layer.effective_kernel
     positions = max((i - 1) * s + reach + a, p + o)
     _refuse_long(layer, i, positions, "stamps")
@@ -209,11 +216,8 @@ def stamps(layer: Any, i: int) -> Drawing:
     cell = _cell(positions)
     high = min(cell, 22.0)
     canvas = Canvas()
-    given = {"i": i, "k": k, "s": s, "p": p, "d": d, "a": a}
-    shown = {name: value for name, value in given.items() if value != (name == "d")}
-    for name in ("p", "a"):
-        shown.pop(name, None) if given[name] == 0 else None
-    top = _header(canvas, {**shown, "o": o})
+    letters = {"i": i, "k": k, "s": s, "p": _padding(p, after), "d": d}
+    top = _header(canvas, {**letters, **({"a": a} if a else {}), "o": o})
     rows = min(i, -(-reach // s))
     first = top + high + 10
     bottom = first + rows * BAR + 4

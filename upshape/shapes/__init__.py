@@ -9,7 +9,16 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from .layers import Choice, Conv, ConvTranspose, Interpolate, Origin, Pool
+from .layers import (
+    Choice,
+    Conv,
+    ConvTranspose,
+    Interpolate,
+    Origin,
+    Padding,
+    Pool,
+    Unpool,
+)
 
 if TYPE_CHECKING:
     from . import symbols, zoo
@@ -33,10 +42,12 @@ __all__ = [
     "Interpolate",
     "MendedCall",
     "Origin",
+    "Padding",
     "PeriodError",
     "Pool",
     "Repair",
     "Size",
+    "Unpool",
     "a",
     "d",
     "derive",
@@ -90,4 +101,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)
