@@ -1,3 +1,4 @@
+# ruff: noqa: E501 -- lines of other files stand here as they stand there
 """Do the tests bite? One-line bugs, one at a time, and which test sees each.
 
     python -m tests.mutants                    all of them; writes docs/mutants.inc
@@ -62,10 +63,9 @@ CONVOLUTION = "upshape/convolution.py"
 MUTANTS = [
     # --- interpolation's front
     Mutant("nearest-exact looks at the pixel's beginning", FRONT,
-           "(0.5 if exact else 0.0)", "(0.0 if exact else 0.0)", NEAREST),
+           "((dst + real(0.5)).astype(np.float64)", "(dst.astype(np.float64)", NEAREST),
     Mutant("the position is not rounded to float32", FRONT,
-           "(start * scale).astype(np.float32).astype(np.int64)", "(start * scale).astype(np.int64)",
-           NEAREST),
+           "position.astype(np.float32).astype(np.int64)", "position.astype(np.int64)", NEAREST),
     Mutant("float64 arrays get float32 positions", FRONT,
            "np.float64 if double else np.float32", "np.float32", NEAREST),
     Mutant("the factor is not used for the coordinates", FRONT,
@@ -359,6 +359,10 @@ class Workshop:
                      self.tree / f"pyx/{module}.pyx", self.tree / "pyx/machine.pyx"]:
             shutil.copy2(path, place / "pyx")
         shutil.copy2(self.tree / "setup.py", place)
+        (place / "upshape").mkdir(exist_ok=True)
+        (place / "upshape/__init__.py").touch()
+        for path in self.tree.glob("upshape/*.pxd"):
+            shutil.copy2(path, place / "upshape")
         package = "upshape" if module == "machine" else f"upshape/{PACKAGES[self.level]}"
         (place / package).mkdir(parents=True, exist_ok=True)
         if module != "machine":  # setup.py would build it as well
