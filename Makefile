@@ -2,7 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
-SOURCES := setup.py pyproject.toml $(wildcard pyx/*.pyx pyx/*.pxd pyx/*.h upshape/*.pxd)
+SOURCES := setup.py compiling.py preflight.py pyproject.toml upshape/_machine.pxd \
+	$(wildcard pyx/*.pyx pyx/*.pxd pyx/*.h)
 KERNEL_TESTS_ONLY := --ignore-glob='tests/test_shapes*' --ignore-glob='tests/test_solve*' \
 	--ignore=tests/test_cli.py --ignore=tests/peers
 ARGS ?=
@@ -12,13 +13,24 @@ ARGS ?=
 help:  ## print this list
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
-$(PY):
+# The tools of the build, in .venv: what pip would set up anew for every build, out of sight.
+$(VENV)/tools: pyproject.toml
+	@$(PYTHON) preflight.py
+	@echo "upshape: setting up $(VENV) with the tools that compile the kernels"
 	$(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --quiet --upgrade pip
+	$(PY) -m pip install --quiet $$($(PYTHON) -c "import tomllib; \
+	  print(*[w.replace(' ', '') for w in tomllib.load(open('pyproject.toml', 'rb'))['build-system']['requires']])")
+	@touch $@
 
-# Stamps: older than the sources when the kernels must be compiled again.
-$(VENV)/built: $(PY) $(SOURCES)
-	$(PY) -m pip install --quiet --editable .
+# Stamps: older than the sources when the kernels must be compiled again. The best CPU level is all
+# that anything but the tests needs. pip finds the modules compiled.
+$(VENV)/built: $(VENV)/tools $(SOURCES)
+	@UPSHAPE_LEVELS=best $(PY) setup.py -q build_ext --inplace
+	UPSHAPE_LEVELS=best $(PY) -m pip install --quiet --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/built-for-tests: $(VENV)/built
+	@$(PY) setup.py -q build_ext --inplace
 	@touch $@
 
 # upshape is installed already: pip adds what the extra names.
@@ -29,15 +41,14 @@ $(VENV)/with-%: $(VENV)/built
 demo: $(VENV)/with-plot  ## a photograph through a feature pyramid: upshape-demo.png
 	$(PY) -m upshape demo $(ARGS)
 
-test: $(VENV)/with-test  ## the tests, the kernels' at every CPU level of this machine
+test: $(VENV)/with-test $(VENV)/built-for-tests  ## the tests, the kernels' at two CPU levels
 	$(PY) -m pytest -q --ignore=tests/peers $(ARGS)
 	@set -e; for level in $$($(PY) -c "from upshape.runtime import usable_levels; \
 	  print(*usable_levels()[1:])"); do echo "UPSHAPE_CPU=$$level"; \
 	  UPSHAPE_CPU=$$level $(PY) -m pytest -q tests $(KERNEL_TESTS_ONLY) $(ARGS); done
 
 test-debug: $(VENV)/with-test  ## the kernels' tests with bounds checks and asserts compiled in
-	UPSHAPE_DEBUG=1 UPSHAPE_LEVELS=$$($(PY) -c "from upshape import runtime; print(runtime.LEVEL)") \
-	  $(PY) -m pip install --quiet --no-deps --upgrade --target $(VENV)/debug .
+	UPSHAPE_DEBUG=1 UPSHAPE_LEVELS=best $(PY) setup.py -q build --build-lib $(VENV)/debug
 	PYTHONPATH=$(VENV)/debug $(VENV)/bin/pytest -q -o pythonpath="$(VENV)/debug tests" \
 	  tests $(KERNEL_TESTS_ONLY) $(ARGS)
 
@@ -68,9 +79,9 @@ lint: $(VENV)/with-lint $(VENV)/with-test  ## ruff, cython-lint and mypy
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cython-lint pyx
 	$(PY) -m mypy
 
-build: $(PY)  ## the source distribution and the wheel, in dist/
+build: $(VENV)/tools  ## the source distribution and the wheel, in dist/
 	$(PY) -m pip install --quiet build
-	$(PY) -m build
+	UPSHAPE_LEVELS=all $(PY) -m build
 
 clean:  ## remove everything that was made
 	rm -rf $(VENV) build dist docs/_build upshape.egg-info

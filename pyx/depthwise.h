@@ -228,7 +228,7 @@
                     upshape_v##BITS spread[2], v = load_##BITS(from + i * row);                   \
                     UPSHAPE_HELD(v);                                                              \
                     UPSHAPE_UNROLL for (int m = 0; m < taps; m++) {                               \
-                        spread[m] = pick_##BITS(v, from + i * row, index[m]);                     \
+                        spread[m] = gather_##BITS(v, from + i * row, index[m]);                   \
                         if (2 * m + 1 >= k)                                                       \
                             spread[m] = (upshape_v##BITS)((upshape_i##BITS)spread[m]              \
                                                           & there_is);                            \
@@ -507,8 +507,8 @@
 
 /* Lane l of v, the vector at x, is lane index[l], which may lie in the vector behind it. */
 #if defined(__clang__)
-#define UPSHAPE_PICK(T, BITS)                                                                     \
-    UPSHAPE_INLINE upshape_v##BITS pick_##BITS(                                                   \
+#define UPSHAPE_GATHER(T, BITS)                                                                   \
+    UPSHAPE_INLINE upshape_v##BITS gather_##BITS(                                                 \
         upshape_v##BITS v, const T *x, upshape_i##BITS index)                                     \
     {                                                                                             \
         enum { LANES = UPSHAPE_VECTOR_BYTES / sizeof(T) };                                        \
@@ -516,14 +516,14 @@
             v[l] = x[index[l]];                                                                   \
         return v;                                                                                 \
     }
-UPSHAPE_PICK(float, 32)
-UPSHAPE_PICK(double, 64)
+UPSHAPE_GATHER(float, 32)
+UPSHAPE_GATHER(double, 64)
 #else
-#define pick_32(v, x, index) __builtin_shuffle(v, index)
+#define gather_32(v, x, index) __builtin_shuffle(v, index)
 #if UPSHAPE_VECTOR_BYTES == 16
-#define pick_64(v, x, index) __builtin_shuffle(v, load_64(x + 2), index)
+#define gather_64(v, x, index) __builtin_shuffle(v, load_64(x + 2), index)
 #else
-#define pick_64(v, x, index) __builtin_shuffle(v, index)
+#define gather_64(v, x, index) __builtin_shuffle(v, index)
 #endif
 #endif
 

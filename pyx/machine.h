@@ -40,8 +40,12 @@ static int upshape_x86_level(void)
         return 2;
     if (!(__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")
           && __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq")
-          && __builtin_cpu_supports("avx512vl")))
+          && __builtin_cpu_supports("avx512vl"))) {
+#ifdef UPSHAPE_EMULATE_V4
+        return 4; /* the v4 modules hold v3's instructions */
+#endif
         return 3;
+    }
     return 4;
 #else
     return 0;

@@ -61,10 +61,11 @@ typedef double upshape_u64 __attribute__((vector_size(UPSHAPE_VECTOR_BYTES), ali
 #define UPSHAPE_INLINE static inline __attribute__((always_inline))
 #define UPSHAPE_UNROLL _Pragma("GCC unroll 16")
 
-/* One load for all its uses: left alone, gcc loads a vector again for each. */
+/* One load for all its uses: left alone, gcc loads a vector again for each. A vector that is wider
+ * than the registers (v4's logic in v3's instructions) cannot be held in one. */
 #if defined(__AVX512F__)
 #define UPSHAPE_HELD(v) __asm__("" : "+v"(v))
-#elif defined(__x86_64__)
+#elif defined(__x86_64__) && UPSHAPE_VECTOR_BYTES <= 32
 #define UPSHAPE_HELD(v) __asm__("" : "+x"(v))
 #else
 #define UPSHAPE_HELD(v) (void)0
