@@ -59,7 +59,6 @@ fuzz: $(VENV)/with-test  ## random calls on hostile arrays; ARGS="--seconds 3600
 	$(PY) -m tests.fuzz $(ARGS)
 
 mutants: $(VENV)/with-test  ## one-line bugs, and which test sees each: an hour; ARGS="--only tile"
-	$(PY) -m pip install --quiet cython setuptools
 	$(PY) -m tests.mutants $(ARGS)
 
 bench: $(VENV)/with-bench  ## time every case against its peers; ARGS="--quick --filter nearest"
