@@ -7,8 +7,9 @@ written and overlaps nothing. `operation` is the public function's name: message
 
 from __future__ import annotations
 
+import contextlib
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 __all__ = [
     "as_array", "as_bool", "as_choice", "as_dtype_of", "as_int", "as_ints", "as_spatial_sizes",
     "check_channels", "check_divides", "check_no_empty_axis", "check_out", "check_rank",
-    "check_reach", "check_shape", "has_own_memory",
+    "check_reach", "check_shape", "has_own_memory", "memory_of",
 ]
 
 AnyArray = NDArray[Any]
@@ -284,6 +285,15 @@ def check_out(
                 f"{operation}: out overlaps an input in memory; it must be an array of its own"
             )
     return out
+
+
+@contextlib.contextmanager
+def memory_of(operation: str) -> Iterator[None]:
+    """Let a MemoryError from inside name the operation."""
+    try:
+        yield
+    except MemoryError as error:
+        raise MemoryError(f"{operation}: {str(error) or 'there is not enough memory'}") from None
 
 
 def has_own_memory(array: AnyArray) -> bool:

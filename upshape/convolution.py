@@ -631,10 +631,11 @@ class _Layer:
             )
             if not batched:
                 target = target[None]
-        if 0 in shape:
-            result = _empty(shape, self._dtype) if target is None else target
-        else:
-            result = self._run(array, values, given is x, output_size, shape, target)
+        with arrays.memory_of(self._parameters.operation):
+            if 0 in shape:
+                result = _empty(shape, self._dtype) if target is None else target
+            else:
+                result = self._run(array, values, given is x, output_size, shape, target)
         if out is not None:
             return out
         return result if batched else result[0]

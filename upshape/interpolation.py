@@ -277,10 +277,6 @@ def kernel_plan(
     if known is not None:
         return known
     inputs = [shape[axis] for axis in layout.spatial]
-    if max(inputs) > np.iinfo(np.int32).max:
-        raise ValueError(
-            f"interpolate: x has shape {shape}; an axis can have {np.iinfo(np.int32).max} at most"
-        )
     channels = shape[layout.channel_axis]
     elements = channels if layout.last else 1
     make = _Maker(how, inputs, dtype, layout.roles, elements, spacing, streaming)
@@ -500,6 +496,17 @@ def check_sizes(operation: str, name: str, shape: tuple[int, ...]) -> None:
     if 0 in shape[1:]:
         raise ValueError(
             f"{operation}: {name} has shape {shape}; only the batch axis, the first, can be 0"
+        )
+
+
+def check_length(
+    operation: str, name: str, shape: tuple[int, ...], inputs: tuple[int, ...]
+) -> None:
+    """Refuse an input axis that the kernels cannot count along, before anything is copied."""
+    most = np.iinfo(np.int32).max
+    if max(inputs) > most:
+        raise ValueError(
+            f"{operation}: {name} has shape {shape}; a spatial axis can have {most} pixels at most"
         )
 
 
@@ -799,6 +806,7 @@ def _interpolate(
     check_no_picture("interpolate", "x", x)
     layout = layout_of(x, axis)
     inputs = tuple(x.shape[axis] for axis in layout.spatial)
+    check_length("interpolate", "x", x.shape, inputs)
     corners = as_align_corners("interpolate", align_corners, mode)
     how = as_how(
         "interpolate", inputs, size, scale_factor, mode, corners, recompute_scale_factor
@@ -808,14 +816,15 @@ def _interpolate(
         sizes[own] = o
     shape = tuple(sizes)
     check_memory("interpolate", shape, x.dtype)
-    if out is not None:
-        result = arrays.check_out("interpolate", out, shape, x.dtype, x)
-        layout = layout_of(result, axis)
-    else:
-        result = layout.empty(shape, x.dtype)
-    if not result.size:
-        return result
-    job = Job(x, result, how, layout, result.nbytes, out is None)
+    with arrays.memory_of("interpolate"):
+        if out is not None:
+            result = arrays.check_out("interpolate", out, shape, x.dtype, x)
+            layout = layout_of(result, axis)
+        else:
+            result = layout.empty(shape, x.dtype)
+        if not result.size:
+            return result
+        job = Job(x, result, how, layout, result.nbytes, out is None)
     if key is not None and job.x is value and job.target is result:
         resize = Resize(key[4:9], job.plan, job.most_threads, result, layout)
         _resizes.put(key, resize, job.plan.nbytes)

@@ -17,6 +17,7 @@ from upshape.interpolation import (
     as_channel_axis,
     as_how,
     as_mode,
+    check_length,
     check_memory,
     check_no_picture,
     check_sizes,
@@ -131,6 +132,8 @@ def upsample_concat(
     layouts = [layout_of(x, axis) for x in xs]
     layout = next((own for own in layouts if own.last == (axis != 1)), layouts[0])
     inputs = [tuple(x.shape[a] for a in layout.spatial) for x in xs]
+    for k, (x, pixels) in enumerate(zip(xs, inputs, strict=True)):
+        check_length("upsample_concat", f"features[{k}]", x.shape, pixels)
     if size is None:
         size = max(inputs, key=np.prod)
     hows = [as_how("upsample_concat", own, size, None, mode, corners, None) for own in inputs]
@@ -141,19 +144,20 @@ def upsample_concat(
         sizes[own] = o
     shape = tuple(sizes)
     check_memory("upsample_concat", shape, first.dtype)
-    if out is None:
-        result = layout.empty(shape, first.dtype)
-    else:
-        result = arrays.check_out("upsample_concat", out, shape, first.dtype, *xs)
-        layout = layout_of(result, axis)
-    if not result.size:
-        return result
-    jobs, begin = [], 0
-    for x, how in zip(xs, hows, strict=True):
-        channels = [slice(None)] * first.ndim
-        channels[axis] = slice(begin, begin + x.shape[axis])
-        jobs.append(Job(x, result[tuple(channels)], how, layout, result.nbytes, out is None))
-        begin += x.shape[axis]
+    with arrays.memory_of("upsample_concat"):
+        if out is None:
+            result = layout.empty(shape, first.dtype)
+        else:
+            result = arrays.check_out("upsample_concat", out, shape, first.dtype, *xs)
+            layout = layout_of(result, axis)
+        if not result.size:
+            return result
+        jobs, begin = [], 0
+        for x, how in zip(xs, hows, strict=True):
+            channels = [slice(None)] * first.ndim
+            channels[axis] = slice(begin, begin + x.shape[axis])
+            jobs.append(Job(x, result[tuple(channels)], how, layout, result.nbytes, out is None))
+            begin += x.shape[axis]
     for job in jobs:
         job.run()
     return result
