@@ -8,7 +8,8 @@ KERNEL_TESTS_ONLY := --ignore-glob='tests/test_shapes*' --ignore-glob='tests/tes
 	--ignore=tests/test_cli.py --ignore=tests/peers --ignore=tests/pages
 ARGS ?=
 
-.PHONY: help demo test test-debug test-peers test-docs bench bench-compare docs lint build clean
+.PHONY: help demo test test-debug test-peers test-docs fuzz mutants bench bench-compare docs lint \
+	build clean
 
 help:  ## print this list
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -54,6 +55,12 @@ test-debug: $(VENV)/with-test  ## the kernels' tests with bounds checks and asse
 
 test-peers: $(VENV)/with-peers  ## comparison with PyTorch, and with other libraries' pixels
 	$(PY) -m pytest -q tests/peers $(ARGS)
+
+fuzz: $(VENV)/with-test  ## random calls on hostile arrays; ARGS="--seconds 3600 --seed 7"
+	$(PY) -m tests.fuzz $(ARGS)
+
+mutants: $(VENV)/with-test  ## one-line bugs, and which test sees each: an hour; ARGS="--only tile"
+	$(PY) -m tests.mutants $(ARGS)
 
 bench: $(VENV)/with-bench  ## time every case against its peers; ARGS="--quick --filter nearest"
 	$(PY) -m benchmarks $(ARGS)
