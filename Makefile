@@ -5,9 +5,11 @@ PY := $(VENV)/bin/python
 SOURCES := setup.py compiling.py preflight.py pyproject.toml $(wildcard pyx/*.pyx pyx/*.pxd pyx/*.h)
 KERNEL_TESTS_ONLY := --ignore-glob='tests/test_shapes*' --ignore-glob='tests/test_solve*' \
 	--ignore=tests/test_cli.py --ignore=tests/peers
+EMULATED := UPSHAPE_CPU=x86-64-v4
 ARGS ?=
 
-.PHONY: help demo test test-debug test-peers bench bench-compare docs lint build clean
+.PHONY: help demo test test-debug test-serial test-clang test-emulated test-peers bench \
+	bench-compare docs lint build clean
 
 help:  ## print this list
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -46,10 +48,25 @@ test: $(VENV)/with-test $(VENV)/built-for-tests  ## the tests, the kernels' at t
 	  print(*usable_levels()[1:])"); do echo "UPSHAPE_CPU=$$level"; \
 	  UPSHAPE_CPU=$$level $(PY) -m pytest -q tests $(KERNEL_TESTS_ONLY) $(ARGS); done
 
+# The kernels' tests over modules that are built another way, in a folder of their own:
+# $(call other_build,folder,environment of the build,environment of the tests)
+define other_build
+	$(2) $(PY) setup.py -q build --build-lib $(VENV)/$(1)
+	$(3) PYTHONPATH=$(VENV)/$(1) $(PY) -m pytest -q -p no:cacheprovider \
+	  -o pythonpath="$(VENV)/$(1) tests" tests $(KERNEL_TESTS_ONLY) $(ARGS)
+endef
+
 test-debug: $(VENV)/with-test  ## the kernels' tests with bounds checks and asserts compiled in
-	UPSHAPE_DEBUG=1 UPSHAPE_LEVELS=best $(PY) setup.py -q build --build-lib $(VENV)/debug
-	PYTHONPATH=$(VENV)/debug $(VENV)/bin/pytest -q -o pythonpath="$(VENV)/debug tests" \
-	  tests $(KERNEL_TESTS_ONLY) $(ARGS)
+	$(call other_build,debug,UPSHAPE_DEBUG=1 UPSHAPE_LEVELS=best)
+
+test-serial: $(VENV)/with-test  ## the kernels' tests in a build without OpenMP
+	$(call other_build,serial,UPSHAPE_OPENMP=0 UPSHAPE_LEVELS=best)
+
+test-clang: $(VENV)/with-test  ## the kernels' tests in a build by clang
+	$(call other_build,clang,CC=clang UPSHAPE_LEVELS=best)
+
+test-emulated: $(VENV)/with-test  ## the kernels' tests of x86-64-v4's logic in v3's instructions
+	$(call other_build,emulated,UPSHAPE_EMULATE_V4=1 UPSHAPE_LEVELS=x86-64-v4,$(EMULATED))
 
 test-peers: $(VENV)/with-peers  ## randomised comparison with PyTorch
 	$(PY) -m pytest -q tests/peers $(ARGS)

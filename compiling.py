@@ -64,6 +64,7 @@ class CompileKernels(build_ext):
     """Check the tools, translate each .pyx once, compile what is wanted, the longest first."""
 
     flags_of_levels = ""
+    with_openmp = True
     known_to_some: list[str] = []
     known_to_some_linkers: list[str] = []
     directives: dict[str, bool] = {}
@@ -138,7 +139,7 @@ class CompileKernels(build_ext):
                  if preflight.builds(preflight.NOTHING, ["-Werror", flag])]
         link_flags = [flag for flag in self.known_to_some_linkers
                       if preflight.builds(preflight.NOTHING, [], ["-Werror", flag])]
-        openmp = preflight.openmp()
+        openmp = preflight.openmp() if self.with_openmp else ([], [])
         if openmp is None:
             say(f"warning: {preflight.without_openmp()}")
         else:
