@@ -89,6 +89,7 @@ class CompileKernels(build_ext):
     def build_extensions(self) -> None:
         """Give every module its flags and its C, then let setuptools compile."""
         self.headers = [str(path) for path in Path("pyx").iterdir() if path.suffix != ".pyx"]
+        self.headers.append("upshape/_machine.pxd")  # what the kernels take from that module
         stems = {ext.name: Path(ext.sources[0]).stem for ext in self.extensions}
         self.extensions.sort(key=lambda ext: -seconds(stems[ext.name])[1])
         slower = self.translate(dict.fromkeys(stems.values()))
@@ -127,7 +128,7 @@ class CompileKernels(build_ext):
         made.parent.mkdir(parents=True, exist_ok=True)
         unfinished = made.with_suffix(".unfinished.c")
         options = [word for name, on in self.directives.items() for word in ("-X", f"{name}={on}")]
-        command = [sys.executable, "-m", "cython", "-3", "-I", "pyx", *options,
+        command = [sys.executable, "-m", "cython", "-3", "-I", "pyx", "-I", ".", *options,
                    "--module-name", name, "-o", str(unfinished), f"pyx/{stem}.pyx"]
         if subprocess.run(command).returncode:
             raise SystemExit(f"upshape: Cython cannot translate pyx/{stem}.pyx")

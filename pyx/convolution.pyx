@@ -51,6 +51,16 @@ from libc.stdint cimport uintptr_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
+from upshape._machine cimport (
+    Team,
+    dismiss_team,
+    form_team,
+    share_begins,
+    share_ends,
+    team_begins,
+    team_ends,
+)
+
 import numpy as np
 
 from upshape import _machine
@@ -64,6 +74,8 @@ ctypedef fused real:
 # Bytes of the slab of a thread, at most. With the sums it leaves room for a panel of weights in a
 # second-level cache of 512 KiB; larger ones gain nothing where the cache is larger.
 cdef Py_ssize_t SLAB_BYTES = 192 << 10
+# The same for kernels of so many taps that their borders alone take most of that.
+cdef Py_ssize_t WIDE_BYTES = 8 << 20
 # The same for gathered pixels, and for pixels that are broadcast to a wide stride's phases: 3/8 of
 # the second-level cache. Such layers have many weights, which every block of pixels streams, so
 # more pixels are better up to about 100 of 1200 products; beyond, less is gained than scratch is
@@ -994,9 +1006,18 @@ cdef class Plan:
 
     cdef bint within_scratch(self, Py_ssize_t item) noexcept:
         cdef Py_ssize_t most = SLAB_BYTES
+        cdef double borders
         if (self.source == GATHERED or self.layout.turned
                 or (self.layout.channels and self.layout.lane_step_x)):
             most = GATHERED_BYTES
+        if self.source == ROWS or self.source == FLAT:
+            # What a kernel of very many taps reads for one pixel fits no second-level cache, but is
+            # read in order; the only other way is a copy of it for every pixel.
+            borders = (<double>self.slab_size / self.slab_rows / self.slab_columns
+                       * ((self.layout.y_span - 1) // self.layout.isy + 1)
+                       * ((self.layout.x_span - 1) // self.layout.isx + 1) * item)
+            if 2 * borders > SLAB_BYTES:
+                most = max(most, <Py_ssize_t>min(3 * borders, <double>WIDE_BYTES))
         return self.slab_size * item <= most and self.sums_size * item <= SUMS_BYTES
 
     cdef void choose(self, Py_ssize_t item, int only) noexcept:
@@ -1137,13 +1158,21 @@ cdef class Plan:
         cdef const void* source = cnp.PyArray_DATA(x)
         cdef const void* weights = cnp.PyArray_DATA(packed)
         cdef void* target = cnp.PyArray_DATA(out)
+        cdef Team team
         cdef int t
+        form_team(&team, threads)
         with nogil:
-            if threads == 1:
-                run_thread(self, self.layout, 0, source, weights, target, scratch.aligned)
-            else:
-                for t in prange(threads, schedule="static", num_threads=threads):
+            if team.threads == 1:
+                for t in range(threads):
                     run_thread(self, self.layout, t, source, weights, target, scratch.aligned)
+            else:
+                team_begins(&team)
+                for t in prange(threads, schedule="static", num_threads=team.threads):
+                    share_begins(&team, t)
+                    run_thread(self, self.layout, t, source, weights, target, scratch.aligned)
+                    share_ends(&team, t)
+                team_ends(&team)
+        dismiss_team(&team)
         give_scratch(scratch)
 
 

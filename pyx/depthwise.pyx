@@ -28,6 +28,16 @@ cimport numpy as cnp
 from cython.parallel cimport prange
 from libc.stdint cimport uintptr_t
 
+from upshape._machine cimport (
+    Team,
+    dismiss_team,
+    form_team,
+    share_begins,
+    share_ends,
+    team_begins,
+    team_ends,
+)
+
 import numpy as np
 
 cnp.import_array()
@@ -521,6 +531,7 @@ cdef class Plan:
 
     cpdef run(self, cnp.ndarray x, cnp.ndarray packed, cnp.ndarray out, cnp.ndarray scratch=None):
         """Compute the layer; x and out have the shapes and strides of this plan."""
+        cdef Team team
         cdef int t, threads = self.threads
         cdef size_t room = self.room()
         cdef const char* source = cnp.PyArray_BYTES(x)
@@ -530,12 +541,19 @@ cdef class Plan:
         if scratch is None:
             scratch = self.take()
         space = <char*>((<uintptr_t>cnp.PyArray_DATA(scratch) + 63) & ~<uintptr_t>63)
+        form_team(&team, threads)
         with nogil:
-            if threads == 1:
-                run_thread(self, self.layout, 0, source, weights, target, space)
+            if team.threads == 1:
+                for t in range(threads):
+                    run_thread(self, self.layout, t, source, weights, target, space)
             else:
-                for t in prange(threads, schedule="static", num_threads=threads):
+                team_begins(&team)
+                for t in prange(threads, schedule="static", num_threads=team.threads):
+                    share_begins(&team, t)
                     run_thread(self, self.layout, t, source, weights, target, space + t * room)
+                    share_ends(&team, t)
+                team_ends(&team)
+        dismiss_team(&team)
 
 
 cdef void run_thread(Plan plan, Layout layout, int thread, const char* x, const char* packed,

@@ -57,6 +57,15 @@ from rows cimport (
     strides_of,
     takes,
 )
+from upshape._machine cimport (
+    Team,
+    dismiss_team,
+    form_team,
+    share_begins,
+    share_ends,
+    team_begins,
+    team_ends,
+)
 from vector cimport (
     BAND,
     UPSHAPE_INDEX_BYTES,
@@ -1831,6 +1840,7 @@ cdef class Plan:
         cdef const char* limit
         cdef char[SMALL] small
         cdef char* memory = &small[0]
+        cdef Team team
         cdef int t
         if not takes(&self.frame, <PyArrayObject*>source, <PyArrayObject*>result):
             return False
@@ -1849,14 +1859,20 @@ cdef class Plan:
                 scratch = self.take(threads)
             memory = PyArray_BYTES(<PyArrayObject*>scratch)
         memory += (-<size_t>memory) % 64
+        form_team(&team, threads)
         with nogil:
-            if threads <= 1:
+            if team.threads == 1:
                 run_share(self.element, &self.table, &rows, &self.d, &self.h, to, from_, limit, 0,
                           total, memory, memory + self.scratch if self.streaming else NULL)
             else:
-                for t in prange(threads, num_threads=threads, schedule="static", chunksize=1):
+                team_begins(&team)
+                for t in prange(threads, num_threads=team.threads, schedule="static"):
+                    share_begins(&team, t)
                     run_share(self.element, &self.table, &rows, &self.d, &self.h, to, from_, limit,
                               total * t // threads, total * (t + 1) // threads,
                               memory + t * room,
                               memory + t * room + self.scratch if self.streaming else NULL)
+                    share_ends(&team, t)
+                team_ends(&team)
+        dismiss_team(&team)
         return True

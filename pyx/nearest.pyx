@@ -40,6 +40,15 @@ from rows cimport (
     takes,
     windows,
 )
+from upshape._machine cimport (
+    Team,
+    dismiss_team,
+    form_team,
+    share_begins,
+    share_ends,
+    team_begins,
+    team_ends,
+)
 from vector cimport (
     UPSHAPE_INDEX_BYTES,
     UPSHAPE_VECTOR_BYTES,
@@ -576,6 +585,7 @@ cdef class Plan:
         cdef char* to = PyArray_BYTES(<PyArrayObject*>result)
         cdef char* stage = NULL
         cdef Py_ssize_t room = self.room()
+        cdef Team team
         cdef int t
         cdef const Table* table = &self.table
         if not takes(&self.frame, <PyArrayObject*>source, <PyArrayObject*>result):
@@ -588,13 +598,19 @@ cdef class Plan:
             if scratch is None:
                 scratch = self.take(threads)
             stage = PyArray_BYTES(<PyArrayObject*>scratch)
+        form_team(&team, threads)
         with nogil:
-            if threads <= 1:
+            if team.threads == 1:
                 run_share(table, &rows, self.index_d, self.index_h, to, from_, 0, total, stage,
                           self.streaming)
             else:
-                for t in prange(threads, num_threads=threads, schedule="static", chunksize=1):
+                team_begins(&team)
+                for t in prange(threads, num_threads=team.threads, schedule="static"):
+                    share_begins(&team, t)
                     run_share(table, &rows, self.index_d, self.index_h, to, from_,
                               total * t // threads, total * (t + 1) // threads,
                               NULL if stage == NULL else stage + t * room, self.streaming)
+                    share_ends(&team, t)
+                team_ends(&team)
+        dismiss_team(&team)
         return True

@@ -658,27 +658,26 @@ typedef struct {
 } upshape_stamp;
 
 #ifdef __AVX512F__
-#define UPSHAPE_ADD_UP(T, BITS, V, MASK, PS, EPI, EPU, INT)                                       \
+#define UPSHAPE_ADD_UP(T, BITS, V, MASK, PS)                                                      \
     UPSHAPE_INLINE void add_up_##BITS(T *to, T start, const upshape_stamp *stamps, int count,     \
                                       ptrdiff_t width, ptrdiff_t n)                               \
     {                                                                                             \
         enum { LANES = 64 / sizeof(T) };                                                          \
-        const __m512i lane = upshape_index_##BITS(1, 0), wide = _mm512_set1_##EPI((INT)width);    \
         for (ptrdiff_t j = 0; j < n; j += LANES) {                                                \
-            const __m512i at = _mm512_add_##EPI(lane, _mm512_set1_##EPI((INT)j));                 \
             V sum = _mm512_set1_##PS(start);                                                      \
             for (int i = 0; i < count; i++) {                                                     \
-                /* Below low the difference is a huge unsigned number. */                         \
-                const MASK in = _mm512_cmplt_##EPU##_mask(                                        \
-                    _mm512_sub_##EPI(at, _mm512_set1_##EPI((INT)stamps[i].low)), wide);           \
+                /* In ptrdiff_t: a dilation may lead further than 32 bits. */                     \
+                const ptrdiff_t low = stamps[i].low - j;                                          \
+                const MASK in = (MASK)(upshape_first_##BITS(low + width)                          \
+                                       & ~upshape_first_##BITS(low));                             \
                 const T *a = (const T *)stamps[i].products + j;                                   \
                 sum = _mm512_add_##PS(sum, _mm512_maskz_loadu_##PS(in, a));                       \
             }                                                                                     \
             _mm512_mask_storeu_##PS(to + j, (MASK)upshape_first_##BITS(n - j), sum);              \
         }                                                                                         \
     }
-UPSHAPE_ADD_UP(float, 32, __m512, __mmask16, ps, epi32, epu32, int)
-UPSHAPE_ADD_UP(double, 64, __m512d, __mmask8, pd, epi64, epu64, long long)
+UPSHAPE_ADD_UP(float, 32, __m512, __mmask16, ps)
+UPSHAPE_ADD_UP(double, 64, __m512d, __mmask8, pd)
 #else
 #define UPSHAPE_ADD_UP(T, BITS)                                                                   \
     UPSHAPE_INLINE void add_up_##BITS(T *to, T start, const upshape_stamp *stamps, int count,     \

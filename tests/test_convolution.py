@@ -1083,3 +1083,61 @@ def test_a_function_can_be_called_from_many_threads(rng):
 
     together(work)
     assert wrong == []
+
+
+@pytest.mark.parametrize("kind", LAYERS, ids=str)
+def test_a_layer_tells_layouts_of_one_shape_apart(kind, rng):
+    """A known shape with other strides is another call: its plan would read elsewhere."""
+    weight, bias = normal(rng, (6, 6, *(3,) * kind[1])), normal(rng, (6,))
+    layer = LAYERS[kind](weight, bias, padding=1)
+    check = assert_close_conv if kind[0] == "conv" else assert_close_conv_transpose
+    x = normal(rng, (2, 6, *(9,) * kind[1]))
+    spaced = np.full((2, 6, *(9,) * (kind[1] - 1), 30), np.nan, np.float32)[..., 10:19]
+    spaced[...] = x
+    layouts = [x, channels_last(x), spaced, np.broadcast_to(x[:1], x.shape), x[:, ::-1]]
+    outs = [np.empty_like(x), channels_last(np.empty_like(x)), np.empty_like(spaced)]
+    for _ in range(3):
+        for other in layouts:
+            check(layer(other), other, weight, bias, padding=1)
+            for out in outs:
+                assert layer(other, out=out) is out
+                check(out, other, weight, bias, padding=1)
+
+
+@pytest.mark.parametrize("kind", LAYERS, ids=str)
+def test_a_layer_that_knows_a_call_still_refuses_an_out_over_its_input(kind, rng):
+    shape = (1, 4, *(8,) * kind[1])
+    layer = LAYERS[kind](normal(rng, (4, 4, *(3,) * kind[1])), padding=1)
+    memory = normal(rng, (3 * 4 * 8 ** kind[1],))
+    size = int(np.prod(shape))
+    x, apart, over = (
+        memory[at : at + size].reshape(shape) for at in (0, size, size // 2)
+    )
+    before = memory[:size].copy()
+    for _ in range(3):
+        assert layer(x, out=apart) is apart
+        with pytest.raises(ValueError, match="out overlaps an input"):
+            layer(x, out=over)
+        with pytest.raises(ValueError, match="out overlaps an input"):
+            layer(x, out=x)
+        assert_same_pixels(memory[:size], before)
+
+
+@pytest.mark.parametrize("axes", [1, 2])
+def test_sliding_windows_with_the_channels_innermost(axes, rng):
+    """Pixels that overlap in memory: the window is the channels', one step a pixel."""
+    signal = normal(rng, (40 if axes == 1 else 9 * 40,))
+    windows = np.lib.stride_tricks.sliding_window_view(signal, 8)
+    x = windows[:30].T[None] if axes == 1 else windows[:270].reshape(9, 30, 8).transpose(2, 0, 1)[None]
+    assert x.strides[1] == 4
+    assert x.strides[-1] == 4
+    weight = normal(rng, (8, 8, *(3,) * axes))
+    for _ in range(2):
+        for function, check in [
+            (ORDINARY[axes], assert_close_conv), (TRANSPOSED[axes], assert_close_conv_transpose)
+        ]:
+            y = function(x, weight, padding=1)
+            check(y, x, weight, padding=1)
+            out = channels_last(np.empty_like(y))
+            function(x, weight, padding=1, out=out)
+            check(out, x, weight, padding=1)

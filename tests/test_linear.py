@@ -437,3 +437,17 @@ def test_the_fast_paths_are_taken():
 def test_other_dtypes_are_refused(dtype, words):
     with pytest.raises(TypeError, match=f"interpolate: x has dtype .*{words}"):
         up.interpolate(np.zeros((1, 1, 3, 4), dtype), scale_factor=2, mode="bilinear")
+
+
+def test_uint8_weights_of_seventeen_bits_are_more_than_float32_holds(rng):
+    """Halves times 256ths times 256ths, times 8 bits of a value: rounded once all the same."""
+    x = rng.integers(0, 256, (60, 1, 2, 2, 2), np.uint8)
+    y = up.interpolate(x, size=(1, 256, 256), mode="trilinear")
+    weight = np.clip(np.arange(256) * 2 + 1 - 128, 0, 256)  # of the second pixel, in 256ths
+    wide = x.astype(np.int64).sum(2)[:, :, None]
+    lines = wide[..., :1] * (256 - weight) + wide[..., 1:] * weight
+    column = weight[:, None]
+    total = lines[..., 0, :][..., None, :] * (256 - column) + lines[..., 1, :][..., None, :] * column
+    quotient, rest = np.divmod(total, 1 << 17)
+    quotient += (rest > 1 << 16) | ((rest == 1 << 16) & (quotient % 2 == 1))
+    assert_same_pixels(y, quotient.astype(np.uint8))

@@ -431,3 +431,23 @@ def test_out_whose_elements_share_memory_is_refused():
 def test_sequences_are_taken():
     y = up.interpolate([[[1, 2]]], scale_factor=2)
     assert y.tolist() == [[[1, 1, 2, 2]]]
+
+
+@pytest.mark.parametrize("mode", ["nearest", "bilinear"])
+@pytest.mark.parametrize("axis", [1, 2, 3])
+@pytest.mark.parametrize("channels", [1, 3, 16])
+def test_channels_last_out_that_runs_backwards(rng, mode, axis, channels):
+    """Backwards along channels, rows or columns: written as it is meant, or by way of a copy."""
+    x = rng.random((2, channels, 5, 7), np.float32)
+    whole = np.full((2, 12, 16, channels + 2), -1, np.float32)
+    out = np.flip(whole[:, 1:-1, 1:-1, 1:-1].transpose(0, 3, 1, 2), axis)
+    for source in (x, np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1)):
+        for _ in range(2):
+            whole[...] = -1
+            y = up.interpolate(source, size=(10, 14), mode=mode, out=out)
+            assert y is out
+            np.testing.assert_allclose(
+                out, reference.interpolate(x, size=(10, 14), mode=mode), rtol=1e-6, atol=1e-6
+            )
+            out[...] = -1
+            assert (whole == -1).all()

@@ -158,3 +158,15 @@ def test_nothing_is_written_when_a_feature_is_bad():
     with pytest.raises(ValueError, match="same batch size"):
         up.upsample_concat([ONE, ONE.repeat(2, 0)], out=out)
     assert (out == 7).all()
+
+
+@pytest.mark.parametrize("which", [0, 1, 2])
+def test_out_over_any_of_the_features_is_refused_and_left_alone(which):
+    memory = np.arange(4000, dtype=np.float32)
+    features = [np.ones((1, 2, 3, 4), np.float32) for _ in range(3)]
+    features[which] = memory[70:94].reshape(1, 2, 3, 4)
+    out = memory[: 6 * 12].reshape(1, 6, 3, 4)
+    before = memory.copy()
+    with pytest.raises(ValueError, match="^upsample_concat: out overlaps an input"):
+        up.upsample_concat(features, out=out)
+    assert_same_pixels(memory, before)

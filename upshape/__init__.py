@@ -13,6 +13,7 @@ from upshape.convolution import (
     conv2d,
     conv_transpose1d,
     conv_transpose2d,
+    from_torch,
 )
 from upshape.interpolation import interpolate
 from upshape.pyramid import upsample_concat
@@ -35,6 +36,7 @@ __all__ = [
     "conv2d",
     "conv_transpose1d",
     "conv_transpose2d",
+    "from_torch",
     "get_num_threads",
     "interpolate",
     "set_num_threads",

@@ -60,6 +60,11 @@ def _from_other(operation: str, name: str, value: Any) -> AnyArray:
             f"{operation}: {name} is a masked array, whose mask would be lost; "
             f"pass {name}.filled(...) or {name}.data"
         )
+    if callable(getattr(value, "state_dict", None)):
+        raise TypeError(
+            f"{operation}: {name} is a module, {type(value).__name__}, and no array; "
+            f"pass its weight, or make a layer of it with up.from_torch"
+        )
     if getattr(value, "requires_grad", False) and hasattr(value, "detach"):
         value = value.detach()  # a PyTorch tensor: its values are what is asked for
     try:
@@ -68,8 +73,6 @@ def _from_other(operation: str, name: str, value: Any) -> AnyArray:
         help_ = "pass a NumPy array or nested sequences of one length"
         if hasattr(value, "detach"):
             help_ = f"pass {name}.detach().cpu().float().numpy() or the like"
-        elif callable(getattr(value, "state_dict", None)):
-            help_ = f"{name} is a module: pass its weight, or give the module to up.from_torch"
         raise TypeError(
             f"{operation}: {name} cannot be made an array ({error}); {help_}"
         ) from error

@@ -22,7 +22,7 @@ from upshape.calls import Calls, also_forget
 
 __all__ = [
     "Conv1d", "Conv2d", "ConvTranspose1d", "ConvTranspose2d",
-    "conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d",
+    "conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d", "from_torch",
 ]
 
 AnyArray = NDArray[Any]
@@ -50,6 +50,8 @@ _PLAN_BYTES = 16 << 20
 # twice at most: fresh memory costs as much as packing.
 _MOST_CALLS = 256
 _MOST_SPARE = 4 << 20
+# Taps of a kernel. With more, sums take seconds and longer that a Fourier transform does at once.
+_MOST_TAPS = 1 << 18
 # Parameters that can tell one call from another: True == 1 must not.
 _PLAIN = frozenset([int, str, type(None)])
 # Bytes a thread may use for more than its results; what asks for more is laid out differently.
@@ -121,6 +123,12 @@ def _check(
     first = "C_in, C_out/groups" if transposed else "C_out, C_in/groups"
     arrays.check_rank(operation, "weight", weight, {axes + 2: f"({first}, {kernel})"})
     arrays.check_no_empty_axis(operation, "weight", weight)
+    if math.prod(weight.shape[2:]) > _MOST_TAPS:
+        raise ValueError(
+            f"{operation}: weight has shape {weight.shape}, {math.prod(weight.shape[2:])} taps; "
+            f"it can have {_MOST_TAPS} (for more, convolve by a Fourier transform, as "
+            f"scipy.signal.fftconvolve does)"
+        )
     groups = arrays.as_int(operation, "groups", groups, 1)
     arrays.check_divides(operation, "groups", groups, "weight", weight)
     strides = arrays.as_ints(operation, "stride", stride, axes, 1)
@@ -481,8 +489,25 @@ def _choose(
 class _Layer:
     """Weights that are packed for the kernel, and what a call with them needs."""
 
-    _operation: ClassVar[str]
     _axes: ClassVar[int]
+
+    def __new__(cls, *arguments: Any, **named: Any) -> Any:
+        """Tell who calls it as PyTorch's constructor is called that weights are wanted."""
+        first = arguments[0] if arguments else named.get("weight")
+        if type(first) is int or not named.keys().isdisjoint(
+            ("in_channels", "out_channels", "kernel_size")
+        ):
+            raise TypeError(
+                f"{cls.__name__}: numbers of channels and a kernel size make no layer here, "
+                f"weights do: up.{cls.__name__}(weight, bias, stride=...) with an array, or "
+                f"up.from_torch(module) with a torch.nn.{cls.__name__}"
+            )
+        if callable(getattr(first, "state_dict", None)):
+            raise TypeError(
+                f"{cls.__name__}: weight is a module, {type(first).__name__}; "
+                f"up.from_torch(module) makes a layer of it"
+            )
+        return object.__new__(cls)
 
     def _set_up(self, checked: tuple[_Parameters, AnyArray, AnyArray | None]) -> None:
         self._parameters, weight, bias = checked
@@ -963,6 +988,59 @@ class Conv2d(_OrdinaryLayer):
     """
 
     _axes = 2
+
+
+_KINDS: dict[str, type[_Layer]] = {
+    kind.__name__: kind for kind in (Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d)
+}
+
+
+def from_torch(module: Any) -> Any:
+    """Return the layer that computes what a PyTorch convolution computes.
+
+    Parameters
+    ----------
+    module : torch.nn.Conv1d, Conv2d, ConvTranspose1d or ConvTranspose2d
+        With ``padding_mode="zeros"``, its parameters in the CPU's memory, float32 or float64. They
+        are copied: the layer does not follow a training that goes on.
+
+    Returns
+    -------
+    Conv1d, Conv2d, ConvTranspose1d or ConvTranspose2d
+
+    Raises
+    ------
+    TypeError
+        If this is no such module, or its parameters are of another dtype.
+    ValueError
+        If the padding is not with zeros.
+
+    Notes
+    -----
+    ``up.from_torch(torch.nn.ConvTranspose2d(16, 8, 3, stride=2))`` is
+    ``ConvTranspose2d(16 -> 8, kernel_size=3, stride=2, float32: o = 2i + 1)``. PyTorch itself is
+    not imported.
+    """
+    if isinstance(module, type):
+        raise TypeError(
+            f"from_torch: module is the class {module.__name__}; it must be an instance of it"
+        )
+    own = [kind.__name__ for kind in type(module).__mro__ if kind.__module__.startswith("torch.")]
+    kind = next(filter(None, map(_KINDS.get, own)), None)
+    if kind is None:
+        raise TypeError(
+            f"from_torch: module is of type {type(module).__name__}; "
+            f"it must be a torch.nn module of type {', '.join(_KINDS)}"
+        )
+    if module.padding_mode != "zeros":
+        raise ValueError(
+            f"from_torch: module has padding_mode={module.padding_mode!r}; it can be 'zeros' "
+            f"(pad the input with np.pad instead)"
+        )
+    parameters = {name: getattr(module, name) for name in ("stride", "dilation", "groups")}
+    if issubclass(kind, _TransposedLayer):
+        parameters["output_padding"] = module.output_padding
+    return kind(module.weight, module.bias, padding=module.padding, **parameters)
 
 
 # --- functions -----------------------------------------------------------------------------------

@@ -35,6 +35,9 @@ MODES = {
     "trilinear": (3,),
 }
 
+#: What an array of so many axes is.
+LAYOUTS = {3: "(N, C, L)", 4: "(N, C, H, W)", 5: "(N, C, D, H, W)"}
+
 LINEAR_DTYPES = ("float32", "float64", "float16", "uint8")
 
 # Results are written past the cache from this part of the last-level cache on, and from this many
@@ -80,12 +83,19 @@ def nearest_axis(
     """Return the source pixel of each of `o` output pixels, or of a part of them.
 
     The scale (``1 / factor``, else ``i / o``) and the product are float64 for float64 arrays, else
-    float32; the position is rounded to float32 before its floor is taken.
+    float32; the position is rounded to float32 before its floor is taken. "nearest-exact" goes to
+    the pixel's centre and back, which float32 notices on long axes.
     """
     real: Any = np.float64 if double else np.float32
     scale = real(i) / real(o) if factor is None else real(1.0 / factor)
-    start = (_range(o, part) + (0.5 if exact else 0.0)).astype(real)
-    index: Index = (start * scale).astype(np.float32).astype(np.int64)
+    dst = _range(o, part).astype(real)
+    if exact:
+        # float64 holds the product of two float32: one rounding, as by a fused multiply-add.
+        centre = ((dst + real(0.5)).astype(np.float64) * np.float64(scale) - 0.5).astype(real)
+        position = centre + real(0.5)
+    else:
+        position = dst * scale
+    index: Index = position.astype(np.float32).astype(np.int64)
     np.minimum(index, i - 1, out=index)
     return index
 
@@ -493,6 +503,26 @@ def check_sizes(operation: str, name: str, shape: tuple[int, ...]) -> None:
         )
 
 
+def check_no_picture(operation: str, name: str, x: Array) -> None:
+    """Refuse a picture without a batch axis, whose colours would be taken for pixels.
+
+    Three axes are (N, C, L). Bytes in which one axis is as short as colours are and the other two
+    are not are hardly signals.
+    """
+    if x.ndim != 3 or x.dtype != np.uint8:
+        return
+    for layout, colours, others, advice in (
+        ("(H, W, C)", x.shape[2], x.shape[:2], f"{name}[None] with channel_axis=-1"),
+        ("(C, H, W)", x.shape[0], x.shape[1:], f"{name}[None]"),
+    ):
+        if colours in (3, 4) and min(others) > 4:
+            raise ValueError(
+                f"{operation}: {name} has shape {x.shape} and looks like a picture {layout}, but "
+                f"three axes mean signals (N, C, L) here; pass {advice} to resize a picture, or "
+                f"signals as (N, C, 1, L)"
+            )
+
+
 def as_mode(operation: str, value: Any, axes: int) -> str:
     """Return the mode, checked against the number of spatial axes."""
     if not isinstance(value, str) or value not in MODES:
@@ -629,8 +659,10 @@ def interpolate(
     Parameters
     ----------
     x : array_like, shape (N, C, L), (N, C, H, W) or (N, C, D, H, W)
-        Of any dtype of fixed size for the nearest modes; float32, float64, float16 or uint8 for
-        the linear ones. A view whose memory is channels-last is computed as such.
+        Of any dtype of fixed size for the nearest modes (numbers, bools, dates, strings, records);
+        float32, float64, float16 or uint8 for the linear ones. A view whose memory is channels-last
+        is computed as such. Three axes are signals: a picture is ``x[None]`` if it is (C, H, W),
+        ``x[None]`` with ``channel_axis=-1`` if it is (H, W, C), and ``x[None, None]`` if (H, W).
     size : int or sequence of int, optional
         Output size, one for all spatial axes or one each. Give this or `scale_factor`.
     scale_factor : float or sequence of float, optional
@@ -671,7 +703,8 @@ def interpolate(
         nearest-exact    min(floor((dst + 0.5) * scale), i - 1)
         linear modes     (dst + 0.5) * scale - 0.5, or, aligned, dst * (i - 1) / (o - 1)
 
-    The products of the nearest modes are float32 (float64 for float64 arrays). A linear mode
+    The positions of the nearest modes are float32 (float64 for float64 arrays, then rounded to
+    float32); `upshape.reference.nearest_indices` says how they are rounded. A linear mode
     returns the exact value, rounded: uint8 to the nearest integer, ties to the even one. An axis
     whose size does not change is copied.
 
@@ -754,12 +787,16 @@ def _interpolate(
     """Check, plan, allocate, run, return; and keep the plan under this key."""
     linear = isinstance(mode, str) and mode.endswith("linear")
     x = arrays.as_array("interpolate", "x", value, LINEAR_DTYPES if linear else ())
-    arrays.check_rank(
-        "interpolate", "x", x, {3: "(N, C, L)", 4: "(N, C, H, W)", 5: "(N, C, D, H, W)"}
-    )
+    if x.ndim == 2:
+        raise ValueError(
+            f"interpolate: x has shape {x.shape}, 2 axes; pass x[None, None] to resize a picture "
+            f"(H, W), or signals as (N, C, L)"
+        )
+    arrays.check_rank("interpolate", "x", x, LAYOUTS)
     mode = as_mode("interpolate", mode, x.ndim - 2)
     axis = as_channel_axis("interpolate", channel_axis, x.ndim)
     check_sizes("interpolate", "x", x.shape)
+    check_no_picture("interpolate", "x", x)
     layout = layout_of(x, axis)
     inputs = tuple(x.shape[axis] for axis in layout.spatial)
     corners = as_align_corners("interpolate", align_corners, mode)

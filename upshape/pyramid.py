@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from upshape import arrays
 from upshape.interpolation import (
+    LAYOUTS,
     LINEAR_DTYPES,
     Job,
     as_align_corners,
@@ -17,6 +18,7 @@ from upshape.interpolation import (
     as_how,
     as_mode,
     check_memory,
+    check_no_picture,
     check_sizes,
     layout_of,
 )
@@ -113,11 +115,9 @@ def upsample_concat(
     ]
     first = xs[0]
     for k, x in enumerate(xs):
-        arrays.check_rank(
-            "upsample_concat", f"features[{k}]", x,
-            {3: "(N, C, L)", 4: "(N, C, H, W)", 5: "(N, C, D, H, W)"},
-        )
+        arrays.check_rank("upsample_concat", f"features[{k}]", x, LAYOUTS)
         check_sizes("upsample_concat", f"features[{k}]", x.shape)
+        check_no_picture("upsample_concat", f"features[{k}]", x)
         if x.ndim != first.ndim or x.shape[0] != first.shape[0]:
             raise ValueError(
                 f"upsample_concat: features[{k}] has shape {x.shape}, features[0] {first.shape}; "

@@ -22,6 +22,7 @@ References
 import itertools
 import math
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -134,10 +135,12 @@ def nearest_indices(
 
     Notes
     -----
-    The product is rounded to float32 before its floor is taken, whatever the dtype: that decides
-    which pixel is taken where the product is almost an integer, so it is part of the definition.
-    It is PyTorch's (``UpSampleKernel.cpp``, where ``floorf`` meets a double). "nearest" is OpenCV's
-    ``INTER_NEAREST``; "nearest-exact" is that of Pillow and scikit-image.
+    The position is rounded to float32 before its floor is taken, whatever the dtype: that decides
+    which pixel is taken where it is almost an integer, so it is part of the definition. With
+    exact=True the centre ``(dst + 0.5) * scale - 0.5`` is rounded as well before the half is added
+    again. It is PyTorch's for contiguous arrays (``UpSampleKernel.cpp``, where ``floorf`` meets a
+    double); for channels-last ones PyTorch leaves out that detour, and differs from itself.
+    "nearest" is OpenCV's ``INTER_NEAREST``; "nearest-exact" is that of Pillow and scikit-image.
 
     Examples
     --------
@@ -165,10 +168,17 @@ def nearest_indices(
         scale = real(input_size) / real(output_size)
     else:
         scale = real(1.0 / float(scale_factor))
-    start: Array = (np.arange(output_size) + (0.5 if exact else 0.0)).astype(real)
-    position = (start * scale).astype(np.float32)
-    indices: NDArray[np.intp] = np.minimum(np.floor(position).astype(np.intp), input_size - 1)
-    return indices
+    indices = []
+    for dst in range(output_size):
+        if exact:
+            # Exact but for the rounding to `real`: that of a fused multiply-add.
+            centre = real((Fraction(float(real(dst) + real(0.5))) * Fraction(float(scale)))
+                          - Fraction(1, 2))
+            position = np.float32(centre + real(0.5))
+        else:
+            position = np.float32(real(dst) * scale)
+        indices.append(min(math.floor(position), input_size - 1))
+    return np.array(indices, np.intp)
 
 
 def linear_coordinates(
