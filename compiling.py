@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
+from typing import ClassVar
 
 from setuptools import Extension
 from setuptools.command.build_ext import build_ext
@@ -65,9 +66,9 @@ class CompileKernels(build_ext):
 
     flags_of_levels = ""
     with_openmp = True
-    known_to_some: list[str] = []
-    known_to_some_linkers: list[str] = []
-    directives: dict[str, bool] = {}
+    known_to_some: ClassVar[list[str]] = []
+    known_to_some_linkers: ClassVar[list[str]] = []
+    directives: ClassVar[dict[str, bool]] = {}
 
     def wanted(self, ext: Extension) -> bool:
         """Return whether this module is compiled now."""

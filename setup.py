@@ -17,6 +17,7 @@ import os
 import platform
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 from setuptools import Extension, setup
 
@@ -103,7 +104,7 @@ class BuildUpshape(CompileKernels):
     flags_of_levels = "; ".join(f"{name}: {' '.join(own)}" for name, (_, own) in LEVELS.items())
     known_to_some = KNOWN_TO_SOME
     known_to_some_linkers = KNOWN_TO_SOME_LINKERS
-    directives = {
+    directives: ClassVar[dict[str, bool]] = {
         "boundscheck": DEBUG,
         "wraparound": False,
         "initializedcheck": DEBUG,

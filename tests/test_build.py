@@ -1,6 +1,6 @@
 """What a build asks of the machine and what it compiles, with compilers that lack one thing.
 
-The compilers are scripts: they refuse what they are said to lack, and pass the rest to the real one.
+The compilers are scripts: they refuse what they are said to lack, and pass on the rest.
 """
 
 import importlib.util

@@ -116,7 +116,7 @@ class Derivation:
         ]
         swallowed = i + 2 * p - (starts[-1] + reach)
         values = _letters(i=i, o=len(starts), k=k, s=s, p=p, d=d, a=swallowed, x=i + 2 * p - reach)
-        # At once (xreplace), not one by one: SymPy 1.13 finds Eq(a, Mod(a, 2)) false before a is there.
+        # At once (xreplace), not one by one: SymPy 1.13 finds Eq(a, Mod(a, 2)) false.
         swapped = {**values, **_letters(i=len(starts), o=i)}
         return tuple(
             step
