@@ -127,12 +127,14 @@ class CompileKernels(build_ext):
         name = "upshape._machine" if stem == "machine" else f"upshape._kernels.{stem}"
         made = self.translated(stem)
         made.parent.mkdir(parents=True, exist_ok=True)
+        began = time.time()
         unfinished = made.with_suffix(".unfinished.c")
         options = [word for name, on in self.directives.items() for word in ("-X", f"{name}={on}")]
         command = [sys.executable, "-m", "cython", "-3", "-I", "pyx", "-I", ".", *options,
                    "--module-name", name, "-o", str(unfinished), f"pyx/{stem}.pyx"]
         if subprocess.run(command).returncode:
             raise SystemExit(f"upshape: Cython cannot translate pyx/{stem}.pyx")
+        os.utime(unfinished, (began, began))  # what is edited meanwhile is younger
         unfinished.replace(made)
 
     def complete_flags(self) -> None:
@@ -195,7 +197,9 @@ class CompileKernels(build_ext):
             path.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(self.kept(ext), path)
             return
+        began = time.time()
         super().build_extension(ext)
         shutil.copy2(path, self.kept(ext))
+        os.utime(self.kept(ext), (began, began))
         self.done += 1
         say(f"  {self.done}/{len(self.to_do)}, {time.monotonic() - self.began:.0f} s: {ext.name}")
