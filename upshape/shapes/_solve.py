@@ -772,7 +772,8 @@ def _fitted(function: Function, sizes: SizeSet) -> Expression | None:
         if not mask.offsets.any():
             continue
         count = math.lcm(line.period, mask.period)
-        if stop is not None and stop - start <= count:
+        level = line.rise * run == slope * line.period
+        if stop is not None and stop - start <= (count if level else LIMIT):
             count = stop - start
         elif line.rise * run != slope * line.period:
             return None
@@ -796,9 +797,28 @@ def _fitted(function: Function, sizes: SizeSet) -> Expression | None:
     if min(found) == max(found):
         return Expression.of(found[0])
     if high > low + run - 1:
-        return None
+        return _stepped(function, sizes)
     constant = min(max(0, high), low + run - 1)
     return Expression.fraction(slope, constant, run, floored=True)
+
+
+def _stepped(function: Function, sizes: SizeSet) -> Expression | None:
+    """Return R floor((i + b) / M) + d, if a function is that on a set of sizes."""
+    tail = function.tail
+    if not sizes.residues or tail.rise == 0 or tail.period > LIMIT // 8:
+        return None
+    start = -(-max(sizes.threshold, function.starts[-1]) // tail.period) * tail.period
+    taken = list(sizes.from_to(start, start + tail.period))
+    if not taken:
+        return None
+    offsets = [tail.at(n) - tail.rise * (n // tail.period) for n in taken]
+    d = min(offsets)
+    jumps = [n for n, offset in zip(taken, offsets, strict=True) if offset > d]
+    b = start + tail.period - jumps[0] if jumps else 0
+    line = (Function.identity() + b) // tail.period * tail.rise + d
+    if not sizes.is_subset_of(SizeSet(line.equals(function))):
+        return None
+    return (Expression.identity() + b) // tail.period * tail.rise + d
 
 
 # Repair. A plan says for some calls which size they are to reach: a step of the original trace (or
