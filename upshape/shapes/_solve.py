@@ -25,7 +25,6 @@ from ._size import (
 
 if TYPE_CHECKING:
     from ._explain import Explanation
-    from ._field import Field
     from ._requirement import Requirement
 
 __all__ = ["Answer", "MendedCall", "Repair", "same", "solve"]
