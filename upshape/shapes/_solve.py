@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, overload
 
 import numpy as np
 
+from ._axes import checked, joined, nearest, padded, several
 from ._expression import Expression
 from ._numbers import is_symbolic
 from ._quasilinear import LIMIT, Function, PeriodError, SizeSet
@@ -412,7 +413,25 @@ class Answer:
     def __hash__(self) -> int:
         return hash(self._sizes)
 
+    # Several axes at once.
+
+    _rank: int | None = None  # the number of axes, where the network has a certain one
+
+    def _of_axis(self, place: int) -> Answer:
+        """Return the answer for one axis: they are alike, or the network could not be traced."""
+        return self
+
+    def _takes(self, sizes: tuple[int, ...]) -> bool:
+        """Tell whether sizes, one an axis, are taken."""
+        return all(size in self._sizes for size in sizes)
+
+    def _outputs(self, sizes: tuple[int, ...]) -> Any:
+        """Return the output sizes of sizes, one an axis."""
+        return joined([self.output(size) for size in sizes])
+
     def __contains__(self, n: Any) -> bool:
+        if several(n):
+            return self._takes(checked(self, n, "n in answer"))
         number = whole_number(n, "n in answer: the size", "an int")
         return number in self._sizes
 
@@ -460,15 +479,21 @@ class Answer:
         stop = _whole_from(None, stop, "Answer.range: stop")
         return list(self._sizes.from_to(max(start, 1), stop))
 
-    def next(self, n: int) -> int | None:
+    def next(self, n: Any) -> Any:
         """Return the smallest size that is taken and at least n, None if there is none.
+
+        Of one size an axis, return the nearest sizes that are taken and at least as large.
 
         Examples
         --------
         >>> from upshape.shapes import solve, zoo
         >>> solve(zoo.unet()).next(600)
         608
+        >>> solve(zoo.unet()).next((480, 854))
+        (480, 864)
         """
+        if several(n):
+            return nearest(self, n)
         return self._sizes.next(_input_size(n, "Answer.next"))
 
     def previous(self, n: int) -> int | None:
@@ -482,8 +507,27 @@ class Answer:
         """
         return self._sizes.previous(_input_size(n, "Answer.previous"))
 
-    def padding(self, n: int) -> int:
+    def at_least(self, size: int) -> int | None:
+        """Return the smallest input size of which every output is at least `size`.
+
+        None if there is none.
+
+        Examples
+        --------
+        >>> from upshape.shapes import solve, zoo
+        >>> solve(zoo.unet(padding=0)).at_least(400)
+        588
+        """
+        size = _input_size(size, "Answer.at_least")
+        mask = self._sizes.mask
+        for leaf in _leaves(self._result):
+            mask = mask.both(_function(leaf).at_least(size))
+        return SizeSet(mask).minimum
+
+    def padding(self, n: Any) -> Any:
         """Return how many pixels to add to n so that it is taken: 0 if it is.
+
+        Of one size an axis, return as many numbers: those of `next`.
 
         Raises
         ------
@@ -496,6 +540,8 @@ class Answer:
         >>> solve(zoo.unet()).padding(600)
         8
         """
+        if several(n):
+            return padded(self, n)
         n = _input_size(n, "Answer.padding")
         found = self._sizes.next(n)
         if found is None:
@@ -518,8 +564,8 @@ class Answer:
         inside = Function.identity().at_least(first).both((-Function.identity()).at_least(-last))
         return SizeSet(inside).is_subset_of(self._sizes)
 
-    def output(self, n: int) -> Any:
-        """Return the output size for the input size n.
+    def output(self, n: Any) -> Any:
+        """Return the output size for the input size n, or for one size an axis.
 
         Returns
         -------
@@ -537,6 +583,8 @@ class Answer:
         >>> solve(zoo.unet(padding=0)).output(572)
         388
         """
+        if several(n):
+            return self._outputs(checked(self, n, "Answer.output"))
         n = _input_size(n, "Answer.output")
         if n not in self._sizes:
             condition = self._failing(n)
