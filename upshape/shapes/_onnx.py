@@ -414,9 +414,7 @@ class OnnxAnswer(TorchAnswer):
         from ._solve import _input_size
 
         n = _input_size(n, "Answer.explain")
-        made = Explanation(self._walked(n))
-        made.taken = n in self
-        return made
+        return Explanation.of(self._walked(n), n in self)
 
     def _walked(self, n: int) -> str:
         graph: Any = self._network._model

@@ -547,9 +547,7 @@ class TorchAnswer(Answer):
 
         what = "Answer.explain"
         n = checked(self, n, what) if several(n) else _input_size(n, what)
-        made = Explanation(walked(self, n))
-        made.taken = n in self
-        return made
+        return Explanation.of(walked(self, n), n in self, (self, n))
 
     # Whether it is true.
 
