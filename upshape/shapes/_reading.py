@@ -453,10 +453,49 @@ class TorchAnswer(Answer):
                 return _plain(found)
         return self.output(n)
 
-    def output(self, n: int) -> Any:
+    # Several axes at once: what the model itself does with them.
+
+    @property
+    def _rank(self) -> int | None:  # type: ignore[override]
+        return self._network._model.rank
+
+    def _of_axis(self, place: int) -> Answer:
+        return self._network._solved(place)
+
+    def _takes(self, sizes: tuple[int, ...]) -> bool:
+        if len(set(sizes)) == 1:
+            return sizes[0] in self._sizes
+        try:
+            found = self._network._model.plain(sizes)
+        except Failure:
+            return False
+        return not any(0 in shape for shape in _outs(found))
+
+    def _outputs(self, sizes: tuple[int, ...]) -> Any:
+        try:
+            found = self._network._model.plain(sizes)
+        except Failure as failure:
+            raise ValueError(
+                f"Answer.output: {self._name} does not take {sizes}: {failure}"
+            ) from failure.error
+        return _told(found, self._network._model.rank, None)
+
+    def at_least(self, size: int) -> int | None:
+        """Return the smallest input size of which every output is at least `size`."""
+        leaves = [leaf for leaf in _leaves(self._result) if isinstance(leaf, Leaf)]
+        if not any(isinstance(leaf.function, Pieces) for leaf in leaves):
+            return super().at_least(size)
+        sizes = self._sizes.from_to(1)
+        found = (n for n in sizes if min(_leaves(self.output(n))) >= size)
+        return next(found, None)
+
+    def output(self, n: Any) -> Any:
         """Return the output size for the input size n, as the model returns it."""
+        from ._axes import checked, several
         from ._solve import _input_size
 
+        if several(n):
+            return self._outputs(checked(self, n, "Answer.output"))
         n = _input_size(n, "Answer.output")
         for sizes, shapes in self._ways:
             if n in sizes:
@@ -499,13 +538,15 @@ class TorchAnswer(Answer):
 
     # Why not.
 
-    def explain(self, n: int) -> Any:
-        """Walk through the model with the input size n, up to where it fails, if it does."""
+    def explain(self, n: Any) -> Any:
+        """Walk through the model with the input size n, or one size an axis."""
+        from ._axes import checked, several
         from ._explain import Explanation
         from ._solve import _input_size
         from ._walk import walked
 
-        n = _input_size(n, "Answer.explain")
+        what = "Answer.explain"
+        n = checked(self, n, what) if several(n) else _input_size(n, what)
         return Explanation.of(walked(self, n), n in self, (self, n))
 
     # Whether it is true.
