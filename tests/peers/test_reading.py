@@ -474,7 +474,8 @@ def test_height_and_width_together(pair):
     found = answer.next(pair)
     assert run(model, found, 3, None) is not None
     assert answer.padding(pair) == tuple(b - a for a, b in zip(pair, found, strict=True))
-    assert answer.output(found) == run(model, found, 3, None)
+    with torch.no_grad():
+        assert answer.output(found) == tuple(model(torch.zeros(1, 3, *found)).shape[2:])
     assert answer.explain(pair).taken == (pair in answer)
 
 
