@@ -17,8 +17,6 @@ from upshape.interpolation import (
     as_channel_axis,
     as_how,
     as_mode,
-    check_length,
-    check_memory,
     check_no_picture,
     check_sizes,
     layout_of,
@@ -101,6 +99,15 @@ def upsample_concat(
     >>> np.array_equal(y[:, :1], fine)
     True
     """
+    with arrays.named("upsample_concat"):
+        return _concat(features, size, mode, align_corners, channel_axis, out)
+
+
+def _concat(
+    features: Any, size: Any, mode: str | None, align_corners: bool | None, channel_axis: int,
+    out: Any,
+) -> NDArray[Any]:
+    """Check, plan all, allocate, run all, return."""
     if isinstance(features, (str, bytes)) or not isinstance(features, (Sequence, np.ndarray)):
         raise TypeError(
             f"upsample_concat: features must be a sequence of arrays, not {type(features).__name__}"
@@ -118,7 +125,7 @@ def upsample_concat(
     for k, x in enumerate(xs):
         arrays.check_rank("upsample_concat", f"features[{k}]", x, LAYOUTS)
         check_sizes("upsample_concat", f"features[{k}]", x.shape)
-        check_no_picture("upsample_concat", f"features[{k}]", x)
+        check_no_picture("upsample_concat", f"features[{k}]", x, mode)
         if x.ndim != first.ndim or x.shape[0] != first.shape[0]:
             raise ValueError(
                 f"upsample_concat: features[{k}] has shape {x.shape}, features[0] {first.shape}; "
@@ -132,8 +139,6 @@ def upsample_concat(
     layouts = [layout_of(x, axis) for x in xs]
     layout = next((own for own in layouts if own.last == (axis != 1)), layouts[0])
     inputs = [tuple(x.shape[a] for a in layout.spatial) for x in xs]
-    for k, (x, pixels) in enumerate(zip(xs, inputs, strict=True)):
-        check_length("upsample_concat", f"features[{k}]", x.shape, pixels)
     if size is None:
         size = max(inputs, key=np.prod)
     hows = [as_how("upsample_concat", own, size, None, mode, corners, None) for own in inputs]
@@ -143,21 +148,20 @@ def upsample_concat(
     for own, o in zip(layout.spatial, hows[0].sizes, strict=True):
         sizes[own] = o
     shape = tuple(sizes)
-    check_memory("upsample_concat", shape, first.dtype)
-    with arrays.memory_of("upsample_concat"):
-        if out is None:
-            result = layout.empty(shape, first.dtype)
-        else:
-            result = arrays.check_out("upsample_concat", out, shape, first.dtype, *xs)
-            layout = layout_of(result, axis)
-        if not result.size:
-            return result
-        jobs, begin = [], 0
-        for x, how in zip(xs, hows, strict=True):
-            channels = [slice(None)] * first.ndim
-            channels[axis] = slice(begin, begin + x.shape[axis])
-            jobs.append(Job(x, result[tuple(channels)], how, layout, result.nbytes, out is None))
-            begin += x.shape[axis]
+    arrays.check_memory("upsample_concat", shape, first.dtype)
+    if out is None:
+        result = layout.empty(shape, first.dtype)
+    else:
+        result = arrays.check_out("upsample_concat", out, shape, first.dtype, *xs)
+        layout = layout_of(result, axis)
+    if not result.size:
+        return result
+    jobs, begin = [], 0
+    for x, how in zip(xs, hows, strict=True):
+        channels = [slice(None)] * first.ndim
+        channels[axis] = slice(begin, begin + x.shape[axis])
+        jobs.append(Job(x, result[tuple(channels)], how, layout, result.nbytes, out is None))
+        begin += x.shape[axis]
     for job in jobs:
         job.run()
     return result
