@@ -5,10 +5,10 @@ PY := $(VENV)/bin/python
 SOURCES := setup.py compiling.py preflight.py pyproject.toml upshape/_machine.pxd \
 	$(wildcard pyx/*.pyx pyx/*.pxd pyx/*.h)
 KERNEL_TESTS_ONLY := --ignore-glob='tests/test_shapes*' --ignore-glob='tests/test_solve*' \
-	--ignore=tests/test_cli.py --ignore=tests/peers
+	--ignore=tests/test_cli.py --ignore=tests/peers --ignore=tests/pages
 ARGS ?=
 
-.PHONY: help demo test test-debug test-peers fuzz mutants bench bench-compare docs lint build clean
+.PHONY: help demo test test-debug test-peers test-docs fuzz mutants bench bench-compare docs lint build clean
 
 help:  ## print this list
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -42,7 +42,7 @@ demo: $(VENV)/with-plot  ## a photograph through a feature pyramid: upshape-demo
 	$(PY) -m upshape demo $(ARGS)
 
 test: $(VENV)/with-test $(VENV)/built-for-tests  ## the tests, the kernels' at two CPU levels
-	$(PY) -m pytest -q --ignore=tests/peers $(ARGS)
+	$(PY) -m pytest -q --ignore=tests/peers --ignore=tests/pages $(ARGS)
 	@set -e; for level in $$($(PY) -c "from upshape.runtime import usable_levels; \
 	  print(*usable_levels()[1:])"); do echo "UPSHAPE_CPU=$$level"; \
 	  UPSHAPE_CPU=$$level $(PY) -m pytest -q tests $(KERNEL_TESTS_ONLY) $(ARGS); done
@@ -52,7 +52,7 @@ test-debug: $(VENV)/with-test  ## the kernels' tests with bounds checks and asse
 	PYTHONPATH=$(VENV)/debug $(VENV)/bin/pytest -q -o pythonpath="$(VENV)/debug tests" \
 	  tests $(KERNEL_TESTS_ONLY) $(ARGS)
 
-test-peers: $(VENV)/with-peers  ## randomised comparison with PyTorch
+test-peers: $(VENV)/with-peers  ## comparison with PyTorch, and with other libraries' pixels
 	$(PY) -m pytest -q tests/peers $(ARGS)
 
 fuzz: $(VENV)/with-test  ## random calls on hostile arrays; ARGS="--seconds 3600 --seed 7"
@@ -70,8 +70,12 @@ bench-compare: $(VENV)/with-bench  ## compare two runs: make bench-compare befor
 %.json:
 	@test -e $@ || { echo "$@: no such file; make bench ARGS='--json $@' writes it" >&2; exit 1; }
 
-docs: $(VENV)/with-docs  ## build the documentation: docs/_build/html/index.html
+docs: $(VENV)/with-docs  ## build the documentation: docs/_build/html/index.html, Chinese in zh/
 	$(PY) -m sphinx -W -n --keep-going -q -b html docs docs/_build/html
+	$(PY) -m sphinx -W -n --keep-going -q -b html -D language=zh_CN docs docs/_build/html/zh
+
+test-docs: docs $(VENV)/with-test  ## open every page of the documentation in Chromium
+	$(PY) -m pytest -q tests/pages $(ARGS)
 
 lint: $(VENV)/with-lint $(VENV)/with-test  ## ruff, cython-lint and mypy
 	$(PY) -m ruff check .

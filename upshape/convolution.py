@@ -993,7 +993,8 @@ class Conv2d(_OrdinaryLayer):
     >>> import upshape as up
     >>> layer = up.Conv2d(np.ones((1, 1, 3, 3)), stride=2, padding=1)
     >>> layer
-    Conv2d(1 -> 1, kernel_size=3, stride=2, padding=1, bias=None, float64: o = floor((i - 1)/2) + 1)
+    Conv2d(1 -> 1, kernel_size=3, stride=2, padding=1, bias=None, float64:
+    o = floor((i - 1)/2) + 1)
     >>> layer(np.ones((1, 1, 4, 4)))[0, 0]
     array([[4., 6.],
            [6., 9.]])
@@ -1173,12 +1174,13 @@ def conv_transpose2d(
            [ 3.,  4.,  6.,  8.],
            [ 3.,  6.,  4.,  8.],
            [ 9., 12., 12., 16.]])
-    >>> down = up.conv2d(np.ones((1, 1, 12, 12)), np.ones((1, 1, 3, 3)), stride=2, padding=1)
+    >>> kernel = np.ones((1, 1, 3, 3))
+    >>> down = up.conv2d(np.ones((1, 1, 12, 12)), kernel, stride=2, padding=1)
     >>> down.shape
     (1, 1, 6, 6)
-    >>> up.conv_transpose2d(down, np.ones((1, 1, 3, 3)), stride=2, padding=1).shape
+    >>> up.conv_transpose2d(down, kernel, stride=2, padding=1).shape
     (1, 1, 11, 11)
-    >>> up.conv_transpose2d(down, np.ones((1, 1, 3, 3)), stride=2, padding=1, output_size=12).shape
+    >>> up.conv_transpose2d(down, kernel, stride=2, padding=1, output_size=12).shape
     (1, 1, 12, 12)
     """
     return _once("conv_transpose2d", 2, x, weight, bias, stride, padding, output_padding,

@@ -704,7 +704,7 @@ def interpolate(
     The positions of the nearest modes are float32 (float64 for float64 arrays, then rounded to
     float32); `upshape.reference.nearest_indices` says how they are rounded. A linear mode
     returns the exact value, rounded: uint8 to the nearest integer, ties to the even one. An axis
-    whose size does not change is copied.
+    whose size does not change is copied by the linear modes.
 
     See Also
     --------

@@ -506,10 +506,7 @@ class TorchAnswer(Answer):
         from ._walk import walked
 
         n = _input_size(n, "Answer.explain")
-        text = walked(self, n)
-        made = Explanation(text)
-        made.taken = n in self
-        return made
+        return Explanation.of(walked(self, n), n in self, (self, n))
 
     # Whether it is true.
 

@@ -829,6 +829,11 @@ class Answer:
 
         return table(self)
 
+    def _repr_html_(self) -> str:
+        from upshape.draw._notebook import answer_html  # needed in notebooks alone
+
+        return answer_html(self)
+
     def _repr_latex_(self) -> str:
         import sympy
 
