@@ -263,7 +263,6 @@ def test_every_float16_survives_an_axis_that_keeps_its_size():
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_every_number_of_threads_gives_the_same_bits(rng, dtype, fresh_plans, threads):
-    assert up.get_num_threads() == threads
     for shape in [(1, 1, 1, 9), (2, 3, 7, 5), (1, 2, 40, 33), (1, 1, 3, 9000)]:
         x = random_array(rng, shape, dtype)
         for streamed_from in (0, 1 << 40):

@@ -65,11 +65,11 @@ def test_equals_interpolating_and_concatenating(data):
         assert_same_pixels(y, wanted)
 
 
+@pytest.mark.usefixtures("threads")
 @pytest.mark.usefixtures("store")
 @pytest.mark.parametrize("mode", [None, "nearest"])
 @pytest.mark.parametrize("channel_axis", [1, -1])
-def test_out_is_filled_and_nothing_beside_it(rng, mode, channel_axis, threads):
-    assert up.get_num_threads() == threads
+def test_out_is_filled_and_nothing_beside_it(rng, mode, channel_axis):
     features = [rng.random((2, c, h, w), np.float32) for c, h, w in [(3, 9, 70), (20, 5, 35)]]
     if channel_axis == -1:
         features = [np.ascontiguousarray(to_last(f)) for f in features]
