@@ -63,6 +63,16 @@ def numbers(drawing, *kinds):
     return [[float(box[4] or "nan") for box in row] for _, row in rows]
 
 
+def hatched(drawing):
+    """Return where the hatches begin: their first line leaves the upper edge 5 pixels on."""
+    starts = [
+        element.attrib["d"].removeprefix("M").partition("L")[0].split()
+        for tag, element, _, _ in elements(drawing)
+        if element.get("class") == "hatch"
+    ]
+    return [(round(float(x) - 5, 2), float(y)) for x, y in starts]
+
+
 def network_that_pads(x):
     return same(ConvTranspose(2, stride=2)(Pool(2)(x)), x)
 
@@ -146,6 +156,19 @@ def test_nothing_lies_outside_the_picture(drawing):
 
 
 @every_drawing
+def test_every_side_has_its_margin(drawing):
+    _ground, *boxes_ = (
+        (float(e.get("x", 0)) + dx, float(e.get("y", 0)) + dy, e)
+        for tag, e, dx, dy in elements(drawing)
+        if tag == "rect"
+    )
+    for x, y, element in boxes_:
+        assert min(x, y) >= 5.9
+        assert x + float(element.attrib["width"]) <= drawing.width - 5.9
+        assert y + float(element.attrib["height"]) <= drawing.height - 5.9
+
+
+@every_drawing
 def test_a_number_fits_into_its_cell(drawing):
     cells = boxes(drawing, "cell", "output", "input", "tap", "lost", "pixel", "between", "around")
     for tag, element, dx, dy in elements(drawing):
@@ -156,6 +179,7 @@ def test_a_number_fits_into_its_cell(drawing):
             if left < x < left + wide and top < y < top + high:
                 text_left, _, text_right, _ = text_box(element, dx, dy)
                 assert text_right - text_left <= wide, element.text
+                assert float(element.attrib["font-size"]) <= high, element.text
 
 
 @every_drawing
@@ -218,8 +242,12 @@ def test_windows_lie_where_a_convolution_looks(layer, i):
         if tag == "circle"
     )
     assert dots == sorted(place for window in windows for place in window)
+    # No more rows than it takes for windows not to lie on one another.
+    rows = {e.attrib["cy"] for tag, e, _, _ in elements(drawing) if tag == "circle"}
+    assert len(rows) == min(len(windows), -(-(d * (k - 1) + 1) // s))
     lost = i + 2 * p - 1 - windows[-1][-1]
     assert len(boxes(drawing, "lost")) == lost
+    assert hatched(drawing) == [box[:2] for box in boxes(drawing, "lost")]
     assert [box[4] for box in boxes(drawing, "output")] == [str(q) for q in range(len(windows))]
     told = f"a = {lost} lost" if lost else "nothing lost"
     assert f"o = {len(windows)} " in drawing.alt
@@ -237,6 +265,7 @@ def test_stamps_and_overlap_count_what_arrives(layer, i):
     drawing = draw.stamps(layer, i)
     cells = boxes(drawing, "cell")
     assert [float(box[4]) for box in cells] == counts.tolist()
+    assert sorted(hatched(drawing)) == sorted(box[:2] for box in boxes(drawing, "cut"))
     assert len(boxes(drawing, "cut")) == len(boxes(drawing, "cell", "cut")) - len(counts)
     added = boxes(drawing, "added")
     assert len(added) == (a > 0)
@@ -373,6 +402,16 @@ def test_a_matrix_has_the_columns_that_unit_inputs_give():
     assert np.array_equal(drawn @ [1, 10, 100], made[0])
 
 
+@pytest.mark.parametrize("by", ["row", "column"])
+def test_rows_or_columns_of_a_matrix_share_a_colour(by):
+    drawing = draw.matrix(np.arange(1, 13).reshape(3, 4), by=by)
+    fills = [e.attrib["fill"] for t, e, _, _ in elements(drawing) if e.get("class") == "cell"]
+    table = np.array(fills).reshape(3, 4)
+    lines = table if by == "row" else table.T
+    assert all(len(set(line)) == 1 for line in lines.tolist())
+    assert len(set(lines[:, 0].tolist())) == len(lines)
+
+
 def test_stamps_add_up_to_what_the_kernels_compute():
     up = pytest.importorskip("upshape")
     drawing = draw.scatter(TENS, KERNEL, stride=2, padding=1, output_padding=1)
@@ -468,6 +507,18 @@ def test_a_networks_columns_are_as_high_as_its_sizes():
     assert np.allclose(heights, 150 * np.array(sizes) / 592, atol=0.01)
     assert drawing.alt == f"unet takes 592: sizes {' '.join(map(str, sizes))}."
     assert "#D55E00" not in drawing.svg
+    # Each bow ends over two columns; the outer ones are over the inner ones.
+    bows = [e for t, e, _, _ in elements(drawing) if t == "line" and e.get("stroke") == "#0072B2"]
+    flat = [e for e in bows if e.attrib["y1"] == e.attrib["y2"]]
+    centres = np.array([box[0] + box[2] / 2 for box in boxes(drawing, "map")])
+
+    def column(x):
+        return int(np.abs(centres - float(x)).argmin())
+
+    ends = {column(e.attrib["x1"]): column(e.attrib["x2"]) for e in flat}
+    assert ends == {n: 8 - n for n in range(4)}
+    heights = {column(e.attrib["x1"]): float(e.attrib["y1"]) for e in flat}
+    assert [heights[n] for n in range(4)] == sorted(heights.values())
 
 
 def test_the_join_that_fails_is_red_and_says_what_met():

@@ -8,43 +8,18 @@ assignments that the expression may use, separated by semicolons.
 ``.. answer::`` folds the answer to an exercise away.
 """
 
-import ast
 from pathlib import Path
 
-import numpy as np
 from docutils import nodes
 from docutils.parsers.rst import directives
+from drawings import drawing_of
 from sphinx.util.docutils import SphinxDirective
 
-from upshape import draw, reference, shapes
-
-__all__ = ["Answer", "Draw", "drawing_of", "setup"]
+__all__ = ["Answer", "Draw", "setup"]
 
 
 class picture(nodes.General, nodes.Inline, nodes.Element):
     """An SVG picture: its attributes are ``svg``, ``alt``, ``width``, ``height`` and ``file``."""
-
-
-def names():
-    """Return what an expression may use."""
-    known = {"np": np, "draw": draw, "shapes": shapes, "reference": reference}
-    for module in (reference, shapes, draw):  # the later ones win
-        known |= {name: getattr(module, name) for name in module.__all__ if len(name) > 1}
-    return known
-
-
-def drawing_of(expression, variables=""):
-    """Return the `Drawing` that an expression gives.
-
-    >>> drawing_of("grid(x)", "x = [1, 2]").alt
-    '2 numbers, 1 2.'
-    """
-    known = names()
-    exec(compile(ast.parse(variables.strip()), "<draw>", "exec"), known)
-    drawing = eval(compile(expression.strip(), "<draw>", "eval"), known)
-    if not isinstance(drawing, draw.Drawing):
-        raise TypeError(f"draw: {expression} gives no Drawing but {drawing!r}")
-    return drawing
 
 
 class Draw(SphinxDirective):
