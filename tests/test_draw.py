@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
+import upshape as up
 from upshape import draw, reference
 from upshape.shapes import Conv, ConvTranspose, Interpolate, Padding, Pool, Unpool, same, solve, zoo
 
@@ -413,7 +414,6 @@ def test_rows_or_columns_of_a_matrix_share_a_colour(by):
 
 
 def test_stamps_add_up_to_what_the_kernels_compute():
-    up = pytest.importorskip("upshape")
     drawing = draw.scatter(TENS, KERNEL, stride=2, padding=1, output_padding=1)
     y = up.conv_transpose2d(
         np.array(TENS, np.float32)[None, None], KERNEL[None, None].astype(np.float32), stride=2,
@@ -586,7 +586,6 @@ def test_symbols_are_refused():
 
 
 def test_upshapes_own_layers_are_read():
-    up = pytest.importorskip("upshape")
     layer = up.ConvTranspose2d(np.ones((1, 1, 3, 3), np.float32), stride=2, padding=1)
     assert draw.stamps(layer, 4).alt == draw.stamps(ConvTranspose((3, 3), 2, 1).axes[0], 4).alt
 
@@ -634,6 +633,24 @@ def test_answers_and_explanations_show_themselves_in_a_notebook():
     assert root.find("pre").text == str(explanation)
     assert root.find(f"{SVG}svg").attrib["aria-label"] == draw.network(answer, 600).alt
     assert "<svg" not in solve(lambda x: same(x, x + 1))._repr_html_()
+
+
+def test_an_explanation_is_drawn_at_its_size_or_another():
+    answer = solve(zoo.unet())
+    assert draw.network(answer.explain(600)).svg == draw.network(answer, 600).svg
+    assert draw.network(answer.explain(600), 592).svg == draw.network(answer, 592).svg
+    with pytest.raises(TypeError, match="the input size n is needed"):
+        draw.network(answer)
+    with pytest.raises(ValueError, match="pickled"):
+        draw.network(pickle.loads(pickle.dumps(answer.explain(600))))
+
+
+def test_layers_that_compute_show_themselves_in_a_notebook():
+    layer = up.ConvTranspose2d(np.ones((1, 1, 3, 3), np.float32), stride=2, padding=1)
+    root = ET.fromstring(layer._repr_html_())
+    assert root.find("code").text == repr(layer)
+    told = root.find(f"{SVG}svg").attrib["aria-label"]
+    assert told == draw.stamps(ConvTranspose(3, 2, 1), 4).alt
 
 
 def test_a_pickled_explanation_is_its_text():

@@ -26,7 +26,7 @@ MOST_COLUMNS = 40
 MOST_LEVELS = 6  # of bows above one another; further ones begin at the top again
 
 
-def network(answer: Any, n: int) -> Drawing:
+def network(answer: Any, n: int | None = None) -> Drawing:
     """Draw what a network does to the input size n, up to the join that fails, if one does.
 
     Each column is a feature map, as high as its size in true proportion; maps in a row, or in
@@ -35,10 +35,10 @@ def network(answer: Any, n: int) -> Drawing:
 
     Parameters
     ----------
-    answer : Answer, or callable
+    answer : Answer, Explanation, or callable
         What `upshape.shapes.solve` returned, or the network that it takes: a function of a size,
-        or a PyTorch model.
-    n : int
+        or a PyTorch model. An explanation knows its size.
+    n : int, optional
         The input size.
 
     Returns
@@ -54,10 +54,18 @@ def network(answer: Any, n: int) -> Drawing:
     'unet does not take 600: sizes 600 300 150 75 37 74; the join of 74 and 75 fails.'
     >>> draw.network(zoo.unet(2), 8).alt
     'unet takes 8: sizes 8 4 2 4 8.'
+    >>> from upshape.shapes import solve
+    >>> draw.network(solve(zoo.unet()).explain(600)).alt[:23]
+    'unet does not take 600:'
     """
     from upshape.shapes import Answer, solve
+    from upshape.shapes._explain import Explanation
     from upshape.shapes._solve import _input_size
 
+    if isinstance(answer, Explanation):
+        answer, n = _asked(answer, n)
+    elif n is None:
+        raise TypeError(f"network: the input size n is needed, got None with {answer!r}")
     if not isinstance(answer, Answer):
         answer = solve(answer)
     n = _input_size(n, "network")
@@ -68,6 +76,16 @@ def network(answer: Any, n: int) -> Drawing:
             "drawn as columns"
         )
     return _drawn(walk, f"{answer._name} {'takes' if n in answer else 'does not take'} {n}")
+
+
+def _asked(explanation: Any, n: int | None) -> tuple[Any, int]:
+    """Return the answer that an explanation is about, and its size."""
+    about = getattr(explanation, "_about", None)
+    if about is None:
+        raise ValueError(
+            "network: this explanation was pickled, which leaves its text alone; draw the answer"
+        )
+    return about[0], about[1] if n is None else n
 
 
 def _drawn(walk: Walk, verdict: str) -> Drawing:
