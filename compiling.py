@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
+from typing import ClassVar
 
 from setuptools import Extension
 from setuptools.command.build_ext import build_ext
@@ -64,9 +65,10 @@ class CompileKernels(build_ext):
     """Check the tools, translate each .pyx once, compile what is wanted, the longest first."""
 
     flags_of_levels = ""
-    known_to_some: list[str] = []
-    known_to_some_linkers: list[str] = []
-    directives: dict[str, bool] = {}
+    with_openmp = True
+    known_to_some: ClassVar[list[str]] = []
+    known_to_some_linkers: ClassVar[list[str]] = []
+    directives: ClassVar[dict[str, bool]] = {}
 
     def wanted(self, ext: Extension) -> bool:
         """Return whether this module is compiled now."""
@@ -125,12 +127,14 @@ class CompileKernels(build_ext):
         name = "upshape._machine" if stem == "machine" else f"upshape._kernels.{stem}"
         made = self.translated(stem)
         made.parent.mkdir(parents=True, exist_ok=True)
+        began = time.time()
         unfinished = made.with_suffix(".unfinished.c")
         options = [word for name, on in self.directives.items() for word in ("-X", f"{name}={on}")]
         command = [sys.executable, "-m", "cython", "-3", "-I", "pyx", "-I", ".", *options,
                    "--module-name", name, "-o", str(unfinished), f"pyx/{stem}.pyx"]
         if subprocess.run(command).returncode:
             raise SystemExit(f"upshape: Cython cannot translate pyx/{stem}.pyx")
+        os.utime(unfinished, (began, began))  # what is edited meanwhile is younger
         unfinished.replace(made)
 
     def complete_flags(self) -> None:
@@ -139,7 +143,7 @@ class CompileKernels(build_ext):
                  if preflight.builds(preflight.NOTHING, ["-Werror", flag])]
         link_flags = [flag for flag in self.known_to_some_linkers
                       if preflight.builds(preflight.NOTHING, [], ["-Werror", flag])]
-        openmp = preflight.openmp()
+        openmp = preflight.openmp() if self.with_openmp else ([], [])
         if openmp is None:
             say(f"warning: {preflight.without_openmp()}")
         else:
@@ -193,7 +197,9 @@ class CompileKernels(build_ext):
             path.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(self.kept(ext), path)
             return
+        began = time.time()
         super().build_extension(ext)
         shutil.copy2(path, self.kept(ext))
+        os.utime(self.kept(ext), (began, began))
         self.done += 1
         say(f"  {self.done}/{len(self.to_do)}, {time.monotonic() - self.began:.0f} s: {ext.name}")

@@ -6,6 +6,7 @@ environment asks for other things:
 - ``UPSHAPE_LEVELS``: ``best`` alone, ``all`` (what a wheel holds), or names, comma-separated;
 - ``UPSHAPE_DEBUG=1``: bounds checks and asserts;
 - ``UPSHAPE_SANITIZE=1``: AddressSanitizer and UBSan, quickly compiled;
+- ``UPSHAPE_OPENMP=0``: one thread, as where the compiler has no OpenMP;
 - ``UPSHAPE_EMULATE_V4=1``: the v4 modules with v4's vector width and tiles but v3's instructions,
   so that their logic can be tested without AVX-512.
 
@@ -16,6 +17,7 @@ import os
 import platform
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 from setuptools import Extension, setup
 
@@ -98,10 +100,11 @@ def wanted_levels() -> list[str]:
 class BuildUpshape(CompileKernels):
     """Compile what is wanted of the above."""
 
+    with_openmp = os.environ.get("UPSHAPE_OPENMP") != "0"
     flags_of_levels = "; ".join(f"{name}: {' '.join(own)}" for name, (_, own) in LEVELS.items())
     known_to_some = KNOWN_TO_SOME
     known_to_some_linkers = KNOWN_TO_SOME_LINKERS
-    directives = {
+    directives: ClassVar[dict[str, bool]] = {
         "boundscheck": DEBUG,
         "wraparound": False,
         "initializedcheck": DEBUG,

@@ -28,6 +28,7 @@ templates_path = ["_templates"]
 # Chinese: docs/locale has a catalogue a page; those of other pages stay in English.
 locale_dirs = ["locale"]
 gettext_compact = False
+gettext_location = False  # or every line that moves would change the catalogues
 html_math_renderer = "mathml"
 nitpicky = True
 

@@ -49,7 +49,7 @@
         upshape_march_taps_##BITS(TAPS, s, many, whole, acc, p, pixel, low - first, high - first, \
                                   weight, w_tap);                                                 \
         break;
-#define UPSHAPE_UNROLL_MORE _Pragma("GCC unroll 64")
+#define UPSHAPE_UNROLL_MORE UPSHAPE_UNROLLED(64)
 /* Pixels of a tile of turned channels: nine loads for eight multiply-adds, all of whole lines. */
 #define UPSHAPE_LANES_PIXELS 8
 #define UPSHAPE_LANES_CASE(BITS, MANY)                                                            \
@@ -444,8 +444,10 @@
                 upshape_v##BITS v = load_##BITS(p);                                               \
                 UPSHAPE_HELD(v);                                                                  \
                 UPSHAPE_UNROLL for (int m = 0; m < many; m++)                                     \
-                    if (j - m * s >= 0 && j - m * s < taps)                                       \
+                    if (j - m * s >= 0 && j - m * s < taps) {                                     \
                         acc[m] += weights[j - m * s] * v;                                         \
+                        UPSHAPE_JOINED(acc[m]);                                                   \
+                    }                                                                             \
             }                                                                                     \
             p += pixel;                                                                           \
             UPSHAPE_SCALAR(p); /* one pointer, not one a pixel */                                 \

@@ -59,7 +59,7 @@ typedef float upshape_u32 __attribute__((vector_size(UPSHAPE_VECTOR_BYTES), alig
 typedef double upshape_u64 __attribute__((vector_size(UPSHAPE_VECTOR_BYTES), aligned(8), may_alias));
 
 #define UPSHAPE_INLINE static inline __attribute__((always_inline))
-#define UPSHAPE_UNROLL _Pragma("GCC unroll 16")
+#define UPSHAPE_UNROLL UPSHAPE_UNROLLED(16)
 
 /* One load for all its uses: left alone, gcc loads a vector again for each. A vector that is wider
  * than the registers (v4's logic in v3's instructions) cannot be held in one. */
@@ -69,6 +69,13 @@ typedef double upshape_u64 __attribute__((vector_size(UPSHAPE_VECTOR_BYTES), ali
 #define UPSHAPE_HELD(v) __asm__("" : "+x"(v))
 #else
 #define UPSHAPE_HELD(v) (void)0
+#endif
+/* A sum that stays beside its product, to be rounded once with it: clang moves the sums that several
+ * branches end with behind them. */
+#ifdef __clang__
+#define UPSHAPE_JOINED(sum) UPSHAPE_HELD(sum)
+#else
+#define UPSHAPE_JOINED(sum) (void)0
 #endif
 /* Whether the registers have room for so many vectors, another, and a product on its way. */
 #if defined(__AVX512F__)

@@ -54,7 +54,7 @@ def read_elf(data):
     module = Module()
     header = HEADER.unpack_from(data)
     assert header[0][:6] == b"\x7fELF\x02\x01"
-    at, sections_at, size, count, section_size, sections = (header[k] for k in (5, 6, 9, 10, 11, 12))
+    at, sections_at, _, _, size, count, section_size, sections, _ = header[5:]
     for k in range(count):
         segment = SEGMENT.unpack_from(data, at + k * size)
         module.segments[segment[0]] = segment[1]

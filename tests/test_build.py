@@ -1,15 +1,17 @@
 """What a build asks of the machine and what it compiles, with compilers that lack one thing.
 
-The compilers are scripts: they refuse what they are said to lack, and pass the rest to the real one.
+The compilers are scripts: they refuse what they are said to lack, and pass on the rest.
 """
 
 import importlib.util
 import os
 import platform
+import re
 import shlex
 import subprocess
 import sys
 import sysconfig
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -214,3 +216,27 @@ def test_folders_of_the_building_python_are_dropped_from_the_linker(tmp_path, mo
     assert compiling.without_rpath(command) == [
         "gcc", "-shared", "-L/foreign", "-Wl,-rpath,/asked/for", f"-Wl,-rpath,{tmp_path}"
     ]
+
+
+# --- versions ------------------------------------------------------------------------------------
+
+
+def versions(text):
+    """Return {name: (operator, version as numbers)} of requirements that have one."""
+    found = re.findall(r"([\w-]+)\s*(==|>=)\s*([\d.]+)", text)
+    return {name: (sign, [int(part) for part in at.split(".")]) for name, sign, at in found}
+
+
+def test_oldest_versions_are_the_promised_ones():
+    with open(ROOT / "pyproject.toml", "rb") as file:
+        project = tomllib.load(file)
+    promised = versions("\n".join([
+        *project["build-system"]["requires"], *project["project"]["dependencies"],
+        *project["project"]["optional-dependencies"]["test"],
+    ]))
+    tested = versions((ROOT / "tests" / "oldest.txt").read_text())
+    assert tested.keys() == promised.keys()
+    for name, (sign, floor) in promised.items():
+        assert sign == ">="
+        assert tested[name][0] == "=="
+        assert tested[name][1][: len(floor)] == floor, name

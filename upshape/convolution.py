@@ -600,7 +600,10 @@ class _Layer:
         # An input like the latest.
         repeat = self._calls.latest
         if repeat is not None and out is None:
-            result: AnyArray | None = repeat(x, output_size)
+            try:
+                result: AnyArray | None = repeat(x, output_size)
+            except MemoryError:
+                result = None  # once more below, and if that fails as well, it says whose it is
             if result is not None:
                 return result
         # Known shapes: nothing is left to be checked but what no shape and no stride tells.
@@ -610,10 +613,14 @@ class _Layer:
         ):
             task = self._calls.get(_key(x, output_size, _threads(), out))
             if task is not None:
-                result = _new(task.memory, task.view, self._dtype) if out is None else out
-                task.run(x, task.packed, task.bias, result)
-                return result
-        return self._first_call(x, output_size, out)
+                try:
+                    result = _new(task.memory, task.view, self._dtype) if out is None else out
+                    task.run(x, task.packed, task.bias, result)
+                    return result
+                except MemoryError:
+                    pass  # the same
+        with arrays.named(self._parameters.operation):
+            return self._first_call(x, output_size, out)
 
     def _first_call(self, x: ArrayLike, output_size: Any, out: AnyArray | None) -> AnyArray:
         array = _as_input(self._parameters, x)
@@ -622,6 +629,7 @@ class _Layer:
         if not batched:
             array = array[None]
         shape = _out_shape(self._parameters, array.shape, output_size, batched)
+        arrays.check_memory(self._parameters.operation, shape, self._dtype)
         target = None
         values = self._values
         if out is not None:
@@ -798,12 +806,16 @@ def _once(
         )
         call = _calls.get(key)
         if call is not None:
-            return _run_known(call, x, weight, bias)
+            try:
+                return _run_known(call, x, weight, bias)
+            except MemoryError:
+                pass  # as in a layer's call
     parameters, weight, bias = _check(
         operation, weight, bias, stride, padding, output_padding, groups, dilation, axes
     )
-    layer = _OneCall(parameters, weight, bias)
-    result = layer._first_call(x, output_size, out)
+    with arrays.named(operation):
+        layer = _OneCall(parameters, weight, bias)
+        result = layer._first_call(x, output_size, out)
     if key is not None and layer.task is not None:
         layout = _layout(parameters, layer.task.order)
         task = layer.task._replace(packed=_NOTHING, bias=None)

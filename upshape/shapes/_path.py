@@ -26,6 +26,7 @@ __all__ = ["Path", "Value"]
 SAFE = 2**61  # int64 arithmetic below this cannot overflow
 POINTS = 2**14  # a stretch of no more sizes than this may be listed one by one
 CLASSES = 2**14  # residue classes that a path may have
+HUGE = 2**40  # no axis has so many pixels: what changes only there does not part a path
 WINDOW = 512  # sizes that are listed where the classes would be too many
 
 Rows: TypeAlias = np.ndarray[Any, Any]
@@ -199,6 +200,50 @@ class Path:
             else:
                 self._split_steep(value)
 
+    def all_zero(self, *values: Value) -> Value:
+        """Return where all of some values are 0, as 1 and 0, the same all along a column.
+
+        The path keeps those sizes on the hint's side of single ones at which they are.
+        """
+        if any(value.constant for value in values):
+            return self.constant(0)
+        held, flat = self.constant(1), []
+        for value in values:
+            if len(value.rows()) > 3:
+                held = held * self.at_least_zero(value) * self.at_least_zero(-value)
+            elif value.constant is None:
+                flat.append(value)
+        points = {root for value in flat for root in self._roots(value)}
+        low, high = self.start, self.stop
+        for point in points:
+            if not all(value.at(point) == 0 for value in flat):
+                continue
+            if point == self.hint:
+                if not all(value.vanishes_with_hint() for value in flat):
+                    low, high = point, point + 1
+            elif point > self.hint:
+                high = point if high is None else min(high, point)
+            else:
+                low = max(low, point + 1)
+        if (low, high) != (self.start, self.stop):
+            self.shrink(low, high)
+        for value in flat:
+            zero = ~value.rows().any(axis=0)
+            held = held * Value(self, zero.astype(np.int64)[None, :], 1)
+        return held
+
+    def _roots(self, value: Value) -> list[int]:
+        """Return the single sizes of the path at which a value is 0."""
+        rows = value.rows()
+        if len(rows) == 1:
+            return []
+        columns, roots = _roots(rows)
+        inside = (roots >= self.start) & (roots < (HUGE if self.stop is None else self.stop))
+        classes = roots[inside] % self.period
+        wanted = self.residues[columns[inside]] if rows.shape[1] > 1 else self.residues
+        kept = classes == wanted if rows.shape[1] > 1 else np.isin(classes.astype(int), wanted)
+        return [int(root) for root in roots[inside][kept.astype(bool)]]
+
     def _split_linear(self, rows: Rows, first: Rows) -> Rows | None:
         """Shrink to where no column of lines changes its sign."""
         low, slope = rows.astype(object)
@@ -210,9 +255,7 @@ class Path:
         change = np.where(falls, a // -b + 1, -(a // b))
         if rows.shape[1] > 1:  # the first size of the class from there on
             change = change + (self.residues[changing] - change) % self.period
-        if self.stop is not None:
-            inside = change < self.stop
-            change = change[inside]
+        change = change[change < (HUGE if self.stop is None else self.stop)]
         if not len(change):
             return positive.astype(bool)
         lowest, highest = int(min(change)), int(max(change))
@@ -247,7 +290,7 @@ class Path:
             self.shrink(high, self.stop)
             return
         low, high = self.hint, 2 * self.hint + 1
-        while not settled(high):
+        while not settled(high) and high < HUGE:
             low, high = high, 2 * high
         while high - low > 1:
             middle = (low + high) // 2
@@ -263,6 +306,28 @@ def _settled(rows: Rows, first: Rows) -> Rows | None:
     positive = (shifted >= 0).all(axis=0)
     negative = (shifted <= 0).all(axis=0) & (shifted[0] < 0)
     return positive if bool((positive | negative).all()) else None
+
+
+def _roots(rows: Rows) -> tuple[Rows, Rows]:
+    """Return the whole roots of lines and parabolas, each with its column."""
+    low, slope = rows[0].astype(object), rows[1].astype(object)
+    steep = rows[2].astype(object) if len(rows) == 3 else np.zeros(len(low), object)
+    columns: list[int] = []
+    roots: list[int] = []
+    for column in np.flatnonzero(rows[1:].any(axis=0)).tolist():
+        c, b, a = int(low[column]), int(slope[column]), int(steep[column])
+        if a == 0:
+            found = {-c // b} if c % b == 0 else set()
+        else:
+            square = b * b - 4 * a * c
+            root = math.isqrt(square) if square >= 0 else -1
+            exact = square >= 0 and root * root == square
+            tops = {-b + root, -b - root} if exact else set()
+            found = {top // (2 * a) for top in tops if top % (2 * a) == 0}
+        for one in found:
+            columns.append(column)
+            roots.append(one)
+    return np.array(columns, np.int64), np.array(roots, object)
 
 
 def _shifted(rows: Rows, by: Rows) -> Rows:
@@ -308,9 +373,11 @@ class Value:
         self.version = len(path.changes)
         rows = _trimmed(rows)
         if over != 1:
-            common = math.gcd(over, *(int(one) for one in np.unique(rows)[:64]))
-            if common > 1:
+            if rows.size < 16:
+                common = math.gcd(over, *rows.ravel().tolist())
+            else:
                 common = math.gcd(over, int(np.gcd.reduce(rows, axis=None)))
+            if common > 1:
                 rows, over = rows // common, over // common
         self._rows = rows
         self.over = over
@@ -351,6 +418,11 @@ class Value:
             made = made * i + int(row[column])
         return made // self.over
 
+    def vanishes_with_hint(self) -> bool:
+        """Tell whether it is 0 at all sizes of the hint's class."""
+        rows = self.rows()
+        return not rows[:, self.path.column if rows.shape[1] > 1 else 0].any()
+
     @property
     def hint(self) -> int:
         """The value for the path's hint."""
@@ -370,11 +442,24 @@ class Value:
             left, right = left.astype(object), right.astype(object)
         return left, right, over
 
+    def _plus(self, number: int) -> Value:
+        rows = self.rows()
+        step = number * self.over
+        if rows.dtype != object and abs(step) + _bound(rows) >= SAFE:
+            rows = rows.astype(object)
+        rows = rows.copy()
+        rows[0] += step
+        return Value(self.path, rows, self.over)
+
     def __add__(self, other: Value | int) -> Value:
+        if not isinstance(other, Value):
+            return self._plus(other)
         left, right, over = self._together(self._of(other))
         return Value(self.path, left + right, over)
 
     def __sub__(self, other: Value | int) -> Value:
+        if not isinstance(other, Value):
+            return self._plus(-other)
         left, right, over = self._together(self._of(other))
         return Value(self.path, left - right, over)
 
@@ -404,8 +489,10 @@ class Value:
     def eq(self, other: Value | int) -> Value:
         """Return where self = other."""
         difference = self - other
-        above = self.path.at_least_zero(difference)
-        return above * self.path.at_least_zero(-difference)
+        number = difference.constant
+        if number is not None:
+            return self.path.constant(int(number == 0))
+        return self.path.all_zero(difference)
 
     def chosen(self, yes: Value, no: Value) -> Value:
         """Return `yes` where this comparison holds, and `no` elsewhere."""

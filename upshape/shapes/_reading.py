@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 __all__ = ["TorchAnswer", "TorchNetwork"]
 
-FIRST_HINT = 224  # a size that most models are made for: its path holds most sizes
 MOST_PATHS = 400
 MOST_SECONDS = 60.0
 MOST_ODD = 24  # sizes decided one by one, where symbolic sizes fail and plain ones do not
-OTHER_AXES = 224  # the size of the axes that are not solved, where the network takes it
+MOST_VERIFIED = 1024  # ends of paths above are not run again: it would take long
+MOST_ENDS = 24
 HEAD = 2**16  # output sizes below are tabulated where they follow no class
 
 
@@ -63,12 +63,14 @@ class Survey:
         self._odd = 0
         self._run()
         self.covered = SizeSet(self._covered)
+        if not self.lost:
+            self._verify()
 
     def _run(self) -> None:
-        start = time.monotonic()
-        hint: int | None = FIRST_HINT
+        start = time.process_time()
+        hint: int | None = self.model.typical
         while hint is not None:
-            if len(self.ways) >= MOST_PATHS or time.monotonic() - start > MOST_SECONDS:
+            if len(self.ways) >= MOST_PATHS or time.process_time() - start > MOST_SECONDS:
                 self.lost[_blocked(self.ways, hint)] = None
                 return
             way = self._way(hint)
@@ -81,6 +83,25 @@ class Survey:
             except PeriodError:
                 self.lost[_blocked(self.ways, hint)] = None
                 return
+
+    def _verify(self) -> None:
+        """Hold the ends of every path against PyTorch's own kernels."""
+        sizes: dict[int, Way] = {}
+        for way in self.ways:
+            firsts = np.sort(way.path.firsts())
+            for n in {int(firsts[0]), int(firsts[-1])} - {way.path.hint}:
+                if n <= MOST_VERIFIED:
+                    sizes[n] = way
+        for n in sorted(sizes)[:MOST_ENDS]:
+            way = sizes[n]
+            try:
+                found = self.model.plain(self.sizes(n))
+            except Failure as failure:
+                if way.failure is None:
+                    self.lost[f"at size {n} PyTorch fails: {failure}, which its shapes hide"] = None
+                continue
+            if way.failure is not None or _shapes(way.result, lambda one, n=n: _at(one, n)) != found:
+                self.lost[f"at size {n} PyTorch makes {found}, which its shapes hide"] = None
 
     def _way(self, hint: int) -> Way | None:
         """Follow one size; None if it is given up."""
@@ -110,7 +131,7 @@ class Survey:
     ) -> Way | None:
         """Decide one size alone, by what PyTorch makes of it; give up when it is one of many."""
         self._odd += 1
-        if self._odd > MOST_ODD or hint == FIRST_HINT:
+        if self._odd > MOST_ODD or not self.ways:
             place = f"{told.message} ({told.place})" if told.place else told.message
             where = f"{told.module}: " if told.module else ""
             self.lost[where + place] = None
@@ -129,6 +150,10 @@ def _blocked(ways: list[Way], hint: int) -> str:
     return (
         f"the sizes go too many ways: {len(ways)} were followed, and {hint} is of none of them{at}"
     )
+
+
+def _at(size: Any, n: int) -> int:
+    return size.at(n) if isinstance(size, Value) else int(size)
 
 
 def _at_hint(result: Any) -> Any:
@@ -221,8 +246,8 @@ class TorchNetwork:
         """Return the size that the axes have that are not solved: one that the network takes."""
         survey = self._survey(None)
         taken = SizeSet(_union(survey.ways))
-        found = taken.next(OTHER_AXES)
-        return found or taken.previous(OTHER_AXES) or OTHER_AXES
+        typical = self._model.typical
+        return taken.next(typical) or taken.previous(typical) or typical
 
     def _solved(self, axis: int | None) -> TorchAnswer:
         """Return the answer of `solve`."""
@@ -507,11 +532,11 @@ class TorchAnswer(Answer):
         if model is not None and model is not runner.module:
             from ._run import Model
 
-            runner = Model(model, {})
+            runner = Model(model, {}, (runner.rank, runner.channels, runner.typical))
         for n in self._checked_sizes():
             wanted = self.output(n) if n in self else None
             try:
-                shapes = runner.plain(self._survey.sizes(n), device or "meta")
+                shapes = runner.plain(self._survey.sizes(n), device or "meta", full=True)
                 found = _told(shapes, runner.rank, self._axis)
                 found = None if 0 in _leaves(found) else found
                 told = ""
@@ -651,11 +676,11 @@ def _as_function(pieces: list[tuple[SizeSet, Any]]) -> Function | None:
     for sizes, value in pieces:
         inside = [n for n in sizes.from_to(1, head)]
         if inside:
-            values[np.array(inside) - 1] = [_value_at(value, n) for n in inside]
+            values[np.array(inside) - 1] = [_at(value, n) for n in inside]
         if not sizes.is_finite:
             base = -(-head // period) * period
             for n in sizes.from_to(base, base + period):
-                offsets[n - base] = _value_at(value, n) - rise * (base // run)
+                offsets[n - base] = _at(value, n) - rise * (base // run)
     bound = int(max(abs(offsets).max(), 1))
     line = Line(period, rise * period // run, offsets, bound).reduced()
     stretches: list[Stretch] = [(head, line)]
@@ -664,6 +689,3 @@ def _as_function(pieces: list[tuple[SizeSet, Any]]) -> Function | None:
         stretches.insert(0, (1, Line.explicit(1, values, bound)))
     return Function._built(stretches)
 
-
-def _value_at(value: Any, n: int) -> int:
-    return value.at(n) if isinstance(value, Value) else int(value)

@@ -25,6 +25,8 @@ from ._size import (
 
 if TYPE_CHECKING:
     from ._explain import Explanation
+    from ._field import Field
+    from ._requirement import Requirement
 
 __all__ = ["Answer", "MendedCall", "Repair", "same", "solve"]
 
@@ -286,6 +288,32 @@ class MendedCall:
         """The output padding that this comes to; None for an interpolation."""
         return None if self._padding is None else self._padding.sympy()
 
+    def to_torch(self, image: str = "image", x: str = "x") -> str:
+        """Return the call as PyTorch code.
+
+        Parameters
+        ----------
+        image, x : str
+            What the network's input and the layer's input are called there.
+
+        Examples
+        --------
+        >>> from upshape.shapes import solve, zoo
+        >>> for call in solve(zoo.unet(levels=2), fix="output_padding").repair.calls:
+        ...     print(call.to_torch())
+        x = upsample(x, output_size=[n // 2 for n in image.shape[2:]])  # step 9
+        x = upsample(x, output_size=list(image.shape[2:]))  # step 13
+        """
+        text = self._size.python("n")
+        axes = f"{image}.shape[2:]"
+        sizes = f"list({axes})" if text == "n" else f"[{text} for n in {axes}]"
+        layer = f"self.{self.name}" if self.name else "upsample"
+        if getattr(self.layer, "scale_factor", None) is not None:
+            layer, sizes = "F.interpolate", f"size={sizes}"
+        else:
+            sizes = f"output_size={sizes}"
+        return f"{x} = {layer}({x}, {sizes})  # step {self.step}"
+
     def _content(self) -> tuple[Any, ...]:
         return self.layer, self.step, self.name, self._size, self._padding
 
@@ -315,6 +343,16 @@ class Repair(NamedTuple):
     complete: bool
     calls: tuple[MendedCall, ...]
     before: Answer
+
+    def to_torch(self, image: str = "image", x: str = "x") -> str:
+        """Return the changed calls as PyTorch code to paste, a line a call.
+
+        Parameters
+        ----------
+        image, x : str
+            What the network's input and the layers' inputs are called there.
+        """
+        return "\n".join(call.to_torch(image, x) for call in self.calls)
 
 
 class Answer:
@@ -539,6 +577,98 @@ class Answer:
     def is_finite(self) -> bool:
         """Whether only finitely many sizes are taken."""
         return self._sizes.is_finite
+
+    def requirement(self) -> Requirement:
+        """Return the rule of thumb, "at least ... and a multiple of ...", and what it costs.
+
+        Returns
+        -------
+        Requirement
+            The minimum, the multiple, and the first sizes that the rule forbids although they are
+            taken. Every size that the rule allows is taken.
+
+        Examples
+        --------
+        >>> from upshape.shapes import solve, zoo
+        >>> print(solve(zoo.unet()).requirement())
+        a multiple of 16, from 16 on
+        >>> solve(zoo.fpn(50)).requirement()[:3]
+        (32, 32, 0)
+        >>> print(solve(zoo.fpn(50)).requirement())
+        a multiple of 32, from 32 on (also taken: 29, 30, 31, 61, 62, 63, 93, 94, ...)
+        """
+        from ._requirement import requirement_of
+
+        return requirement_of(self._sizes, self._name)
+
+    def receptive_field(self) -> Any:
+        """Return what the output's pixels see of the input, and where they lie on it.
+
+        It is that of pixels away from the borders; it follows layers and joins of a network that is
+        written as a function of its size, not what is computed with sizes, which does not say what
+        becomes of pixels. With TensorFlow's SAME it is that of input sizes that the strides divide.
+
+        Returns
+        -------
+        Field
+            Its receptive field, its stride and the place of its first pixel; and the joins that add
+            up pixels of different places. A tuple, list or dict if there are several outputs.
+
+        Raises
+        ------
+        TypeError
+            If sizes are computed on the way.
+
+        Examples
+        --------
+        >>> from upshape.shapes import Conv, ConvTranspose, Pool, same, solve, zoo
+        >>> field = solve(zoo.resnet(50)).receptive_field()
+        >>> field.size, field.stride, field.offset
+        (427, Fraction(32, 1), Fraction(0, 1))
+
+        A kernel of 2 moves every pixel by half a one:
+
+        >>> def shifted(x):
+        ...     return same(Conv(2)(x), Conv(2, padding=1)(x) - 2)
+        >>> solve(shifted).receptive_field().misaligned
+        ('same (step 3): pixels lie 1 input pixel apart',)
+        """
+        from ._field import field_of
+
+        return _mapped(
+            self._result,
+            lambda leaf: field_of(self._trace.steps, leaf) if isinstance(leaf, Step) else None,
+        )
+
+    def to_torch_dims(self, name: str = "size", *, maximum: int | None = None) -> tuple[Any, ...]:
+        """Return the sizes as dimensions for ``torch.export`` and ``torch.onnx.export``.
+
+        Parameters
+        ----------
+        name : str
+            The dimension's name; with several classes each has its residue appended.
+        maximum : int, optional
+            The largest size.
+
+        Returns
+        -------
+        tuple
+            A ``torch.export.Dim`` for every residue class, a class 16 n + 3 as the derived
+            ``16*Dim(name) + 3``: export takes one of them. For finitely many sizes the sizes
+            themselves. Sizes below `threshold` that belong to no class are left out.
+
+        Examples
+        --------
+        ``torch.export.export(unet, (x,), dynamic_shapes=({2: height, 3: width},))`` with
+        ``(height,) = answer.to_torch_dims("h")`` and ``(width,) = answer.to_torch_dims("w")``.
+        """
+        from ._requirement import torch_dims
+
+        if not isinstance(name, str) or not name.isidentifier():
+            raise ValueError(f"Answer.to_torch_dims: name must be an identifier, got {name!r}")
+        if maximum is not None:
+            maximum = _whole_from(1, maximum, "Answer.to_torch_dims: maximum")
+        return torch_dims(self._sizes, name, maximum, self._name)
 
     @cached_property
     def inputs(self) -> Any:

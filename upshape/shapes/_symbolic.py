@@ -119,7 +119,7 @@ class Quotient:
 class Node:
     """A symbolic int, float or bool, as PyTorch's ``SymInt``, ``SymFloat``, ``SymBool`` want it."""
 
-    __slots__ = ("_expr", "kind", "shape_env", "value")
+    __slots__ = ("_expr", "_value", "kind", "pending", "shape_env")
 
     # What PyTorch asks of a node besides its methods.
     constant = None
@@ -129,8 +129,16 @@ class Node:
     def __init__(self, env: Environment, kind: str, value: Any) -> None:
         self.shape_env = env
         self.kind = kind
-        self.value = value
+        self._value = value
+        self.pending: list[Value] = []  # differences: it is true where all of them are 0
         self._expr: Any = None
+
+    @property
+    def value(self) -> Any:
+        """Its value; what was put off is decided now."""
+        if self._value is None:
+            self._value = self.path.all_zero(*self.pending)
+        return self._value
 
     # What it is.
 
@@ -171,6 +179,11 @@ class Node:
         """Return what it is all along the path, None if it changes."""
         if self.kind == "float":
             return None
+        if self._value is None:
+            numbers = [one.constant for one in self.pending]
+            if any(numbers):
+                return False
+            return None if None in numbers else True
         number = self.value.constant
         return number if number is None or self.kind == "int" else bool(number)
 
@@ -178,6 +191,8 @@ class Node:
     def hint(self) -> Any:
         if self.kind == "float":
             return self.float_at_hint()
+        if self._value is None:
+            return all(one.hint == 0 for one in self.pending)
         number = self.value.hint
         return bool(number) if self.kind == "bool" else number
 
@@ -450,6 +465,10 @@ class Node:
         return other.ge(self).sym_not()
 
     def eq(self, other: Node) -> Node:
+        if self.kind == "int" and other.kind == "int":
+            made = Node(self.shape_env, "bool", None)
+            made.pending = [self.value - other.value]
+            return made
         return self._bool(self._compared(other, "eq"))
 
     def ne(self, other: Node) -> Node:
@@ -459,6 +478,14 @@ class Node:
         return self._bool(self.path.constant(1) - self.value)
 
     def sym_and(self, other: Node) -> Node:
+        for one, two in ((self, other), (other, self)):
+            known = one.known()
+            if known is not None:
+                return two if known else self.wrap_bool(False)
+        if self._value is None and other._value is None:
+            made = Node(self.shape_env, "bool", None)
+            made.pending = [*self.pending, *other.pending]
+            return made
         return self._bool(self.value * other.value)
 
     def sym_or(self, other: Node) -> Node:

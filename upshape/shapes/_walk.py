@@ -14,6 +14,7 @@ __all__ = ["walked"]
 
 WIDTH = 96
 NAME = 56
+MOST_ON_CPU = 256  # larger inputs are not run for the sake of a message
 
 
 def walked(answer: Any, n: int) -> str:
@@ -42,6 +43,11 @@ def walked(answer: Any, n: int) -> str:
     finally:
         hook.remove()
     taken = n in answer
+    if failure is not None and n <= MOST_ON_CPU:
+        try:  # its messages say more than those of the meta device
+            model.plain(answer._survey.sizes(n), "cpu")
+        except Failure as error:
+            failure = error
     text = [f"{answer._name} {'takes' if taken else 'does not take'} {n}."]
     if rows:
         text += ["", *_table(rows)]
