@@ -2,4 +2,4 @@
 
 from importlib.util import find_spec
 
-collect_ignore = [] if find_spec("onnx") else ["upshape/shapes/_onnx.py"]
+collect_ignore = [] if find_spec("onnx") else ["upshape/shapes/_onnx_file.py"]

@@ -51,6 +51,7 @@ from libc.stdint cimport uintptr_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
+from border cimport Frame, frame_of, lies
 from upshape._machine cimport (
     Team,
     dismiss_team,
@@ -665,6 +666,8 @@ cdef class Plan:
     cdef readonly size_t thread_bytes
     cdef list kept
     cdef Py_ssize_t* tap
+    cdef Frame source_frame, result_frame
+    cdef Py_ssize_t packed_bytes
 
     def __init__(self, Layout layout, tuple x_shape, tuple x_strides, tuple out_shape,
                  tuple out_strides, int threads, source=None, block=None):
@@ -680,6 +683,9 @@ cdef class Plan:
         self.ho, self.wo = out_shape[2], out_shape[3]
         self.xn, self.xc, self.xy, self.xx = x_strides
         self.on, self.oc, self.oy, self.ox = out_strides
+        self.source_frame = frame_of(x_shape, x_strides)
+        self.result_frame = frame_of(out_shape, out_strides)
+        self.packed_bytes = layout.packed_bytes
         self.qy = (self.ho + layout.sy - 1) // layout.sy
         self.qx = (self.wo + layout.sx - 1) // layout.sx
         self.vector = UPSHAPE_VECTOR_BYTES // item
@@ -1153,6 +1159,10 @@ cdef class Plan:
     cpdef run(self, cnp.ndarray x, cnp.ndarray packed, cnp.ndarray out, Scratch scratch=None):
         """Compute the layer; x and out have the shapes and strides of this plan."""
         cdef int threads = self.threads
+        if not (lies(x, &self.source_frame, self.layout.single)
+                and lies(out, &self.result_frame, self.layout.single)
+                and packed.nbytes >= self.packed_bytes):
+            raise ValueError("the plan was made for arrays that lie otherwise in memory")
         if scratch is None:
             scratch = self.take()
         cdef const void* source = cnp.PyArray_DATA(x)

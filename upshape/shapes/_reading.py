@@ -406,6 +406,28 @@ class Pieces:
         return sympy.Function("f")(i) if found is None else found
 
 
+class _Apart:
+    """Stands for the model of a pickled answer, and for what was found out about it."""
+
+    ways: tuple[Way, ...] = ()
+
+    def __init__(self, name: str, rank: int) -> None:
+        self.__name__ = name
+        self.rank = rank
+
+    @property
+    def _model(self) -> _Apart:
+        return self
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise TypeError(
+            f"{vars(self).get('__name__')}: a pickled answer does not hold the model, which is "
+            "needed for this; solve it again"
+        )
+
+
 class TorchAnswer(Answer):
     """The input sizes that a PyTorch model takes, and what it makes of them.
 
@@ -475,6 +497,17 @@ class TorchAnswer(Answer):
                 found = _shapes(shapes, lambda one: one.at(n) if isinstance(one, Value) else one)
                 return _plain(found)
         return self.output(n)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The model stays behind: it may be large, and of a class that cannot be pickled.
+        apart = _Apart(self._name, self._network._model.rank)
+        return {
+            **super().__getstate__(),
+            "_axis": self._axis,
+            "_ways": self._ways,
+            "_network": apart,
+            "_survey": apart,
+        }
 
     # Several axes at once: what the model itself does with them.
 
