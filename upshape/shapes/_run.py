@@ -27,6 +27,10 @@ _LOGS = [logging.getLogger(name) for name in ("torch._subclasses.fake_tensor", "
 Shape = tuple[Any, ...]  # of ints and Values
 
 
+class Misread(TypeError):
+    """What the user says of a part of a model is no size: no fault of the model's."""
+
+
 class Model:
     """A module made ready to be run often, without its weights and without lasting effects."""
 
@@ -45,6 +49,7 @@ class Model:
         self.read = _Replacements(module, read)
         self._state: dict[str, dict[str, Any]] = {}
         self._images: int | None = None
+        self.mending: Any = None
         self.batch = batch
         self.rank, self.channels, self.typical = self._probed() if given is None else given
 
@@ -93,7 +98,7 @@ class Model:
             enable_python_dispatcher(),
             symbolic_numbers(self._scopes()),
             self.read,
-            Quick(self.read, env),
+            Quick(self.read, env, mending=self.mending),
         ):
             spatial = sizes(env.symint(path.identity()))
             return self._called(
@@ -122,7 +127,7 @@ class Model:
 
     def _on(self, device: str, spatial: Sequence[int], full: bool = True) -> Any:
         state = self._state_on(device)
-        quick = Quick(self.read, light=not full)
+        quick = Quick(self.read, light=not full, mending=self.mending)
         with self._untouched(), torch.no_grad(), self.read, quick:
             return self._called(
                 lambda: torch.zeros(
@@ -133,6 +138,8 @@ class Model:
 
     def _called(self, make: Callable[[], Any], state: Any = None) -> Any:
         stack: list[str] = []
+        if self.mending is not None:
+            self.mending.begin(stack)
 
         def enter(module: Any, args: Any) -> None:
             stack.append(self.names.get(id(module), type(module).__name__))
@@ -149,6 +156,8 @@ class Model:
             else:
                 made = torch.func.functional_call(self.module, state, args, tie_weights=False)
             return shapes_of(made)
+        except Misread:
+            raise
         except Exception as error:
             raise Failure(error, stack[-1] if stack else "") from error
         finally:
@@ -333,14 +342,30 @@ class Quick(TorchFunctionMode):
     PyTorch's own kernel, which says so itself.
     """
 
-    def __init__(self, read: Any, env: Environment | None = None, light: bool = False) -> None:
+    def __init__(
+        self,
+        read: Any,
+        env: Environment | None = None,
+        light: bool = False,
+        mending: Any = None,
+    ) -> None:
         super().__init__()
+        self.mending = mending
         self.read = read
         self.env = env
         self.light = light
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        if self.mending is None:
+            return self._answered(func, args, kwargs)
+        args, kwargs, key = self.mending.before(func, args, kwargs, bool)
+        made = self._answered(func, args, kwargs)
+        self.mending.after(made, args, key)
+        return made
+
+    def _answered(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """Return what a function makes of its arguments, or of their sizes."""
         if func in self.read.functions:
             return self.read.replaced(self.read.functions[func], args, kwargs)
         if self.env is not None and args and isinstance(args[0], torch.Tensor):
@@ -702,7 +727,7 @@ class _Replacements:
         for axis in range(2, first.ndim):
             size = formula(*(one.shape[axis] for one in maps))
             if not isinstance(size, int | torch.SymInt):
-                raise TypeError(f"from_torch: a function in read= must return a size, got {size!r}")
+                raise Misread(f"from_torch: a function in read= must return a size, got {size!r}")
             sizes.append(size)
         return torch.empty((*first.shape[:2], *sizes), dtype=first.dtype, device=first.device)
 
