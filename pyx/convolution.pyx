@@ -51,6 +51,16 @@ from libc.stdint cimport uintptr_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
+from upshape._machine cimport (
+    Team,
+    dismiss_team,
+    form_team,
+    share_begins,
+    share_ends,
+    team_begins,
+    team_ends,
+)
+
 import numpy as np
 
 from upshape import _machine
@@ -64,6 +74,8 @@ ctypedef fused real:
 # Bytes of the slab of a thread, at most. With the sums it leaves room for a panel of weights in a
 # second-level cache of 512 KiB; larger ones gain nothing where the cache is larger.
 cdef Py_ssize_t SLAB_BYTES = 192 << 10
+# The same for kernels of so many taps that their borders alone take most of that.
+cdef Py_ssize_t WIDE_BYTES = 8 << 20
 # The same for gathered pixels, and for pixels that are broadcast to a wide stride's phases: 3/8 of
 # the second-level cache. Such layers have many weights, which every block of pixels streams, so
 # more pixels are better up to about 100 of 1200 products; beyond, less is gained than scratch is
@@ -484,6 +496,11 @@ cdef class Layout:
         return <Py_ssize_t*>cnp.PyArray_DATA(array)
 
     @property
+    def nbytes(self):
+        """Bytes that the tables take."""
+        return 1000 + sum([array.nbytes for array in self.kept])
+
+    @property
     def packed_bytes(self):
         """How many bytes packed weights take."""
         return ((self.groups * (self.ci * self.weights + self.biases) + UPSHAPE_VECTOR_BYTES)
@@ -611,9 +628,9 @@ cdef void give_scratch(Scratch scratch):
         spare_scratch.append(scratch)
 
 
-def spare_bytes():
-    """Return the bytes of scratch that are kept between calls."""
-    return sum([(<Scratch>scratch).bytes for scratch in spare_scratch])
+def forget_scratch():
+    """Free the scratch that is kept between calls."""
+    spare_scratch.clear()
 
 
 # --- one input shape -----------------------------------------------------------------------------
@@ -989,9 +1006,18 @@ cdef class Plan:
 
     cdef bint within_scratch(self, Py_ssize_t item) noexcept:
         cdef Py_ssize_t most = SLAB_BYTES
+        cdef double borders
         if (self.source == GATHERED or self.layout.turned
                 or (self.layout.channels and self.layout.lane_step_x)):
             most = GATHERED_BYTES
+        if self.source == ROWS or self.source == FLAT:
+            # What a kernel of very many taps reads for one pixel fits no second-level cache, but is
+            # read in order; the only other way is a copy of it for every pixel.
+            borders = (<double>self.slab_size / self.slab_rows / self.slab_columns
+                       * ((self.layout.y_span - 1) // self.layout.isy + 1)
+                       * ((self.layout.x_span - 1) // self.layout.isx + 1) * item)
+            if 2 * borders > SLAB_BYTES:
+                most = max(most, <Py_ssize_t>min(3 * borders, <double>WIDE_BYTES))
         return self.slab_size * item <= most and self.sums_size * item <= SUMS_BYTES
 
     cdef void choose(self, Py_ssize_t item, int only) noexcept:
@@ -1113,22 +1139,40 @@ cdef class Plan:
             "panels": self.layout.panels,
         }
 
-    cpdef run(self, cnp.ndarray x, cnp.ndarray packed, cnp.ndarray out):
-        """Compute the layer; x and out have the shapes and strides of this plan."""
+    @property
+    def nbytes(self):
+        """Bytes that this plan takes, but for its layout."""
+        return 1000 + sum([array.nbytes for array in self.kept])
+
+    cpdef Scratch take(self):
+        """Return the working memory of a run, to be handed to it."""
         if not self.fits:
             raise ValueError("this layout does not fit the scratch of a thread")
+        return take_scratch(self.thread_bytes * self.threads)
+
+    cpdef run(self, cnp.ndarray x, cnp.ndarray packed, cnp.ndarray out, Scratch scratch=None):
+        """Compute the layer; x and out have the shapes and strides of this plan."""
         cdef int threads = self.threads
-        cdef Scratch scratch = take_scratch(self.thread_bytes * threads)
+        if scratch is None:
+            scratch = self.take()
         cdef const void* source = cnp.PyArray_DATA(x)
         cdef const void* weights = cnp.PyArray_DATA(packed)
         cdef void* target = cnp.PyArray_DATA(out)
+        cdef Team team
         cdef int t
+        form_team(&team, threads)
         with nogil:
-            if threads == 1:
-                run_thread(self, self.layout, 0, source, weights, target, scratch.aligned)
-            else:
-                for t in prange(threads, schedule="static", num_threads=threads):
+            if team.threads == 1:
+                for t in range(threads):
                     run_thread(self, self.layout, t, source, weights, target, scratch.aligned)
+            else:
+                team_begins(&team)
+                for t in prange(threads, schedule="static", num_threads=team.threads):
+                    share_begins(&team, t)
+                    run_thread(self, self.layout, t, source, weights, target, scratch.aligned)
+                    share_ends(&team, t)
+                team_ends(&team)
+        dismiss_team(&team)
         give_scratch(scratch)
 
 

@@ -49,7 +49,7 @@
         upshape_march_taps_##BITS(TAPS, s, many, whole, acc, p, pixel, low - first, high - first, \
                                   weight, w_tap);                                                 \
         break;
-#define UPSHAPE_UNROLL_MORE _Pragma("GCC unroll 64")
+#define UPSHAPE_UNROLL_MORE UPSHAPE_UNROLLED(64)
 /* Pixels of a tile of turned channels: nine loads for eight multiply-adds, all of whole lines. */
 #define UPSHAPE_LANES_PIXELS 8
 #define UPSHAPE_LANES_CASE(BITS, MANY)                                                            \
@@ -228,7 +228,7 @@
                     upshape_v##BITS spread[2], v = load_##BITS(from + i * row);                   \
                     UPSHAPE_HELD(v);                                                              \
                     UPSHAPE_UNROLL for (int m = 0; m < taps; m++) {                               \
-                        spread[m] = pick_##BITS(v, from + i * row, index[m]);                     \
+                        spread[m] = gather_##BITS(v, from + i * row, index[m]);                   \
                         if (2 * m + 1 >= k)                                                       \
                             spread[m] = (upshape_v##BITS)((upshape_i##BITS)spread[m]              \
                                                           & there_is);                            \
@@ -444,8 +444,10 @@
                 upshape_v##BITS v = load_##BITS(p);                                               \
                 UPSHAPE_HELD(v);                                                                  \
                 UPSHAPE_UNROLL for (int m = 0; m < many; m++)                                     \
-                    if (j - m * s >= 0 && j - m * s < taps)                                       \
+                    if (j - m * s >= 0 && j - m * s < taps) {                                     \
                         acc[m] += weights[j - m * s] * v;                                         \
+                        UPSHAPE_JOINED(acc[m]);                                                   \
+                    }                                                                             \
             }                                                                                     \
             p += pixel;                                                                           \
             UPSHAPE_SCALAR(p); /* one pointer, not one a pixel */                                 \
@@ -507,8 +509,8 @@
 
 /* Lane l of v, the vector at x, is lane index[l], which may lie in the vector behind it. */
 #if defined(__clang__)
-#define UPSHAPE_PICK(T, BITS)                                                                     \
-    UPSHAPE_INLINE upshape_v##BITS pick_##BITS(                                                   \
+#define UPSHAPE_GATHER(T, BITS)                                                                   \
+    UPSHAPE_INLINE upshape_v##BITS gather_##BITS(                                                 \
         upshape_v##BITS v, const T *x, upshape_i##BITS index)                                     \
     {                                                                                             \
         enum { LANES = UPSHAPE_VECTOR_BYTES / sizeof(T) };                                        \
@@ -516,14 +518,14 @@
             v[l] = x[index[l]];                                                                   \
         return v;                                                                                 \
     }
-UPSHAPE_PICK(float, 32)
-UPSHAPE_PICK(double, 64)
+UPSHAPE_GATHER(float, 32)
+UPSHAPE_GATHER(double, 64)
 #else
-#define pick_32(v, x, index) __builtin_shuffle(v, index)
+#define gather_32(v, x, index) __builtin_shuffle(v, index)
 #if UPSHAPE_VECTOR_BYTES == 16
-#define pick_64(v, x, index) __builtin_shuffle(v, load_64(x + 2), index)
+#define gather_64(v, x, index) __builtin_shuffle(v, load_64(x + 2), index)
 #else
-#define pick_64(v, x, index) __builtin_shuffle(v, index)
+#define gather_64(v, x, index) __builtin_shuffle(v, index)
 #endif
 #endif
 

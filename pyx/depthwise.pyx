@@ -25,9 +25,18 @@ pixels_{32,64}, lanes_{32,64}
 """
 
 cimport numpy as cnp
-from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from cython.parallel cimport prange
 from libc.stdint cimport uintptr_t
+
+from upshape._machine cimport (
+    Team,
+    dismiss_team,
+    form_team,
+    share_begins,
+    share_ends,
+    team_begins,
+    team_ends,
+)
 
 import numpy as np
 
@@ -205,6 +214,11 @@ cdef class Layout:
                 self.tile, self.code = STAMP, stamp_code(kernel, padding)
             if self.code == 0:
                 self.tile = TAPS
+
+    @property
+    def nbytes(self):
+        """Bytes that the tables take."""
+        return 1000 + sum([array.nbytes for array in self.kept])
 
     @property
     def packed_bytes(self):
@@ -502,24 +516,44 @@ cdef class Plan:
             "items": self.items, "threads": self.threads,
         }
 
-    cpdef run(self, cnp.ndarray x, cnp.ndarray packed, cnp.ndarray out):
+    @property
+    def nbytes(self):
+        """Bytes that this plan takes, but for its layout."""
+        return 1000 + sum([array.nbytes for array in self.kept])
+
+    cdef size_t room(self) noexcept:
+        """Return the bytes of a thread."""
+        return (self.thread_bytes + 127) // 64 * 64
+
+    cpdef cnp.ndarray take(self):
+        """Return the working memory of a run, to be handed to it."""
+        return np.empty(self.room() * self.threads + 64, np.uint8)
+
+    cpdef run(self, cnp.ndarray x, cnp.ndarray packed, cnp.ndarray out, cnp.ndarray scratch=None):
         """Compute the layer; x and out have the shapes and strides of this plan."""
+        cdef Team team
         cdef int t, threads = self.threads
-        cdef size_t room = (self.thread_bytes + 127) // 64 * 64
+        cdef size_t room = self.room()
         cdef const char* source = cnp.PyArray_BYTES(x)
         cdef const char* weights = cnp.PyArray_BYTES(packed)
         cdef char* target = cnp.PyArray_BYTES(out)
-        cdef void* memory = PyMem_RawMalloc(room * threads + 64)
-        cdef char* space = <char*>((<uintptr_t>memory + 63) & ~<uintptr_t>63)
-        if memory == NULL:
-            raise MemoryError(f"cannot allocate {room * threads} bytes of working memory")
+        cdef char* space
+        if scratch is None:
+            scratch = self.take()
+        space = <char*>((<uintptr_t>cnp.PyArray_DATA(scratch) + 63) & ~<uintptr_t>63)
+        form_team(&team, threads)
         with nogil:
-            if threads == 1:
-                run_thread(self, self.layout, 0, source, weights, target, space)
+            if team.threads == 1:
+                for t in range(threads):
+                    run_thread(self, self.layout, t, source, weights, target, space)
             else:
-                for t in prange(threads, schedule="static", num_threads=threads):
+                team_begins(&team)
+                for t in prange(threads, schedule="static", num_threads=team.threads):
+                    share_begins(&team, t)
                     run_thread(self, self.layout, t, source, weights, target, space + t * room)
-        PyMem_RawFree(memory)
+                    share_ends(&team, t)
+                team_ends(&team)
+        dismiss_team(&team)
 
 
 cdef void run_thread(Plan plan, Layout layout, int thread, const char* x, const char* packed,

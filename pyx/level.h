@@ -14,4 +14,12 @@
 #endif
 #endif
 
+/* A loop over registers, whose number is known: as many copies of its body. */
+#ifdef __clang__
+#define UPSHAPE_UNROLLED(count) _Pragma("clang loop unroll(full)")
+#else
+#define UPSHAPE_PRAGMA(text) _Pragma(#text)
+#define UPSHAPE_UNROLLED(count) UPSHAPE_PRAGMA(GCC unroll count)
+#endif
+
 #endif

@@ -24,13 +24,13 @@ typedef double upshape_doubles __attribute__((vector_size(UPSHAPE_VECTOR_BYTES))
     {                                                                                             \
         vector sums[UPSHAPE_CHAINS], total = {0};                                                 \
         double result = 0;                                                                        \
-        _Pragma("GCC unroll 12") for (int j = 0; j < UPSHAPE_CHAINS; j++)                         \
+        UPSHAPE_UNROLLED(12) for (int j = 0; j < UPSHAPE_CHAINS; j++)                         \
             sums[j] = (vector){0} + (scalar)j;                                                    \
         for (ptrdiff_t i = 0; i < rounds; i++) {                                                  \
-            _Pragma("GCC unroll 12") for (int j = 0; j < UPSHAPE_CHAINS; j++)                     \
+            UPSHAPE_UNROLLED(12) for (int j = 0; j < UPSHAPE_CHAINS; j++)                     \
                 sums[j] = sums[j] * factor + addend;                                              \
         }                                                                                         \
-        _Pragma("GCC unroll 12") for (int j = 0; j < UPSHAPE_CHAINS; j++)                         \
+        UPSHAPE_UNROLLED(12) for (int j = 0; j < UPSHAPE_CHAINS; j++)                         \
             total += sums[j];                                                                     \
         for (size_t k = 0; k < sizeof(vector) / sizeof(scalar); k++)                              \
             result += total[k];                                                                   \

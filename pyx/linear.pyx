@@ -45,15 +45,26 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t
 from libc.string cimport memcmp, memcpy, memset
 
 from rows cimport (
+    Frame,
     Place,
     PyArray_BYTES,
     PyArrayObject,
-    Roles,
     Rows,
     place_of,
+    roles_of,
     rows_of,
     step,
     strides_of,
+    takes,
+)
+from upshape._machine cimport (
+    Team,
+    dismiss_team,
+    form_team,
+    share_begins,
+    share_ends,
+    team_begins,
+    team_ends,
 )
 from vector cimport (
     BAND,
@@ -96,6 +107,8 @@ from vector cimport (
     widen_sums,
     words,
 )
+
+import numpy as np
 
 cnp.import_array()
 
@@ -1416,20 +1429,20 @@ cdef int denominator(const double* t, Py_ssize_t count) noexcept nogil:
 cdef class Plan:
     """Everything about a linear interpolation that its arguments decide.
 
-    roles: which axes of the arrays are n, m, d, h (-1: none); axes: for d, h and w the lower
+    roles: which axes of the arrays are n, m, d, h, w, c (-1: none); axes: for d, h and w the lower
     neighbours (int64), the distances from them (float64, None: an axis that is copied) and the
     source's size; element: bytes of an element, which say the dtype; channels, spacing: elements of
     a pixel, and from one pixel of the result to the next; exact: float32 holds every mean of uint8;
     streaming: write past the cache; only: the kind to take if it can be done, for tests.
     """
-    cdef Roles roles
+    cdef Frame frame
     cdef Table table
     cdef Axis d
     cdef Axis h
     cdef int element
     cdef bint streaming
     cdef object keep
-    cdef Py_ssize_t scratch, stage
+    cdef Py_ssize_t scratch, stage, allocated
 
     def __init__(self, roles, axes, int element, Py_ssize_t channels, Py_ssize_t spacing,
                  bint exact, bint streaming, str only=None):
@@ -1439,7 +1452,13 @@ cdef class Plan:
         cdef Py_ssize_t x, total
         cdef bint contiguous, many
         cdef Py_ssize_t work = 8 if element == 8 else 4
-        self.roles.n, self.roles.m, self.roles.d, self.roles.h = roles
+        self.frame.roles = roles_of(roles)
+        self.frame.depth = len(axes[0][0])
+        self.frame.height = len(axes[1][0])
+        self.frame.width = len(axes[2][0])
+        self.frame.source_width = axes[2][2]
+        self.frame.pixel = channels * element
+        self.frame.spacing = spacing * element
         self.keep = axes
         self.element = element
         self.streaming = streaming and spacing == channels
@@ -1707,6 +1726,7 @@ cdef class Plan:
             raise MemoryError(f"no memory for the tables of a row of {self.table.width} pixels")
         start = memory + 128 - <size_t>memory % 64
         (<void**>start - 1)[0] = memory
+        self.allocated += bytes
         return start
 
     cdef void release(self, void* start) noexcept:
@@ -1791,45 +1811,68 @@ cdef class Plan:
         kinds = ["copy", "windows", "lines", "sums", "channels", "channel sums", "elements"]
         return kinds[<int>self.table.kind]
 
-    def run(self, cnp.ndarray source not None, cnp.ndarray result not None, int threads):
-        """Fill `result` from `source`, on so many threads.
+    @property
+    def nbytes(self):
+        """Bytes that the tables take, and at most what was tried for them."""
+        return self.allocated + sum([
+            table.nbytes for axis in self.keep for table in axis[:2] if table is not None])
 
-        Return whether that was done: not if elements are not aligned.
+    cdef Py_ssize_t room(self) noexcept:
+        """Return the bytes of a thread."""
+        return self.scratch + (self.stage if self.streaming else 0)
+
+    def take(self, int threads):
+        """Return the working memory of a run on so many threads, to be handed to it."""
+        cdef Py_ssize_t bytes = self.room() * max(threads, 1) + 64
+        return None if bytes <= SMALL else np.empty(bytes, np.uint8)
+
+    def run(self, cnp.ndarray source not None, cnp.ndarray result not None, int threads,
+            cnp.ndarray scratch=None):
+        """Fill `result` from `source`, on so many threads; scratch: from `take`, for as many.
+
+        Return whether that was done: not if elements are not aligned, or the arrays are not what
+        the plan was made for.
         """
-        cdef Rows rows = rows_of(<PyArrayObject*>source, <PyArrayObject*>result, self.roles)
-        cdef Py_ssize_t total = rows.n * rows.m * rows.depth * rows.height
+        cdef Rows rows
+        cdef Py_ssize_t total, room = self.room()
         cdef const char* from_ = PyArray_BYTES(<PyArrayObject*>source)
         cdef char* to = PyArray_BYTES(<PyArrayObject*>result)
-        cdef Py_ssize_t room = self.scratch + (self.stage if self.streaming else 0)
         cdef const char* limit
         cdef char[SMALL] small
-        cdef char* memory
-        cdef char* start
+        cdef char* memory = &small[0]
+        cdef Team team
         cdef int t
+        if not takes(&self.frame, <PyArrayObject*>source, <PyArrayObject*>result):
+            return False
+        rows = rows_of(<PyArrayObject*>source, <PyArrayObject*>result, self.frame.roles)
         if (<size_t>from_ | <size_t>to | strides_of(&rows)) % <size_t>self.element != 0:
             return False
+        total = rows.n * rows.m * rows.depth * rows.height
         if total < threads:
             threads = <int>total
         threads = max(threads, 1)
         limit = (from_ + self.table.source_width * self.table.channels * self.element
                  + max(0, (rows.n - 1) * rows.src_n) + max(0, (rows.m - 1) * rows.src_m)
                  + max(0, self.d.last * rows.src_d) + max(0, self.h.last * rows.src_h))
-        start = &small[0]
         if room * threads + 64 > SMALL:
-            start = <char*>PyMem_RawMalloc(room * threads + 64)
-        memory = start + (-<size_t>start) % 64
-        if start == NULL:
-            raise MemoryError(f"no memory for a line of {self.table.room} elements a thread")
+            if scratch is None:
+                scratch = self.take(threads)
+            memory = PyArray_BYTES(<PyArrayObject*>scratch)
+        memory += (-<size_t>memory) % 64
+        form_team(&team, threads)
         with nogil:
-            if threads <= 1:
+            if team.threads == 1:
                 run_share(self.element, &self.table, &rows, &self.d, &self.h, to, from_, limit, 0,
                           total, memory, memory + self.scratch if self.streaming else NULL)
             else:
-                for t in prange(threads, num_threads=threads, schedule="static", chunksize=1):
+                team_begins(&team)
+                for t in prange(threads, num_threads=team.threads, schedule="static"):
+                    share_begins(&team, t)
                     run_share(self.element, &self.table, &rows, &self.d, &self.h, to, from_, limit,
                               total * t // threads, total * (t + 1) // threads,
                               memory + t * room,
                               memory + t * room + self.scratch if self.streaming else NULL)
-        if start != &small[0]:
-            PyMem_RawFree(start)
+                    share_ends(&team, t)
+                team_ends(&team)
+        dismiss_team(&team)
         return True

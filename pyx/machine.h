@@ -10,6 +10,9 @@
 #include <unistd.h>
 #define UPSHAPE_MMAP 1
 #endif
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #ifdef _OPENMP
 #include <omp.h>
 #endif
@@ -26,6 +29,14 @@
 #define UPSHAPE_COMPILER "unknown"
 #endif
 
+/* Give back to the system what the C library's allocator keeps of freed tables. */
+static void upshape_trim(void)
+{
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
+}
+
 /* The x86-64 level (2, 3, 4), 1 below v2, 0 elsewhere. The builtins also ask the operating system
  * whether it saves the wide registers. */
 static int upshape_x86_level(void)
@@ -40,8 +51,12 @@ static int upshape_x86_level(void)
         return 2;
     if (!(__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")
           && __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq")
-          && __builtin_cpu_supports("avx512vl")))
+          && __builtin_cpu_supports("avx512vl"))) {
+#ifdef UPSHAPE_EMULATE_V4
+        return 4; /* the v4 modules hold v3's instructions */
+#endif
         return 3;
+    }
     return 4;
 #else
     return 0;

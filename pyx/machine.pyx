@@ -8,6 +8,9 @@ cimport cython
 cimport numpy as cnp
 from cpython.object cimport PyTypeObject
 from cpython.ref cimport Py_INCREF
+from libc.stdint cimport int64_t
+
+from upshape._machine cimport upshape_now
 
 cnp.import_array()
 
@@ -28,6 +31,13 @@ cdef extern from "machine.h" nogil:
     int upshape_openmp_threads()
     void* upshape_map(size_t bytes)
     void upshape_unmap(void* start, size_t bytes)
+    void upshape_trim()
+
+cdef extern from "team.h" nogil:
+    int upshape_can_start(int wanted, size_t stack)
+    void upshape_start_team(int threads)
+    int upshape_team_here()
+    void upshape_note_team(int threads)
 
 
 # --- the machine ---------------------------------------------------------------------------------
@@ -66,14 +76,24 @@ def build():
 # OpenMP's own limit, as it stood at import. Where it differs later, somebody (threadpoolctl) has
 # changed it in this thread, and that wish goes before ours.
 cdef int openmp_at_start = upshape_openmp_threads()
-cdef int wanted = 1
+cdef int asked = 1
 cdef bint forked = False
+
+# No call is cut into more shares than this: many more threads than CPUs are no help to anyone.
+cdef int most_shares = 1
 
 
 def set_threads(int n):
     """Set how many threads a call may use."""
-    global wanted
-    wanted = n
+    global asked, startable
+    asked = n
+    startable = ANY
+
+
+def set_most_shares(int n):
+    """Bound the shares of a call, whatever number of threads is asked for."""
+    global most_shares
+    most_shares = n
 
 
 def after_fork():
@@ -82,13 +102,199 @@ def after_fork():
     forked = True
 
 
-cpdef int threads():
-    """Return how many threads a call may use now."""
+cpdef int threads_asked():
+    """Return how many threads a call may use: what was set, else OpenMP's own limit."""
     cdef int openmp
     if forked or upshape_openmp_version() == 0:
         return 1
     openmp = upshape_openmp_threads()
-    return wanted if openmp == openmp_at_start else openmp
+    return asked if openmp == openmp_at_start else openmp
+
+
+cpdef int threads():
+    """Return into how many shares a call may be cut."""
+    return min(threads_asked(), most_shares)
+
+
+# --- teams: how many threads run the shares of a call --------------------------------------------
+#
+# OpenMP's barrier waits for every thread of a team. Where other processes keep the CPUs busy, one
+# of them may be off its CPU for milliseconds, and a call of 0.1 ms takes 20. So every parallel loop
+# is timed. What it took longer than one thread would have needed is lost, the rest is gained; once
+# more is lost than was gained lately, teams are halved for a while. The while is a multiple of the
+# loss, so that the next try costs little, and grows as long as tries fail.
+
+cdef enum:
+    ANY = 1 << 30
+
+cdef int64_t MICROSECOND = 1000
+cdef int64_t MILLISECOND = 1000000
+
+# One thread would need the time of the first share, times the shares, times this: shares are not
+# quite equal, and some processors have slow CPUs beside the fast ones.
+cdef double UNEVEN = 1.5
+# A loss that does not count: to wake a thread takes as much on an idle machine.
+cdef int64_t WAKING = 200 * MICROSECOND
+# What may be lost more than was gained: one interruption is no busy machine.
+cdef int64_t CREDIT = 2 * MILLISECOND
+# A pause lasts this many calls and this many times the loss. The next one lasts GROWTH times as
+# long, up to MOST_CALLS; none lasts longer than LONGEST, however few calls there are.
+cdef int64_t FIRST_CALLS = 32
+cdef int64_t FIRST_TIMES = 8
+cdef int64_t GROWTH = 8
+cdef int64_t MOST_CALLS = 1024
+cdef int64_t LONGEST = 10000 * MILLISECOND
+# So long without a pause, and the next one is a first one again.
+cdef int64_t FORGIVEN = 1000 * MILLISECOND
+
+cdef bint adaptive = True
+cdef int allowed = ANY                  # threads of a team
+cdef bint probing = False               # one whole team is out to see whether the pause can end
+cdef int64_t credit = CREDIT
+cdef int64_t paused_at, resumed_at = 0
+cdef int64_t pause_calls, pause_time    # what is left of the calls; how long it lasts
+cdef int64_t next_calls = FIRST_CALLS, next_times = FIRST_TIMES
+cdef int64_t teams = 0, pauses = 0
+
+# How many threads the system lets a team have, and when it last refused one.
+cdef int startable = ANY
+cdef int64_t refused_at = 0
+cdef size_t stack_bytes = 0
+
+
+def set_adaptive(bint on):
+    """Set whether teams are halved where threads are late, and begin with whole ones."""
+    global adaptive, allowed, probing, credit, next_calls, next_times
+    adaptive = on
+    allowed = ANY
+    probing = False
+    credit = CREDIT
+    next_calls, next_times = FIRST_CALLS, FIRST_TIMES
+
+
+def set_stack(size_t bytes):
+    """Note how large the stacks of OpenMP's threads are; 0: the system's default."""
+    global stack_bytes
+    stack_bytes = bytes
+
+
+def team_info():
+    """Return how many teams there were, how often they were halved, and what bounds them now."""
+    return {
+        "adaptive": bool(adaptive), "teams": teams, "pauses": pauses,
+        "allowed": allowed if allowed != ANY else None,
+        "startable": startable if startable != ANY else None,
+    }
+
+
+cdef void form_team(Team* team, int shares) noexcept:
+    """Say how many threads run so many shares."""
+    global teams, startable
+    cdef int n
+    if shares <= 1 or forked:
+        team.shares = shares
+        team.threads = 1
+        team.probe = False
+        return
+    decide(team, shares, upshape_now() if shares > allowed else 0)
+    if team.threads > startable and upshape_now() - refused_at > LONGEST:
+        startable = ANY
+    n = min(team.threads, startable)
+    if n > 1:
+        teams += 1
+        if n != upshape_team_here():
+            n = assemble(n)
+    team.threads = n
+
+
+cdef void decide(Team* team, int shares, int64_t now) noexcept:
+    """Choose as many threads as shares, or fewer during a pause; or see whether it can end."""
+    global probing, pause_calls
+    team.shares = team.threads = shares
+    team.probe = False
+    if shares <= allowed:
+        return
+    pause_calls -= 1
+    if probing or now - paused_at < (LONGEST if pause_calls >= 0 else pause_time):
+        team.threads = allowed
+    else:
+        probing = team.probe = True
+
+
+cdef int assemble(int n) noexcept:
+    """Change the number of threads that OpenMP keeps for this one to n, or as near as can be had.
+
+    OpenMP ends the process when it cannot start a thread. So they are started here first, and at
+    once again by OpenMP, with the GIL held: no other call of ours can take their place between.
+    """
+    global startable, refused_at
+    cdef int here = upshape_team_here()
+    cdef int more = upshape_can_start(n - here, stack_bytes)
+    if more < n - here:
+        # Half of what is left: the call itself wants memory, too.
+        n = here + more // 2
+        startable = n
+        refused_at = upshape_now()
+    if n > here:
+        upshape_start_team(n)
+    upshape_note_team(n)
+    return n
+
+
+cdef void dismiss_team(Team* team) noexcept:
+    """Learn from the time that the shares took."""
+    global allowed, probing, credit, resumed_at, next_calls, next_times
+    cdef int64_t gain
+    if team.probe:
+        probing = False
+    if team.threads <= 1 or not adaptive or team.share_ended == 0:
+        return
+    if team.threads > allowed and not team.probe:
+        return  # it set out before the pause began
+    gain = <int64_t>(UNEVEN * team.shares * (team.share_ended - team.share_began))
+    gain -= team.ended - team.began
+    if -WAKING < gain < 0:
+        gain = 0
+    if team.probe and gain >= 0:
+        allowed = ANY
+        credit = 0
+        resumed_at = team.ended
+        return
+    credit = min(credit + gain, CREDIT)
+    if credit < 0 or team.probe:
+        pause(team, -gain)
+    elif allowed == ANY and team.ended - resumed_at > FORGIVEN:
+        next_calls, next_times = FIRST_CALLS, FIRST_TIMES
+
+
+def rehearse(int shares, int64_t now, int64_t share, int64_t took):
+    """Take a loop that was not run through the same decisions; return how many threads it got.
+
+    The clock stands at `now` when it begins; its first share takes `share`, all of it `took` where
+    it gets a thread a share, and as long as one thread needs otherwise (nanoseconds).
+    """
+    cdef Team team
+    decide(&team, shares, now)
+    team.began = team.share_began = now
+    team.share_ended = now + share
+    team.ended = now + (took if team.threads == shares else share * shares)
+    dismiss_team(&team)
+    return team.threads
+
+
+cdef void pause(const Team* team, int64_t lost) noexcept:
+    """Halve the teams for a while."""
+    global allowed, credit, paused_at, pause_calls, pause_time, next_calls, next_times, pauses
+    if not team.probe:
+        allowed = (team.threads + 1) // 2
+    credit = 0
+    pauses += 1
+    paused_at = team.ended
+    pause_calls = next_calls
+    pause_time = min(next_times * lost, LONGEST)
+    if next_calls < MOST_CALLS:
+        next_calls = min(next_calls * GROWTH, MOST_CALLS)
+        next_times *= GROWTH
 
 
 # --- memory --------------------------------------------------------------------------------------
@@ -195,8 +401,9 @@ def set_limit(size_t bytes):
 
 
 def clear():
-    """Give every kept block back to the system."""
+    """Give every kept block back to the system, and what the C library keeps of freed memory."""
     shrink(0)
+    upshape_trim()
 
 
 def store_info():

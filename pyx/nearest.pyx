@@ -27,16 +27,27 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from rows cimport (
+    Frame,
     Place,
     PyArray_BYTES,
     PyArrayObject,
-    Roles,
     Rows,
     place_of,
+    roles_of,
     rows_of,
     step,
     strides_of_result,
+    takes,
     windows,
+)
+from upshape._machine cimport (
+    Team,
+    dismiss_team,
+    form_team,
+    share_begins,
+    share_ends,
+    team_begins,
+    team_ends,
 )
 from vector cimport (
     UPSHAPE_INDEX_BYTES,
@@ -418,11 +429,11 @@ cdef inline void run_share(const Table* t, const Rows* rows, const int64_t* inde
 cdef class Plan:
     """Everything about a nearest-neighbour interpolation that its arguments decide.
 
-    roles: which axes of the arrays are n, m, d, h (-1: none); the indices of the three axes, int64;
-    source_width: pixels of a source row; pixel, spacing: bytes of a pixel, and from one pixel of
-    the result to the next; streaming: write past the cache.
+    roles: which axes of the arrays are n, m, d, h, w, c (-1: none); the indices of the three axes,
+    int64; source_width: pixels of a source row; pixel, spacing: bytes of a pixel, and from one
+    pixel of the result to the next; streaming: write past the cache.
     """
-    cdef Roles roles
+    cdef Frame frame
     cdef Table table
     cdef bint streaming
     cdef object keep
@@ -436,7 +447,13 @@ cdef class Plan:
         cdef Py_ssize_t width = index_w.shape[0]
         cdef Py_ssize_t x
         cdef bint same = width == source_width
-        self.roles.n, self.roles.m, self.roles.d, self.roles.h = roles
+        self.frame.roles = roles_of(roles)
+        self.frame.depth = index_d.shape[0]
+        self.frame.height = index_h.shape[0]
+        self.frame.width = width
+        self.frame.source_width = source_width
+        self.frame.pixel = pixel
+        self.frame.spacing = spacing
         self.keep = (index_d, index_h, index_w)
         self.index_d = &index_d[0]
         self.index_h = &index_h[0]
@@ -539,32 +556,61 @@ cdef class Plan:
         kind = ["copy", "words", "bytes", "items", "triples", "pixels"][<int>self.table.kind]
         return f"{kind} in groups" if self.table.group else kind
 
-    def run(self, cnp.ndarray source not None, cnp.ndarray result not None, int threads):
-        """Fill `result` from `source`, on so many threads; return True."""
-        cdef Rows rows = rows_of(<PyArrayObject*>source, <PyArrayObject*>result, self.roles)
-        cdef Py_ssize_t total = rows.n * rows.m * rows.depth * rows.height
+    @property
+    def nbytes(self):
+        """Bytes that the tables take."""
+        cdef const Table* t = &self.table
+        own = t.steps * (8 + t.stride) if t.base != NULL else 0
+        return own + sum([np.asarray(index).nbytes for index in self.keep])
+
+    def take(self, int threads):
+        """Return the working memory of a run on so many threads, to be handed to it."""
+        if not self.streaming or self.table.group:
+            return None
+        return np.empty(self.room() * max(threads, 1), np.uint8)
+
+    cdef Py_ssize_t room(self) noexcept:
+        """Return the bytes of a thread: a piece and a step more, or one pixel; gathered rows."""
+        return 2 * PIECE + 2 * max(self.table.stride, UPSHAPE_VECTOR_BYTES)
+
+    def run(self, cnp.ndarray source not None, cnp.ndarray result not None, int threads,
+            cnp.ndarray scratch=None):
+        """Fill `result` from `source`, on so many threads; scratch: from `take`, for as many.
+
+        Return whether that was done: not if the arrays are not what the plan was made for.
+        """
+        cdef Rows rows
+        cdef Py_ssize_t total
         cdef const char* from_ = PyArray_BYTES(<PyArrayObject*>source)
         cdef char* to = PyArray_BYTES(<PyArrayObject*>result)
         cdef char* stage = NULL
-        cdef Py_ssize_t room = 0
+        cdef Py_ssize_t room = self.room()
+        cdef Team team
         cdef int t
         cdef const Table* table = &self.table
+        if not takes(&self.frame, <PyArrayObject*>source, <PyArrayObject*>result):
+            return False
+        rows = rows_of(<PyArrayObject*>source, <PyArrayObject*>result, self.frame.roles)
+        total = rows.n * rows.m * rows.depth * rows.height
         if total < threads:
             threads = <int>total
         if self.streaming and not table.group:
-            # A piece takes up a step more than PIECE, or one pixel; then a row in gathered rows.
-            room = 2 * PIECE + 2 * max(table.stride, UPSHAPE_VECTOR_BYTES)
-            stage = <char*>PyMem_RawMalloc(room * max(threads, 1))
-            if stage == NULL:
-                raise MemoryError("no memory for the stage of streamed rows")
+            if scratch is None:
+                scratch = self.take(threads)
+            stage = PyArray_BYTES(<PyArrayObject*>scratch)
+        form_team(&team, threads)
         with nogil:
-            if threads <= 1:
+            if team.threads == 1:
                 run_share(table, &rows, self.index_d, self.index_h, to, from_, 0, total, stage,
                           self.streaming)
             else:
-                for t in prange(threads, num_threads=threads, schedule="static", chunksize=1):
+                team_begins(&team)
+                for t in prange(threads, num_threads=team.threads, schedule="static"):
+                    share_begins(&team, t)
                     run_share(table, &rows, self.index_d, self.index_h, to, from_,
                               total * t // threads, total * (t + 1) // threads,
                               NULL if stage == NULL else stage + t * room, self.streaming)
-        PyMem_RawFree(stage)
+                    share_ends(&team, t)
+                team_ends(&team)
+        dismiss_team(&team)
         return True

@@ -14,10 +14,20 @@ cdef extern from "numpy/arrayobject.h" nogil:
     npy_intp* PyArray_DIMS(PyArrayObject*)
     npy_intp* PyArray_STRIDES(PyArrayObject*)
     char* PyArray_BYTES(PyArrayObject*)
+    int PyArray_NDIM(PyArrayObject*)
+    npy_intp PyArray_ITEMSIZE(PyArrayObject*)
 
-# Which axis of an array plays which part; -1: none does, and its size is 1.
+# Which axis of an array plays which part, w that of a row's pixels and c that of a pixel's
+# channels; -1: none does, and its size is 1.
 cdef struct Roles:
-    int n, m, d, h
+    int n, m, d, h, w, c
+
+# What a plan relies on: sizes of the result, pixels of a source row; bytes of a
+# pixel, and from one pixel of the result's rows to the next.
+cdef struct Frame:
+    Roles roles
+    Py_ssize_t depth, height, width, source_width
+    Py_ssize_t pixel, spacing
 
 # Sizes of the result in planes and rows; strides of both arrays in bytes.
 cdef struct Rows:
@@ -30,28 +40,58 @@ cdef struct Place:
     Py_ssize_t n, m, d, h
 
 
-cdef inline Py_ssize_t entry(npy_intp* values, int axis, Py_ssize_t absent) noexcept nogil:
-    return values[axis] if axis >= 0 else absent
+cdef inline Py_ssize_t size_of(PyArrayObject* array, int axis) noexcept nogil:
+    return PyArray_DIMS(array)[axis] if axis >= 0 else 1
+
+
+cdef inline Py_ssize_t stride_of(PyArrayObject* array, int axis) noexcept nogil:
+    """Return the bytes between neighbours: 0 where there are none, whatever the stride says."""
+    return PyArray_STRIDES(array)[axis] if size_of(array, axis) > 1 else 0
+
+
+cdef inline Roles roles_of(tuple axes):
+    cdef Roles roles
+    roles.n, roles.m, roles.d, roles.h, roles.w, roles.c = axes
+    return roles
+
+
+cdef inline bint has_rows(const Frame* frame, PyArrayObject* array, Py_ssize_t width,
+                          Py_ssize_t spacing) noexcept nogil:
+    """Return whether the rows of an array have so many pixels, so far apart, each in one piece."""
+    cdef Py_ssize_t item = PyArray_ITEMSIZE(array)
+    return (size_of(array, frame.roles.w) == width
+            and (width == 1 or stride_of(array, frame.roles.w) == spacing)
+            and size_of(array, frame.roles.c) * item == frame.pixel
+            and (frame.pixel == item or stride_of(array, frame.roles.c) == item))
+
+
+cdef inline bint takes(const Frame* frame, PyArrayObject* source,
+                       PyArrayObject* result) noexcept nogil:
+    """Return whether a plan can walk these two arrays: what Layout.reads and .writes promise."""
+    return (PyArray_NDIM(source) == PyArray_NDIM(result)
+            and size_of(result, frame.roles.d) == frame.depth
+            and size_of(result, frame.roles.h) == frame.height
+            and size_of(source, frame.roles.n) == size_of(result, frame.roles.n)
+            and size_of(source, frame.roles.m) == size_of(result, frame.roles.m)
+            and has_rows(frame, source, frame.source_width, frame.pixel)
+            and has_rows(frame, result, frame.width, frame.spacing))
 
 
 cdef inline Rows rows_of(PyArrayObject* src, PyArrayObject* dst, Roles roles) noexcept nogil:
     """Read the sizes of the result and the strides of both arrays."""
     cdef Rows rows
-    cdef npy_intp* sizes = PyArray_DIMS(dst)
-    cdef npy_intp* there = PyArray_STRIDES(src)
-    cdef npy_intp* here = PyArray_STRIDES(dst)
-    rows.n = entry(sizes, roles.n, 1)
-    rows.m = entry(sizes, roles.m, 1)
-    rows.depth = entry(sizes, roles.d, 1)
-    rows.height = entry(sizes, roles.h, 1)
-    rows.src_n = entry(there, roles.n, 0)
-    rows.src_m = entry(there, roles.m, 0)
-    rows.src_d = entry(there, roles.d, 0)
-    rows.src_h = entry(there, roles.h, 0)
-    rows.dst_n = entry(here, roles.n, 0)
-    rows.dst_m = entry(here, roles.m, 0)
-    rows.dst_d = entry(here, roles.d, 0)
-    rows.dst_h = entry(here, roles.h, 0)
+    rows.n = size_of(dst, roles.n)
+    rows.m = size_of(dst, roles.m)
+    rows.depth = size_of(dst, roles.d)
+    rows.height = size_of(dst, roles.h)
+    rows.src_n = stride_of(src, roles.n)
+    rows.src_m = stride_of(src, roles.m)
+    rows.src_d = stride_of(src, roles.d)
+    rows.src_h = stride_of(src, roles.h)
+    rows.dst_n = stride_of(dst, roles.n)
+    rows.dst_m = stride_of(dst, roles.m)
+    rows.dst_d = stride_of(dst, roles.d)
+    rows.dst_h = stride_of(dst, roles.h)
     return rows
 
 

@@ -59,15 +59,23 @@ typedef float upshape_u32 __attribute__((vector_size(UPSHAPE_VECTOR_BYTES), alig
 typedef double upshape_u64 __attribute__((vector_size(UPSHAPE_VECTOR_BYTES), aligned(8), may_alias));
 
 #define UPSHAPE_INLINE static inline __attribute__((always_inline))
-#define UPSHAPE_UNROLL _Pragma("GCC unroll 16")
+#define UPSHAPE_UNROLL UPSHAPE_UNROLLED(16)
 
-/* One load for all its uses: left alone, gcc loads a vector again for each. */
+/* One load for all its uses: left alone, gcc loads a vector again for each. A vector that is wider
+ * than the registers (v4's logic in v3's instructions) cannot be held in one. */
 #if defined(__AVX512F__)
 #define UPSHAPE_HELD(v) __asm__("" : "+v"(v))
-#elif defined(__x86_64__)
+#elif defined(__x86_64__) && UPSHAPE_VECTOR_BYTES <= 32
 #define UPSHAPE_HELD(v) __asm__("" : "+x"(v))
 #else
 #define UPSHAPE_HELD(v) (void)0
+#endif
+/* A sum that stays beside its product, to be rounded once with it: clang moves the sums that several
+ * branches end with behind them. */
+#ifdef __clang__
+#define UPSHAPE_JOINED(sum) UPSHAPE_HELD(sum)
+#else
+#define UPSHAPE_JOINED(sum) (void)0
 #endif
 /* Whether the registers have room for so many vectors, another, and a product on its way. */
 #if defined(__AVX512F__)
@@ -137,7 +145,7 @@ typedef double upshape_u64 __attribute__((vector_size(UPSHAPE_VECTOR_BYTES), ali
             const T *p[UPSHAPE_TILE_PIXELS];                                                      \
             UPSHAPE_UNROLL for (int m = 0; m < mb; m++)                                           \
                 p[m] = x[m] + tap[t];                                                             \
-            for (ptrdiff_t k = 0; k < channels * x_channel; k += x_channel) {                     \
+            for (ptrdiff_t channel = 0, k = 0; channel < channels; channel++, k += x_channel) {    \
                 upshape_v##BITS weights[2];                                                       \
                 UPSHAPE_UNROLL for (int v = 0; v < nv; v++)                                       \
                     weights[v] = *(const upshape_u##BITS *)(w + v * LANES);                       \
@@ -650,27 +658,26 @@ typedef struct {
 } upshape_stamp;
 
 #ifdef __AVX512F__
-#define UPSHAPE_ADD_UP(T, BITS, V, MASK, PS, EPI, EPU, INT)                                       \
+#define UPSHAPE_ADD_UP(T, BITS, V, MASK, PS)                                                      \
     UPSHAPE_INLINE void add_up_##BITS(T *to, T start, const upshape_stamp *stamps, int count,     \
                                       ptrdiff_t width, ptrdiff_t n)                               \
     {                                                                                             \
         enum { LANES = 64 / sizeof(T) };                                                          \
-        const __m512i lane = upshape_index_##BITS(1, 0), wide = _mm512_set1_##EPI((INT)width);    \
         for (ptrdiff_t j = 0; j < n; j += LANES) {                                                \
-            const __m512i at = _mm512_add_##EPI(lane, _mm512_set1_##EPI((INT)j));                 \
             V sum = _mm512_set1_##PS(start);                                                      \
             for (int i = 0; i < count; i++) {                                                     \
-                /* Below low the difference is a huge unsigned number. */                         \
-                const MASK in = _mm512_cmplt_##EPU##_mask(                                        \
-                    _mm512_sub_##EPI(at, _mm512_set1_##EPI((INT)stamps[i].low)), wide);           \
+                /* In ptrdiff_t: a dilation may lead further than 32 bits. */                     \
+                const ptrdiff_t low = stamps[i].low - j;                                          \
+                const MASK in = (MASK)(upshape_first_##BITS(low + width)                          \
+                                       & ~upshape_first_##BITS(low));                             \
                 const T *a = (const T *)stamps[i].products + j;                                   \
                 sum = _mm512_add_##PS(sum, _mm512_maskz_loadu_##PS(in, a));                       \
             }                                                                                     \
             _mm512_mask_storeu_##PS(to + j, (MASK)upshape_first_##BITS(n - j), sum);              \
         }                                                                                         \
     }
-UPSHAPE_ADD_UP(float, 32, __m512, __mmask16, ps, epi32, epu32, int)
-UPSHAPE_ADD_UP(double, 64, __m512d, __mmask8, pd, epi64, epu64, long long)
+UPSHAPE_ADD_UP(float, 32, __m512, __mmask16, ps)
+UPSHAPE_ADD_UP(double, 64, __m512d, __mmask8, pd)
 #else
 #define UPSHAPE_ADD_UP(T, BITS)                                                                   \
     UPSHAPE_INLINE void add_up_##BITS(T *to, T start, const upshape_stamp *stamps, int count,     \

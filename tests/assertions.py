@@ -49,15 +49,21 @@ def assert_same_pixels(actual, expected):
 
 
 def assert_within(actual, exact, bound):
-    """|actual - exact| <= bound, everywhere; NaN exactly where `exact` has it."""
+    """|actual - exact| <= bound, everywhere; NaN and the infinities exactly where `exact` has them.
+
+    A bound that is infinite or NaN itself allows nothing.
+    """
     assert actual.shape == exact.shape
-    nan = np.isnan(exact)
-    assert np.array_equal(np.isnan(actual), nan)
-    error = np.where(nan, 0.0, np.abs(actual.astype(np.float64) - exact))
-    wrong = ~(error <= np.broadcast_to(bound, error.shape)) & ~nan
+    finite = np.isfinite(exact)
+    bound = np.where(np.isfinite(bound), bound, 0.0)
+    bound = np.broadcast_to(bound, exact.shape)
+    with np.errstate(invalid="ignore", over="ignore"):
+        error = np.abs(actual.astype(np.float64) - exact)
+    alike = (actual == exact) | (np.isnan(actual) & np.isnan(exact))
+    wrong = np.where(finite, ~(error <= bound), ~alike)
     if wrong.any():
         first = _first(wrong)
-        excess = np.nanmax(error / np.maximum(np.broadcast_to(bound, error.shape), 1e-300))
+        excess = np.max(error / np.maximum(bound, 1e-300), where=wrong & finite, initial=0.0)
         raise AssertionError(
             f"{wrong.sum()} of {wrong.size} values are off, the first at {first}: "
             f"{actual[first]} and not {exact[first]}; the worst error is {excess:.3g} x its bound"

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import upshape as up
+from upshape import _machine
 
 # Makes the golden files; needs PyTorch, and is no test.
 collect_ignore = ["golden/make_golden.py"]
@@ -36,8 +37,9 @@ def rng():
 
 @pytest.fixture(params=[1, 2, 7])
 def threads(request):
-    """Run the test with 1, 2 and 7 threads."""
+    """Run the test with 1, 2 and 7 threads; without OpenMP each of them is 1."""
     before = up.get_num_threads()
     up.set_num_threads(request.param)
+    assert up.get_num_threads() == (request.param if _machine.build()["openmp"] else 1)
     yield request.param
     up.set_num_threads(before)

@@ -116,3 +116,16 @@ def test_overlap_is_told_from_interleaving():
 ])
 def test_elements_that_share_memory_are_seen(array, own):
     assert arrays.has_own_memory(array) is own
+
+
+def test_an_overlap_that_is_too_hard_to_find_is_taken_for_one():
+    """Two combs of twelve teeth lengths each: whether they meet is a subset-sum problem."""
+    rng, memory = np.random.default_rng(5), np.zeros(1 << 25, np.uint8)
+    combs = [
+        np.ndarray((2,) * 12, np.uint8, memory, offset, tuple(rng.integers(1 << 18, 1 << 20, 12)))
+        for offset in (0, 100_000)
+    ]
+    with pytest.raises(np.exceptions.TooHardError):
+        np.shares_memory(*combs, max_work=10_000)
+    assert np.shares_memory(*combs, max_work=10**8)
+    assert arrays.overlap(*combs)

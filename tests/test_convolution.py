@@ -272,8 +272,6 @@ def run_plan(
     out = np.full(shape, np.nan, x.dtype)
     if order == "channels":
         out = channels_last(out)
-    if convolution._leaves_gaps(checked, order):
-        convolution._fill(out, bias)
     plan = kernel.Plan(
         layout,
         convolution._four(x.shape, 1),
@@ -285,7 +283,9 @@ def run_plan(
         block,
     )
     assert source in (None, plan.description["source"])
-    plan.run(x, layout.pack(np.ascontiguousarray(weight), bias), out)
+    packed = layout.pack(np.ascontiguousarray(weight), bias)
+    gaps = convolution._leaves_gaps(checked, order)
+    convolution._Task(order, plan, (), None, gaps, packed, bias).run(x, packed, bias, out)
     return out
 
 
@@ -718,7 +718,7 @@ def test_output_size_in_all_its_forms(rng):
     x, weight = normal(rng, (2, 3, 6, 6)), normal(rng, (3, 4, 3, 3))
     layer = up.ConvTranspose2d(weight, stride=2, padding=1)
     expected = up.conv_transpose2d(x, weight, None, 2, 1, 1)
-    for output_size in [12, (12, 12), [12, 12], (2, 4, 12, 12), (4, 12, 12), np.array([12, 12])]:
+    for output_size in [12, (12, 12), [12, 12], (2, 4, 12, 12), (7, 9, 12, 12), np.array([12, 12])]:
         assert_same_pixels(layer(x, output_size=output_size), expected)
         assert_same_pixels(layer(x, output_size=output_size), expected)
         y = up.conv_transpose2d(x, weight, None, 2, 1, 0, output_size=output_size)
@@ -752,8 +752,8 @@ WEIGHT = np.ones((4, 2, 3, 3), np.float32)
             r"\(6, 6\) with kernel_size=3, stride=2, padding=1; each axis can be 11 or 12",
             {"output_size": (14, 11)},
         ),
-        (ValueError, "output_size=.* 2 images|is a whole shape", {"output_size": (2, 2, 11, 11)}),
-        (ValueError, "whole shape with 3 channels", {"output_size": (3, 11, 11)}),
+        (ValueError, r"output_size=\(3, 11, 11\) has 3 numbers", {"output_size": (3, 11, 11)}),
+        (ValueError, r"output_size=\(11,\) has 1 number; .* 2 \(H, W\)", {"output_size": (11,)}),
         (ValueError, "output_size=.* has 5 numbers", {"output_size": (1, 1, 1, 1, 1)}),
         (TypeError, "output_size=11.0 must be an int", {"output_size": 11.0}),
         (ValueError, "output_padding must be smaller", {"output_padding": 2}),
@@ -955,7 +955,7 @@ def test_a_layer_forgets_old_input_sizes(rng):
     layer = up.ConvTranspose1d(normal(rng, (2, 2, 4)), stride=2)
     for size in range(1, 400):
         layer(normal(rng, (1, 2, size)))
-    assert len(layer._tasks) <= convolution._MOST_PLANS
+    assert len(layer._calls) <= convolution._MOST_PLANS
 
 
 # --- memory --------------------------------------------------------------------------------------
@@ -981,7 +981,7 @@ def test_a_thread_needs_at_most_a_few_hundred_kilobytes(shape, weight_shape, par
         np.ones(weight_shape, np.float32), **parameters
     )
     layer(order(np.zeros(shape, np.float32)))
-    (task,) = layer._tasks.values()
+    (task,) = layer._calls.values()
     assert task.plan.thread_bytes <= 600 << 10
 
 
@@ -1083,3 +1083,64 @@ def test_a_function_can_be_called_from_many_threads(rng):
 
     together(work)
     assert wrong == []
+
+
+@pytest.mark.parametrize("kind", LAYERS, ids=str)
+def test_a_layer_tells_layouts_of_one_shape_apart(kind, rng):
+    """A known shape with other strides is another call: its plan would read elsewhere."""
+    weight, bias = normal(rng, (6, 6, *(3,) * kind[1])), normal(rng, (6,))
+    layer = LAYERS[kind](weight, bias, padding=1)
+    check = assert_close_conv if kind[0] == "conv" else assert_close_conv_transpose
+    x = normal(rng, (2, 6, *(9,) * kind[1]))
+    spaced = np.full((2, 6, *(9,) * (kind[1] - 1), 30), np.nan, np.float32)[..., 10:19]
+    spaced[...] = x
+    layouts = [x, channels_last(x), spaced, np.broadcast_to(x[:1], x.shape), x[:, ::-1]]
+    outs = [np.empty_like(x), channels_last(np.empty_like(x)), np.empty_like(spaced)]
+    for _ in range(3):
+        for other in layouts:
+            check(layer(other), other, weight, bias, padding=1)
+            for out in outs:
+                assert layer(other, out=out) is out
+                check(out, other, weight, bias, padding=1)
+
+
+@pytest.mark.parametrize("kind", LAYERS, ids=str)
+def test_a_layer_that_knows_a_call_still_refuses_an_out_over_its_input(kind, rng):
+    shape = (1, 4, *(8,) * kind[1])
+    layer = LAYERS[kind](normal(rng, (4, 4, *(3,) * kind[1])), padding=1)
+    memory = normal(rng, (3 * 4 * 8 ** kind[1],))
+    size = int(np.prod(shape))
+    x, apart, over = (
+        memory[at : at + size].reshape(shape) for at in (0, size, size // 2)
+    )
+    before = memory[:size].copy()
+    for _ in range(3):
+        assert layer(x, out=apart) is apart
+        with pytest.raises(ValueError, match="out overlaps an input"):
+            layer(x, out=over)
+        with pytest.raises(ValueError, match="out overlaps an input"):
+            layer(x, out=x)
+        assert_same_pixels(memory[:size], before)
+
+
+@pytest.mark.parametrize("axes", [1, 2])
+def test_sliding_windows_with_the_channels_innermost(axes, rng):
+    """Pixels that overlap in memory: the window is the channels', one step a pixel."""
+    signal = normal(rng, (40 if axes == 1 else 9 * 40,))
+    windows = np.lib.stride_tricks.sliding_window_view(signal, 8)
+    if axes == 1:
+        x = windows[:30].T[None]
+    else:
+        x = windows[:270].reshape(9, 30, 8).transpose(2, 0, 1)[None]
+    assert x.strides[1] == 4
+    assert x.strides[-1] == 4
+    weight = normal(rng, (8, 8, *(3,) * axes))
+    for _ in range(2):
+        for function, check in [
+            (ORDINARY[axes], assert_close_conv), (TRANSPOSED[axes], assert_close_conv_transpose)
+        ]:
+            y = function(x, weight, padding=1)
+            check(y, x, weight, padding=1)
+            out = channels_last(np.empty_like(y))
+            function(x, weight, padding=1, out=out)
+            check(out, x, weight, padding=1)

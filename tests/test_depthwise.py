@@ -44,14 +44,16 @@ def run(order, x, layer, threads=1, **choices):
     out = np.full(shape, np.nan, x.dtype)
     if order.endswith("channels"):
         out = channels_last(out)
-    if convolution._leaves_gaps(parameters, order):
-        convolution._fill(out, layer.bias)
     kernel = depthwise if order.startswith("depthwise") else general
     plan = kernel.Plan(
         layout, convolution._four(x.shape, 1), convolution._steps(x),
         convolution._four(shape, 1), convolution._steps(out), threads, **choices,
     )
-    plan.run(x, layout.pack(layer.weight, layer.bias), out)
+    packed = layout.pack(layer.weight, layer.bias)
+    gaps = convolution._leaves_gaps(parameters, order)
+    convolution._Task(order, plan, (), None, gaps, packed, layer.bias).run(
+        x, packed, layer.bias, out
+    )
     return np.ascontiguousarray(out), plan
 
 

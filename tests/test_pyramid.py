@@ -23,11 +23,11 @@ def in_channels_last_memory(array):
 @pytest.fixture(params=["cached", "streamed"])
 def store(request, monkeypatch):
     """Run with results written past the cache, and not."""
-    interpolation.kernel_plan.cache_clear()
+    interpolation._plans.clear()
     if request.param == "streamed":
         monkeypatch.setattr(interpolation, "_STREAMED_FROM", 0)
     yield
-    interpolation.kernel_plan.cache_clear()
+    interpolation._plans.clear()
 
 
 @given(st.data())
@@ -65,11 +65,11 @@ def test_equals_interpolating_and_concatenating(data):
         assert_same_pixels(y, wanted)
 
 
+@pytest.mark.usefixtures("threads")
 @pytest.mark.usefixtures("store")
 @pytest.mark.parametrize("mode", [None, "nearest"])
 @pytest.mark.parametrize("channel_axis", [1, -1])
-def test_out_is_filled_and_nothing_beside_it(rng, mode, channel_axis, threads):
-    assert up.get_num_threads() == threads
+def test_out_is_filled_and_nothing_beside_it(rng, mode, channel_axis):
     features = [rng.random((2, c, h, w), np.float32) for c, h, w in [(3, 9, 70), (20, 5, 35)]]
     if channel_axis == -1:
         features = [np.ascontiguousarray(to_last(f)) for f in features]
@@ -137,7 +137,7 @@ ONE = np.zeros((1, 2, 3, 4), np.float32)
         ([ONE.astype("i4")], {}, TypeError, r"features\[0\] has dtype int32; it can be float32"),
         ([ONE[:, :0]], {}, ValueError, "only the batch axis"),
         ([np.zeros(3)], {}, ValueError, "1 axes"),
-        ([ONE], {"mode": "linear"}, ValueError, "is for 1 spatial axes"),
+        ([ONE], {"mode": "linear"}, ValueError, "is for 1 spatial axis,"),
         ([ONE], {"mode": "cubic"}, ValueError, "mode='cubic' must be one of"),
         ([ONE], {"mode": "nearest", "align_corners": True}, ValueError, "no meaning"),
         ([ONE], {"size": 0}, ValueError, "size=0 must be 1 or more"),
@@ -158,3 +158,15 @@ def test_nothing_is_written_when_a_feature_is_bad():
     with pytest.raises(ValueError, match="same batch size"):
         up.upsample_concat([ONE, ONE.repeat(2, 0)], out=out)
     assert (out == 7).all()
+
+
+@pytest.mark.parametrize("which", [0, 1, 2])
+def test_out_over_any_of_the_features_is_refused_and_left_alone(which):
+    memory = np.arange(4000, dtype=np.float32)
+    features = [np.ones((1, 2, 3, 4), np.float32) for _ in range(3)]
+    features[which] = memory[70:94].reshape(1, 2, 3, 4)
+    out = memory[: 6 * 12].reshape(1, 6, 3, 4)
+    before = memory.copy()
+    with pytest.raises(ValueError, match=r"^upsample_concat: out overlaps an input"):
+        up.upsample_concat(features, out=out)
+    assert_same_pixels(memory, before)

@@ -1,8 +1,9 @@
-"""Upsample feature maps on the CPU at the speed of the machine, and solve their sizes exactly.
+"""Upsample feature maps on the CPU, and solve their sizes exactly.
 
 Kernels: `interpolate`, `conv_transpose1d`, `conv_transpose2d`, `conv1d`, `conv2d`, their layers,
 and `upsample_concat`, on NumPy arrays. Sizes: ``from upshape import shapes``. The definitions of
-all operations, in plain NumPy: `upshape.reference`, loaded when it is first used.
+all operations, in plain NumPy: `upshape.reference`; pictures of layers and networks:
+`upshape.draw`. Both are loaded when they are first used.
 """
 
 from typing import Any
@@ -17,6 +18,7 @@ from upshape.convolution import (
     conv2d,
     conv_transpose1d,
     conv_transpose2d,
+    from_torch,
 )
 from upshape.interpolation import interpolate
 from upshape.pyramid import upsample_concat
@@ -39,6 +41,8 @@ __all__ = [
     "conv2d",
     "conv_transpose1d",
     "conv_transpose2d",
+    "draw",
+    "from_torch",
     "get_num_threads",
     "interpolate",
     "reference",
@@ -50,10 +54,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name == "reference":
+    if name in ("draw", "reference"):
         import importlib
 
-        return importlib.import_module("upshape.reference")
+        return importlib.import_module(f"upshape.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -5,8 +5,12 @@ kernels rely on: native byte order, a known dtype, whole numbers in range, an `o
 written and overlaps nothing. `operation` is the public function's name: messages open with it.
 """
 
+from __future__ import annotations
+
+import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -14,8 +18,8 @@ from numpy.typing import NDArray
 
 __all__ = [
     "as_array", "as_bool", "as_choice", "as_dtype_of", "as_int", "as_ints", "as_spatial_sizes",
-    "check_channels", "check_divides", "check_no_empty_axis", "check_out", "check_rank",
-    "check_reach", "check_shape", "has_own_memory",
+    "axes_wanted", "check_channels", "check_divides", "check_memory", "check_no_empty_axis",
+    "check_out", "check_rank", "check_reach", "check_shape", "has_own_memory", "named", "overlap",
 ]
 
 AnyArray = NDArray[Any]
@@ -30,18 +34,10 @@ _FARTHEST = 1 << 44
 def as_array(operation: str, name: str, value: Any, dtypes: Sequence[str] = ()) -> AnyArray:
     """Return `value` as an ndarray of native byte order, of one of `dtypes` if any are given.
 
-    Raises TypeError for other dtypes, for dtypes without a fixed size and for ragged sequences.
+    Raises TypeError for other dtypes, for dtypes without a fixed size, for ragged sequences, for
+    masked arrays, and for what another library does not hand out as an array.
     """
-    if type(value) is np.ndarray:
-        array = value
-    else:
-        try:
-            array = np.asarray(value)
-        except (TypeError, ValueError) as error:
-            raise TypeError(
-                f"{operation}: {name} cannot be made an array ({error}); "
-                f"pass a NumPy array or nested sequences of one length"
-            ) from error
+    array = value if type(value) is np.ndarray else _from_other(operation, name, value)
     dtype = array.dtype
     if dtype in _PLAIN_DTYPES and (not dtypes or _PLAIN_DTYPES[dtype] in dtypes):
         return array
@@ -55,22 +51,76 @@ def as_array(operation: str, name: str, value: Any, dtypes: Sequence[str] = ()) 
             f"{operation}: {name} has dtype {dtype}; it can be {_or(dtypes)} "
             f"(convert it with {name}.astype(np.{dtypes[0]}))"
         )
-    if not dtype.isnative:
-        array = array.astype(dtype.newbyteorder("="))
-    return array
+    native = _native(dtype)
+    return array if native is dtype else array.astype(native)
+
+
+def _from_other(operation: str, name: str, value: Any) -> AnyArray:
+    """Return what is no plain ndarray as one: sequences, other libraries' arrays and tensors."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(
+            f"{operation}: {name} is a masked array, whose mask would be lost; "
+            f"pass {name}.filled(...) or {name}.data"
+        )
+    if callable(getattr(value, "state_dict", None)):
+        raise TypeError(
+            f"{operation}: {name} is a module, {type(value).__name__}, and no array; "
+            f"pass its weight, or make a layer of it with up.from_torch"
+        )
+    if getattr(value, "requires_grad", False) and hasattr(value, "detach"):
+        value = value.detach()  # a PyTorch tensor: its values are what is asked for
+    try:
+        return np.asarray(value)
+    except Exception as error:  # whatever another library raises where it hands out no array
+        help_ = "pass a NumPy array or nested sequences of one length"
+        if hasattr(value, "detach"):
+            help_ = f"pass {name}.detach().cpu().float().numpy() or the like"
+        raise TypeError(
+            f"{operation}: {name} cannot be made an array ({error}); {help_}"
+        ) from error
+
+
+def _native(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return a dtype with all its parts in native byte order; itself, if they are."""
+    if dtype.subdtype is not None:
+        base, shape = dtype.subdtype
+        own = _native(base)
+        return dtype if own is base else np.dtype((own, shape))
+    if dtype.fields is None:
+        return dtype if dtype.isnative else dtype.newbyteorder("=")
+    names = list(dtype.names or ())
+    formats = [_native(dtype.fields[name][0]) for name in names]
+    if all(own is dtype.fields[name][0] for own, name in zip(formats, names, strict=True)):
+        return dtype
+    return np.dtype({
+        "names": names, "formats": formats, "itemsize": dtype.itemsize,
+        "offsets": [dtype.fields[name][1] for name in names],
+    })
 
 
 def as_dtype_of(
     operation: str, name: str, value: Any, other: str, dtype: np.dtype[Any]
 ) -> AnyArray:
-    """Return `value` as an ndarray of exactly this dtype, which the argument `other` has."""
+    """Return `value` as an ndarray of exactly this dtype, which the argument `other` has.
+
+    Python's own numbers have no dtype and take this one, as NumPy's promotion (NEP 50) has it.
+    """
     array = as_array(operation, name, value)
+    if array.dtype != dtype and _is_python(value) and array.dtype.kind in "if":
+        array = array.astype(dtype)
     if array.dtype != dtype:
         raise TypeError(
             f"{operation}: {name} has dtype {array.dtype}, but {other} has {dtype}; "
             f"both must be alike (convert one with .astype)"
         )
     return array
+
+
+def _is_python(value: Any) -> bool:
+    """Return whether a value is made of Python's lists, tuples, ints and floats alone."""
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_python, value))
+    return type(value) in (int, float)
 
 
 def check_rank(operation: str, name: str, array: AnyArray, ranks: dict[int, str]) -> None:
@@ -99,18 +149,36 @@ def as_int(operation: str, name: str, value: Any, least: int, most: int | None =
     return number
 
 
-def as_ints(operation: str, name: str, value: Any, count: int, least: int) -> tuple[int, ...]:
-    """Return `value`, an int for all axes or one int an axis, as `count` ints."""
+def as_ints(
+    operation: str, name: str, value: Any, count: int, least: int, spread: bool = True
+) -> tuple[int, ...]:
+    """Return `value`, an int for all axes or one int for each, as `count` ints.
+
+    `spread`: whether a sequence of one int is taken for all axes.
+    """
     if isinstance(value, (tuple, list, np.ndarray)) and np.ndim(value) == 1:
-        if len(value) == 1 and count > 1:
+        if len(value) == 1 and count > 1 and spread:
             value = tuple(value) * count
         if len(value) != count:
+            numbers = "number" if len(value) == 1 else "numbers"
             raise ValueError(
-                f"{operation}: {name}={value!r} has {len(value)} numbers; "
-                f"it must be one int, or {count}, one a spatial axis"
+                f"{operation}: {name}={_shown(value)} has {len(value)} {numbers}; "
+                f"it must be {axes_wanted('int', count)}"
             )
         return tuple(as_int(operation, name, number, least) for number in value)
     return (as_int(operation, name, value, least),) * count
+
+
+def axes_wanted(kind: str, count: int) -> str:
+    """Say what is taken for so many spatial axes: "one int, or 2 (H, W)"."""
+    if count == 1:
+        return f"one {kind}"
+    return f"one {kind} for all spatial axes, or {count} ({', '.join('DHW'[-count:])})"
+
+
+def _shown(value: Any) -> str:
+    """Return how the user wrote this, NumPy's arrays as tuples."""
+    return repr(tuple(value.tolist()) if isinstance(value, np.ndarray) else value)
 
 
 def as_bool(operation: str, name: str, value: Any) -> bool:
@@ -129,28 +197,21 @@ def as_choice(operation: str, name: str, value: Any, choices: Sequence[str]) -> 
 
 
 def as_spatial_sizes(
-    operation: str, name: str, value: Any, count: int, batch: int, channels: int
+    operation: str, name: str, value: Any, count: int, others: int
 ) -> tuple[int, ...]:
-    """Return the sizes of `count` spatial axes, given as such or as the whole shape."""
-    if isinstance(value, (tuple, list, np.ndarray)) and np.ndim(value) == 1:
-        if len(value) == count + 2:
-            given = tuple(as_int(operation, name, number, 0) for number in value[:2])
-            if given != (batch, channels):
-                raise ValueError(
-                    f"{operation}: {name}={value!r} is a whole shape with {given[0]} images of "
-                    f"{given[1]} channels, but the result has {batch} of {channels}; "
-                    f"give the spatial sizes alone"
-                )
-        elif len(value) == count + 1:
-            if as_int(operation, name, value[0], 0) != channels:
-                raise ValueError(
-                    f"{operation}: {name}={value!r} is a whole shape with {value[0]} channels, "
-                    f"but the result has {channels}; give the spatial sizes alone"
-                )
-        else:
-            return as_ints(operation, name, value, count, 1)
-        return as_ints(operation, name, tuple(value[-count:]), count, 1)
-    return as_ints(operation, name, value, count, 1)
+    """Return the sizes of `count` spatial axes, given as such or after `others` of a whole shape.
+
+    Of a whole shape, batch and channels are not looked at, as in PyTorch: ``skip.shape`` says
+    where to go, whatever the skip connection's channels.
+    """
+    if (
+        isinstance(value, (tuple, list, np.ndarray)) and np.ndim(value) == 1
+        and len(value) == others + count
+    ):
+        for number in value[:-count]:
+            as_int(operation, name, number, 0)
+        value = tuple(value[-count:])
+    return as_ints(operation, name, value, count, 1, spread=False)
 
 
 def check_no_empty_axis(operation: str, name: str, array: AnyArray, first: int = 0) -> None:
@@ -225,6 +286,26 @@ def check_out(
                 f"{operation}: out overlaps an input in memory; it must be an array of its own"
             )
     return out
+
+
+def check_memory(operation: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    """Refuse a result that no memory holds, before anything of its size is made."""
+    if math.prod(shape) * dtype.itemsize >= 2**47:
+        raise MemoryError(
+            f"{operation}: no memory holds a result of shape {shape} and dtype {dtype}"
+        )
+
+
+@contextmanager
+def named(operation: str) -> Iterator[None]:
+    """Let a MemoryError say whose it is."""
+    try:
+        yield
+    except MemoryError as error:
+        told = str(error)
+        if told.startswith(f"{operation}: "):
+            raise
+        raise MemoryError(f"{operation}: {told or 'no memory is left'}") from None
 
 
 def has_own_memory(array: AnyArray) -> bool:

@@ -2,8 +2,11 @@
 
 A call is: check, plan, allocate, run. What depends on the parameters alone is a `Layout`; weights
 in the layout's order are packed once a layer; what depends on the input's shape is a `Plan`. The
-layers keep packed weights and plans; the functions share the layouts.
+layers keep packed weights and plans; the functions share the layouts. Everything that can fail is
+done before anything is written.
 """
+
+from __future__ import annotations
 
 import math
 import threading
@@ -15,10 +18,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from upshape import arrays, runtime, shapes
+from upshape.calls import Calls, also_forget
 
 __all__ = [
     "Conv1d", "Conv2d", "ConvTranspose1d", "ConvTranspose2d",
-    "conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d",
+    "conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d", "from_torch",
 ]
 
 AnyArray = NDArray[Any]
@@ -38,12 +42,16 @@ _MOST_PRODUCTS = 8192
 _MANY_CHANNELS = 8
 # The share of the other orders' estimated time below which one of these two is chosen.
 _CLEARLY = 0.95
-# Plans that a layer keeps: the input shapes that a network alternates between, and some.
+# Plans that a layer keeps: the input shapes that a network alternates between, and some; and the
+# bytes that plans may take, of a layer, of all functions, of the layouts.
 _MOST_PLANS = 64
+_PLAN_BYTES = 16 << 20
 # Kinds of calls that the functions know, and bytes of memory that they keep for packed weights,
 # twice at most: fresh memory costs as much as packing.
 _MOST_CALLS = 256
 _MOST_SPARE = 4 << 20
+# Taps of a kernel. With more, sums take seconds and longer that a Fourier transform does at once.
+_MOST_TAPS = 1 << 18
 # Parameters that can tell one call from another: True == 1 must not.
 _PLAIN = frozenset([int, str, type(None)])
 # Bytes a thread may use for more than its results; what asks for more is laid out differently.
@@ -115,6 +123,12 @@ def _check(
     first = "C_in, C_out/groups" if transposed else "C_out, C_in/groups"
     arrays.check_rank(operation, "weight", weight, {axes + 2: f"({first}, {kernel})"})
     arrays.check_no_empty_axis(operation, "weight", weight)
+    if math.prod(weight.shape[2:]) > _MOST_TAPS:
+        raise ValueError(
+            f"{operation}: weight has shape {weight.shape}, {math.prod(weight.shape[2:])} taps; "
+            f"it can have {_MOST_TAPS} (for more, convolve by a Fourier transform, as "
+            f"scipy.signal.fftconvolve does)"
+        )
     groups = arrays.as_int(operation, "groups", groups, 1)
     arrays.check_divides(operation, "groups", groups, "weight", weight)
     strides = arrays.as_ints(operation, "stride", stride, axes, 1)
@@ -189,12 +203,23 @@ def _phases(kernel: int, stride: int, padding: int, dilation: int) -> list[Any]:
     return sorted(phases.items())
 
 
-@lru_cache(maxsize=256)
+_layouts: Calls[Any] = Calls(256, _PLAN_BYTES)
+
+
 def _layout(parameters: _Parameters, order: str, pairs: bool | None = None) -> Any:
     """Return the kernel's arrangement of a layer for an order of work.
 
     `pairs`: as of the kernel's Layout.
     """
+    key = parameters, order, pairs
+    layout = _layouts.get(key)
+    if layout is None:
+        layout = _new_layout(parameters, order, pairs)
+        _layouts.put(key, layout, layout.nbytes)
+    return layout
+
+
+def _new_layout(parameters: _Parameters, order: str, pairs: bool | None) -> Any:
     axes: list[Any] = []
     for kernel, s, p, d in zip(
         parameters.weight_shape[2:], parameters.stride, parameters.padding, parameters.dilation,
@@ -242,15 +267,31 @@ def _leaves_gaps(parameters: _Parameters, order: str) -> bool:
 
 
 def _memory_order(array: AnyArray) -> str:
-    """Return "rows" if pixels of a row are neighbours in memory, "channels" if channels are."""
-    item = array.itemsize
-    strides, shape = array.strides, array.shape
+    """Return "rows" if pixels of a row are neighbours in memory, "channels" if channels are.
+
+    "other": neither, or elements that are not aligned; the kernels can walk no such array. The
+    stride of an axis of one element means nothing.
+    """
+    item, strides, shape = array.itemsize, array.strides, array.shape
+    if not array.flags.aligned:
+        return "other"
     if array.flags.c_contiguous:
         return "rows"
-    if strides[1] == item and shape[1] > 1 and all(stride >= item * shape[1]
-                                                   for stride in strides[2:]):
+    if strides[1] == item and shape[1] > 1 and all(
+        stride >= item * shape[1]
+        for stride, size in zip(strides[2:], shape[2:], strict=True) if size > 1
+    ):
         return "channels"
     return "rows" if strides[-1] == item or shape[-1] == 1 else "other"
+
+
+def _as_walkable(array: AnyArray) -> AnyArray:
+    """Return an array that the kernels can walk, a copy if need be."""
+    if _memory_order(array) != "other":
+        return array
+    copy = _empty(array.shape, array.dtype)
+    np.copyto(copy, array)
+    return copy
 
 
 def _four(values: tuple[int, ...], filler: int) -> tuple[int, ...]:
@@ -259,11 +300,20 @@ def _four(values: tuple[int, ...], filler: int) -> tuple[int, ...]:
 
 
 def _steps(array: AnyArray) -> tuple[int, ...]:
-    """Return the strides of an array in elements, as those of (N, C, H, W)."""
-    strides = tuple(stride // array.itemsize for stride in array.strides)
-    if array.shape[-1] == 1 and strides[-1] != 1 and strides[1] != 1:
-        strides = (*strides[:-1], 1)  # a single column: any step will do
-    return _four(strides, 0)
+    """Return the strides of an array in elements, as those of (N, C, H, W).
+
+    An axis of one element has the step that it would have without gaps, whatever its stride says.
+    """
+    steps = [stride // array.itemsize for stride in array.strides]
+    if 1 in array.shape:
+        inner = 1
+        axes = range(2, array.ndim)
+        for axis in ((1, *axes[::-1], 0) if _memory_order(array) == "channels"
+                     else (*axes[::-1], 1, 0)):
+            if array.shape[axis] == 1:
+                steps[axis] = inner
+            inner = abs(steps[axis]) * array.shape[axis]
+    return _four(tuple(steps), 0)
 
 
 def _is_plain(output_size: Any) -> bool:
@@ -286,18 +336,37 @@ def _key(x: AnyArray, output_size: Any, threads: int, out: AnyArray | None) -> t
     return x.shape, x.strides, output_size, threads, out.shape, out.strides, out.dtype
 
 
+class _Values(NamedTuple):
+    """The numbers of a layer, and what they are in the order of each of its layouts."""
+
+    weight: AnyArray
+    bias: AnyArray | None
+    packed: dict[str, AnyArray]
+
+
 class _Task(NamedTuple):
-    """A plan, and what its results are made of."""
+    """A plan, what its results are made of, and the numbers it is for."""
 
     order: str
     plan: Any
     memory: tuple[int, ...]
     view: tuple[int, ...] | None
     gaps: bool
+    packed: AnyArray
+    bias: AnyArray | None
+
+    def run(self, x: AnyArray, packed: AnyArray, bias: AnyArray | None, out: AnyArray) -> None:
+        """Fill `out`; pixels that no tap reaches get the bias."""
+        if not self.gaps:
+            self.plan.run(x, packed, out)
+            return
+        scratch = self.plan.take()  # what may fail comes before what is written
+        out[...] = 0 if bias is None else bias.reshape(-1, *(1,) * (out.ndim - 2))
+        self.plan.run(x, packed, out, scratch)
 
 
 def _out_shape(
-    parameters: _Parameters, x_shape: tuple[int, ...], output_size: Any
+    parameters: _Parameters, x_shape: tuple[int, ...], output_size: Any, batched: bool = True
 ) -> tuple[int, ...]:
     """Return the shape of the result for an input of shape (N, C, *spatial)."""
     operation, axes = parameters.operation, parameters.axes
@@ -307,7 +376,7 @@ def _out_shape(
         spatial = _sized(operation, relation, sizes)
     else:
         wanted = arrays.as_spatial_sizes(
-            operation, "output_size", output_size, axes, x_shape[0], parameters.channels_out
+            operation, "output_size", output_size, axes, 2 if batched else 1
         )
         try:
             spatial = relation(sizes, wanted)
@@ -322,11 +391,12 @@ def _unreachable(
     """Say which output sizes there are instead of the one that was asked for."""
     told = []
     for axis, i in zip(parameters.relation.axes, sizes, strict=True):
-        choices = axis.choices(i)
-        if not choices:
+        # As axis.choices(i), of which there are as many as the stride.
+        low = axis.formula(i) - axis.output_padding
+        low, high = max(low, 1), low + axis.stride - 1
+        if high < 1:
             told.append("none (the padding takes away all of the output)")
         else:
-            low, high = choices[0].o, choices[-1].o
             told.append(f"{low}" if low == high else
                         f"{low} or {high}" if high == low + 1 else f"{low} to {high}")
     if len(set(told)) == 1:
@@ -364,11 +434,23 @@ def _plan(parameters: _Parameters, x: AnyArray, out: AnyArray, threads: int) -> 
     )
 
 
-@lru_cache(maxsize=512)
-def _planned(
+_plans: Calls[tuple[str, Any]] = Calls(512, _PLAN_BYTES)
+
+
+def _planned(*key: Any) -> tuple[str, Any]:
+    """Return what `_choose` returns, once made for all."""
+    known = _plans.get(key)
+    if known is None:
+        known = _choose(*key)
+        _plans.put(key, known, known[1].nbytes)
+    return known
+
+
+def _choose(
     parameters: _Parameters, x_shape: tuple[int, ...], x_steps: tuple[int, ...],
     out_shape: tuple[int, ...], out_steps: tuple[int, ...], channels_last: bool, threads: int,
 ) -> tuple[str, Any]:
+    """Return the order of work that is estimated to take the least time, and its plan."""
     def plan(order: str) -> Any:
         kernel = _depthwise if order.startswith("depthwise") else _kernel
         return kernel.Plan(
@@ -407,24 +489,69 @@ def _planned(
 class _Layer:
     """Weights that are packed for the kernel, and what a call with them needs."""
 
-    _operation: ClassVar[str]
     _axes: ClassVar[int]
 
-    weight: AnyArray
-    bias: AnyArray | None
+    def __new__(cls, *arguments: Any, **named: Any) -> Any:
+        """Tell who calls it as PyTorch's constructor is called that weights are wanted."""
+        first = arguments[0] if arguments else named.get("weight")
+        if type(first) is int or not named.keys().isdisjoint(
+            ("in_channels", "out_channels", "kernel_size")
+        ):
+            raise TypeError(
+                f"{cls.__name__}: numbers of channels and a kernel size make no layer here, "
+                f"weights do: up.{cls.__name__}(weight, bias, stride=...) with an array, or "
+                f"up.from_torch(module) with a torch.nn.{cls.__name__}"
+            )
+        if callable(getattr(first, "state_dict", None)):
+            raise TypeError(
+                f"{cls.__name__}: weight is a module, {type(first).__name__}; "
+                f"up.from_torch(module) makes a layer of it"
+            )
+        return object.__new__(cls)
 
     def _set_up(self, checked: tuple[_Parameters, AnyArray, AnyArray | None]) -> None:
         self._parameters, weight, bias = checked
-        self.weight = np.array(weight, order="C")
-        self.bias = None if bias is None else np.array(bias, order="C")
-        self.weight.flags.writeable = False
-        if self.bias is not None:
-            self.bias.flags.writeable = False
-        self._dtype = self.weight.dtype
-        self._packed: dict[str, AnyArray] = {}
-        self._tasks: dict[Any, _Task] = {}
+        self._dtype = weight.dtype
+        self._calls: Calls[_Task] = Calls(_MOST_PLANS, _PLAN_BYTES)
         self._lock = threading.Lock()
-        self._repeat: Callable[[Any, Any], AnyArray | None] | None = None
+        self._set_values(weight, bias)
+
+    def _set_values(self, weight: AnyArray, bias: AnyArray | None) -> None:
+        """Hold copies of these numbers; a call that is running ends with those it began with."""
+        copies = [None if own is None else np.array(own, order="C") for own in (weight, bias)]
+        for own in copies:
+            if own is not None:
+                own.flags.writeable = False
+        with self._lock:
+            self._values = _Values(copies[0], copies[1], {})  # type: ignore[arg-type]
+            self._calls.clear()
+
+    @property
+    def weight(self) -> AnyArray:
+        """The weights, read-only; others of the same shape and dtype can be assigned."""
+        return self._values.weight
+
+    @weight.setter
+    def weight(self, value: ArrayLike) -> None:
+        operation, held = type(self).__name__, self._values.weight
+        array = arrays.as_dtype_of(operation, "weight", value, "the layer", self._dtype)
+        arrays.check_shape(operation, "weight", array, held.shape, "that of the layer's weights")
+        self._set_values(array, self._values.bias)
+
+    @property
+    def bias(self) -> AnyArray | None:
+        """The bias, read-only, or None; another one, or None, can be assigned."""
+        return self._values.bias
+
+    @bias.setter
+    def bias(self, value: ArrayLike | None) -> None:
+        operation, array = type(self).__name__, None
+        if value is not None:
+            array = arrays.as_dtype_of(operation, "bias", value, "the layer", self._dtype)
+            arrays.check_shape(
+                operation, "bias", array, (self.out_channels,), "one number an output channel"
+            )
+        self._set_values(self._values.weight, array)
 
     @property
     def groups(self) -> int:
@@ -461,19 +588,22 @@ class _Layer:
         """The relation of input and output size."""
         return self._parameters.relation
 
-    def _weights(self, order: str) -> AnyArray:
-        packed = self._packed.get(order)
+    def _packed(self, values: _Values, order: str) -> AnyArray:
+        packed = values.packed.get(order)
         if packed is None:
-            packed = self._packed[order] = _layout(self._parameters, order).pack(
-                self.weight, self.bias
+            packed = values.packed[order] = _layout(self._parameters, order).pack(
+                values.weight, values.bias
             )
         return packed
 
     def _call(self, x: ArrayLike, output_size: Any, out: AnyArray | None) -> AnyArray:
         # An input like the latest.
-        repeat = self._repeat
+        repeat = self._calls.latest
         if repeat is not None and out is None:
-            result = repeat(x, output_size)
+            try:
+                result: AnyArray | None = repeat(x, output_size)
+            except MemoryError:
+                result = None  # once more below, and if that fails as well, it says whose it is
             if result is not None:
                 return result
         # Known shapes: nothing is left to be checked but what no shape and no stride tells.
@@ -481,14 +611,16 @@ class _Layer:
             type(x) is np.ndarray and x.dtype is self._dtype and x.flags.aligned
             and _is_plain(output_size) and (out is None or _is_free(out, x))
         ):
-            task = self._tasks.get(_key(x, output_size, _threads(), out))
+            task = self._calls.get(_key(x, output_size, _threads(), out))
             if task is not None:
-                result = _new(task.memory, task.view, self._dtype) if out is None else out
-                if task.gaps:
-                    _fill(result, self.bias)
-                task.plan.run(x, self._packed[task.order], result)
-                return result
-        return self._first_call(x, output_size, out)
+                try:
+                    result = _new(task.memory, task.view, self._dtype) if out is None else out
+                    task.run(x, task.packed, task.bias, result)
+                    return result
+                except MemoryError:
+                    pass  # the same
+        with arrays.named(self._parameters.operation):
+            return self._first_call(x, output_size, out)
 
     def _first_call(self, x: ArrayLike, output_size: Any, out: AnyArray | None) -> AnyArray:
         array = _as_input(self._parameters, x)
@@ -496,63 +628,64 @@ class _Layer:
         batched = array.ndim == self._axes + 2
         if not batched:
             array = array[None]
-        shape = _out_shape(self._parameters, array.shape, output_size)
+        shape = _out_shape(self._parameters, array.shape, output_size, batched)
+        arrays.check_memory(self._parameters.operation, shape, self._dtype)
         target = None
+        values = self._values
         if out is not None:
-            inputs = [given, self.weight] + ([] if self.bias is None else [self.bias])
             target = arrays.check_out(
                 self._parameters.operation, out, shape if batched else shape[1:], self._dtype,
-                *inputs,
+                given, values.weight, *([] if values.bias is None else [values.bias]),
             )
             if not batched:
                 target = target[None]
         if 0 in shape:
             result = _empty(shape, self._dtype) if target is None else target
         else:
-            result = self._run(array, given is x, output_size, shape, target)
+            result = self._run(array, values, given is x, output_size, shape, target)
         if out is not None:
             return out
         return result if batched else result[0]
 
     def _run(
-        self, x: AnyArray, plain: bool, output_size: Any, shape: tuple[int, ...],
+        self, x: AnyArray, values: _Values, plain: bool, output_size: Any, shape: tuple[int, ...],
         out: AnyArray | None,
     ) -> AnyArray:
-        if _memory_order(x) == "other" or not x.flags.aligned:
-            x, plain = np.ascontiguousarray(x), False
+        given, x = x, _as_walkable(x)
         target = out
-        if out is not None and (_memory_order(out) == "other" or not out.flags.aligned):
+        if out is not None and _memory_order(out) == "other":
             target = _empty(shape, self._dtype)
         memory, view = _memory(x, shape)
         if target is None:
             target = _new(memory, view, self._dtype)
         threads = _threads()
         order, plan = _plan(self._parameters, x, target, threads)
-        packed = self._weights(order)
-        gaps = _leaves_gaps(self._parameters, order)
-        if gaps:
-            _fill(target, self.bias)
-        plan.run(x, packed, target)
-        if plain and (out is None or target is out) and _is_plain(output_size):
-            self._remember(x, output_size, threads, out, _Task(order, plan, memory, view, gaps))
+        task = _Task(
+            order, plan, memory, view, _leaves_gaps(self._parameters, order),
+            self._packed(values, order), values.bias,
+        )
+        if plain and x is given and (out is None or target is out) and _is_plain(output_size):
+            self._remember(values, x, output_size, threads, out, task)
+        task.run(x, task.packed, task.bias, target)
         if out is not None and target is not out:
-            out[...] = target
+            np.copyto(out, target)
             return out
         return target
 
     def _remember(
-        self, x: AnyArray, output_size: Any, threads: int, out: AnyArray | None, task: _Task
+        self, values: _Values, x: AnyArray, output_size: Any, threads: int, out: AnyArray | None,
+        task: _Task,
     ) -> None:
         """Keep a plan for the next input like this one; the oldest goes when there are many."""
-        with self._lock:
-            while len(self._tasks) >= _MOST_PLANS:
-                del self._tasks[next(iter(self._tasks))]
-            self._tasks[_key(x, output_size, threads, out)] = task
+        repeat = None
         if out is None and not task.gaps:
-            self._repeat = _kernel.Repeat(
-                task.plan, self._packed[task.order], x, output_size, task.memory, task.view,
-                _empty, _threads,
+            repeat = _kernel.Repeat(
+                task.plan, task.packed, x, output_size, task.memory, task.view, _empty, _threads
             ).call
+        with self._lock:
+            if values is self._values:
+                self._calls.put(_key(x, output_size, threads, out), task, task.plan.nbytes)
+                self._calls.latest = repeat or self._calls.latest
 
     def _arguments(self) -> tuple[Any, ...]:
         raise NotImplementedError
@@ -625,11 +758,6 @@ def _as_input(parameters: _Parameters, x: ArrayLike) -> AnyArray:
     return array
 
 
-def _fill(out: AnyArray, bias: AnyArray | None) -> None:
-    """Fill an output with its bias: the value of the pixels that no tap reaches."""
-    out[...] = 0 if bias is None else bias.reshape(-1, *(1,) * (out.ndim - 2))
-
-
 class _Call(NamedTuple):
     """What a function needs for arguments that it has seen before, but for their values."""
 
@@ -637,11 +765,16 @@ class _Call(NamedTuple):
     layout: Any
 
 
-_calls: dict[Any, _Call] = {}
-_calls_lock = threading.Lock()
+_calls: Calls[_Call] = Calls(_MOST_CALLS, _PLAN_BYTES)
+
+# No packed weights: a function's are packed anew for every call.
+_NOTHING: AnyArray = np.empty(0, np.uint8)
 
 # Memory for packed weights, kept for the next call of a function.
 _spare: list[AnyArray] = []
+
+also_forget(_spare.clear)
+also_forget(_kernel.forget_scratch)
 
 
 def _once(
@@ -668,31 +801,27 @@ def _once(
         )
         call = _calls.get(key)
         if call is not None:
-            return _run_known(call, x, weight, bias)
+            try:
+                return _run_known(call, x, weight, bias)
+            except MemoryError:
+                pass  # as in a layer's call
     parameters, weight, bias = _check(
         operation, weight, bias, stride, padding, output_padding, groups, dilation, axes
     )
-    layer = object.__new__(_OneCall)
-    layer._parameters = parameters
-    layer.weight = np.ascontiguousarray(weight)
-    layer.bias = None if bias is None else np.ascontiguousarray(bias)
-    layer._dtype = layer.weight.dtype
-    layer._packed, layer._task = {}, None
-    layer._axes = parameters.axes  # type: ignore[misc]
-    result = layer._first_call(x, output_size, out)
-    if key is not None and layer._task is not None:
-        layout = _layout(parameters, layer._task.order)
-        with _calls_lock:
-            while len(_calls) >= _MOST_CALLS:
-                del _calls[next(iter(_calls))]
-            _calls[key] = _Call(layer._task, layout)
+    with arrays.named(operation):
+        layer = _OneCall(parameters, weight, bias)
+        result = layer._first_call(x, output_size, out)
+    if key is not None and layer.task is not None:
+        layout = _layout(parameters, layer.task.order)
+        task = layer.task._replace(packed=_NOTHING, bias=None)
+        _calls.put(key, _Call(task, layout), task.plan.nbytes)
     return result
 
 
 def _is_tidy(array: AnyArray) -> bool:
-    """Return whether the kernels can read weights or a bias where they are."""
+    """Return whether the kernels can read weights or a bias as they are."""
     flags = array.flags
-    return flags.c_contiguous and flags.aligned
+    return flags.c_contiguous and flags.aligned and array.dtype.isnative
 
 
 def _run_known(call: _Call, x: AnyArray, weight: AnyArray, bias: AnyArray | None) -> AnyArray:
@@ -701,28 +830,35 @@ def _run_known(call: _Call, x: AnyArray, weight: AnyArray, bias: AnyArray | None
     try:
         packed = _spare.pop()
     except IndexError:
-        packed = np.empty(0, np.uint8)
+        packed = _NOTHING
     if packed.nbytes < layout.packed_bytes:
         packed = np.empty(layout.packed_bytes, np.uint8)
     layout.pack(weight, bias, packed)
     result = _new(task.memory, task.view, x.dtype)
-    if task.gaps:
-        _fill(result, bias)
-    task.plan.run(x, packed, result)
+    task.run(x, packed, bias, result)
     if packed.nbytes <= _MOST_SPARE and len(_spare) < 2:
         _spare.append(packed)
     return result
 
 
 class _OneCall(_Layer):
-    """A layer without a name."""
+    """A layer without a name, whose weights are not copied."""
 
-    _task: _Task | None
+    def __init__(
+        self, parameters: _Parameters, weight: AnyArray, bias: AnyArray | None
+    ) -> None:
+        self._parameters, self._dtype = parameters, weight.dtype
+        self._axes = parameters.axes  # type: ignore[misc]
+        self._values = _Values(
+            np.ascontiguousarray(weight), None if bias is None else np.ascontiguousarray(bias), {}
+        )
+        self.task: _Task | None = None
 
     def _remember(
-        self, x: AnyArray, output_size: Any, threads: int, out: AnyArray | None, task: _Task
+        self, values: _Values, x: AnyArray, output_size: Any, threads: int, out: AnyArray | None,
+        task: _Task,
     ) -> None:
-        self._task = task
+        self.task = task
 
 
 class _TransposedLayer(_Layer):
@@ -857,13 +993,67 @@ class Conv2d(_OrdinaryLayer):
     >>> import upshape as up
     >>> layer = up.Conv2d(np.ones((1, 1, 3, 3)), stride=2, padding=1)
     >>> layer
-    Conv2d(1 -> 1, kernel_size=3, stride=2, padding=1, bias=None, float64: o = floor((i - 1)/2) + 1)
+    Conv2d(1 -> 1, kernel_size=3, stride=2, padding=1, bias=None, float64:
+    o = floor((i - 1)/2) + 1)
     >>> layer(np.ones((1, 1, 4, 4)))[0, 0]
     array([[4., 6.],
            [6., 9.]])
     """
 
     _axes = 2
+
+
+_KINDS: dict[str, type[_Layer]] = {
+    kind.__name__: kind for kind in (Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d)
+}
+
+
+def from_torch(module: Any) -> Any:
+    """Return the layer that computes what a PyTorch convolution computes.
+
+    Parameters
+    ----------
+    module : torch.nn.Conv1d, Conv2d, ConvTranspose1d or ConvTranspose2d
+        With ``padding_mode="zeros"``, its parameters in the CPU's memory, float32 or float64. They
+        are copied: the layer does not follow a training that goes on.
+
+    Returns
+    -------
+    Conv1d, Conv2d, ConvTranspose1d or ConvTranspose2d
+
+    Raises
+    ------
+    TypeError
+        If this is no such module, or its parameters are of another dtype.
+    ValueError
+        If the padding is not with zeros.
+
+    Notes
+    -----
+    ``up.from_torch(torch.nn.ConvTranspose2d(16, 8, 3, stride=2))`` is
+    ``ConvTranspose2d(16 -> 8, kernel_size=3, stride=2, float32: o = 2i + 1)``. PyTorch itself is
+    not imported.
+    """
+    if isinstance(module, type):
+        raise TypeError(
+            f"from_torch: module is the class {module.__name__}; it must be an instance of it"
+        )
+    own = [kind.__name__ for kind in type(module).__mro__ if kind.__module__.startswith("torch.")]
+    kind = next(filter(None, map(_KINDS.get, own)), None)
+    if kind is None:
+        raise TypeError(
+            f"from_torch: module is of type {type(module).__name__}; "
+            f"it must be a torch.nn module of type {', '.join(_KINDS)}"
+        )
+    if module.padding_mode != "zeros":
+        raise ValueError(
+            f"from_torch: module has padding_mode={module.padding_mode!r}; it can be 'zeros' "
+            f"(pad the input with np.pad instead)"
+        )
+    parameters = {name: getattr(module, name) for name in ("stride", "dilation", "groups")}
+    if issubclass(kind, _TransposedLayer):
+        parameters["output_padding"] = module.output_padding
+    return kind(module.weight, module.bias, padding=module.padding, **parameters)
 
 
 # --- functions -----------------------------------------------------------------------------------
@@ -938,9 +1128,9 @@ def conv_transpose2d(
         a, which adds to the output's size at its end; below ``max(stride, dilation)``.
     groups : int
         The channels fall into so many groups, each computed on its own.
-    output_size : int or one int an axis, or the whole shape, optional
+    output_size : int or one int an axis, or a whole shape, optional
         The size to reach, one of the s from a = 0 on. Given, it decides alone: `output_padding`
-        does not count.
+        does not count. Of a whole shape such as ``skip.shape`` the spatial sizes count.
     out : ndarray, optional
         Where to put the result.
 
@@ -967,10 +1157,11 @@ def conv_transpose2d(
     -----
     As ``torch.nn.functional.conv_transpose2d``. No zeros are inserted: the output falls into s x s
     phases, each an ordinary convolution of the input. A pixel is the sum of up to C_in/groups kH kW
-    products, added in an order that depends on the shapes alone: it differs from the exact value by
-    at most ``n u / (1 - n u)`` times the sum of the products' absolute values, with n the number of
-    products plus one and u half a unit in the last place of 1. The result does not depend on the
-    number of threads.
+    products: it differs from the exact value by at most ``n u / (1 - n u)`` times the sum of the
+    products' absolute values, with n the number of products plus one and u half a unit in the last
+    place of 1. The order in which they are added, and so the last bits, may differ between CPUs and
+    between memory layouts; it never depends on the number of threads, and the same call on the same
+    machine gives the same bits.
 
     Examples
     --------
@@ -983,12 +1174,13 @@ def conv_transpose2d(
            [ 3.,  4.,  6.,  8.],
            [ 3.,  6.,  4.,  8.],
            [ 9., 12., 12., 16.]])
-    >>> down = up.conv2d(np.ones((1, 1, 12, 12)), np.ones((1, 1, 3, 3)), stride=2, padding=1)
+    >>> kernel = np.ones((1, 1, 3, 3))
+    >>> down = up.conv2d(np.ones((1, 1, 12, 12)), kernel, stride=2, padding=1)
     >>> down.shape
     (1, 1, 6, 6)
-    >>> up.conv_transpose2d(down, np.ones((1, 1, 3, 3)), stride=2, padding=1).shape
+    >>> up.conv_transpose2d(down, kernel, stride=2, padding=1).shape
     (1, 1, 11, 11)
-    >>> up.conv_transpose2d(down, np.ones((1, 1, 3, 3)), stride=2, padding=1, output_size=12).shape
+    >>> up.conv_transpose2d(down, kernel, stride=2, padding=1, output_size=12).shape
     (1, 1, 12, 12)
     """
     return _once("conv_transpose2d", 2, x, weight, bias, stride, padding, output_padding,

@@ -6,16 +6,19 @@ arrays' layout; it is made once for each combination and kept, so that a call on
 seen before is a look-up, an allocation and a run of the kernel.
 """
 
+from __future__ import annotations
+
+import itertools
 import math
 import operator
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from upshape import arrays, runtime, shapes
+from upshape.calls import Calls
 
 __all__ = ["interpolate"]
 
@@ -31,6 +34,9 @@ MODES = {
     "bilinear": (2,),
     "trilinear": (3,),
 }
+
+#: What an array of so many axes is.
+LAYOUTS = {3: "(N, C, L)", 4: "(N, C, H, W)", 5: "(N, C, D, H, W)"}
 
 LINEAR_DTYPES = ("float32", "float64", "float16", "uint8")
 
@@ -51,39 +57,60 @@ _STREAMED_FROM = min(
 # and two threads are ahead from about 144 KiB on for bilinear and 256 KiB for nearest.
 _THREAD_BYTES = 64 << 10
 
-# Plans kept. One takes a few bytes for each pixel of a row, a column and the depth.
+# Pixels of an input's axis, and its channels: what 32 bits hold.
+_LONGEST = 2**31 - 1
+
+# Plans kept, and the bytes of their tables: up to some forty a pixel of a row, a column and the
+# depth.
 _PLANS_KEPT = 256
+_PLAN_BYTES = 48 << 20
+
+# An axis of more pixels is made in pieces of so many: their tables stay in the second cache, and
+# where the pattern repeats itself, pieces share them. From so many bytes on, tables are not kept.
+_LONG = 1 << 18
+_PIECE = 1 << 16
+_PIECES_BYTES = 20 << 20
 
 _nearest = runtime.kernel("nearest")
 _linear = runtime.kernel("linear")
 _empty = runtime.empty
+_threads = runtime.threads
 
 
 # --- tables: which source pixels an output pixel is made of, along one axis -----------------------
 
 
-def nearest_axis(i: int, o: int, factor: float | None, exact: bool, double: bool) -> Index:
-    """Return the source pixel of each of `o` output pixels.
+def nearest_axis(
+    i: int, o: int, factor: float | None, exact: bool, double: bool, part: slice | None = None
+) -> Index:
+    """Return the source pixel of each of `o` output pixels, or of a part of them.
 
     The scale (``1 / factor``, else ``i / o``) and the product are float64 for float64 arrays, else
-    float32; the position is rounded to float32 before its floor is taken.
+    float32; the position is rounded to float32 before its floor is taken. "nearest-exact" goes to
+    the pixel's centre and back, which float32 notices on long axes.
     """
     real: Any = np.float64 if double else np.float32
     scale = real(i) / real(o) if factor is None else real(1.0 / factor)
-    start = (np.arange(o) + (0.5 if exact else 0.0)).astype(real)
-    index: Index = (start * scale).astype(np.float32).astype(np.int64)
+    dst = _range(o, part).astype(real)
+    if exact:
+        # float64 holds the product of two float32: one rounding, as by a fused multiply-add.
+        centre = ((dst + real(0.5)).astype(np.float64) * np.float64(scale) - 0.5).astype(real)
+        position = centre + real(0.5)
+    else:
+        position = dst * scale
+    index: Index = position.astype(np.float32).astype(np.int64)
     np.minimum(index, i - 1, out=index)
     return index
 
 
 def linear_axis(
-    i: int, o: int, factor: float | None, align_corners: bool
+    i: int, o: int, factor: float | None, align_corners: bool, part: slice | None = None
 ) -> tuple[Index, Distance | None, int]:
     """Return the lower neighbour of each of `o` output pixels, how far it is, and `i`.
 
     An axis whose size does not change is copied, whatever the factor: its distances are None.
     """
-    dst = np.arange(o, dtype=np.float64)
+    dst = _range(o, part).astype(np.float64)
     if o == i:
         return dst.astype(np.int64), None, i
     if align_corners:
@@ -93,6 +120,10 @@ def linear_axis(
         position = np.maximum((dst + 0.5) * scale - 0.5, 0.0)
     low = np.minimum(position.astype(np.int64), i - 1)
     return low, np.clip(position - low, 0.0, 1.0), i
+
+
+def _range(o: int, part: slice | None) -> Index:
+    return np.arange(o) if part is None else np.arange(part.start, part.stop)
 
 
 def _weights_are_exact(distances: Sequence[Distance | None]) -> bool:
@@ -121,13 +152,18 @@ class Layout(NamedTuple):
     last: bool  # channels-last in memory: a pixel is all channels
 
     @property
-    def roles(self) -> tuple[int, int, int, int]:
-        """Which axis is n, m, d, h to a kernel; -1: none."""
-        depth, height = (-1, -1, *self.spatial[:-1])[-2:]
-        return 0, -1 if self.last else self.channel_axis, depth, height
+    def roles(self) -> tuple[int, int, int, int, int, int]:
+        """Which axis is n, m, d, h, w, c to a kernel; -1: none."""
+        depth, height, width = (-1, -1, *self.spatial)[-3:]
+        if self.last:
+            return 0, -1, depth, height, width, self.channel_axis
+        return 0, self.channel_axis, depth, height, width, -1
 
     def fits(self, array: Array) -> bool:
-        """Return whether a kernel can walk this array: no gap between channels, or in a row."""
+        """Return whether there is no gap between channels, or in a row, and rows run forwards.
+
+        The stride of an axis of one element means nothing.
+        """
         item = array.itemsize
         width, channels = self.spatial[-1], self.channel_axis
         if not self.last:
@@ -136,9 +172,19 @@ class Layout(NamedTuple):
             array.shape[width] == 1 or array.strides[width] >= array.shape[channels] * item
         )
 
-    def walks(self, out: Array) -> bool:
+    def reads(self, array: Array, aligned: bool) -> bool:
+        """Return whether a kernel can read this array; `aligned`: whether it needs whole words."""
+        return (
+            self.fits(array) and self.spacing(array) == self.pixel(array)
+            and (not aligned or array.flags.aligned)
+        )
+
+    def writes(self, out: Array, aligned: bool) -> bool:
         """Return whether a kernel can write this array: elements between its pixels may be left."""
-        return self.fits(out) and self.spacing(out) % out.itemsize == 0
+        return (
+            self.fits(out) and self.spacing(out) % out.itemsize == 0
+            and (not aligned or out.flags.aligned)
+        )
 
     def spacing(self, array: Array) -> int:
         """Return the bytes from one pixel of a row to the next."""
@@ -170,9 +216,9 @@ class Layout(NamedTuple):
         array: Array = runtime.empty(memory, dtype)
         return array if axes is None else array.transpose(axes)
 
-    def lay(self, array: Array) -> Array:
-        """Return the array, copied to this layout where a kernel could not walk it."""
-        if self.fits(array) and self.spacing(array) == self.pixel(array):
+    def lay(self, array: Array, aligned: bool) -> Array:
+        """Return the array, copied to this layout where a kernel could not read it."""
+        if self.reads(array, aligned):
             return array
         copy = self.empty(array.shape, array.dtype)
         np.copyto(copy, array)
@@ -197,7 +243,7 @@ def layout_of(array: Array, channel_axis: int) -> Layout:
     if array.transpose(other.order()).flags.c_contiguous:
         return other
     for layout in (own, other):
-        if layout.fits(array) and layout.spacing(array) == layout.pixel(array):
+        if layout.reads(array, aligned=False):
             return layout
     return other if other.fits(array) and not own.fits(array) else own
 
@@ -214,7 +260,12 @@ class How(NamedTuple):
     align_corners: bool
 
 
-@lru_cache(maxsize=_PLANS_KEPT)
+    @property
+    def linear(self) -> bool:
+        """Whether means are made: of aligned elements, where nearest copies any bytes."""
+        return not self.mode.startswith("nearest")
+
+
 def kernel_plan(
     how: How, shape: tuple[int, ...], dtype: np.dtype[Any], layout: Layout, spacing: int,
     streaming: bool,
@@ -224,37 +275,150 @@ def kernel_plan(
     `spacing`: the bytes from one pixel of the result's rows to the next; `streaming`: write past
     the cache.
     """
+    key = how, shape, dtype, layout, spacing, streaming
+    known = _plans.get(key)
+    if known is not None:
+        return known
     inputs = [shape[axis] for axis in layout.spatial]
     channels = shape[layout.channel_axis]
-    pixel = dtype.itemsize * (channels if layout.last else 1)
-    total = math.prod(how.sizes) * channels * shape[0] * dtype.itemsize
-    if max(inputs) > np.iinfo(np.int32).max:
-        raise ValueError(
-            f"interpolate: x has shape {shape}; an axis can have {np.iinfo(np.int32).max} at most"
-        )
-    axes = list(zip(inputs, how.sizes, how.factors, strict=True))
-    plan: Any
-    if how.mode.startswith("nearest"):
-        exact, double = how.mode == "nearest-exact", dtype == np.float64
-        indices = [nearest_axis(i, o, factor, exact, double) for i, o, factor in axes]
-        indices = [np.zeros(1, np.int64)] * (3 - len(indices)) + indices
-        plan = _nearest.Plan(layout.roles, *indices, inputs[-1], pixel, spacing, streaming)
+    elements = channels if layout.last else 1
+    make = _Maker(how, inputs, dtype, layout.roles, elements, spacing, streaming)
+    if max(how.sizes) > _LONG:
+        plan = Pieces(make, layout)
     else:
-        tables = [linear_axis(i, o, factor, how.align_corners) for i, o, factor in axes]
-        exact = dtype == np.uint8 and _weights_are_exact([table[1] for table in tables])
-        tables = [linear_axis(1, 1, None, False)] * (3 - len(tables)) + tables
-        item = dtype.itemsize
-        plan = _linear.Plan(
-            layout.roles, tuple(tables), item, pixel // item, spacing // item, exact, streaming
+        plan = make.plan([make.table(axis) for axis in range(len(inputs))])
+    total = math.prod(how.sizes) * channels * shape[0] * dtype.itemsize
+    made = plan, max(total // _THREAD_BYTES, 1)
+    _plans.put(key, made, plan.nbytes)
+    return made
+
+
+class _Maker(NamedTuple):
+    """What a kernel's plan is made of, but for the tables of its axes."""
+
+    how: How
+    inputs: Sequence[int]
+    dtype: np.dtype[Any]
+    roles: tuple[int, ...]
+    elements: int  # of a pixel
+    spacing: int
+    streaming: bool
+
+    def table(self, axis: int, part: slice | None = None) -> tuple[Any, ...]:
+        """Return an axis' table, or that of a part of its output: (source, distances, size)."""
+        how = self.how
+        i, o, factor = self.inputs[axis], how.sizes[axis], how.factors[axis]
+        if how.linear:
+            return linear_axis(i, o, factor, how.align_corners, part)
+        exact, double = how.mode == "nearest-exact", self.dtype == np.float64
+        return nearest_axis(i, o, factor, exact, double, part), None, i
+
+    def plan(self, tables: Sequence[tuple[Any, ...]], plain: bool = False) -> Any:
+        """Return the plan for these tables; a plain one goes pixel by pixel, and is made at once.
+
+        Both give the same bits.
+        """
+        item = self.dtype.itemsize
+        width = tables[-1][2]
+        missing = 3 - len(tables)
+        if not self.how.linear:
+            indices = [np.zeros(1, np.int64)] * missing + [table[0] for table in tables]
+            return _nearest.Plan(
+                self.roles, *indices, width, self.elements * item, self.spacing, self.streaming,
+                plain,
+            )
+        exact = self.dtype == np.uint8 and _weights_are_exact([table[1] for table in tables])
+        axes = (*[linear_axis(1, 1, None, False)] * missing, *tables)
+        return _linear.Plan(
+            self.roles, axes, item, self.elements, self.spacing // item, exact, self.streaming,
+            "elements" if plain else None,
         )
-    return plan, max(total // _THREAD_BYTES, 1)
+
+
+class Pieces:
+    """The plan of a result with a long axis: plans of its pieces, which share what is alike.
+
+    A whole table would take as much memory as many results. A piece's table counts from its own
+    first source pixel, so that it is often that of the piece before. Pieces whose plans find no
+    room are planned anew in every run, pixel by pixel: that takes the least time once.
+    """
+
+    def __init__(self, make: _Maker, layout: Layout) -> None:
+        self.make, self.layout = make, layout
+        self.parts = list(itertools.product(*[
+            [slice(start, min(start + _PIECE, o)) for start in range(0, o, _PIECE)]
+            if o > _LONG else [slice(0, o)] for o in make.how.sizes
+        ]))
+        # The first pieces, as many as are planned: the plan, where it reads and where it writes.
+        self.planned: list[tuple[Any, tuple[slice, ...], tuple[slice, ...]]] = []
+        self.nbytes = 0
+        latest: list[tuple[Any, ...]] = []
+        for parts in self.parts:
+            tables, reads, writes = self._piece(parts)
+            if self.planned and all(map(_same_table, tables, latest)):
+                plan = self.planned[-1][0]
+            elif self.nbytes > _PIECES_BYTES:
+                break
+            else:
+                plan, latest = make.plan(tables), tables
+                self.nbytes += plan.nbytes
+            self.planned.append((plan, reads, writes))
+        self.nbytes += 1000 * len(self.parts)
+
+    @property
+    def whole(self) -> bool:
+        """Whether a run makes no plan, and so cannot fail half-way."""
+        return len(self.planned) == len(self.parts)
+
+    def _piece(
+        self, parts: Sequence[slice]
+    ) -> tuple[list[tuple[Any, ...]], tuple[slice, ...], tuple[slice, ...]]:
+        """Return the tables of a piece, where it reads and where it writes."""
+        tables = []
+        reads, writes = ([slice(None)] * (len(parts) + 2) for _ in range(2))
+        for axis, (own, part) in enumerate(zip(self.layout.spatial, parts, strict=True)):
+            low, distance, i = self.make.table(axis, part)
+            first = int(low[0])
+            end = min(int(low[-1]) + (1 if distance is None else 2), i)
+            tables.append((low - first, distance, end - first))
+            reads[own], writes[own] = slice(first, end), part
+        return tables, tuple(reads), tuple(writes)
+
+    def take(self, threads: int) -> Array | None:
+        """Return the working memory of a run on so many threads."""
+        largest: Array | None = None
+        for plan in {id(plan): plan for plan, _, _ in self.planned}.values():
+            scratch: Array | None = plan.take(threads)
+            if scratch is not None and (largest is None or scratch.nbytes > largest.nbytes):
+                largest = scratch
+        return largest
+
+    def run(self, x: Array, result: Array, threads: int, scratch: Array | None = None) -> bool:
+        """Fill `result` from `x`; return whether that was done."""
+        if scratch is None:
+            scratch = self.take(threads)
+        for plan, reads, writes in self.planned:
+            if not plan.run(x[reads], result[writes], threads, scratch):
+                return False
+        for parts in self.parts[len(self.planned):]:
+            tables, reads, writes = self._piece(parts)
+            if not self.make.plan(tables, plain=True).run(x[reads], result[writes], threads):
+                return False
+        return True
+
+
+def _same_table(a: tuple[Any, ...], b: tuple[Any, ...]) -> bool:
+    """Return whether two tables hold the same numbers."""
+    return a[2] == b[2] and np.array_equal(a[0], b[0]) and (
+        a[1] is b[1] or (a[1] is not None and b[1] is not None and np.array_equal(a[1], b[1]))
+    )
 
 
 class Resize:
     """A call on arrays of known shapes, dtypes and strides: what is left to do."""
 
     __slots__ = (
-        "align_corners", "alone", "axes", "channel_axis", "dtype", "memory", "most_threads",
+        "align_corners", "axes", "channel_axis", "dtype", "memory", "most_threads",
         "recompute_scale_factor", "run", "scale_factor", "size",
     )
 
@@ -266,7 +430,6 @@ class Resize:
          self.channel_axis) = arguments
         self.run: Callable[[Array, Array, int], bool] = plan.run
         self.most_threads = most_threads
-        self.alone = most_threads == 1
         self.dtype = result.dtype
         # The shape of a result's memory; and where the result's axes are in it, None: in order.
         self.memory, self.axes = layout.memory(result.shape)
@@ -278,45 +441,44 @@ class Resize:
         return all(map(_alike, own, arguments))
 
 
-# Filled and emptied under the GIL: a plan that two threads make at once is the same plan.
-_resizes: dict[tuple[Any, ...], Resize] = {}
+_plans: Calls[tuple[Any, int]] = Calls(_PLANS_KEPT, _PLAN_BYTES)
+_resizes: Calls[Resize] = Calls(_PLANS_KEPT, _PLAN_BYTES)
+_known = _resizes.get
 
 
-def resize_into(x: Array, out: Array, how: How, layout: Layout, whole: int) -> None:
-    """Fill `out` from `x`, both of any strides; the layout is the result's.
+class Job:
+    """All that writing a result takes, made before anything is written.
 
-    `whole`: the bytes of the result that `out` may be a part of. The caller has checked sizes,
-    dtypes and that the arrays do not overlap.
+    `x` and `out` may have any strides; the layout is the result's. `whole`: the bytes of the result
+    that `out` may be a part of; `fresh`: whether nobody else has that result yet. The caller has
+    checked sizes, dtypes and that the arrays do not overlap.
     """
-    if out.size == 0:
-        return
-    if not layout.walks(out):
-        result = layout.empty(out.shape, out.dtype)
-        resize_into(x, result, how, layout, whole)
-        np.copyto(out, result)
-        return
-    x = layout.lay(x)
-    streaming = whole >= _STREAMED_FROM
-    spacing = layout.spacing(out)
-    plan, most_threads = kernel_plan(how, x.shape, x.dtype, layout, spacing, streaming)
-    _run(plan.run, x, out, most_threads)
 
+    def __init__(
+        self, x: Array, out: Array, how: How, layout: Layout, whole: int, fresh: bool
+    ) -> None:
+        self.out = out
+        self.x = layout.lay(x, how.linear)
+        self.target = out
+        own = not layout.writes(out, how.linear)
+        for _ in range(2):
+            if own:
+                self.target = layout.empty(out.shape, out.dtype)
+            self.plan, self.most_threads = kernel_plan(
+                how, x.shape, x.dtype, layout, layout.spacing(self.target), whole >= _STREAMED_FROM
+            )
+            if own or fresh or getattr(self.plan, "whole", True):
+                break
+            own = True  # a run that may fail half-way fills no array of the user's
+        self.threads = min(_threads(), self.most_threads)
+        self.scratch = self.plan.take(self.threads)
 
-def _run(
-    run: Callable[[Array, Array, int], bool], x: Array, result: Array, most_threads: int
-) -> None:
-    """Run a kernel, on copies of arrays whose elements are not aligned."""
-    threads = 1 if most_threads == 1 else min(runtime.threads(), most_threads)
-    if run(x, result, threads):
-        return
-    if not x.flags.aligned:
-        x = x.copy("K")
-    if result.flags.aligned:
-        run(x, result, threads)
-    else:
-        whole = np.empty_like(result)
-        run(x, whole, threads)
-        np.copyto(result, whole)
+    def run(self) -> None:
+        """Fill `out`."""
+        if not self.plan.run(self.x, self.target, self.threads, self.scratch):
+            raise AssertionError("a kernel refused arrays that Layout.reads and .writes let pass")
+        if self.target is not self.out:
+            np.copyto(self.out, self.target)
 
 
 # --- arguments ------------------------------------------------------------------------------------
@@ -333,11 +495,38 @@ def as_channel_axis(operation: str, value: Any, rank: int) -> int:
 
 
 def check_sizes(operation: str, name: str, shape: tuple[int, ...]) -> None:
-    """Refuse an axis without pixels and an array without channels; an empty batch is welcome."""
+    """Refuse an axis without pixels, one that is too long, and an array without channels.
+
+    An empty batch is welcome.
+    """
     if 0 in shape[1:]:
         raise ValueError(
             f"{operation}: {name} has shape {shape}; only the batch axis, the first, can be 0"
         )
+    if max(shape[1:]) > _LONGEST:
+        raise ValueError(
+            f"{operation}: {name} has shape {shape}; an axis can have {_LONGEST} at most"
+        )
+
+
+def check_no_picture(operation: str, name: str, x: Array, mode: Any) -> None:
+    """Refuse a picture without a batch axis, whose colours would be taken for pixels.
+
+    Three axes are (N, C, L). Bytes in which one axis is as short as colours are and the other two
+    are not are hardly signals, unless the mode says that there is one spatial axis.
+    """
+    if x.ndim != 3 or x.dtype != np.uint8 or mode == "linear":
+        return
+    for layout, colours, others, advice in (
+        ("(H, W, C)", x.shape[2], x.shape[:2], f"{name}[None] with channel_axis=-1"),
+        ("(C, H, W)", x.shape[0], x.shape[1:], f"{name}[None]"),
+    ):
+        if colours in (3, 4) and min(others) > 4:
+            raise ValueError(
+                f"{operation}: {name} has shape {x.shape} and looks like a picture {layout}, but "
+                f"three axes mean signals (N, C, L) here; pass {advice} to resize a picture, or "
+                f"signals as (N, C, 1, L)"
+            )
 
 
 def as_mode(operation: str, value: Any, axes: int) -> str:
@@ -347,10 +536,14 @@ def as_mode(operation: str, value: Any, axes: int) -> str:
     if axes not in MODES[value]:
         fitting = [mode for mode, ranks in MODES.items() if axes in ranks]
         raise ValueError(
-            f"{operation}: mode={value!r} is for {MODES[value][0]} spatial axes, but x has {axes}; "
+            f"{operation}: mode={value!r} is for {_axes(MODES[value][0])}, but x has {axes}; "
             f"mode can be {', '.join(fitting)}"
         )
     return value
+
+
+def _axes(count: int) -> str:
+    return f"{count} spatial {'axis' if count == 1 else 'axes'}"
 
 
 def as_align_corners(operation: str, value: Any, mode: str) -> bool:
@@ -367,18 +560,23 @@ def as_align_corners(operation: str, value: Any, mode: str) -> bool:
 
 def as_factors(operation: str, value: Any, axes: int) -> tuple[float, ...]:
     """Return the scale factor of every axis."""
-    values = tuple(value) if isinstance(value, (Sequence, np.ndarray)) else (value,) * axes
-    if len(values) == 1:
-        values *= axes
-    if isinstance(value, str) or len(values) != axes:
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if isinstance(value, str):
+        raise TypeError(f"{operation}: scale_factor={value!r} must be a number, not a str")
+    values = tuple(value) if isinstance(value, Sequence) else (value,) * axes
+    if len(values) != axes:
         raise ValueError(
-            f"{operation}: scale_factor={value!r} must be one number, or {axes}, one a spatial axis"
+            f"{operation}: scale_factor={value!r} must be {arrays.axes_wanted('number', axes)}"
         )
     factors = []
     for own in values:
         if isinstance(own, (bool, np.bool_)) or not hasattr(own, "__float__"):
             raise TypeError(f"{operation}: scale_factor={value!r} must be numbers")
-        factor = float(own)
+        try:
+            factor = float(own)
+        except OverflowError:
+            factor = math.inf
         if not (factor > 0.0 and math.isfinite(factor)):
             raise ValueError(f"{operation}: scale_factor={value!r} must be positive and finite")
         factors.append(factor)
@@ -410,7 +608,7 @@ def as_how(
                 f"{operation}: recompute_scale_factor=True needs a scale_factor; "
                 f"got size={size!r}: leave recompute_scale_factor out"
             )
-        sizes = arrays.as_ints(operation, "size", size, axes, 1)
+        sizes = arrays.as_ints(operation, "size", size, axes, 1, spread=False)
         return How(mode, sizes, (None,) * axes, align_corners)
     factors = as_factors(operation, scale_factor, axes)
     for i, factor in zip(inputs, factors, strict=True):
@@ -428,14 +626,6 @@ def as_how(
         for i, factor in zip(inputs, factors, strict=True)
     )
     return How(mode, sizes, (None,) * axes if recompute else factors, align_corners)
-
-
-def check_memory(operation: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    """Refuse a result that no memory holds, before tables of its size are made."""
-    if math.prod(shape) * dtype.itemsize >= 2**47:
-        raise MemoryError(
-            f"{operation}: no memory holds a result of shape {shape} and dtype {dtype}"
-        )
 
 
 def _alike(a: Any, b: Any) -> bool:
@@ -467,8 +657,10 @@ def interpolate(
     Parameters
     ----------
     x : array_like, shape (N, C, L), (N, C, H, W) or (N, C, D, H, W)
-        Of any dtype of fixed size for the nearest modes; float32, float64, float16 or uint8 for
-        the linear ones. A view whose memory is channels-last is computed as such.
+        Of any dtype of fixed size for the nearest modes (numbers, bools, dates, strings, records);
+        float32, float64, float16 or uint8 for the linear ones. A view whose memory is channels-last
+        is computed as such. Three axes are signals: a picture is ``x[None]`` if it is (C, H, W),
+        ``x[None]`` with ``channel_axis=-1`` if it is (H, W, C), and ``x[None, None]`` if (H, W).
     size : int or sequence of int, optional
         Output size, one for all spatial axes or one each. Give this or `scale_factor`.
     scale_factor : float or sequence of float, optional
@@ -509,9 +701,10 @@ def interpolate(
         nearest-exact    min(floor((dst + 0.5) * scale), i - 1)
         linear modes     (dst + 0.5) * scale - 0.5, or, aligned, dst * (i - 1) / (o - 1)
 
-    The products of the nearest modes are float32 (float64 for float64 arrays). A linear mode
+    The positions of the nearest modes are float32 (float64 for float64 arrays, then rounded to
+    float32); `upshape.reference.nearest_indices` says how they are rounded. A linear mode
     returns the exact value, rounded: uint8 to the nearest integer, ties to the even one. An axis
-    whose size does not change is copied.
+    whose size does not change is copied by the linear modes.
 
     See Also
     --------
@@ -551,7 +744,7 @@ def interpolate(
         if out is not None:
             key += (out.shape, out.strides, out.dtype)
         try:
-            resize = _resizes.get(key)
+            resize = _known(key)
         except TypeError:  # a list cannot be a part of a key
             key = resize = None
         if (
@@ -571,17 +764,23 @@ def interpolate(
             # What no shape and no stride tells of `out`.
             and (out is None or (out.flags.writeable and not np.may_share_memory(x, out)))
         ):
-            result = out
-            if result is None:
-                result = _empty(resize.memory, resize.dtype)
-                if resize.axes is not None:
-                    result = result.transpose(resize.axes)
-            if not (resize.alone and resize.run(x, result, 1)):
-                _run(resize.run, x, result, resize.most_threads)
-            return result
-    return _interpolate(
-        x, size, scale_factor, mode, align_corners, recompute_scale_factor, channel_axis, out, key
-    )
+            try:
+                result = out
+                if result is None:
+                    result = _empty(resize.memory, resize.dtype)
+                    if resize.axes is not None:
+                        result = result.transpose(resize.axes)
+                # Elements of these arrays may not be aligned: no shape and no stride tells.
+                most = resize.most_threads
+                if resize.run(x, result, 1 if most == 1 else min(_threads(), most)):
+                    return result
+            except MemoryError:
+                pass  # once more below, and if that fails as well, it says whose it is
+    with arrays.named("interpolate"):
+        return _interpolate(
+            x, size, scale_factor, mode, align_corners, recompute_scale_factor, channel_axis, out,
+            key,
+        )
 
 
 def _interpolate(
@@ -591,12 +790,16 @@ def _interpolate(
     """Check, plan, allocate, run, return; and keep the plan under this key."""
     linear = isinstance(mode, str) and mode.endswith("linear")
     x = arrays.as_array("interpolate", "x", value, LINEAR_DTYPES if linear else ())
-    arrays.check_rank(
-        "interpolate", "x", x, {3: "(N, C, L)", 4: "(N, C, H, W)", 5: "(N, C, D, H, W)"}
-    )
+    if x.ndim == 2:
+        raise ValueError(
+            f"interpolate: x has shape {x.shape}, 2 axes; pass x[None, None] to resize a picture "
+            f"(H, W), or signals as (N, C, L)"
+        )
+    arrays.check_rank("interpolate", "x", x, LAYOUTS)
     mode = as_mode("interpolate", mode, x.ndim - 2)
     axis = as_channel_axis("interpolate", channel_axis, x.ndim)
     check_sizes("interpolate", "x", x.shape)
+    check_no_picture("interpolate", "x", x, mode)
     layout = layout_of(x, axis)
     inputs = tuple(x.shape[axis] for axis in layout.spatial)
     corners = as_align_corners("interpolate", align_corners, mode)
@@ -607,19 +810,17 @@ def _interpolate(
     for own, o in zip(layout.spatial, how.sizes, strict=True):
         sizes[own] = o
     shape = tuple(sizes)
-    check_memory("interpolate", shape, x.dtype)
+    arrays.check_memory("interpolate", shape, x.dtype)
     if out is not None:
         result = arrays.check_out("interpolate", out, shape, x.dtype, x)
         layout = layout_of(result, axis)
     else:
         result = layout.empty(shape, x.dtype)
-    resize_into(x, result, how, layout, result.nbytes)
-    as_it_is = x is value and layout.walks(result) and layout.lay(x) is x
-    if key is not None and as_it_is and result.size:
-        spacing = layout.spacing(result)
-        streaming = result.nbytes >= _STREAMED_FROM
-        plan, most_threads = kernel_plan(how, x.shape, x.dtype, layout, spacing, streaming)
-        if len(_resizes) >= _PLANS_KEPT:
-            _resizes.clear()
-        _resizes[key] = Resize(key[4:9], plan, most_threads, result, layout)
+    if not result.size:
+        return result
+    job = Job(x, result, how, layout, result.nbytes, out is None)
+    if key is not None and job.x is value and job.target is result:
+        resize = Resize(key[4:9], job.plan, job.most_threads, result, layout)
+        _resizes.put(key, resize, job.plan.nbytes)
+    job.run()
     return result

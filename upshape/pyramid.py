@@ -1,5 +1,7 @@
 """Feature maps of several scales, brought to one size and concatenated."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,15 +10,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from upshape import arrays
 from upshape.interpolation import (
+    LAYOUTS,
     LINEAR_DTYPES,
+    Job,
     as_align_corners,
     as_channel_axis,
     as_how,
     as_mode,
-    check_memory,
+    check_no_picture,
     check_sizes,
     layout_of,
-    resize_into,
 )
 
 __all__ = ["upsample_concat"]
@@ -96,6 +99,15 @@ def upsample_concat(
     >>> np.array_equal(y[:, :1], fine)
     True
     """
+    with arrays.named("upsample_concat"):
+        return _concat(features, size, mode, align_corners, channel_axis, out)
+
+
+def _concat(
+    features: Any, size: Any, mode: str | None, align_corners: bool | None, channel_axis: int,
+    out: Any,
+) -> NDArray[Any]:
+    """Check, plan all, allocate, run all, return."""
     if isinstance(features, (str, bytes)) or not isinstance(features, (Sequence, np.ndarray)):
         raise TypeError(
             f"upsample_concat: features must be a sequence of arrays, not {type(features).__name__}"
@@ -111,11 +123,9 @@ def upsample_concat(
     ]
     first = xs[0]
     for k, x in enumerate(xs):
-        arrays.check_rank(
-            "upsample_concat", f"features[{k}]", x,
-            {3: "(N, C, L)", 4: "(N, C, H, W)", 5: "(N, C, D, H, W)"},
-        )
+        arrays.check_rank("upsample_concat", f"features[{k}]", x, LAYOUTS)
         check_sizes("upsample_concat", f"features[{k}]", x.shape)
+        check_no_picture("upsample_concat", f"features[{k}]", x, mode)
         if x.ndim != first.ndim or x.shape[0] != first.shape[0]:
             raise ValueError(
                 f"upsample_concat: features[{k}] has shape {x.shape}, features[0] {first.shape}; "
@@ -138,16 +148,20 @@ def upsample_concat(
     for own, o in zip(layout.spatial, hows[0].sizes, strict=True):
         sizes[own] = o
     shape = tuple(sizes)
-    check_memory("upsample_concat", shape, first.dtype)
+    arrays.check_memory("upsample_concat", shape, first.dtype)
     if out is None:
         result = layout.empty(shape, first.dtype)
     else:
         result = arrays.check_out("upsample_concat", out, shape, first.dtype, *xs)
         layout = layout_of(result, axis)
-    begin = 0
+    if not result.size:
+        return result
+    jobs, begin = [], 0
     for x, how in zip(xs, hows, strict=True):
         channels = [slice(None)] * first.ndim
         channels[axis] = slice(begin, begin + x.shape[axis])
-        resize_into(x, result[tuple(channels)], how, layout, result.nbytes)
+        jobs.append(Job(x, result[tuple(channels)], how, layout, result.nbytes, out is None))
         begin += x.shape[axis]
+    for job in jobs:
+        job.run()
     return result

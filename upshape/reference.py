@@ -22,6 +22,7 @@ References
 import itertools
 import math
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -80,7 +81,8 @@ def scaled_size(input_size: int, scale_factor: float) -> int:
     Returns
     -------
     int
-        o. It can be one less than hoped for, where the product falls just short of an integer.
+        The size o. It can be one less than hoped for, where the product falls just short of an
+        integer.
 
     Notes
     -----
@@ -124,8 +126,7 @@ def nearest_indices(
     exact : bool
         Look at the centre of the output pixel and not at its beginning.
     dtype : dtype
-        The dtype of the array to be resized. The scale and the product are float64 for float64
-        arrays and float32 for all others.
+        The dtype of the array to be resized, on which the arithmetic depends: see the notes.
 
     Returns
     -------
@@ -134,10 +135,16 @@ def nearest_indices(
 
     Notes
     -----
-    The product is rounded to float32 before its floor is taken, whatever the dtype: that decides
-    which pixel is taken where the product is almost an integer, so it is part of the definition.
-    It is PyTorch's (``UpSampleKernel.cpp``, where ``floorf`` meets a double). "nearest" is OpenCV's
-    ``INTER_NEAREST``; "nearest-exact" is that of Pillow and scikit-image.
+    The position is rounded to float32 before its floor is taken, whatever the dtype: that decides
+    which pixel is taken where it is almost an integer, so it is part of the definition. With
+    exact=True the centre ``(dst + 0.5) * scale - 0.5`` is rounded as well before the half is added
+    again. It is PyTorch's for contiguous arrays (``UpSampleKernel.cpp``, where ``floorf`` meets a
+    double); for channels-last ones PyTorch leaves out that detour, and differs from itself.
+
+    OpenCV's ``INTER_NEAREST`` takes the pixels of "nearest", and OpenCV's ``INTER_NEAREST_EXACT``,
+    Pillow's ``NEAREST`` and scikit-image's ``resize`` with ``order=0, anti_aliasing=False`` take
+    those of "nearest-exact", but for ties: where the position falls on the edge between two pixels,
+    or within rounding of it, each may take the other one.
 
     Examples
     --------
@@ -165,10 +172,17 @@ def nearest_indices(
         scale = real(input_size) / real(output_size)
     else:
         scale = real(1.0 / float(scale_factor))
-    start: Array = (np.arange(output_size) + (0.5 if exact else 0.0)).astype(real)
-    position = (start * scale).astype(np.float32)
-    indices: NDArray[np.intp] = np.minimum(np.floor(position).astype(np.intp), input_size - 1)
-    return indices
+    indices = []
+    for dst in range(output_size):
+        if exact:
+            # Exact but for the rounding to `real`: that of a fused multiply-add.
+            centre = real((Fraction(float(real(dst) + real(0.5))) * Fraction(float(scale)))
+                          - Fraction(1, 2))
+            position = np.float32(centre + real(0.5))
+        else:
+            position = np.float32(real(dst) * scale)
+        indices.append(min(math.floor(position), input_size - 1))
+    return np.array(indices, np.intp)
 
 
 def linear_coordinates(
@@ -208,8 +222,11 @@ def linear_coordinates(
 
     Notes
     -----
-    As PyTorch's ``area_pixel_compute_source_index``, in float64. The half-pixel convention is also
-    that of OpenCV, Pillow and scikit-image.
+    As PyTorch's ``area_pixel_compute_source_index``, in float64. OpenCV's ``INTER_LINEAR`` has the
+    half-pixel convention as well. Pillow's ``BILINEAR`` has it where it enlarges; where it shrinks,
+    it takes the mean over a wider window. scikit-image's ``resize`` with ``order=1`` has it if
+    told ``mode="edge", anti_aliasing=False``; by default it reflects the picture at its border, and
+    smooths it before it shrinks it.
 
     Examples
     --------
@@ -293,7 +310,7 @@ def bilinear_point(
     Returns
     -------
     ndarray of float64
-        P. Arguments broadcast against each other.
+        The value P. Arguments broadcast against each other.
 
     Notes
     -----
@@ -702,7 +719,7 @@ def conv_output_size(i: int, k: int, s: int = 1, p: int = 0, d: int = 1) -> int:
     Returns
     -------
     int
-        o.
+        The size o.
 
     Examples
     --------
@@ -728,7 +745,7 @@ def conv_transpose_output_size(
     Returns
     -------
     int
-        o.
+        The size o.
 
     Examples
     --------
@@ -1053,7 +1070,7 @@ def insert_zeros(x: ArrayLike, stride: int | Sequence[int], spatial_axes: int) -
     x : array_like
         The input.
     stride : int or sequence of int
-        s.
+        The spacing s.
     spatial_axes : int
         How many axes to spread.
 

@@ -1,10 +1,15 @@
 """The machine's side of upshape: which kernels run, on how many threads, in which memory."""
 
+from __future__ import annotations
+
 import os
+import re
 from glob import glob
 from importlib import import_module
 from importlib.machinery import EXTENSION_SUFFIXES
 from types import ModuleType
+
+from upshape.calls import forget_all
 
 try:
     from upshape import _machine
@@ -26,8 +31,11 @@ _LEVELS = {
     "generic": ("_generic", 0),
 }
 
-# More threads than any machine has CPUs; OpenMP ends the process when it cannot start one.
+# What may be asked for: more threads than most machines have CPUs.
 _MOST_THREADS = 1024
+
+# What a call uses at most: so many threads a CPU, or so many on a small machine.
+_THREADS_A_CPU, _THREADS_ANYHOW = 4, 16
 
 _DEFAULT_CACHE_MB = 256
 
@@ -80,17 +88,41 @@ def _from_environment(name: str, default: int, least: int) -> int:
     return int(text)
 
 
+def _cpus() -> int:
+    """Return how many CPUs this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def _default_threads() -> int:
     """Return UPSHAPE_NUM_THREADS, else OMP_NUM_THREADS, else the CPUs this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        default = len(os.sched_getaffinity(0))
-    else:
-        default = os.cpu_count() or 1
+    default = _cpus()
     # OpenMP's variable may be a list, one number a nesting level, and OpenMP ignores a bad one.
     first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     if first.isdecimal() and int(first) > 0:
         default = int(first)
     return min(_from_environment("UPSHAPE_NUM_THREADS", default, 1), _MOST_THREADS)
+
+
+def _adaptive() -> bool:
+    """Return whether UPSHAPE_ADAPT_THREADS lets a busy machine have fewer threads: 1 unless set."""
+    adapt = _from_environment("UPSHAPE_ADAPT_THREADS", 1, 0)
+    if adapt > 1:
+        raise ImportError(f"UPSHAPE_ADAPT_THREADS='{adapt}' must be 0 or 1")
+    return adapt == 1
+
+
+def _openmp_stack() -> int:
+    """Return the bytes of an OpenMP thread's stack, 0 for the system's default.
+
+    OpenMP's variable is a number of KiB, or has a unit; a bad one is ignored, as OpenMP does.
+    """
+    for name in ("OMP_STACKSIZE", "GOMP_STACKSIZE"):
+        text = os.environ.get(name, "").strip().upper()
+        if size := re.fullmatch(r"(\d{1,15})\s*([BKMG]?)", text):
+            return int(size[1]) << {"B": 0, "K": 10, "M": 20, "G": 30}[size[2] or "K"]
+    return 0
 
 
 def _last_level_cache() -> int:
@@ -111,11 +143,14 @@ LEVEL = _choose_level()
 LAST_LEVEL_CACHE = _last_level_cache()
 
 _machine.set_threads(_default_threads())
+_machine.set_most_shares(max(_THREADS_ANYHOW, _THREADS_A_CPU * _cpus()))
+_machine.set_adaptive(_adaptive())
+_machine.set_stack(_openmp_stack())
 _machine.set_limit(_from_environment("UPSHAPE_CACHE_MB", _DEFAULT_CACHE_MB, 0) << 20)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_machine.after_fork)
 
-#: Return how many threads a call may use now: an int from 1 on.
+#: Return into how many shares a call's work may be cut now: an int from 1 on.
 threads = _machine.threads
 
 #: Return an uninitialised C-contiguous array: ``empty(shape, dtype)``, recycled from 1 MiB on.
@@ -133,7 +168,8 @@ def set_num_threads(n: int) -> None:
     Parameters
     ----------
     n : int
-        1 to 1024. More threads than CPUs only cost time.
+        1 to 1024. More threads than CPUs only cost time, and a call uses 4 a CPU at most (16 where
+        there are few CPUs).
 
     Raises
     ------
@@ -146,6 +182,12 @@ def set_num_threads(n: int) -> None:
     -----
     A call whose work is small uses fewer. A process made by ``fork`` computes on one thread: GNU
     OpenMP's threads do not survive a fork. A limit set with threadpoolctl goes before this one.
+
+    Where other processes keep the CPUs busy, threads would wait for one that does not run: a call
+    that took longer than one thread would have needed makes the next ones use half as many, and
+    whole teams are tried again after 32 calls, later after up to 1024, and after ten seconds at the
+    latest. Results do not depend on it. ``UPSHAPE_ADAPT_THREADS=0`` turns it off. Threads that the
+    system refuses (``ulimit -u``, ``ulimit -v``) are done without.
 
     Examples
     --------
@@ -172,7 +214,8 @@ def get_num_threads() -> int:
     int
         What `set_num_threads` set, else ``UPSHAPE_NUM_THREADS``, else ``OMP_NUM_THREADS``, else
         the number of CPUs this process may run on; OpenMP's own limit where threadpoolctl has
-        changed it; 1 in a forked child and in a build without OpenMP.
+        changed it; 1 in a forked child and in a build without OpenMP. Large calls may use fewer
+        at times: see `set_num_threads`.
 
     Examples
     --------
@@ -180,22 +223,38 @@ def get_num_threads() -> int:
     >>> up.get_num_threads() >= 1
     True
     """
-    count: int = threads()
+    count: int = _machine.threads_asked()
     return count
 
 
 def clear_cache() -> None:
-    """Give the memory kept for further results back to the system.
+    """Give the memory kept for further results and calls back to the system.
 
     Results of a MiB and more live in blocks that are kept when their array dies, up to
-    ``UPSHAPE_CACHE_MB`` MiB (256 unless set). Arrays that are alive are not touched.
+    ``UPSHAPE_CACHE_MB`` MiB (256 unless set). Plans of earlier calls, their tables, and memory
+    that calls work in are kept as well, up to some 150 MiB in all. Arrays that are alive, and the
+    packed weights of layers, are not touched.
 
     Examples
     --------
     >>> import upshape as up
     >>> up.clear_cache()
     """
+    forget_all()
     _machine.clear()
+
+
+def _teams() -> str:
+    """Return what became of the teams of threads, in words."""
+    info = _machine.team_info()
+    words = [f"{info['teams']} so far"]
+    if info["adaptive"]:
+        words.append(f"halved {info['pauses']} times because threads were late")
+    else:
+        words.append("never halved (UPSHAPE_ADAPT_THREADS=0)")
+    bounds = {"allowed": "now {} threads at most", "startable": "the system lets {} threads start"}
+    words += [text.format(info[name]) for name, text in bounds.items() if info[name]]
+    return "; ".join(words)
 
 
 def show_config() -> None:
@@ -217,6 +276,7 @@ def show_config() -> None:
         "level in use": LEVEL + (" (UPSHAPE_CPU)" if os.environ.get("UPSHAPE_CPU") else ""),
         "OpenMP": openmp,
         "threads": str(get_num_threads()),
+        "teams": _teams(),
         "last-level cache": f"{LAST_LEVEL_CACHE / 2**20:.0f} MiB",
         "memory store": (
             f"{store['kept_bytes'] / 2**20:.0f} MiB kept in {store['blocks']} blocks, "

@@ -116,11 +116,12 @@ class Derivation:
         ]
         swallowed = i + 2 * p - (starts[-1] + reach)
         values = _letters(i=i, o=len(starts), k=k, s=s, p=p, d=d, a=swallowed, x=i + 2 * p - reach)
+        # At once (xreplace), not one by one: SymPy 1.13 finds Eq(a, Mod(a, 2)) false.
         swapped = {**values, **_letters(i=len(starts), o=i)}
         return tuple(
             step
             for number, step in enumerate(self.steps)
-            if step.equation.subs(swapped if number >= self.swap else values) != sympy.true
+            if step.equation.xreplace(swapped if number >= self.swap else values) != sympy.true
         )
 
     def text(self, unicode: bool | None = None) -> str:
@@ -191,7 +192,7 @@ def derive() -> Derivation:
 
     References
     ----------
-    V. Dumoulin and F. Visin, A guide to convolution arithmetic for deep learning, 2016.
+    Dumoulin and Visin, A guide to convolution arithmetic for deep learning, 2016.
 
     Examples
     --------

@@ -17,13 +17,45 @@ MOST_BLAMED = 6  # layers that are named one by one
 
 
 class Explanation(str):
-    """A text that shows itself as it is; `taken` tells whether the size is taken."""
+    """A text that shows itself as it is; `taken` tells whether the size is taken.
+
+    In a notebook it comes with a picture of the network.
+    """
 
     taken: bool
-    __slots__ = ("taken",)
+    _about: tuple[Answer, int] | None  # what was asked; it is not pickled with the text
+    __slots__ = ("_about", "taken")
+
+    @classmethod
+    def of(cls, text: str, taken: bool, about: tuple[Answer, int] | None = None) -> Explanation:
+        """Return the explanation with this text."""
+        made = cls(text)
+        made.taken, made._about = taken, about
+        return made
 
     def __repr__(self) -> str:
         return str(self)
+
+    def _repr_html_(self) -> str:
+        from upshape.draw._notebook import explanation_html  # needed in notebooks alone
+
+        return explanation_html(self, getattr(self, "_about", None))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Explanation.of, (str(self), self.taken)
+
+
+def explanation_of_axes(answer: Answer, sizes: tuple[int, ...]) -> Explanation:
+    """Return the walks with the sizes that are not taken, one size an axis."""
+    taken = answer._takes(sizes)
+    told = "x".join(map(str, sizes))
+    text = [f"{answer._name} {'takes' if taken else 'does not take'} {told}."]
+    if taken:
+        text.append(f"The output size is {answer.output(sizes)}.")
+    for axis, size in enumerate(sizes):
+        if size not in answer._sizes:
+            text.append(f"Axis {axis}: {explanation(answer, size)}")
+    return Explanation.of("\n\n".join(text), taken)
 
 
 def explanation(answer: Answer, n: int) -> Explanation:
@@ -46,9 +78,7 @@ def explanation(answer: Answer, n: int) -> Explanation:
     else:
         text += ["", *_why(answer, condition, failing, n)]
         text += ["", *_remedies(answer, failing, n)]
-    made = Explanation("\n".join(text))
-    made.taken = condition is None
-    return made
+    return Explanation.of("\n".join(text), condition is None, (answer, n))
 
 
 def _walk(

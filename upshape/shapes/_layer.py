@@ -145,6 +145,11 @@ class Layer:
                 told.append(f"{field.name}={value!r}")
         return f"{self._name}({', '.join(told)})"
 
+    def _repr_html_(self) -> str:
+        from upshape.draw._notebook import layer_html  # needed in notebooks alone
+
+        return layer_html(self)
+
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), tuple(getattr(self, field.name) for field in fields(self))  # type: ignore[arg-type]
 

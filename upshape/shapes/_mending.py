@@ -92,7 +92,10 @@ class Mending:
         maps = [one for one in maps if one.ndim > 2 and hasattr(one, "_upshape_name")]
         for one in maps:
             for other in maps:
-                if _agree(one.shape[2:], other.shape[2:]) or 1 in (*one.shape[2:], *other.shape[2:]):
+                if _agree(one.shape[2:], other.shape[2:]) or 1 in (
+                    *one.shape[2:],
+                    *other.shape[2:],
+                ):
                     continue
                 self.failing = True
                 key = getattr(one, "_upshape_from", None)

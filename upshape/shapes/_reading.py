@@ -122,7 +122,10 @@ class Survey:
                 if way.failure is None:
                     self.lost[f"at size {n} PyTorch fails: {failure}, which its shapes hide"] = None
                 continue
-            if way.failure is not None or _shapes(way.result, lambda one, n=n: _at(one, n)) != found:
+            if (
+                way.failure is not None
+                or _shapes(way.result, lambda one, n=n: _at(one, n)) != found
+            ):
                 self.lost[f"at size {n} PyTorch makes {found}, which its shapes hide"] = None
 
     def _way(self, hint: int) -> Way | None:
@@ -152,9 +155,7 @@ class Survey:
             told = Failure(TypeError("symbolic sizes give other shapes than plain ones"))
         return self._single(hint, told, plain, None)
 
-    def _single(
-        self, hint: int, told: Failure, plain: Any, failure: Failure | None
-    ) -> Way | None:
+    def _single(self, hint: int, told: Failure, plain: Any, failure: Failure | None) -> Way | None:
         """Decide one size alone, by what PyTorch makes of it; give up when it is one of many."""
         self._odd += 1
         if self._odd > MOST_ODD or not self.ways:
@@ -315,7 +316,6 @@ class TorchNetwork:
             )
         return TorchAnswer(self, survey, axis)
 
-
     def _mended(self, axis: int | None, fix: str) -> TorchAnswer:
         """Return the answer of the model with its upsamplings mended."""
         from ._mending import Mending
@@ -457,6 +457,28 @@ class Pieces:
         return sympy.Function("f")(i) if found is None else found
 
 
+class _Apart:
+    """Stands for the model of a pickled answer, and for what was found out about it."""
+
+    ways: tuple[Way, ...] = ()
+
+    def __init__(self, name: str, rank: int) -> None:
+        self.__name__ = name
+        self.rank = rank
+
+    @property
+    def _model(self) -> _Apart:
+        return self
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise TypeError(
+            f"{vars(self).get('__name__')}: a pickled answer does not hold the model, which is "
+            "needed for this; solve it again"
+        )
+
+
 class TorchAnswer(Answer):
     """The input sizes that a PyTorch model takes, and what it makes of them.
 
@@ -494,9 +516,7 @@ class TorchAnswer(Answer):
         if len({_structure(one) for one in told}) > 1:
             return self._leaf(sizes, [1] * len(told)) if len(told) > 1 else first
         if isinstance(first, dict):
-            return {
-                key: self._joined(sizes, [one[key] for one in told]) for key in first
-            }
+            return {key: self._joined(sizes, [one[key] for one in told]) for key in first}
         if isinstance(first, tuple | list):
             entries = [
                 self._joined(sizes, [one[place] for one in told]) for place in range(len(first))
@@ -551,6 +571,17 @@ class TorchAnswer(Answer):
         """Return the output padding by which a transposed convolution reaches a size."""
         axis = layer.axes[0]
         return (size + int(2 * axis.padding - axis.effective_kernel)) % axis.stride
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The model stays behind: it may be large, and of a class that cannot be pickled.
+        apart = _Apart(self._name, self._network._model.rank)
+        return {
+            **super().__getstate__(),
+            "_axis": self._axis,
+            "_ways": self._ways,
+            "_network": apart,
+            "_survey": apart,
+        }
 
     # Several axes at once: what the model itself does with them.
 
@@ -654,9 +685,7 @@ class TorchAnswer(Answer):
 
         what = "Answer.explain"
         n = checked(self, n, what) if several(n) else _input_size(n, what)
-        made = Explanation(walked(self, n))
-        made.taken = n in self
-        return made
+        return Explanation.of(walked(self, n), n in self, (self, n))
 
     # Whether it is true.
 
@@ -839,4 +868,3 @@ def _as_function(pieces: list[tuple[SizeSet, Any]]) -> Function | None:
         bound = int(max(abs(values).max(), 1))
         stretches.insert(0, (1, Line.explicit(1, values, bound)))
     return Function._built(stretches)
-

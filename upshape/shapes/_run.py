@@ -205,10 +205,7 @@ class Model:
             for one in (state["_buffers"], state["_modules"], state["_parameters"])
         ]
         lists = [
-            (one, list(one))
-            for _, state, _ in kept
-            for one in state.values()
-            if type(one) is list
+            (one, list(one)) for _, state, _ in kept for one in state.values() if type(one) is list
         ]
         for module, _, _ in kept:
             module.__dict__["training"] = False
@@ -224,8 +221,10 @@ class Model:
                 module.__dict__.clear()
                 module.__dict__.update(state)
             for one, was in kept_dicts:
-                if dict(one) != was if len(one) != len(was) else any(
-                    one[key] is not was[key] for key in was
+                if (
+                    dict(one) != was
+                    if len(one) != len(was)
+                    else any(one[key] is not was[key] for key in was)
                 ):
                     one.clear()
                     one.update(was)
@@ -381,9 +380,13 @@ class Quick(TorchFunctionMode):
             if made is not None:
                 return made
         made = func(*args, **kwargs)
-        if self.env is not None and func in MAKES_PLAIN and isinstance(made, torch.Tensor):
-            if all(_is_plain(one) for one in args if isinstance(one, torch.Tensor)):
-                made._upshape_plain = True  # type: ignore[attr-defined]
+        if (
+            self.env is not None
+            and func in MAKES_PLAIN
+            and isinstance(made, torch.Tensor)
+            and all(_is_plain(one) for one in args if isinstance(one, torch.Tensor))
+        ):
+            made._upshape_plain = True  # type: ignore[attr-defined]
         return made
 
     def _quick(self, func: Any, args: Any, kwargs: Any) -> Any:
@@ -543,9 +546,8 @@ class Quick(TorchFunctionMode):
         """Return a convolution's output, None where PyTorch had better look at it."""
         axes = weight.ndim - 2
         shape = x.shape
-        if len(shape) != axes + 2 or shape[1] != weight.shape[1] * groups or x.dtype != weight.dtype:
-            return None
-        if isinstance(padding, str):
+        fits = len(shape) == axes + 2 and shape[1] == weight.shape[1] * groups
+        if not fits or x.dtype != weight.dtype or isinstance(padding, str):
             return None
         assert self.env is not None
         path = self.env.path
@@ -570,7 +572,6 @@ class Quick(TorchFunctionMode):
                 return None
             sizes.append(self.env.symint(room.floordiv(s) + 1))
         return self._plain(x, (shape[0], weight.shape[0], *sizes))
-
 
     def _pooled(
         self,
@@ -600,8 +601,12 @@ class Quick(TorchFunctionMode):
         ):
             i, k, s, p, d = (_as_value(path, one) for one in (size, k, s, p, d))
             if not (
-                path.decide(k.ge(1)) and path.decide(s.ge(1)) and path.decide(i.ge(1))
-                and path.decide(p.ge(0)) and path.decide(k.ge(p * 2)) and path.decide(d.ge(1))
+                path.decide(k.ge(1))
+                and path.decide(s.ge(1))
+                and path.decide(i.ge(1))
+                and path.decide(p.ge(0))
+                and path.decide(k.ge(p * 2))
+                and path.decide(d.ge(1))
             ):
                 return None
             room = i + p * 2 - d * (k - 1) - 1
@@ -676,8 +681,8 @@ MAKERS: dict[Any, Callable[..., Any]] = {
 }
 CONVOLUTIONS = {torch.conv1d, torch.conv2d, torch.conv3d}
 MAKES_PLAIN = {
-    torch.empty, F.adaptive_avg_pool2d, torch.conv_transpose2d, torch.conv_transpose1d, torch.conv_transpose3d,
-    F.interpolate,
+    torch.empty, F.adaptive_avg_pool2d, F.interpolate,
+    torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d,
 }  # fmt: skip
 
 

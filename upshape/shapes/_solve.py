@@ -816,8 +816,10 @@ class Answer:
             return f"{step.told()} meets sizes {_listed(values)}"
         return f"{step.told()} gets size {values[0]}, but {condition.tell(n)}"
 
-    def explain(self, n: int) -> Explanation:
+    def explain(self, n: Any) -> Explanation:
         """Walk through the network with the input size n, up to where it fails, if it does.
+
+        Of one size an axis, walk with those that are not taken.
 
         Returns
         -------
@@ -847,8 +849,10 @@ class Answer:
           - ConvTranspose(kernel_size=2, stride=2) (step 2) called with output_size=75 in place
             of 74 (output_padding=1); then 75 is taken as it is.
         """
-        from ._explain import explanation
+        from ._explain import explanation, explanation_of_axes
 
+        if several(n):
+            return explanation_of_axes(self, checked(self, n, "Answer.explain"))
         return explanation(self, _input_size(n, "Answer.explain"))
 
     # To be read.
@@ -871,6 +875,11 @@ class Answer:
         from ._explain import table
 
         return table(self)
+
+    def _repr_html_(self) -> str:
+        from upshape.draw._notebook import answer_html  # needed in notebooks alone
+
+        return answer_html(self)
 
     def _repr_latex_(self) -> str:
         import sympy
