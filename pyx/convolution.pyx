@@ -600,18 +600,24 @@ cdef class Scratch:
         free(self.start)
 
 
-cdef list spare_scratch = []
+cdef enum:
+    MOST_SPARES = 4
+
+# As long as it ever gets: keeping a scratch when the result is written must not ask for memory.
+cdef list spare_scratch = [None] * MOST_SPARES
+cdef int spares = 0
 
 
 cdef Scratch take_scratch(size_t bytes):
     """Return scratch of at least so many bytes that nobody else uses."""
+    global spares
     cdef Scratch scratch
-    try:
-        scratch = spare_scratch.pop()
+    if spares > 0:
+        spares -= 1
+        scratch = spare_scratch[spares]
+        spare_scratch[spares] = None
         if scratch.bytes >= bytes:
             return scratch
-    except IndexError:
-        pass
     scratch = Scratch.__new__(Scratch)
     scratch.start = malloc(bytes + 4096)
     if scratch.start == NULL:
@@ -624,14 +630,19 @@ cdef Scratch take_scratch(size_t bytes):
     return scratch
 
 
-cdef void give_scratch(Scratch scratch):
-    if len(spare_scratch) < 4:
-        spare_scratch.append(scratch)
+cdef void give_scratch(Scratch scratch) noexcept:
+    global spares
+    if spares < MOST_SPARES:
+        spare_scratch[spares] = scratch
+        spares += 1
 
 
 def forget_scratch():
     """Free the scratch that is kept between calls."""
-    spare_scratch.clear()
+    global spares
+    while spares > 0:
+        spares -= 1
+        spare_scratch[spares] = None
 
 
 # --- one input shape -----------------------------------------------------------------------------
