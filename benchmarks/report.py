@@ -16,7 +16,9 @@ from benchmarks import limits
 from benchmarks.results import CROWDED, Check, Result, checks, geometric_mean
 
 ROOT = Path(__file__).parent.parent
-BEGIN, END = "<!-- benchmark: begin -->", "<!-- benchmark: end -->"
+#: What a run writes into the README, between `<!-- name: begin -->` and `<!-- name: end -->`.
+SENTENCE, TABLES = "speed", "benchmark"
+WORST = 6  # rows of the full table that the README shows as those with the smallest ratio
 
 #: Column: the libraries whose best time it shows.
 COLUMNS = {
@@ -265,15 +267,60 @@ def published_rows(results: list[Result], threads: list[int]) -> tuple[list[str]
     return header, rows
 
 
-def markdown(machine: dict, run: dict, results: list[Result]) -> str:
-    """Return the README's block: headline cases, and how many of all are lost."""
-    threads = sorted({r.threads for r in results})
-    header, rows = published_rows([r for r in results if r.headline], threads)
-    lines = [
-        "![Ratio of the best peer's time to upshape's](docs/_static/bench.png)", "",
+def rated(results: list[Result], threads: int) -> list[Result]:
+    """Return the cases that have a peer, the one in which upshape does worst first."""
+    found = [r for r in results if r.threads == threads and r.ratio() is not None]
+    return sorted(found, key=lambda r: r.ratio())
+
+
+#: The one line on speed that a first screen has: wins, losses, both ends, where.
+SENTENCES = {
+    "en": (
+        "On one machine ({cpu}, level {level}), with {threads}: faster than the fastest of "
+        "PyTorch, ONNX Runtime, OpenVINO and OpenCV in {won} of {cases} measured cases and slower "
+        "in {lost}, from {low} times as fast ({worst}) to {high} times ({best})."
+    ),
+    "zh": (
+        "在一台机器上（{cpu}，指令集级别 {level}，{threads}）测量了 {cases} 项：与 PyTorch、"
+        "ONNX Runtime、OpenVINO 和 OpenCV 中最快的相比，{won} 项更快，{lost} 项更慢；速度从对方的 "
+        "{low} 倍（{worst}）到 {high} 倍（{best}）。"
+    ),
+}
+
+
+def sentence(machine: dict, results: list[Result], language: str = "en") -> str:
+    threads = min(r.threads for r in results)
+    found = rated(results, threads)
+    lost = sum(r.ratio() < 1 for r in found)
+    return SENTENCES[language].format(
+        cpu=machine["cpu"],
+        level=machine["upshape"].get("level in use"),
+        threads=threads_text(threads) if language == "en" else f"{threads} 个线程",
+        cases=len(found), won=len(found) - lost, lost=lost,
+        low=ratio_text(found[0].ratio()), worst=found[0].case,
+        high=ratio_text(found[-1].ratio()), best=found[-1].case,
+    )
+
+
+def markdown_table(results: list[Result], threads: list[int]) -> list[str]:
+    header, rows = published_rows(results, threads)
+    return [
         "| " + " | ".join(header) + " |",
         "| --- |" + " ---: |" * (len(header) - 1),
         *("| " + " | ".join(row) + " |" for row in rows), "",
+    ]
+
+
+def markdown(machine: dict, run: dict, results: list[Result]) -> str:
+    """Return the README's block: headline cases, the worst of all, and how many are lost."""
+    threads = sorted({r.threads for r in results})
+    worst = {r.case for r in rated(results, threads[0])[:WORST]}
+    lines = [
+        "![Ratio of the best peer's time to upshape's](docs/_static/bench.png)", "",
+        *markdown_table([r for r in results if r.headline], threads),
+        f"The {WORST} of all {len({r.case for r in results})} cases in which upshape does worst, "
+        f"with {threads_text(threads[0])}:", "",
+        *markdown_table([r for r in results if r.case in worst], threads),
     ]
     lines += [
         f"Peer / upshape: the fastest other library's time over upshape's, above 1 upshape is "
@@ -282,11 +329,11 @@ def markdown(machine: dict, run: dict, results: list[Result]) -> str:
         "the peak of its units.",
     ]
     for count in threads:
-        rated = [r.ratio() for r in results if r.threads == count and r.ratio() is not None]
-        lost = sum(ratio < 1 for ratio in rated)
+        ratios = [r.ratio() for r in rated(results, count)]
+        lost = sum(ratio < 1 for ratio in ratios)
         lines.append(
-            f"{threads_text(count).capitalize()}: {len(rated)} cases, geometric mean "
-            f"{geometric_mean(rated):.2f}, {lost or 'none'} below 1."
+            f"{threads_text(count).capitalize()}: {len(ratios)} cases, geometric mean "
+            f"{geometric_mean(ratios):.2f}, {lost or 'none'} below 1."
         )
     return "\n".join([*lines, "", caption(machine, run)])
 
@@ -294,14 +341,25 @@ def markdown(machine: dict, run: dict, results: list[Result]) -> str:
 def write_readme(
     machine: dict, run: dict, results: list[Result], path: Path = ROOT / "README.md"
 ) -> None:
-    """Replace what stands between the two marks, and draw the picture that it shows."""
-    text = path.read_text()
-    if BEGIN not in text or END not in text:
-        raise SystemExit(f"{path}: no {BEGIN} and {END} to write between")
-    before, rest = text.split(BEGIN, 1)
-    after = rest.split(END, 1)[1]
+    """Write the sentence and the tables into their places, and draw the picture."""
+    text = path.read_text(encoding="utf-8")
+    text = put_between(text, SENTENCE, sentence(machine, results), path)
+    text = put_between(text, TABLES, markdown(machine, run, results), path)
     draw([r for r in results if r.headline], path.parent / "docs" / "_static" / "bench.png")
-    path.write_text(f"{before}{BEGIN}\n{markdown(machine, run, results)}\n{END}{after}")
+    path.write_text(text, encoding="utf-8")
+    chinese = path.with_name("README.zh.md")
+    text = chinese.read_text(encoding="utf-8")
+    text = put_between(text, SENTENCE, sentence(machine, results, "zh"), chinese)
+    chinese.write_text(text, encoding="utf-8")
+
+
+def put_between(text: str, name: str, content: str, path: Path) -> str:
+    """Replace what stands between the marks of that name."""
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    if begin not in text or end not in text:
+        raise SystemExit(f"{path}: no {begin} and {end} to write between")
+    before, rest = text.split(begin, 1)
+    return f"{before}{begin}\n{content}\n{end}{rest.split(end, 1)[1]}"
 
 
 def csv_table(header: list[str], rows: list[list[str]], title: str) -> list[str]:
@@ -318,7 +376,7 @@ def csv_table(header: list[str], rows: list[list[str]], title: str) -> list[str]
 def write_docs(
     machine: dict, run: dict, results: list[Result], folder: Path = ROOT / "docs"
 ) -> None:
-    """Write what docs/speed.rst includes: the pictures, every case, the groups."""
+    """Write what the pages include: the sentence, the pictures, every case, the groups."""
     draw([r for r in results if r.headline], folder / "_static" / "bench.png")
     draw(results, folder / "_static" / "bench-all.png")
     threads = sorted({r.threads for r in results})
@@ -340,7 +398,10 @@ def write_docs(
     missing = left_out_lines(results)
     if missing:
         lines += ["Left out:", "", *(f"- {line}" for line in missing), ""]
-    (folder / "bench.inc").write_text("\n".join(lines))
+    (folder / "bench.inc").write_text("\n".join(lines), encoding="utf-8")
+    for language, name in (("en", "speed-line.inc"), ("zh", "speed-line.zh.inc")):
+        told = [lines[0], "", sentence(machine, results, language), ""]
+        (folder / name).write_text("\n".join(told), encoding="utf-8")
 
 
 # --- the picture ---------------------------------------------------------------------------------

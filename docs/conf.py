@@ -1,9 +1,12 @@
 """How Sphinx builds the documentation."""
 
 import re
+import sys
 from pathlib import Path
 
 import upshape
+
+sys.path.insert(0, str(Path(__file__).parent / "extensions"))
 
 project = "upshape"
 author = "the upshape developers"
@@ -12,16 +15,39 @@ version = release = upshape.__version__
 
 extensions = [
     "sphinx.ext.autodoc",
-    "sphinx.ext.mathjax",
     "numpydoc",
+    "chinese",
+    "conformance",
+    "figures",
+    "mathml",
+    "names",
 ]
 exclude_patterns = ["_build"]
+templates_path = ["_templates"]
+
+# Chinese: docs/locale has a catalogue a page; those of other pages stay in English.
+locale_dirs = ["locale"]
+gettext_compact = False
+gettext_location = False  # or every line that moves would change the catalogues
+html_math_renderer = "mathml"
 nitpicky = True
 
 html_theme = "furo"
 html_static_path = ["_static"]
 html_title = f"upshape {version}"
 html_show_sphinx = False
+html_show_search_summary = False  # from a file there is no fetching of pages
+html_css_files = ["pages.css"]
+html_sidebars = {
+    "**": [
+        "sidebar/brand.html",
+        "language.html",
+        "sidebar/search.html",
+        "sidebar/scroll-start.html",
+        "sidebar/navigation.html",
+        "sidebar/scroll-end.html",
+    ]
+}
 
 autodoc_typehints = "none"  # numpydoc's parameter lists say it in words
 autodoc_member_order = "bysource"
@@ -53,7 +79,27 @@ def escape_stars(app, what, name, obj, options, lines):
         lines[n] = "``".join(parts)
 
 
+def link_other_language(app, pagename, templatename, context, doctree):
+    """Give the sidebar the address of this page in the other language.
+
+    English is built into a folder, and Chinese into the folder zh in it.
+    """
+    chinese = str(app.config.language).startswith("zh")
+    here = "../" * pagename.count("/")
+    context["other_language"] = f"{here}{'../' if chinese else 'zh/'}{pagename}.html"
+    context["other_language_name"] = "English" if chinese else "中文"
+
+
+def tell_speed_in_chinese(app, relative_path, parent, content):
+    """Take the Chinese line on speed: it is written by the benchmark, not by a translator."""
+    if relative_path.name == "speed-line.inc" and str(app.config.language).startswith("zh"):
+        chinese = Path(app.srcdir) / "speed-line.zh.inc"
+        content[0] = chinese.read_text(encoding="utf-8")
+
+
 def setup(app):
     """Tell Sphinx of the above."""
+    app.connect("include-read", tell_speed_in_chinese)
+    app.connect("html-page-context", link_other_language)
     app.connect("source-read", read_changelog)
     app.connect("autodoc-process-docstring", escape_stars, priority=900)  # after numpydoc

@@ -10,6 +10,9 @@
 #include <unistd.h>
 #define UPSHAPE_MMAP 1
 #endif
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #ifdef _OPENMP
 #include <omp.h>
 #endif
@@ -25,6 +28,14 @@
 #else
 #define UPSHAPE_COMPILER "unknown"
 #endif
+
+/* Give back to the system what the C library's allocator keeps of freed tables. */
+static void upshape_trim(void)
+{
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
+}
 
 /* The x86-64 level (2, 3, 4), 1 below v2, 0 elsewhere. The builtins also ask the operating system
  * whether it saves the wide registers. */

@@ -31,6 +31,7 @@ cdef extern from "machine.h" nogil:
     int upshape_openmp_threads()
     void* upshape_map(size_t bytes)
     void upshape_unmap(void* start, size_t bytes)
+    void upshape_trim()
 
 cdef extern from "team.h" nogil:
     int upshape_can_start(int wanted, size_t stack)
@@ -400,8 +401,9 @@ def set_limit(size_t bytes):
 
 
 def clear():
-    """Give every kept block back to the system."""
+    """Give every kept block back to the system, and what the C library keeps of freed memory."""
     shrink(0)
+    upshape_trim()
 
 
 def store_info():

@@ -105,7 +105,7 @@ def run_one(number: int, options: list[str]) -> None:
 
 def main() -> int:
     """Read the arguments; search; print the count."""
-    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser("python -m tests.fuzz", description=__doc__.split("\n")[0])
     parser.add_argument("--seconds", type=float, default=120.0)
     parser.add_argument("--cases", type=int, default=SEED - 1, help="at most so many")
     parser.add_argument("--seed", type=int, default=0)
@@ -124,7 +124,9 @@ def main() -> int:
         return 0
     begin = time.monotonic()
     first = (chosen.seed + 1) * SEED
-    found = search(first, chosen.seconds, chosen.cases, options, lambda text: print(text, flush=True))
+    found = search(
+        first, chosen.seconds, chosen.cases, options, lambda text: print(text, flush=True)
+    )
     print(f"{found.calls} calls of {found.cases} cases from {first} on, "
           f"{time.monotonic() - begin:.0f} s: {len(found.failures)} wrong")  # fmt: skip
     return min(len(found.failures), 100)

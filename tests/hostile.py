@@ -38,8 +38,8 @@ EDGES = [1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 97]
 CHANNELS = [1, 1, 2, 3, 3, 4, 5, 8, 16, 17, 33]
 LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
 LINEAR_DTYPES = ["f4", "f4", "f8", "f2", "u1"]
-COPIED_DTYPES = ["f4", "f8", "f2", "u1", "i2", "i4", "i8", "?", "c8", "c16", "g", "M8[s]", "S3", "U2",
-                 "V5", [("red", "u1"), ("depth", "f4")]]  # fmt: skip
+COPIED_DTYPES = ["f4", "f8", "f2", "u1", "i2", "i4", "i8", "?", "c8", "c16", "g", "M8[s]", "S3",
+                 "U2", "V5", [("red", "u1"), ("depth", "f4")]]  # fmt: skip
 # How many pixels a result may have, so that a case takes about a millisecond.
 MOST_PIXELS = 20_000
 # Smallest steps of float32 and float64: what underflows is off by one of them at each rounding.
@@ -219,7 +219,7 @@ def draw_values(
     if dtype == np.uint8:
         return rng.integers(0, 256, shape, np.uint8)
     if dtype.char not in "efd":
-        raw = rng.integers(0, 2 if dtype == bool else 256, (*shape, dtype.itemsize), np.uint8)
+        raw = rng.integers(0, 2 if dtype.kind == "b" else 256, (*shape, dtype.itemsize), np.uint8)
         if dtype.kind == "U":
             raw = raw % 2  # code points that there are
         return np.ascontiguousarray(raw).view(dtype).reshape(shape)
@@ -340,11 +340,16 @@ def draw_sizes(rng: np.random.Generator, axes: int, most: int) -> tuple[int, ...
     return tuple(sizes)
 
 
+def draw_batch(rng: np.random.Generator, axes: int, dtype: Any) -> int:
+    """Return how many images; three axes of bytes must not look like a picture without a batch."""
+    return int(rng.choice([1, 1, 2, 3] if axes > 1 or dtype != "u1" else [1, 1, 2]))
+
+
 def draw_scale(rng: np.random.Generator, spatial: tuple[int, ...]) -> dict[str, Any]:
     """Return size or scale_factor, and the sizes and factors that they stand for."""
     axes = len(spatial)
     if rng.random() < 0.5:
-        room = int(MOST_PIXELS ** (1 / axes))
+        room = min(int(MOST_PIXELS ** (1 / axes)), 3000)
         sizes = tuple(
             int(rng.choice([i, min(2 * i, room), min(3 * i, room),
                             rng.integers(1, room + 1), rng.choice(EDGES[:12])]))
@@ -372,7 +377,7 @@ def draw_interpolate(rng: np.random.Generator, mode: str) -> Case:
     axes = {name: axes for axes, name in LINEAR.items()}.get(mode) or int(rng.integers(1, 4))
     copied = mode.startswith("nearest")
     dtype = choose(rng, COPIED_DTYPES if copied else LINEAR_DTYPES)
-    channels, batch = int(rng.choice(CHANNELS)), int(rng.choice([1, 1, 2, 3]))
+    channels, batch = int(rng.choice(CHANNELS)), draw_batch(rng, axes, dtype)
     spatial = draw_sizes(rng, axes, max(MOST_PIXELS // (4 * channels * batch), 1))
     arguments = {"mode": mode, **draw_scale(rng, spatial)}
     if not copied:
@@ -421,7 +426,7 @@ def draw_concat(rng: np.random.Generator) -> Case:
     mode = choose(rng, [None, LINEAR[axes], "nearest", "nearest-exact"])
     copied = mode is not None and mode.startswith("nearest")
     dtype = choose(rng, COPIED_DTYPES if copied else LINEAR_DTYPES)
-    batch, last = int(rng.choice([1, 1, 2, 3])), bool(rng.random() < 0.4)
+    batch, last = draw_batch(rng, axes, dtype), bool(rng.random() < 0.4)
     values: dict[str, np.ndarray] = {}
     spatials, channels = [], []
     for k in range(int(rng.integers(1, 4))):
@@ -429,7 +434,7 @@ def draw_concat(rng: np.random.Generator) -> Case:
         spatials.append(draw_sizes(rng, axes, max(MOST_PIXELS // (6 * channels[k] * batch), 1)))
         shape = (batch, *spatials[k], channels[k]) if last else (batch, channels[k], *spatials[k])
         values[f"features[{k}]"] = draw_values(rng, shape, dtype)
-    room = int((MOST_PIXELS / (batch * sum(channels))) ** (1 / axes)) + 1
+    room = min(int((MOST_PIXELS / (batch * sum(channels))) ** (1 / axes)) + 1, 3000)
     size = None if rng.random() < 0.4 else tuple(
         int(n) for n in rng.integers(1, room + 1, axes)
     )

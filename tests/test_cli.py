@@ -112,9 +112,13 @@ def test_deconv_tells_the_wider_choices_apart(answer, record):
     assert told["wider_choices"] == [{"output_padding": 2, "output_size": 16}]
 
 
-def test_several_axes_are_answered_one_by_one(answer, record):
+def test_several_axes_stand_side_by_side(answer, record):
     out = answer("conv 12x15 -k 3x5 -s 2")
-    assert out.index("Axis 0") < out.index("kernel_size 3") < out.index("Axis 1")
+    assert out.startswith("Convolution: kernel_size 3x5, stride 2, padding 0, dilation 1\n")
+    assert "                     H    W\n  input size    i = 12   15\n" in out
+    assert "  output size   o =  5    6\n" in out
+    assert "       H          W\n   i   a      i   a\n  11   0     15   0\n" in out
+    assert "Back from 5x6 to 12x15" in out
     told = record("conv 12x15 -k 3x5 -s 2")["axes"]
     assert [axis["output_size"] for axis in told] == [5, 6]
     assert [axis["kernel_size"] for axis in told] == [3, 5]
@@ -133,6 +137,13 @@ def test_find_lists_the_layers(answer, record):
     assert [layer["kernel_size"] for layer in told] == [layer.kernel_size for layer in found]
 
 
+def test_nothing_found_is_status_1(run):
+    status, out, err = run("find conv --scale 2")
+    assert (status, err) == (1, "")
+    assert "There are no convolutions that scale every size by 2" in out
+    assert run("find conv --scale 2 --json") == (1, "[]\n", "")
+
+
 def test_find_takes_scales_bounds_and_limits(answer, record):
     assert "scale every size by 2" in answer("find deconv --scale 2")
     assert "take every multiple 2 n to n" in answer("find conv --scale 1/2")
@@ -140,13 +151,94 @@ def test_find_takes_scales_bounds_and_limits(answer, record):
     assert [one["kernel_size"] for one in record("find conv --scale 0.5 -k 2,4")] == [2, 4]
     assert [one["kernel_size"] for one in record("find conv --same -k 3-5")] == [3, 5]
     assert all(one["ceil_mode"] for one in record("find pool --scale 1/2 --ceil-mode"))
-    assert "There are no convolutions that scale every size by 2" in answer("find conv --scale 2")
-    assert record("find conv --scale 2") == []
     short = answer("find deconv --scale 2 --limit 3")
     assert short.endswith("... and more (--limit 0 shows all)\n")
     assert len(short.splitlines()) == 3 + 3 + 1
     assert len(record("find deconv --scale 2 --limit 3")) == 3
     assert "more" not in answer("find conv --from 30 --to 28 -d 1-20 --limit 0 -k 1-40 -p 0-400")
+
+
+def test_same_is_that_of_tensorflow(answer, record):
+    # Keras' issue 10185: 39 -> 20 -> 40.
+    told = record("conv 39 -k 3 -s 2 -p same")
+    assert (told["output_size"], told["sides"], told["padding"]) == (20, [1, 1], "same_upper")
+    assert [origin["input_size"] for origin in told["input_sizes"]] == [39, 40]
+    assert record("conv 40 -k 3 -s 2 -p same")["sides"] == [0, 1]
+    assert record("conv 40 -k 3 -s 2 -p same_lower")["sides"] == [1, 0]
+    told = record("deconv 20 -k 3 -s 2 -p same")
+    assert [choice["output_size"] for choice in told["choices"]] == [39, 40]
+    assert told["output_size"] == 40
+    assert record("deconv 20 -k 3 -s 2 -p same --output-size 39")["sides"] == [1, 1]
+    assert "padding       p = 1:1\n" in answer("conv 39 -k 3 -s 2 -p same")
+    assert "with output_size=39" in " ".join(answer("conv 39 -k 3 -s 2 -p same").split())
+    assert record("conv 12 -k 3 -p VALID") == record("conv 12 -k 3 -p 0")
+    found = record("find conv --from 39 --to 20 -k 3 -p same,0:1,1")
+    assert {str(layer["padding"]) for layer in found} == {"same_upper", "1"}
+
+
+def test_sides_of_their_own(record):
+    told = record("conv 12x9 -k 4 -p 1:2x0")["axes"]
+    assert [axis["output_size"] for axis in told] == [12, 6]
+    assert [axis["padding"] for axis in told] == [[1, 2], 0]
+    assert "sides" not in told[1]
+
+
+def test_pool_tells_sizes_and_what_else_gives_them(answer, record):
+    assert answer("pool 13 -k 2 --ceil-mode") == (
+        "Pooling: kernel_size 2, stride 2, padding 0, dilation 1, ceil_mode True\n"
+        "\n"
+        "  input size    i = 13\n"
+        "  output size   o = 7\n"
+        "\n"
+        "Input sizes that give 7: 13, 14.\n"
+    )
+    assert record("pool 13 -k 2")["output_size"] == 6
+    assert record("pool 13 -k 3 -s 1")["output_size"] == 11
+    assert record("pool 13 -k 2 -p same")["output_size"] == 7
+    axes = record("pool 13x10 -k 2")["axes"]
+    assert [axis["input_sizes"] for axis in axes] == [[12, 13], [10, 11]]
+
+
+def test_interpolate_tells_what_a_float_loses_and_where_pixels_lie(answer, record):
+    assert record("interpolate 7 --scale 2.5")["output_size"] == 17
+    told = record("interpolate 88 --scale 120/88")
+    assert (told["output_size"], told["exact_output_size"]) == (119, 120)
+    assert "ask for size=120" in " ".join(answer("interpolate 88 --scale 120/88").split())
+    assert "float" not in answer("interpolate 88 --scale 5/4")
+    assert record("interpolate 7 --scale 0.5 --rounding round")["output_size"] == 4
+    axes = record("interpolate 7x8 --scale 2x0.5")["axes"]
+    assert [axis["output_size"] for axis in axes] == [14, 4]
+    rows = record("interpolate 2 --to 4")["positions"]
+    assert [row["half_pixel"] for row in rows] == [0, 0.25, 0.75, 1]
+    assert [row["nearest"] for row in rows] == [0, 0, 1, 1]
+    corners = [row["corners"] for row in rows]
+    assert corners == pytest.approx([0, 1 / 3, 2 / 3, 1])
+    # With a factor that does not divide, PyTorch's positions follow the factor.
+    rows = record("interpolate 3 --scale 2.5")["positions"]
+    assert [row["half_pixel"] for row in rows] == pytest.approx([0, 0.1, 0.5, 0.9, 1.3, 1.7, 2])
+    table = answer("interpolate 3 --to 5 --positions")
+    assert "  o   half-pixel   corners   nearest   exact\n" in table
+    assert "  1        0.400     0.500         0       0\n" in table
+
+
+def test_deconv_tells_what_output_padding_adds_and_when_it_scales(answer):
+    def told(line):
+        return " ".join(answer(line).split())
+
+    assert "computed like all others: no zeros" in told("deconv 6 -k 3 -s 2 -p 1 -a 1")
+    assert "adds 1 position at the end that no tap reaches" in told("deconv 6 -k 2 -s 2 -a 1")
+    assert "adds 2 positions at the end; no tap reaches 1" in told("deconv 6 -k 4 -s 3 -p 1 -a 2")
+    assert "adds" not in told("deconv 6 -k 3 -s 2 -p 1")
+    assert "With output_padding 1 it multiplies every size by 2" in told("deconv 6 -k 3 -s 2 -p 1")
+    assert "It multiplies every size by 2" in told("deconv 6 -k 4 -s 2 -p 1")
+    assert "No output_padding makes it multiply every size by 2" in told("deconv 6 -k 5 -s 2")
+
+
+def test_upshape_alone_prints_help(run):
+    status, out, err = run("")
+    assert (status, err) == (0, "")
+    for name in ("conv", "deconv", "pool", "interpolate", "find", "derive", "solve", "demo"):
+        assert f"\n    {name}" in out
 
 
 def test_derive_prints_the_derivation(answer, record):
@@ -177,6 +269,23 @@ def unet(x):
 def broken(x):
     return x + nothing
 
+def mending(x):
+    return same(pool(x) * 2, x)
+
+def build():
+    return unet
+
+class Net:
+    def __call__(self, x):
+        return unet(x)
+
+class Deep(Net):
+    def __init__(self, depth):
+        self.depth = depth
+
+def hopeless(x):
+    return same(x, x + 1)
+
 @dataclass
 class Settings:
     depth: int = 2
@@ -203,8 +312,9 @@ def test_solve_runs_the_users_file_and_says_so(run, networks):
     assert status == 0
     assert err == f"upshape solve: running {networks}\n"
     assert "{2 n : n >= 1}" in out
+    assert run(["solve", f"{networks}:unet", "--size", "76"])[0] == 0
     status, out, err = run(["solve", f"{networks}:unet", "--size", "75"])
-    assert status == 0
+    assert status == 1
     assert "74" in out
     status, out, err = run(["solve", f"{networks}:unet", "--json", "--size", "75"])
     told = json.loads(out)
@@ -212,6 +322,45 @@ def test_solve_runs_the_users_file_and_says_so(run, networks):
     assert told["size"]["taken"] is False
     assert (told["size"]["previous"], told["size"]["next"]) == (74, 76)
     assert told["size"]["padding"] == 1
+
+
+def test_solve_makes_what_a_class_or_a_builder_makes(run, networks):
+    _, wanted, _ = run(["solve", f"{networks}:unet", "--json"])
+    for name, kind in (("build", "function"), ("Net", "class")):
+        status, out, err = run(["solve", f"{networks}:{name}", "--json"])
+        assert (status, out) == (0, wanted)
+        assert f"{name} is a {kind}; solving what {name}() makes\n" in err
+
+
+def test_solve_asks_for_axes_repairs_and_ranges(run, networks):
+    status, out, _ = run(["solve", f"{networks}:unet", "--range", "5-10"])
+    assert (status, out) == (0, "6, 8, 10\n")
+    status, out, _ = run(["solve", f"{networks}:unet", "--range", "7-7"])
+    assert (status, out) == (1, "None of these sizes is taken.\n")
+    status, out, _ = run(["solve", f"{networks}:unet", "--fix", "output_padding"])
+    assert status == 0
+    assert "output_size=i" in out
+    status, out, _ = run(["solve", f"{networks}:unet", "--fix", "output_padding", "--json"])
+    assert json.loads(out)["repair"]["complete"] is True
+    status, out, _ = run(["solve", f"{networks}:unet", "--axis", "1", "--json"])
+    assert json.loads(out)["modulus"] == 2
+    assert run(["solve", f"{networks}:hopeless"])[0] == 1
+
+
+def test_solve_takes_sizes_of_several_axes(run, networks):
+    status, out, _ = run(["solve", f"{networks}:unet", "--size", "1080x1921"])
+    assert status == 1
+    assert "                   H      W\n  size          1080   1921\n" in out
+    assert "  taken          yes     no\n" in out
+    assert "  next above    1080   1922\n" in out
+    assert "Axis W: unet does not take 1921." in out
+    assert "Axis H" not in out
+    assert run(["solve", f"{networks}:unet", "--size", "1080x1920"])[0] == 0
+    status, out, _ = run(["solve", f"{networks}:unet", "--size", "1080x1921", "--json"])
+    assert [axis["size"]["taken"] for axis in json.loads(out)["axes"]] == [True, False]
+    status, _, err = run(["solve", f"{networks}:unet", "--size", "8x8", "--axis", "0"])
+    assert status == 2
+    assert "leave one out" in err
 
 
 def test_solve_tells_what_is_wrong_with_a_users_file(run, networks, tmp_path):
@@ -224,6 +373,7 @@ def test_solve_tells_what_is_wrong_with_a_users_file(run, networks, tmp_path):
         (f"{tmp_path / 'none.py'}:unet", "there is no file"),
         (f"{networks}:vnet", "defines no 'vnet'; it has"),
         (f"{networks}:broken", "my_networks.py:10: NameError: name 'nothing' is not defined"),
+        (f"{networks}:Deep", "Deep is a class that wants depth; write a function that makes one"),
         (f"{bad}:y", "bad.py:2: ZeroDivisionError: division by zero"),
         (f"{crooked}:f", "crooked.py:1: SyntaxError"),
     ]:
@@ -266,7 +416,18 @@ def test_solve_tells_what_is_wrong_with_a_users_file(run, networks, tmp_path):
         ("find upsample --same", "invalid choice: 'upsample'"),
         ("solve x", "write FILE:NAME"),
         ("nothing", "invalid choice: 'nothing'"),
-        ("", "the following arguments are required: COMMAND"),
+        ("conv 12 -k 3 -p same -s x", "'' is no integer"),
+        (f"interpolate {2**40} --to {2**41} --positions", "--positions lists 10000 pixels at most"),
+        ("conv 12 -k 3 -p 1:", "'' is no integer"),
+        ("conv 12 -k 3 -p wide", "'wide' is no integer"),
+        ("pool 12 -k 3 -p 2", "padding can be at most half of kernel_size"),
+        ("deconv 6 -k 3 -s 2 -p same -a 1", "output_padding must be 0, got 1"),
+        ("interpolate 12", "give --scale or --to"),
+        ("interpolate 12 --scale 2 --to 24", "give --scale or --to"),
+        ("interpolate 1 --scale 1/2", "is too small"),
+        ("solve x.py:y --range 5", "'5' is no range; write 500-600"),
+        ("solve x.py:y --fix padding", "invalid choice: 'padding'"),
+        ("demo -o no/such/folder/picture.png", "there is no folder"),
     ],
 )
 def test_bad_input_is_one_line_and_status_2(run, line, message):
@@ -289,7 +450,13 @@ def test_bad_input_is_one_line_and_status_2(run, line, message):
         "find deconv --from 6 --to 12",
         f"find deconv --from {2**40} --to {2**41} -d 1-3",
         "find pool --scale 1/2 --ceil-mode",
+        "pool 1000000x2000000x3000000 -k 3 -s 100 -p same",
+        "conv 100000000x200000000x300000000x4 -k 3 -s 2",
+        "interpolate 12x13 --scale 1.3 --positions",
+        f"interpolate {2**40} --to {2**41}",
+        "interpolate 88 --scale 120/88",
         "derive",
+        "",
         "--help",
         "conv --help",
         "deconv --help",

@@ -1128,7 +1128,10 @@ def test_sliding_windows_with_the_channels_innermost(axes, rng):
     """Pixels that overlap in memory: the window is the channels', one step a pixel."""
     signal = normal(rng, (40 if axes == 1 else 9 * 40,))
     windows = np.lib.stride_tricks.sliding_window_view(signal, 8)
-    x = windows[:30].T[None] if axes == 1 else windows[:270].reshape(9, 30, 8).transpose(2, 0, 1)[None]
+    if axes == 1:
+        x = windows[:30].T[None]
+    else:
+        x = windows[:270].reshape(9, 30, 8).transpose(2, 0, 1)[None]
     assert x.strides[1] == 4
     assert x.strides[-1] == 4
     weight = normal(rng, (8, 8, *(3,) * axes))

@@ -1,38 +1,117 @@
 """What the documentation shows is what happens."""
 
 import doctest
+import importlib.util
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
+from upshape import draw
+from upshape.cli import main
+from upshape.shapes import Conv, ConvTranspose
+
 ROOT = Path(__file__).parent.parent
-PAGES = sorted((ROOT / "docs").glob("*.rst"))
+PAGES = sorted(p for p in (ROOT / "docs").rglob("*.rst") if "_build" not in p.parts)
+NAMES = [str(page.relative_to(ROOT / "docs")) for page in PAGES]
+READMES = sorted(ROOT.glob("README*.md"))
+
+every_page = pytest.mark.parametrize("page", PAGES, ids=NAMES)
+every_readme = pytest.mark.parametrize("readme", READMES, ids=lambda path: path.name)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def code_blocks(text, language):
+    """Return the blocks of that language in reStructuredText, without their indent."""
+    pattern = rf"^( *)\.\. code-block:: {language}\n\n((?:\1   .*\n|\n)+)"
+    found = re.findall(pattern, text + "\n", flags=re.MULTILINE)
+    return [re.sub(rf"^{indent}   ", "", block, flags=re.M).rstrip() for indent, block in found]
+
+
+def blocks_of_readme(path):
+    """Return the fenced blocks as pairs of language and text."""
+    text = path.read_text(encoding="utf-8")
+    return re.findall(r"^```(\w+)\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+
+
+@every_page
 def test_the_examples_of_a_page(page):
     options = doctest.NORMALIZE_WHITESPACE
     result = doctest.testfile(str(page), module_relative=False, optionflags=options)
     assert result.failed == 0
 
 
-def test_pages_have_examples():
-    assert sum(">>>" in page.read_text(encoding="utf-8") for page in PAGES) >= 2
+def test_most_pages_have_examples():
+    assert sum(">>>" in page.read_text(encoding="utf-8") for page in PAGES) >= 8
 
 
-def test_the_readmes_code_runs_and_gives_the_shapes_beside_it():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"^```python\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
-    assert blocks
+@every_page
+def test_what_a_console_shows_is_what_the_command_says(page, capsys):
+    """Commands of upshape are run; those that take long or install are looked up."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    for block in code_blocks(page.read_text(encoding="utf-8"), "console"):
+        for command, shown in re.findall(r"^\$ (.*)\n?((?:(?![$#]).*\n?)*)", block, flags=re.M):
+            program, *arguments = shlex.split(command)
+            if program == "upshape" and arguments != ["demo"]:
+                main(arguments)
+                assert capsys.readouterr().out.strip() == shown.strip(), command
+            elif program == "make":
+                assert re.search(rf"^{re.escape(arguments[0])}:", makefile, flags=re.M), command
+            elif program.endswith("python"):
+                assert arguments[0] == "-m", command
+                assert importlib.util.find_spec(arguments[1]), command
+            elif program == "pip":
+                for extra in re.findall(r"\[(\w+)\]", command):
+                    assert re.search(rf"^{extra} = \[", project, flags=re.M), command
+            else:
+                assert command == "upshape demo", command
+
+
+def test_python_blocks_without_prompts_are_few_and_run_with_pytorch():
+    """tests/peers/test_docs_with_torch.py runs them; other Python is written with prompts."""
+    having = [p.name for p in PAGES if code_blocks(p.read_text(encoding="utf-8"), "python")]
+    assert set(having) == {"solve.rst", "transposed.rst"}
+
+
+@every_readme
+def test_a_readmes_code_runs_and_gives_what_stands_beside_it_and_below(readme, capsys):
     names = {}
-    checked = 0
-    for block in blocks:
-        exec(compile(block, "README.md", "exec"), names)
+    checked = {"beside": 0, "below": 0}
+    blocks = blocks_of_readme(readme)
+    for (language, block), (next_language, below) in zip(
+        blocks, [*blocks[1:], ("", "")], strict=True
+    ):
+        if language != "python":
+            continue
+        exec(compile(block, readme.name, "exec"), names)
+        printed = capsys.readouterr().out
+        if next_language == "text":
+            assert printed.strip() == below.strip()
+            checked["below"] += 1
         for line in block.splitlines():
             said = re.fullmatch(r"(?:(\w+) = )?(up\..*\S) +# (\(\d.*\))", line)
             if said:
                 value = names[said[1]] if said[1] else eval(said[2], names)
                 assert getattr(value, "shape", value) == eval(said[3]), line
-                checked += 1
-    assert checked >= 3
+                checked["beside"] += 1
+    assert checked["beside"] >= 3
+    assert checked["below"] >= 1
+
+
+@every_readme
+def test_a_readmes_links_lead_somewhere(readme):
+    links = re.findall(r"\]\(([^)#]+)\)", readme.read_text(encoding="utf-8"))
+    assert links
+    for link in links:
+        assert link.startswith("https://") or (ROOT / link).exists(), link
+
+
+def test_the_readmes_picture_is_drawn_by_upshape():
+    drawn = draw.stack(
+        draw.windows(Conv(3, 2, 1), 12),
+        draw.stamps(ConvTranspose(3, 2, 1), 6),
+        draw.stamps(ConvTranspose(3, 2, 1, 1), 6),
+    )
+    kept = (ROOT / "docs" / "_static" / "sizes.svg").read_text(encoding="utf-8")
+    assert kept.strip() == drawn.svg.strip(), "drawn.save('docs/_static/sizes.svg') writes it anew"

@@ -19,7 +19,7 @@ linux = pytest.mark.skipif(
 
 
 @linux
-@pytest.mark.parametrize("options", [["--guard"], ["--guard", "--streamed"]], ids=["kept", "streamed"])
+@pytest.mark.parametrize("options", [["--guard"], ["--guard", "--streamed"]], ids=" ".join)
 def test_no_byte_beyond_an_array_is_read_or_written(options):
     found = search(400_000, 600, CASES * len(KINDS), options)
     assert found.failures == []

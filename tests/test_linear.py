@@ -446,7 +446,8 @@ def test_uint8_weights_of_seventeen_bits_are_more_than_float32_holds(rng):
     wide = x.astype(np.int64).sum(2)[:, :, None]
     lines = wide[..., :1] * (256 - weight) + wide[..., 1:] * weight
     column = weight[:, None]
-    total = lines[..., 0, :][..., None, :] * (256 - column) + lines[..., 1, :][..., None, :] * column
+    upper, lower = lines[..., None, 0, :], lines[..., None, 1, :]
+    total = upper * (256 - column) + lower * column
     quotient, rest = np.divmod(total, 1 << 17)
     quotient += (rest > 1 << 16) | ((rest == 1 << 16) & (quotient % 2 == 1))
     assert_same_pixels(y, quotient.astype(np.uint8))

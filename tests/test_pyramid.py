@@ -167,6 +167,6 @@ def test_out_over_any_of_the_features_is_refused_and_left_alone(which):
     features[which] = memory[70:94].reshape(1, 2, 3, 4)
     out = memory[: 6 * 12].reshape(1, 6, 3, 4)
     before = memory.copy()
-    with pytest.raises(ValueError, match="^upsample_concat: out overlaps an input"):
+    with pytest.raises(ValueError, match=r"^upsample_concat: out overlaps an input"):
         up.upsample_concat(features, out=out)
     assert_same_pixels(memory, before)

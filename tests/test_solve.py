@@ -173,10 +173,9 @@ def test_outputs_below_one_are_not_taken():
         answer.output(3)
 
 
-def test_iteration_and_cover():
+def test_first_sizes_and_cover():
     answer = solve(unet)
-    walk = iter(answer)
-    assert [next(walk) for _ in range(3)] == [16, 32, 48]
+    assert answer.first(3) == [16, 32, 48]
     assert not answer.covers(16, 17)
     assert answer.covers(32, 32)
     assert solve(zoo.resnet(34)).covers(320, 7680)

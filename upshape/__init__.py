@@ -1,9 +1,14 @@
-"""Upsample feature maps on the CPU at the speed of the machine, and solve their sizes exactly.
+"""Upsample feature maps on the CPU, and solve their sizes exactly.
 
 Kernels: `interpolate`, `conv_transpose1d`, `conv_transpose2d`, `conv1d`, `conv2d`, their layers,
-and `upsample_concat`, on NumPy arrays. Sizes: ``from upshape import shapes``.
+and `upsample_concat`, on NumPy arrays. Sizes: ``from upshape import shapes``. The definitions of
+all operations, in plain NumPy: `upshape.reference`; pictures of layers and networks:
+`upshape.draw`. Both are loaded when they are first used.
 """
 
+from typing import Any
+
+from upshape import shapes
 from upshape.convolution import (
     Conv1d,
     Conv2d,
@@ -36,10 +41,25 @@ __all__ = [
     "conv2d",
     "conv_transpose1d",
     "conv_transpose2d",
+    "draw",
     "from_torch",
     "get_num_threads",
     "interpolate",
+    "reference",
     "set_num_threads",
+    "shapes",
     "show_config",
     "upsample_concat",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("draw", "reference"):
+        import importlib
+
+        return importlib.import_module(f"upshape.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

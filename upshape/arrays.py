@@ -7,8 +7,10 @@ written and overlaps nothing. `operation` is the public function's name: message
 
 from __future__ import annotations
 
+import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -16,8 +18,8 @@ from numpy.typing import NDArray
 
 __all__ = [
     "as_array", "as_bool", "as_choice", "as_dtype_of", "as_int", "as_ints", "as_spatial_sizes",
-    "check_channels", "check_divides", "check_no_empty_axis", "check_out", "check_rank",
-    "check_reach", "check_shape", "has_own_memory",
+    "axes_wanted", "check_channels", "check_divides", "check_memory", "check_no_empty_axis",
+    "check_out", "check_rank", "check_reach", "check_shape", "has_own_memory", "named", "overlap",
 ]
 
 AnyArray = NDArray[Any]
@@ -284,6 +286,26 @@ def check_out(
                 f"{operation}: out overlaps an input in memory; it must be an array of its own"
             )
     return out
+
+
+def check_memory(operation: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    """Refuse a result that no memory holds, before anything of its size is made."""
+    if math.prod(shape) * dtype.itemsize >= 2**47:
+        raise MemoryError(
+            f"{operation}: no memory holds a result of shape {shape} and dtype {dtype}"
+        )
+
+
+@contextmanager
+def named(operation: str) -> Iterator[None]:
+    """Let a MemoryError say whose it is."""
+    try:
+        yield
+    except MemoryError as error:
+        told = str(error)
+        if told.startswith(f"{operation}: "):
+            raise
+        raise MemoryError(f"{operation}: {told or 'no memory is left'}") from None
 
 
 def has_own_memory(array: AnyArray) -> bool:

@@ -600,7 +600,10 @@ class _Layer:
         # An input like the latest.
         repeat = self._calls.latest
         if repeat is not None and out is None:
-            result: AnyArray | None = repeat(x, output_size)
+            try:
+                result: AnyArray | None = repeat(x, output_size)
+            except MemoryError:
+                result = None  # once more below, and if that fails as well, it says whose it is
             if result is not None:
                 return result
         # Known shapes: nothing is left to be checked but what no shape and no stride tells.
@@ -610,10 +613,14 @@ class _Layer:
         ):
             task = self._calls.get(_key(x, output_size, _threads(), out))
             if task is not None:
-                result = _new(task.memory, task.view, self._dtype) if out is None else out
-                task.run(x, task.packed, task.bias, result)
-                return result
-        return self._first_call(x, output_size, out)
+                try:
+                    result = _new(task.memory, task.view, self._dtype) if out is None else out
+                    task.run(x, task.packed, task.bias, result)
+                    return result
+                except MemoryError:
+                    pass  # the same
+        with arrays.named(self._parameters.operation):
+            return self._first_call(x, output_size, out)
 
     def _first_call(self, x: ArrayLike, output_size: Any, out: AnyArray | None) -> AnyArray:
         array = _as_input(self._parameters, x)
@@ -622,6 +629,7 @@ class _Layer:
         if not batched:
             array = array[None]
         shape = _out_shape(self._parameters, array.shape, output_size, batched)
+        arrays.check_memory(self._parameters.operation, shape, self._dtype)
         target = None
         values = self._values
         if out is not None:
@@ -699,6 +707,11 @@ class _Layer:
             words.append("bias=None")
         words.append(self._dtype.name)
         return f"{type(self).__name__}({', '.join(words)}: {self._relation()})"
+
+    def _repr_html_(self) -> str:
+        from upshape.draw._notebook import layer_html  # needed in notebooks alone
+
+        return layer_html(shapes.from_torch(self), repr(self))
 
     def _relation(self) -> str:
         """Return the size relation with this layer's numbers, one formula for all axes alike."""
@@ -793,12 +806,16 @@ def _once(
         )
         call = _calls.get(key)
         if call is not None:
-            return _run_known(call, x, weight, bias)
+            try:
+                return _run_known(call, x, weight, bias)
+            except MemoryError:
+                pass  # as in a layer's call
     parameters, weight, bias = _check(
         operation, weight, bias, stride, padding, output_padding, groups, dilation, axes
     )
-    layer = _OneCall(parameters, weight, bias)
-    result = layer._first_call(x, output_size, out)
+    with arrays.named(operation):
+        layer = _OneCall(parameters, weight, bias)
+        result = layer._first_call(x, output_size, out)
     if key is not None and layer.task is not None:
         layout = _layout(parameters, layer.task.order)
         task = layer.task._replace(packed=_NOTHING, bias=None)
@@ -981,7 +998,8 @@ class Conv2d(_OrdinaryLayer):
     >>> import upshape as up
     >>> layer = up.Conv2d(np.ones((1, 1, 3, 3)), stride=2, padding=1)
     >>> layer
-    Conv2d(1 -> 1, kernel_size=3, stride=2, padding=1, bias=None, float64: o = floor((i - 1)/2) + 1)
+    Conv2d(1 -> 1, kernel_size=3, stride=2, padding=1, bias=None, float64:
+    o = floor((i - 1)/2) + 1)
     >>> layer(np.ones((1, 1, 4, 4)))[0, 0]
     array([[4., 6.],
            [6., 9.]])
@@ -1161,12 +1179,13 @@ def conv_transpose2d(
            [ 3.,  4.,  6.,  8.],
            [ 3.,  6.,  4.,  8.],
            [ 9., 12., 12., 16.]])
-    >>> down = up.conv2d(np.ones((1, 1, 12, 12)), np.ones((1, 1, 3, 3)), stride=2, padding=1)
+    >>> kernel = np.ones((1, 1, 3, 3))
+    >>> down = up.conv2d(np.ones((1, 1, 12, 12)), kernel, stride=2, padding=1)
     >>> down.shape
     (1, 1, 6, 6)
-    >>> up.conv_transpose2d(down, np.ones((1, 1, 3, 3)), stride=2, padding=1).shape
+    >>> up.conv_transpose2d(down, kernel, stride=2, padding=1).shape
     (1, 1, 11, 11)
-    >>> up.conv_transpose2d(down, np.ones((1, 1, 3, 3)), stride=2, padding=1, output_size=12).shape
+    >>> up.conv_transpose2d(down, kernel, stride=2, padding=1, output_size=12).shape
     (1, 1, 12, 12)
     """
     return _once("conv_transpose2d", 2, x, weight, bias, stride, padding, output_padding,

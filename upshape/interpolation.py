@@ -57,6 +57,9 @@ _STREAMED_FROM = min(
 # and two threads are ahead from about 144 KiB on for bilinear and 256 KiB for nearest.
 _THREAD_BYTES = 64 << 10
 
+# Pixels of an input's axis, and its channels: what 32 bits hold.
+_LONGEST = 2**31 - 1
+
 # Plans kept, and the bytes of their tables: up to some forty a pixel of a row, a column and the
 # depth.
 _PLANS_KEPT = 256
@@ -217,9 +220,15 @@ class Layout(NamedTuple):
         """Return the array, copied to this layout where a kernel could not read it."""
         if self.reads(array, aligned):
             return array
-        copy = self.empty(array.shape, array.dtype)
-        np.copyto(copy, array)
-        return copy
+        # Rows, planes and images that are one and the same are copied once.
+        whole = (self.spatial[-1], self.channel_axis if self.last else -1)
+        once = array[tuple(
+            slice(None) if stride or axis in whole else slice(1)
+            for axis, stride in enumerate(array.strides)
+        )]
+        copy = self.empty(once.shape, once.dtype)
+        np.copyto(copy, once)
+        return copy if copy.shape == array.shape else np.broadcast_to(copy, array.shape)
 
     def pixel(self, array: Array) -> int:
         """Return the bytes of a pixel."""
@@ -277,10 +286,6 @@ def kernel_plan(
     if known is not None:
         return known
     inputs = [shape[axis] for axis in layout.spatial]
-    if max(inputs) > np.iinfo(np.int32).max:
-        raise ValueError(
-            f"interpolate: x has shape {shape}; an axis can have {np.iinfo(np.int32).max} at most"
-        )
     channels = shape[layout.channel_axis]
     elements = channels if layout.last else 1
     make = _Maker(how, inputs, dtype, layout.roles, elements, spacing, streaming)
@@ -496,20 +501,27 @@ def as_channel_axis(operation: str, value: Any, rank: int) -> int:
 
 
 def check_sizes(operation: str, name: str, shape: tuple[int, ...]) -> None:
-    """Refuse an axis without pixels and an array without channels; an empty batch is welcome."""
+    """Refuse an axis without pixels, one that is too long, and an array without channels.
+
+    An empty batch is welcome.
+    """
     if 0 in shape[1:]:
         raise ValueError(
             f"{operation}: {name} has shape {shape}; only the batch axis, the first, can be 0"
         )
+    if max(shape[1:]) > _LONGEST:
+        raise ValueError(
+            f"{operation}: {name} has shape {shape}; an axis can have {_LONGEST} at most"
+        )
 
 
-def check_no_picture(operation: str, name: str, x: Array) -> None:
+def check_no_picture(operation: str, name: str, x: Array, mode: Any) -> None:
     """Refuse a picture without a batch axis, whose colours would be taken for pixels.
 
     Three axes are (N, C, L). Bytes in which one axis is as short as colours are and the other two
-    are not are hardly signals.
+    are not are hardly signals, unless the mode says that there is one spatial axis.
     """
-    if x.ndim != 3 or x.dtype != np.uint8:
+    if x.ndim != 3 or x.dtype != np.uint8 or mode == "linear":
         return
     for layout, colours, others, advice in (
         ("(H, W, C)", x.shape[2], x.shape[:2], f"{name}[None] with channel_axis=-1"),
@@ -622,14 +634,6 @@ def as_how(
     return How(mode, sizes, (None,) * axes if recompute else factors, align_corners)
 
 
-def check_memory(operation: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    """Refuse a result that no memory holds, before tables of its size are made."""
-    if math.prod(shape) * dtype.itemsize >= 2**47:
-        raise MemoryError(
-            f"{operation}: no memory holds a result of shape {shape} and dtype {dtype}"
-        )
-
-
 def _alike(a: Any, b: Any) -> bool:
     """Return whether two equal arguments are of the same types: 2 == 2.0 == True otherwise."""
     return a is b or (
@@ -706,7 +710,7 @@ def interpolate(
     The positions of the nearest modes are float32 (float64 for float64 arrays, then rounded to
     float32); `upshape.reference.nearest_indices` says how they are rounded. A linear mode
     returns the exact value, rounded: uint8 to the nearest integer, ties to the even one. An axis
-    whose size does not change is copied.
+    whose size does not change is copied by the linear modes.
 
     See Also
     --------
@@ -766,18 +770,23 @@ def interpolate(
             # What no shape and no stride tells of `out`.
             and (out is None or (out.flags.writeable and not np.may_share_memory(x, out)))
         ):
-            result = out
-            if result is None:
-                result = _empty(resize.memory, resize.dtype)
-                if resize.axes is not None:
-                    result = result.transpose(resize.axes)
-            # Elements of these arrays may not be aligned: no shape and no stride tells.
-            most = resize.most_threads
-            if resize.run(x, result, 1 if most == 1 else min(_threads(), most)):
-                return result
-    return _interpolate(
-        x, size, scale_factor, mode, align_corners, recompute_scale_factor, channel_axis, out, key
-    )
+            try:
+                result = out
+                if result is None:
+                    result = _empty(resize.memory, resize.dtype)
+                    if resize.axes is not None:
+                        result = result.transpose(resize.axes)
+                # Elements of these arrays may not be aligned: no shape and no stride tells.
+                most = resize.most_threads
+                if resize.run(x, result, 1 if most == 1 else min(_threads(), most)):
+                    return result
+            except MemoryError:
+                pass  # once more below, and if that fails as well, it says whose it is
+    with arrays.named("interpolate"):
+        return _interpolate(
+            x, size, scale_factor, mode, align_corners, recompute_scale_factor, channel_axis, out,
+            key,
+        )
 
 
 def _interpolate(
@@ -796,7 +805,7 @@ def _interpolate(
     mode = as_mode("interpolate", mode, x.ndim - 2)
     axis = as_channel_axis("interpolate", channel_axis, x.ndim)
     check_sizes("interpolate", "x", x.shape)
-    check_no_picture("interpolate", "x", x)
+    check_no_picture("interpolate", "x", x, mode)
     layout = layout_of(x, axis)
     inputs = tuple(x.shape[axis] for axis in layout.spatial)
     corners = as_align_corners("interpolate", align_corners, mode)
@@ -807,7 +816,7 @@ def _interpolate(
     for own, o in zip(layout.spatial, how.sizes, strict=True):
         sizes[own] = o
     shape = tuple(sizes)
-    check_memory("interpolate", shape, x.dtype)
+    arrays.check_memory("interpolate", shape, x.dtype)
     if out is not None:
         result = arrays.check_out("interpolate", out, shape, x.dtype, x)
         layout = layout_of(result, axis)

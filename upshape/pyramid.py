@@ -17,7 +17,6 @@ from upshape.interpolation import (
     as_channel_axis,
     as_how,
     as_mode,
-    check_memory,
     check_no_picture,
     check_sizes,
     layout_of,
@@ -100,6 +99,15 @@ def upsample_concat(
     >>> np.array_equal(y[:, :1], fine)
     True
     """
+    with arrays.named("upsample_concat"):
+        return _concat(features, size, mode, align_corners, channel_axis, out)
+
+
+def _concat(
+    features: Any, size: Any, mode: str | None, align_corners: bool | None, channel_axis: int,
+    out: Any,
+) -> NDArray[Any]:
+    """Check, plan all, allocate, run all, return."""
     if isinstance(features, (str, bytes)) or not isinstance(features, (Sequence, np.ndarray)):
         raise TypeError(
             f"upsample_concat: features must be a sequence of arrays, not {type(features).__name__}"
@@ -117,7 +125,7 @@ def upsample_concat(
     for k, x in enumerate(xs):
         arrays.check_rank("upsample_concat", f"features[{k}]", x, LAYOUTS)
         check_sizes("upsample_concat", f"features[{k}]", x.shape)
-        check_no_picture("upsample_concat", f"features[{k}]", x)
+        check_no_picture("upsample_concat", f"features[{k}]", x, mode)
         if x.ndim != first.ndim or x.shape[0] != first.shape[0]:
             raise ValueError(
                 f"upsample_concat: features[{k}] has shape {x.shape}, features[0] {first.shape}; "
@@ -140,7 +148,7 @@ def upsample_concat(
     for own, o in zip(layout.spatial, hows[0].sizes, strict=True):
         sizes[own] = o
     shape = tuple(sizes)
-    check_memory("upsample_concat", shape, first.dtype)
+    arrays.check_memory("upsample_concat", shape, first.dtype)
     if out is None:
         result = layout.empty(shape, first.dtype)
     else:

@@ -81,7 +81,8 @@ def scaled_size(input_size: int, scale_factor: float) -> int:
     Returns
     -------
     int
-        o. It can be one less than hoped for, where the product falls just short of an integer.
+        The size o. It can be one less than hoped for, where the product falls just short of an
+        integer.
 
     Notes
     -----
@@ -125,8 +126,7 @@ def nearest_indices(
     exact : bool
         Look at the centre of the output pixel and not at its beginning.
     dtype : dtype
-        The dtype of the array to be resized. The scale and the product are float64 for float64
-        arrays and float32 for all others.
+        The dtype of the array to be resized, on which the arithmetic depends: see the notes.
 
     Returns
     -------
@@ -140,7 +140,11 @@ def nearest_indices(
     exact=True the centre ``(dst + 0.5) * scale - 0.5`` is rounded as well before the half is added
     again. It is PyTorch's for contiguous arrays (``UpSampleKernel.cpp``, where ``floorf`` meets a
     double); for channels-last ones PyTorch leaves out that detour, and differs from itself.
-    "nearest" is OpenCV's ``INTER_NEAREST``; "nearest-exact" is that of Pillow and scikit-image.
+
+    OpenCV's ``INTER_NEAREST`` takes the pixels of "nearest", and OpenCV's ``INTER_NEAREST_EXACT``,
+    Pillow's ``NEAREST`` and scikit-image's ``resize`` with ``order=0, anti_aliasing=False`` take
+    those of "nearest-exact", but for ties: where the position falls on the edge between two pixels,
+    or within rounding of it, each may take the other one.
 
     Examples
     --------
@@ -218,8 +222,11 @@ def linear_coordinates(
 
     Notes
     -----
-    As PyTorch's ``area_pixel_compute_source_index``, in float64. The half-pixel convention is also
-    that of OpenCV, Pillow and scikit-image.
+    As PyTorch's ``area_pixel_compute_source_index``, in float64. OpenCV's ``INTER_LINEAR`` has the
+    half-pixel convention as well. Pillow's ``BILINEAR`` has it where it enlarges; where it shrinks,
+    it takes the mean over a wider window. scikit-image's ``resize`` with ``order=1`` has it if
+    told ``mode="edge", anti_aliasing=False``; by default it reflects the picture at its border, and
+    smooths it before it shrinks it.
 
     Examples
     --------
@@ -303,7 +310,7 @@ def bilinear_point(
     Returns
     -------
     ndarray of float64
-        P. Arguments broadcast against each other.
+        The value P. Arguments broadcast against each other.
 
     Notes
     -----
@@ -712,7 +719,7 @@ def conv_output_size(i: int, k: int, s: int = 1, p: int = 0, d: int = 1) -> int:
     Returns
     -------
     int
-        o.
+        The size o.
 
     Examples
     --------
@@ -738,7 +745,7 @@ def conv_transpose_output_size(
     Returns
     -------
     int
-        o.
+        The size o.
 
     Examples
     --------
@@ -1063,7 +1070,7 @@ def insert_zeros(x: ArrayLike, stride: int | Sequence[int], spatial_axes: int) -
     x : array_like
         The input.
     stride : int or sequence of int
-        s.
+        The spacing s.
     spatial_axes : int
         How many axes to spread.
 

@@ -9,33 +9,58 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from .layers import Choice, Conv, ConvTranspose, Interpolate, Origin, Pool
+from .layers import (
+    Choice,
+    Conv,
+    ConvTranspose,
+    Interpolate,
+    Origin,
+    Padding,
+    Pool,
+    Unpool,
+)
 
 if TYPE_CHECKING:
     from . import symbols, zoo
+    from ._autopad import AutoPad
     from ._derivation import Derivation, derive, scale_condition
-    from ._external import from_torch
+    from ._explain import Explanation
+    from ._external import from_export, from_torch
+    from ._field import Field
+    from ._onnx import from_onnx
     from ._quasilinear import PeriodError
-    from ._search import find
+    from ._requirement import Requirement
+    from ._search import Found, find
     from ._size import Size, maximum, minimum
-    from ._solve import Answer, same, solve
+    from ._solve import Answer, MendedCall, Repair, same, solve
     from .symbols import a, d, i, k, o, p, s
 
 __all__ = [
     "Answer",
+    "AutoPad",
     "Choice",
     "Conv",
     "ConvTranspose",
     "Derivation",
+    "Explanation",
+    "Field",
+    "Found",
     "Interpolate",
+    "MendedCall",
     "Origin",
+    "Padding",
     "PeriodError",
     "Pool",
+    "Repair",
+    "Requirement",
     "Size",
+    "Unpool",
     "a",
     "d",
     "derive",
     "find",
+    "from_onnx",
+    "from_export",
     "from_torch",
     "i",
     "k",
@@ -51,14 +76,29 @@ __all__ = [
     "zoo",
 ]
 
+# What some of them need that upshape itself does not.
+_WANTED = {
+    "torch": "PyTorch: pip install torch",
+    "onnx": 'onnx: pip install "upshape[onnx]"',
+}
+
 # Where the names live that are loaded on first use; a module's own name stands for the module.
 _LAZY = {
     "Answer": "_solve",
+    "AutoPad": "_autopad",
     "Derivation": "_derivation",
+    "Explanation": "_explain",
+    "Field": "_field",
+    "Found": "_search",
+    "MendedCall": "_solve",
     "PeriodError": "_quasilinear",
+    "Repair": "_solve",
+    "Requirement": "_requirement",
     "Size": "_size",
     "derive": "_derivation",
     "find": "_search",
+    "from_onnx": "_onnx",
+    "from_export": "_external",
     "from_torch": "_external",
     "maximum": "_size",
     "minimum": "_size",
@@ -74,11 +114,16 @@ _LAZY = {
 def __getattr__(name: str) -> Any:
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = importlib.import_module(f".{_LAZY[name]}", __name__)
+    try:
+        module = importlib.import_module(f".{_LAZY[name]}", __name__)
+    except ModuleNotFoundError as error:
+        if error.name not in _WANTED:
+            raise
+        raise ImportError(f"upshape.shapes.{name} needs {_WANTED[error.name]}") from None
     value = module if name == _LAZY[name] else getattr(module, name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)

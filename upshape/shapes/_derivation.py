@@ -192,7 +192,7 @@ def derive() -> Derivation:
 
     References
     ----------
-    V. Dumoulin and F. Visin, A guide to convolution arithmetic for deep learning, 2016.
+    Dumoulin and Visin, A guide to convolution arithmetic for deep learning, 2016.
 
     Examples
     --------

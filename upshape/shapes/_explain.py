@@ -8,6 +8,7 @@ from typing import Any
 from ._quasilinear import PeriodError
 from ._size import Condition, Step, ancestors
 from ._solve import Answer, _at, _leaves, _listed, mended
+from .layers import Conv, Pool
 
 __all__ = ["Explanation", "explanation", "table"]
 
@@ -16,13 +17,32 @@ MOST_BLAMED = 6  # layers that are named one by one
 
 
 class Explanation(str):
-    """A text that shows itself as it is; `taken` tells whether the size is taken."""
+    """A text that shows itself as it is; `taken` tells whether the size is taken.
+
+    In a notebook it comes with a picture of the network.
+    """
 
     taken: bool
-    __slots__ = ("taken",)
+    _about: tuple[Answer, int] | None  # what was asked; it is not pickled with the text
+    __slots__ = ("_about", "taken")
+
+    @classmethod
+    def of(cls, text: str, taken: bool, about: tuple[Answer, int] | None = None) -> Explanation:
+        """Return the explanation with this text."""
+        made = cls(text)
+        made.taken, made._about = taken, about
+        return made
 
     def __repr__(self) -> str:
         return str(self)
+
+    def _repr_html_(self) -> str:
+        from upshape.draw._notebook import explanation_html  # needed in notebooks alone
+
+        return explanation_html(self, getattr(self, "_about", None))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Explanation.of, (str(self), self.taken)
 
 
 def explanation(answer: Answer, n: int) -> Explanation:
@@ -45,9 +65,7 @@ def explanation(answer: Answer, n: int) -> Explanation:
     else:
         text += ["", *_why(answer, condition, failing, n)]
         text += ["", *_remedies(answer, failing, n)]
-    made = Explanation("\n".join(text))
-    made.taken = condition is None
-    return made
+    return Explanation.of("\n".join(text), condition is None, (answer, n))
 
 
 def _walk(
@@ -95,7 +113,7 @@ def _sizes(
         return str(values[0]), ""
     told = f"{values[0]} -> {_at(step, n)}"
     pixels = lost(step, n)
-    of_padding = " of padding" if pixels and pixels <= step.layer.padding else ""
+    of_padding = " of padding" if pixels and pixels <= _padded_after(step, n) else ""
     return told, f"drops {_pixels(pixels)}{of_padding}" if pixels else ""
 
 
@@ -106,11 +124,16 @@ def _pixels(number: int) -> str:
 def lost(step: Step, n: int) -> int:
     """Return how many pixels the floor of a convolution or pooling leaves out at its end."""
     layer = step.layer
-    if step.kind != "layer" or step.is_transposed or getattr(layer, "ceil_mode", False):
+    if step.kind != "layer" or getattr(layer, "ceil_mode", False):
         return 0
-    if not hasattr(layer, "stride") or layer.stride == 1:
+    if not isinstance(layer, Conv | Pool):
         return 0
-    return int((_at(step.args[0], n) + 2 * layer.padding - layer.effective_kernel) % layer.stride)
+    return int(layer._beyond(_at(step.args[0], n)))
+
+
+def _padded_after(step: Step, n: int) -> int:
+    """Return what a convolution or pooling pads after its input."""
+    return int(step.layer.padding_for(_at(step.args[0], n)).after)
 
 
 def _rounds(step: Step, n: int) -> tuple[bool, str] | None:
@@ -122,10 +145,10 @@ def _rounds(step: Step, n: int) -> tuple[bool, str] | None:
     layer = step.layer
     if step.kind == "//":
         size = _at(step.args[0], n)
-        rest = size % step.args[1]
+        left = size % step.args[1]
         return (
-            (True, f"The division {size} // {step.args[1]} leaves a rest of {rest}.")
-            if rest
+            (True, f"The division {size} // {step.args[1]} leaves the remainder {left}.")
+            if left
             else None
         )
     if step.kind != "layer" or len(step.args) > 1 or step.is_transposed:
@@ -133,13 +156,14 @@ def _rounds(step: Step, n: int) -> tuple[bool, str] | None:
     size, made = _at(step.args[0], n), _at(step, n)
     if getattr(layer, "scale_factor", None) is not None:
         exact = size * layer.exact_factor()
-        told = f"{step.told()} makes {made} of {size}, rounding {exact} down."
+        way = {"floor": "down", "ceil": "up"}.get(layer.rounding, "to the nearest")
+        told = f"{step.told()} makes {made} of {size}, rounding {exact} {way}."
         return (True, told) if exact.denominator != 1 else None
     stride = getattr(layer, "stride", 1)
     if stride == 1:
         return None
     if pixels := lost(step, n):
-        of = "padding" if pixels <= layer.padding else str(size)
+        of = "padding" if pixels <= _padded_after(step, n) else str(size)
         told = f"{step.told()} makes {made} of {size}: its floor drops {_pixels(pixels)} of {of}."
         return made * stride != size, told
     if made * stride != size:
@@ -225,10 +249,10 @@ def _calls(answer: Answer, n: int) -> list[str]:
             if wanted == natural:
                 continue
             if step.is_transposed:
-                padding = wanted - step.smallest(source)
+                same = step.layer._same
+                padding = "" if same else f" (output_padding={wanted - step.smallest(source)})"
                 told.append(
-                    f"{step.told()} called with output_size={wanted} in place of {natural} "
-                    f"(output_padding={padding})"
+                    f"{step.told()} called with output_size={wanted} in place of {natural}{padding}"
                 )
             else:
                 told.append(
@@ -258,13 +282,15 @@ def table(answer: Answer) -> str:
             if len(answer.residues) > 12:
                 listed += f", ... ({len(answer.residues)} in all)"
             if answer.modulus > 1:
-                rows.append(("modulus", f"{answer.modulus}, with rest {listed}"))
+                rows.append(("modulus", f"{answer.modulus}, remainder {listed}"))
         leaves = list(_leaves(answer._result))
         for number, leaf in enumerate(leaves):
             name = "output size" if len(leaves) == 1 else f"output size {number + 1}"
             rows.append((name, str(answer._expression_of(leaf))))
         for step in answer._reached():
-            rows.append(("output padding", f"{answer._padding_of(step)}, in {step.told()}"))
+            padding = answer._padding_of(step)
+            if padding is not None:
+                rows.append(("output padding", f"{padding}, in {step.told()}"))
         first = []
         for n in sizes.from_to(1):
             outputs = [str(_at(leaf, n)) for leaf in leaves]

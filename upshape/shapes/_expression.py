@@ -157,6 +157,21 @@ class Expression:
             return f"{told} {'-' if self.constant < 0 else '+'} {abs(self.constant)}"
         return told or str(self.constant)
 
+    def python(self, i: str) -> str:
+        """Return the expression as Python code in which the input size is called `i`."""
+        told = ""
+        for atom, factor in self.terms:
+            text = _atom_code(atom, i)
+            if factor != 1 and atom[0] in ("floor", "over", "mod"):
+                text = f"({text})"
+            if abs(factor) != 1:
+                text = f"{abs(factor)} * {text}"
+            sign = "-" if factor < 0 else "+"
+            told += f" {sign} {text}" if told else ("-" if factor < 0 else "") + text
+        if self.constant and told:
+            return f"{told} {'-' if self.constant < 0 else '+'} {abs(self.constant)}"
+        return told or str(self.constant)
+
     def sympy(self) -> Any:
         """Return the SymPy expression."""
         import sympy
@@ -186,6 +201,17 @@ def _one_floor(e: Expression) -> tuple[Any, int, int]:
         _, numerator, d = e.terms[0][0]
         return numerator.terms, d, numerator.constant + d * e.constant
     return frozenset(e.terms), 1, e.constant
+
+
+def _atom_code(atom: Atom, i: str) -> str:
+    """Write an atom as Python code: a name, a call, or one division."""
+    if atom == INPUT:
+        return i
+    parts = [part.python(i) if isinstance(part, Expression) else str(part) for part in atom[1:]]
+    if atom[0] in ("min", "max"):
+        return f"{atom[0]}({', '.join(parts)})"
+    first = parts[0] if parts[0].isidentifier() else f"({parts[0]})"
+    return f"{first} {'%' if atom[0] == 'mod' else '//'} {parts[1]}"
 
 
 def _atom_text(atom: Atom) -> str:

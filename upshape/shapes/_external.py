@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ._layer import Layer
-from .layers import Conv, ConvTranspose, Interpolate, Pool
+from ._modules import READERS, layer_of
+from ._network import is_model, no_instance
 
-__all__ = ["from_torch", "layer_of"]
+__all__ = ["from_export", "from_torch"]
 
 
 def from_torch(module: Any, *, read: Mapping[Any, Callable[..., Any]] | None = None) -> Any:
@@ -49,84 +49,64 @@ def from_torch(module: Any, *, read: Mapping[Any, Callable[..., Any]] | None = N
     >>> from_torch(Conv2d())
     Conv(kernel_size=3, stride=2, padding=1)
     """
+    if (told := no_instance("from_torch", module)) is not None:
+        raise TypeError(told)
     layer = layer_of(module)
     if layer is not None:
         return layer
-    if hasattr(module, "named_children") and hasattr(module, "forward"):
-        from ._fx import trace
+    if is_model(module):
+        from ._reading import TorchNetwork
 
-        return trace(module, read)
+        return TorchNetwork(module, read)
     raise TypeError(
         f"from_torch: {type(module).__name__} is neither a torch.nn.Module nor a layer of upshape; "
-        f"layers are read from {', '.join(sorted(_READERS))}"
+        f"layers are read from {', '.join(sorted(READERS))}"
     )
 
 
-def layer_of(module: Any) -> Layer | None:
-    """Return the layer with the parameters of a single module, or None if it is no such module.
+def from_export(program: Any) -> Any:
+    """Return a program of torch.export as a function of its input size, for `solve`.
 
-    A subclass counts as what it is derived from unless it has a `forward` of its own, which may do
-    anything to the sizes.
+    Parameters
+    ----------
+    program : torch.export.ExportedProgram
+        What ``torch.export.export`` returned, with dynamic spatial sizes.
+
+    Returns
+    -------
+    network
+        A function of the input size. Its answer is that of the program: the guards that the export
+        wrote down and the ranges of its dimensions are conditions like any other.
+
+    Raises
+    ------
+    TypeError
+        If this is no such program, or its inputs are not feature maps of one shape.
+
+    Examples
+    --------
+    >>> import torch  # doctest: +SKIP
+    >>> rows, columns = (8 * torch.export.Dim(name, max=512) for name in "hw")  # doctest: +SKIP
+    >>> program = torch.export.export(
+    ...     unet, (torch.zeros(1, 3, 64, 64),), dynamic_shapes=({2: rows, 3: columns},)
+    ... )  # doctest: +SKIP
+    >>> shapes.solve(shapes.from_export(program))  # doctest: +SKIP
+    Answer(inputs={8 n : 1 <= n <= 512}, output=i)
     """
-    for kind in type(module).__mro__:
-        if kind.__name__ in _READERS and kind.__module__.partition(".")[0] in ("torch", "upshape"):
-            if getattr(type(module), "forward", None) is not getattr(kind, "forward", None):
-                return None
-            return _READERS[kind.__name__](module)
-    return None
+    if not hasattr(program, "range_constraints") or not callable(getattr(program, "module", None)):
+        raise TypeError(
+            f"from_export: an ExportedProgram of torch.export is needed, got "
+            f"{type(program).__name__}; a module is read with from_torch"
+        )
+    args, kwargs = program.example_inputs or ((), {})
+    found = {tuple(int(size) for size in one.shape) for one in args if hasattr(one, "shape")}
+    if len(found) != 1 or kwargs or len(found) > len(args) or len(next(iter(found))) < 3:
+        raise TypeError(
+            "from_export: the program must have feature maps of one shape (N, C, sizes) as its "
+            f"inputs, got shapes {sorted(found)}" + (f" and {sorted(kwargs)}" if kwargs else "")
+        )
+    from ._reading import TorchNetwork
 
-
-def _conv(module: Any) -> Layer:
-    return Conv(
-        _alike(_kernel_size(module)),
-        _alike(module.stride),
-        module.padding if isinstance(module.padding, str) else _alike(module.padding),
-        _alike(module.dilation),
-    )
-
-
-def _conv_transpose(module: Any) -> Layer:
-    return ConvTranspose(
-        _alike(_kernel_size(module)),
-        _alike(module.stride),
-        _alike(module.padding),
-        _alike(module.output_padding),
-        _alike(module.dilation),
-    )
-
-
-def _pool(module: Any) -> Layer:
-    return Pool(
-        _alike(module.kernel_size),
-        _alike(module.stride),
-        _alike(getattr(module, "padding", 0)),
-        _alike(getattr(module, "dilation", 1)),
-        bool(module.ceil_mode),
-    )
-
-
-def _upsample(module: Any) -> Layer:
-    factor = _alike(module.scale_factor)
-    if isinstance(factor, float) and factor.is_integer():
-        factor = int(factor)
-    return Interpolate(_alike(module.size), factor)
-
-
-def _kernel_size(module: Any) -> Any:
-    """Return a convolution's kernel size, in upshape's layers a part of the weights' shape."""
-    return module.kernel_size if hasattr(module, "kernel_size") else module.weight.shape[2:]
-
-
-def _alike(parameter: Any) -> Any:
-    """Return a tuple of equal entries as one of them, and any other parameter as it is."""
-    if not isinstance(parameter, tuple | list):
-        return parameter
-    return parameter[0] if len(set(parameter)) == 1 else tuple(parameter)
-
-
-_READERS: dict[str, Callable[[Any], Layer]] = {
-    **{f"Conv{n}d": _conv for n in (1, 2, 3)},
-    **{f"ConvTranspose{n}d": _conv_transpose for n in (1, 2, 3)},
-    **{f"{kind}Pool{n}d": _pool for kind in ("Max", "Avg", "LP") for n in (1, 2, 3)},
-    "Upsample": _upsample,
-}
+    name = program.graph_module.__class__.__name__
+    name = "the program" if name.startswith("GraphModule") else name
+    return TorchNetwork(program.module(), name=name, example=next(iter(found)))

@@ -11,7 +11,7 @@ import operator
 import sys
 from typing import Any
 
-__all__ = ["LARGEST", "ceil_div", "is_symbolic", "is_traced", "smaller", "whole"]
+__all__ = ["LARGEST", "ceil_div", "is_symbolic", "is_traced", "larger", "smaller", "whole"]
 
 LARGEST = 2**63 - 1  # no array is longer: NumPy and PyTorch count in signed 64 bits
 
@@ -43,6 +43,24 @@ def smaller(x: Any, y: Any) -> Any:
     import sympy
 
     return sympy.Min(x, y)
+
+
+def larger(x: Any, y: Any) -> Any:
+    """Return the maximum of two numbers of any kind.
+
+    Examples
+    --------
+    >>> larger(3, 2)
+    3
+    """
+    if isinstance(x, int) and isinstance(y, int):
+        return max(x, y)
+    for number in (x, y):
+        if is_traced(number):
+            return number._max(y if number is x else x)
+    import sympy
+
+    return sympy.Max(x, y)
 
 
 def ceil_div(x: Any, y: Any) -> Any:

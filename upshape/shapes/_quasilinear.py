@@ -528,6 +528,17 @@ class SizeSet:
     def __contains__(self, n: int) -> bool:
         return n >= 1 and bool(self.mask.at(n))
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, SizeSet):
+            return NotImplemented
+        return hash(self) == hash(other) and self.is_subset_of(other) and other.is_subset_of(self)
+
+    def __hash__(self) -> int:
+        return hash((self.modulus, self.residues, self.threshold))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return SizeSet, (self.mask,)
+
     def _residues_of(self, number: int) -> Table:
         """Return the residue classes of one stretch."""
         if number not in self._classes:

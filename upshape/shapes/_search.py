@@ -6,22 +6,25 @@ I the larger side (the convolution's input) and O the smaller one,
     I = (O - 1)s - 2p + [d(k-1)+1] + a.
 
 For given a, k, d and s it leaves one padding p, so nothing is tried out: the loops run over the
-candidates of a, k, d and s, in the order of the answers, and p follows.
+candidates of a, k, d and s, in the order of the answers, and p follows. Paddings of different sides
+and TensorFlow's SAME are candidates only if they are asked for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Generic, NamedTuple, TypeVar, overload
 
-from ._layer import Layer
+from ._layer import SAME, Layer, Padding
 from ._numbers import is_symbolic, whole
 from .layers import Conv, ConvTranspose, Interpolate, Pool, phases_are_even
 
 __all__ = ["Found", "find"]
 
 L = TypeVar("L", bound=Layer)
+
+MOST_CUSTOMARY = 1024  # strides above it are found if they are asked for
 
 
 class Found(Sequence[L], Generic[L]):
@@ -33,14 +36,18 @@ class Found(Sequence[L], Generic[L]):
         The equation in k, s, p, d and a that all of them solve, but for poolings with ceil_mode.
     """
 
-    def __init__(self, layers: Iterator[L], question: Any) -> None:
+    def __init__(self, search: tuple[Any, ...], question: tuple[Any, ...]) -> None:
         self._found: list[L] = []
-        self._rest = layers
+        self._search = search
+        self._left: Iterator[L] = _search(*search)
         self._question = question
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Found, (self._search, self._question)
 
     def _read(self, count: int | None) -> None:
         """Search on until `count` layers are known, or all of them."""
-        for layer in self._rest:
+        for layer in self._left:
             self._found.append(layer)
             if count is not None and len(self._found) >= count:
                 return
@@ -88,7 +95,8 @@ class Found(Sequence[L], Generic[L]):
             return list(self) == list(other)
         return NotImplemented
 
-    __hash__ = None  # type: ignore[assignment]
+    def __hash__(self) -> int:
+        return hash(tuple(self))
 
     def __repr__(self) -> str:
         shown = self[:4]
@@ -110,9 +118,9 @@ def find(
     output_size: int | tuple[int, ...] | None = None,
     scale: int | float | Fraction | None = None,
     same: bool = False,
-    kernel_size: int | Iterable[int] = range(1, 9),
+    kernel_size: int | Iterable[int] | None = None,
     stride: int | Iterable[int] | None = None,
-    padding: int | Iterable[int] = range(4),
+    padding: int | str | Padding | Iterable[int | str | tuple[int, int]] | None = None,
     output_padding: int | Iterable[int] | None = None,
     dilation: int | Iterable[int] = 1,
     ceil_mode: bool | Iterable[bool] | None = None,
@@ -131,8 +139,11 @@ def find(
     same : bool
         The layer leaves every size as it is: ``scale=1``.
     kernel_size, stride, padding, output_padding, dilation : int or iterable of ints
-        A fixed value, or the candidates. Unless given, `stride` is 1 to 4 (with `scale`: what it
-        demands), and `output_padding` whatever PyTorch admits.
+        A fixed value, or the candidates. Unless given, `stride` is 1 to 4 and the ratio of the
+        sizes (with `scale`: what it demands), `kernel_size` 1 to 8 and up to twice the stride,
+        `padding` whatever follows, up to 3 or d(k-1) (with more, a window would lie in the padding
+        alone), and `output_padding` whatever PyTorch admits. Candidates of `padding` may also be
+        pairs (before, after), and words: ``"same_upper"``, ``"same_lower"``, for `Conv` ``"same"``.
     ceil_mode : bool or iterable of bools
         For `Pool`: fixed, or the candidates; False unless given.
 
@@ -168,6 +179,10 @@ def find(
     Eq(a + d*(k - 1) + 1, 2*p + 2)
     >>> find(Conv, same=True, kernel_size=5)
     [Conv(kernel_size=5, padding=2)]
+    >>> find(ConvTranspose, scale=8, kernel_size=16, output_padding=0)
+    [ConvTranspose(kernel_size=16, stride=8, padding=4)]
+    >>> find(Conv, input_size=39, output_size=20, kernel_size=3, padding="same_upper")
+    [Conv(kernel_size=3, stride=2, padding='same_upper')]
     >>> find(Conv, scale=2)
     []
     """
@@ -189,13 +204,14 @@ def find(
             "find: ask for input_size= and output_size=, or for scale=, or for same=True; got "
             f"input_size={input_size!r}, output_size={output_size!r}, scale={scale!r}, same={same}"
         )
-    k = _candidates("kernel_size", kernel_size, 1)
+    k = None if kernel_size is None else _candidates("kernel_size", kernel_size, 1)
     d = _candidates("dilation", dilation, 1)
-    p = _candidates("padding", padding, 0)
+    p = _paddings(kind, padding)
     a = None if output_padding is None else _candidates("output_padding", output_padding, 0)
     if sized:
         pairs = _pairs(input_size, output_size)
-        strides = _candidates("stride", range(1, 5) if stride is None else stride, 1)
+        given = _customary_strides(kind, pairs) if stride is None else stride
+        strides = _candidates("stride", given, 1)
         question: tuple[Any, ...] = (kind, *pairs[0])
     else:
         factor = Fraction(1) if same else _exact(scale)
@@ -207,7 +223,7 @@ def find(
         strides = [step] if ratio.denominator == 1 and step in strides else []
         question = (kind, ratio)
     modes = _modes(ceil_mode)
-    return Found(_search(kind, pairs, strides, modes, k=k, d=d, p=p, a=a), question)
+    return Found((kind, pairs, strides, modes, k, d, p, a), question)
 
 
 def _candidates(what: str, given: Any, least: int) -> Sequence[int]:
@@ -226,6 +242,53 @@ def _candidates(what: str, given: Any, least: int) -> Sequence[int]:
     for end in ends:
         _whole(end, what, least)
     return values
+
+
+class _Paddings(NamedTuple):
+    """The candidates for the padding; `ints` is None where it only has to follow."""
+
+    ints: Sequence[int] | frozenset[int] | None
+    pairs: tuple[Padding, ...] = ()
+    words: tuple[str, ...] = ()
+
+    def has(self, p: int, most: int) -> bool:
+        """Tell whether p is a candidate; `most` is the largest one that is customary."""
+        return 0 <= p <= most if self.ints is None else p in self.ints
+
+
+def _paddings(kind: type[Layer], given: Any) -> _Paddings:
+    if given is None or isinstance(given, range):
+        return _Paddings(None if given is None else _candidates("padding", given, 0))
+    one = isinstance(given, str | bytes | Padding) or not isinstance(given, Iterable)
+    ints, pairs, words = [], [], []
+    for value in [given] if one else given:
+        if value == "valid" and kind is not ConvTranspose:
+            ints.append(0)
+        elif isinstance(value, str):
+            allowed = ["same", *SAME] if kind is Conv else [*SAME]
+            if value not in allowed:
+                told = ", ".join(map(repr, allowed))
+                raise TypeError(
+                    "find: padding must be an int or an iterable of ints, pairs (before, after) "
+                    f"and words ({told}), got {value!r}"
+                )
+            words.append(value)
+        elif isinstance(value, tuple | list) and len(value) == 2:
+            pairs.append(Padding(*(_whole(side, "padding", 0) for side in value)))
+        else:
+            ints.append(_whole(value, "padding", 0))
+    ints += [pair.before for pair in pairs if pair.before == pair.after]
+    pairs = [pair for pair in pairs if pair.before != pair.after]
+    return _Paddings(frozenset(ints), tuple(sorted(set(pairs))), tuple(dict.fromkeys(words)))
+
+
+def _customary_strides(kind: type[Layer], pairs: list[tuple[int, int]]) -> set[int]:
+    """Return the strides 1 to 4, and the ratios of the sizes."""
+    strides = {1, 2, 3, 4}
+    for i, o in pairs:
+        large, small = (o, i) if kind is ConvTranspose else (i, o)
+        strides |= {n for n in (large // small, -(-large // small)) if 4 < n <= MOST_CUSTOMARY}
+    return strides
 
 
 def _whole(value: Any, what: str, least: int) -> int:
@@ -275,14 +338,13 @@ def _search(
     pairs: list[tuple[int, int]],
     strides: Sequence[int],
     modes: list[bool],
-    *,
-    k: Sequence[int],
+    k: Sequence[int] | None,
     d: Sequence[int],
-    p: Sequence[int],
+    p: _Paddings,
     a: Sequence[int] | None,
 ) -> Iterator[Any]:
     """Yield the layers that take each i of `pairs` to its o, in the order of `find`."""
-    if not (strides and k and d and p):
+    if not (strides and d):
         return
     if False in modes:
         yield from _rounded_down(kind, pairs, strides, k, d, p, a)
@@ -294,33 +356,62 @@ def _rounded_down(
     kind: Any,
     pairs: list[tuple[int, int]],
     strides: Sequence[int],
-    k: Sequence[int],
+    k: Sequence[int] | None,
     d: Sequence[int],
-    p: Sequence[int],
+    p: _Paddings,
     a: Sequence[int] | None,
 ) -> Iterator[Any]:
-    """Yield the layers for which the relation of the module's head holds."""
+    """Yield the layers for which the relation of the module's head holds, or SAME's."""
     transposed = kind is ConvTranspose
     large, small = pairs[0][::-1] if transposed else pairs[0]
-    paddings = p if isinstance(p, range) else frozenset(p)
     if a is None:
         a = range(max(strides[-1], d[-1]) if transposed else strides[-1])
+    kernels = range(1, _largest_kernel(strides[-1]) + 1) if k is None else k
     for even in (True, False) if transposed else (None,):
-        for a_, k_, d_, s_ in _tuples(a, k, d, strides):
+        for a_, k_, d_, s_ in _tuples(a, kernels, d, strides):
             if a_ >= (max(s_, d_) if transposed else s_):
                 continue
-            twice = (small - 1) * s_ + d_ * (k_ - 1) + 1 + a_ - large
-            p_ = twice // 2
-            if twice % 2 or p_ not in paddings or (kind is Pool and twice > k_):
+            if k is None and k_ > _largest_kernel(s_):
                 continue
-            if transposed:
-                if phases_are_even(k_, s_, d_) is not even:
-                    continue
-                layer: Any = ConvTranspose(k_, s_, p_, a_, d_)
-            else:
-                layer = kind(k_, s_, p_, d_)
-            if all(_takes(layer, i, o) for i, o in pairs):
-                yield layer
+            if transposed and phases_are_even(k_, s_, d_) is not even:
+                continue
+            total = (small - 1) * s_ + d_ * (k_ - 1) + 1 + a_ - large
+            for padding in _fitting(kind, p, total, k_, d_, s_, a_):
+                layer: Any
+                layer = (
+                    ConvTranspose(k_, s_, padding, a_, d_)
+                    if transposed
+                    else kind(k_, s_, padding, d_)
+                )
+                if all(_takes(layer, i, o) for i, o in pairs):
+                    yield layer
+
+
+def _largest_kernel(stride: int) -> int:
+    """Return the largest kernel that is tried unless kernels are given."""
+    return max(8, 2 * stride)
+
+
+def _fitting(
+    kind: Any, p: _Paddings, total: int, k: int, d: int, s: int, a: int
+) -> Iterator[int | str | Padding]:
+    """Yield the paddings that add `total` positions, and the words where they are possible."""
+    most = k // 2 if kind is Pool else max(3, d * (k - 1))
+    half = total // 2
+    if total % 2 == 0 and p.has(half, most) and (kind is not Pool or half <= most):
+        yield half
+    for pair in p.pairs:
+        if pair.total == total and (kind is not Pool or max(pair) < k):
+            yield pair
+    # With an odd effective kernel "same" is the int that may be a candidate, too.
+    known = {half} if total % 2 == 0 and p.has(half, most) else set()
+    for word in p.words if a == 0 else ():
+        if word == "same" and s != 1:
+            continue
+        same = kind(k, s, padding=word, dilation=d).padding
+        if same not in known:
+            known.add(same)
+            yield word
 
 
 def _tuples(*candidates: Sequence[int]) -> Iterator[tuple[int, ...]]:
@@ -336,16 +427,18 @@ def _tuples(*candidates: Sequence[int]) -> Iterator[tuple[int, ...]]:
 def _rounded_up(
     pairs: list[tuple[int, int]],
     strides: Sequence[int],
-    k: Sequence[int],
+    k: Sequence[int] | None,
     d: Sequence[int],
-    p: Sequence[int],
+    p: _Paddings,
 ) -> Iterator[Pool]:
     """Yield the poolings with ceil_mode, trying the paddings: they are few."""
-    for k_, d_, s_ in _tuples(k, d, strides):
-        for p_ in p:
-            if 2 * p_ > k_:
-                break
-            layer = Pool(k_, s_, p_, d_, True)
+    kernels = range(1, _largest_kernel(strides[-1]) + 1) if k is None else k
+    for k_, d_, s_ in _tuples(kernels, d, strides):
+        if k is None and k_ > _largest_kernel(s_):
+            continue
+        tried: list[Any] = [half for half in range(k_ // 2 + 1) if p.has(half, k_ // 2)]
+        for padding in [*tried, *(pair for pair in p.pairs if max(pair) < k_)]:
+            layer = Pool(k_, s_, padding, d_, True)
             if all(_takes(layer, i, o) for i, o in pairs):
                 yield layer
 

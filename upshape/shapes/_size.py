@@ -14,7 +14,7 @@ import math
 import operator
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
-from typing import Any, NoReturn
+from typing import Any, NoReturn, overload
 
 from ._expression import Expression
 from ._numbers import is_symbolic
@@ -32,6 +32,35 @@ class Condition:
         self.step = step
         self.mask = mask
         self.tell = tell
+
+
+class Told:
+    """The same sentence for every size."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __call__(self, n: int) -> str:
+        return self.text
+
+
+class OutOfReach:
+    """Says that a layer cannot reach the size that it is asked for."""
+
+    __slots__ = ("count", "smallest", "wanted")
+
+    def __init__(self, smallest: Function, count: int, wanted: Function) -> None:
+        self.smallest = smallest
+        self.count = count
+        self.wanted = wanted
+
+    def __call__(self, n: int) -> str:
+        low = self.smallest.at(n)
+        high = low + self.count - 1
+        can = str(low) if low == high else f"{low} to {high}"
+        return f"output_size={self.wanted.at(n)} is out of its reach, it can give {can}"
 
 
 class Step:
@@ -107,19 +136,19 @@ class Step:
         return _OPERATIONS[kind](*values)
 
     def smallest(self, value: Any) -> Any:
-        """Return the smallest output size of a transposed convolution: without output padding."""
-        return self.layer.formula(value) - self.layer.output_padding
+        """Return the smallest output size that a layer with an output size can be led to."""
+        return self.layer._smallest(value)
 
     def conditions(self, values: Sequence[Any]) -> list[Condition]:
         """Return what the step demands of its argument sizes, as far as it demands anything."""
         if self.kind == "join":
             found = [
-                Condition(self.number, _equal(values[0], value), lambda n: "the sizes differ")
+                Condition(self.number, _equal(values[0], value), Told("the sizes differ"))
                 for value in values[1:]
             ]
         elif self.kind == "broadcast":
             found = [
-                Condition(self.number, _compatible(first, second), lambda n: "the sizes differ")
+                Condition(self.number, _compatible(first, second), Told("the sizes differ"))
                 for first, second in itertools.combinations(values, 2)
             ]
         elif self.kind == "demand":
@@ -144,22 +173,16 @@ class Step:
             self._least(value, 1, "its input size is below 1"),
             self._least(wanted, 1, "the size asked for is below 1"),
         ]
-        if self.is_transposed:
-            a = wanted - self.smallest(value)
-
-            def tell(n: int) -> str:
-                low = Function.of(self.smallest(value)).at(n)
-                high = low + layer.stride - 1
-                can = str(low) if low == high else f"{low} to {high}"
-                return f"output_size={wanted.at(n)} is out of its reach, it can give {can}"
-
-            mask = a.at_least(0).both((-a).at_least(1 - layer.stride))
-            found.append(Condition(self.number, mask, tell))
+        if hasattr(layer, "_smallest"):
+            smallest = Function.of(self.smallest(value))
+            count = layer.stride if self.is_transposed else 2 * layer.stride - 1
+            a = wanted - smallest
+            mask = a.at_least(0).both((-a).at_least(1 - count))
+            found.append(Condition(self.number, mask, OutOfReach(smallest, count, wanted)))
         return found
 
     def _least(self, value: Function, least: int, told: str) -> Condition:
-        told = told.format(least=least)
-        return Condition(self.number, value.at_least(least), lambda n: told)
+        return Condition(self.number, value.at_least(least), Told(told.format(least=least)))
 
 
 _OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {
@@ -225,6 +248,32 @@ class Trace:
             raise PeriodError(_blame(error, [step]), error.period) from None
         self.steps.append(step)
         return Size(self, step)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Steps hold their arguments: a long network would be a deep recursion for pickle.
+        rows = [
+            (
+                step.kind,
+                tuple(("step", arg.number) if isinstance(arg, Step) else arg for arg in step.args),
+                step.layer,
+                step.label,
+                step.place,
+                step.function,
+            )
+            for step in self.steps
+        ]
+        own = {name: value for name, value in vars(self).items() if name not in ("steps", "input")}
+        return {**own, "rows": rows}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.steps = []
+        for number, (kind, args, layer, label, place, function) in enumerate(state.pop("rows")):
+            own = (self.steps[arg[1]] if isinstance(arg, tuple) else arg for arg in args)
+            step = Step(kind, tuple(own), layer, label)
+            step.number, step.place, step.function = number, place, function
+            self.steps.append(step)
+        vars(self).update(state)
+        self.input = Size(self, self.steps[0])
 
     def run(self, value: Any) -> list[Any]:
         """Walk through the recorded steps with another kind of number for the input size."""
@@ -404,7 +453,7 @@ class Size:
     def _then(self, kind: str, *args: Any) -> Size:
         return self._trace.add(Step(kind, args))
 
-    def _operate(self, kind: str, other: Any, swapped: bool = False) -> Any:
+    def _operate(self, kind: str, other: Any, swapped: bool = False) -> Size:
         if isinstance(other, Fraction) and other.denominator == 1:
             other = other.numerator
         if isinstance(other, Size) or _is_int(other):
@@ -440,41 +489,41 @@ class Size:
                 f"Size {kind} {other!r}: sizes are whole; for a scaled size write "
                 "Interpolate(scale_factor=...)(x), or x * numerator // denominator"
             )
-        return NotImplemented
+        return NotImplemented  # type: ignore[no-any-return]
 
     def _constant(self, value: int) -> Step:
         step = Step("+", (value, 0))
         self._trace.add(step)
         return step
 
-    def __add__(self, other: Any) -> Any:
+    def __add__(self, other: int | Size) -> Size:
         return self._operate("+", other)
 
-    def __radd__(self, other: Any) -> Any:
+    def __radd__(self, other: int | Size) -> Size:
         return self._operate("+", other, True)
 
-    def __sub__(self, other: Any) -> Any:
+    def __sub__(self, other: int | Size) -> Size:
         return self._operate("-", other)
 
-    def __rsub__(self, other: Any) -> Any:
+    def __rsub__(self, other: int | Size) -> Size:
         return self._operate("-", other, True)
 
-    def __mul__(self, other: Any) -> Any:
+    def __mul__(self, other: int | Size) -> Size:
         return self._operate("*", other)
 
-    def __rmul__(self, other: Any) -> Any:
+    def __rmul__(self, other: int | Size) -> Size:
         return self._operate("*", other, True)
 
-    def __floordiv__(self, other: Any) -> Any:
+    def __floordiv__(self, other: int | Size) -> Size:
         return self._operate("//", other)
 
-    def __rfloordiv__(self, other: Any) -> Any:
+    def __rfloordiv__(self, other: int | Size) -> Size:
         return self._operate("//", other, True)
 
-    def __mod__(self, other: Any) -> Any:
+    def __mod__(self, other: int | Size) -> Size:
         return self._operate("%", other)
 
-    def __rmod__(self, other: Any) -> Any:
+    def __rmod__(self, other: int | Size) -> Size:
         return self._operate("%", other, True)
 
     def __divmod__(self, other: Any) -> tuple[Size, Size]:
@@ -590,9 +639,7 @@ def whole_number(value: Any, what: str, kinds: str = "an int or a Size") -> int:
     try:
         return operator.index(value)
     except TypeError:
-        raise TypeError(
-            f"{what} must be {kinds}, got {value!r} ({type(value).__name__})"
-        ) from None
+        raise TypeError(f"{what} must be {kinds}, got {value!r} ({type(value).__name__})") from None
 
 
 def _extreme(sizes: tuple[Any, ...], what: str) -> Any:
@@ -618,6 +665,14 @@ def _extreme(sizes: tuple[Any, ...], what: str) -> Any:
     return result
 
 
+@overload
+def minimum(first: Size, /, *sizes: int | Size) -> Size: ...
+@overload
+def minimum(first: int, second: Size, /, *sizes: int | Size) -> Size: ...
+@overload
+def minimum(*sizes: int) -> int: ...
+@overload
+def minimum(*sizes: Any) -> Any: ...
 def minimum(*sizes: Any) -> Any:
     """Return the smallest of sizes: `min` for ints, SymPy expressions and traced sizes.
 
@@ -642,6 +697,14 @@ def minimum(*sizes: Any) -> Any:
     return _extreme(sizes, "minimum")
 
 
+@overload
+def maximum(first: Size, /, *sizes: int | Size) -> Size: ...
+@overload
+def maximum(first: int, second: Size, /, *sizes: int | Size) -> Size: ...
+@overload
+def maximum(*sizes: int) -> int: ...
+@overload
+def maximum(*sizes: Any) -> Any: ...
 def maximum(*sizes: Any) -> Any:
     """Return the largest of sizes: `max` for ints, SymPy expressions and traced sizes.
 

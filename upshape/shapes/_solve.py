@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, overload
 
 import numpy as np
 
+from ._axes import checked, joined, nearest, padded, several
 from ._expression import Expression
 from ._numbers import is_symbolic
 from ._quasilinear import LIMIT, Function, PeriodError, SizeSet
@@ -24,10 +26,19 @@ from ._size import (
 
 if TYPE_CHECKING:
     from ._explain import Explanation
+    from ._requirement import Requirement
 
 __all__ = ["Answer", "MendedCall", "Repair", "same", "solve"]
 
 
+@overload
+def same(first: Size, /, *sizes: int | Size) -> Size: ...
+@overload
+def same(first: int, second: Size, /, *sizes: int | Size) -> Size: ...
+@overload
+def same(*sizes: int) -> int: ...
+@overload
+def same(*sizes: Any) -> Any: ...
 def same(*sizes: Any) -> Any:
     """Join sizes that must agree, as ``torch.cat`` and ``+`` demand of feature maps.
 
@@ -92,9 +103,7 @@ def same(*sizes: Any) -> Any:
     return numbers[0]
 
 
-def solve(
-    network: Callable[[Any], Any], *, axis: int | None = None, fix: str | None = None
-) -> Answer:
+def solve(network: Any, *, axis: int | None = None, fix: str | None = None) -> Answer:
     """Find out exactly which input sizes a network takes.
 
     Parameters
@@ -102,7 +111,8 @@ def solve(
     network : callable
         A function of the input size that passes it through layers, joins (`same`) and whole-number
         arithmetic, and returns the output size, or a tuple, list or dict of output sizes. It is
-        called once, with a traced `Size`.
+        called once, with a traced `Size`. A PyTorch model, or a layer of upshape, is read with
+        `from_torch`.
     axis : int, optional
         For layers that have tuples of parameters: the axis to solve. Needed only where the axes
         of a layer differ.
@@ -121,7 +131,8 @@ def solve(
     Raises
     ------
     TypeError
-        If the network uses the traced size as a number, or returns no sizes.
+        If the network uses the traced size as a number, or returns no sizes; if it is a class,
+        or a function that builds a model, in place of the model.
     ValueError
         If the sizes repeat only after more than a million pixels; the message names the layers.
 
@@ -143,17 +154,23 @@ def solve(
     >>> mended.output_padding
     (Mod(i, 2),)
     """
-    if not callable(network):
-        raise TypeError(
-            f"solve: network must be a function of the input size, got {network!r} "
-            f"({type(network).__name__})"
-        )
+    from ._network import as_network
+
+    network = as_network(network)
     if axis is not None:
         if isinstance(axis, bool) or not hasattr(axis, "__index__"):
             raise TypeError(f"solve: axis must be an int or None, got {axis!r}")
         axis = axis.__index__()
     if fix not in (None, "output_padding", "size"):
         raise ValueError(f"solve: fix must be None, 'output_padding' or 'size', got {fix!r}")
+    if hasattr(network, "_solved"):  # a model, which brings its own way of being solved
+        if fix is not None:
+            raise TypeError(
+                "solve: fix= mends networks that are written as functions of a size; for a model "
+                "call its transposed convolutions with output_size=, or its interpolations with "
+                "size="
+            )
+        return network._solved(axis)  # type: ignore[no-any-return]
     trace = Trace(axis)
     result = _checked(network(trace.input), trace)
     answer = Answer(trace, result, _name_of(network))
@@ -176,10 +193,12 @@ def _checked(result: Any, trace: Trace) -> Any:
         return tuple(entries) if isinstance(result, tuple) else entries
     if hasattr(result, "__index__") and not isinstance(result, bool):
         return whole_number(result, "solve: the output")
-    hint = "; does it lack its return?" if result is None else ""
+    from ._network import returned_told
+
+    told = repr(result)
     raise TypeError(
         "solve: the network must return a size, or a tuple, list or dict of sizes, got "
-        f"{result!r}{hint}"
+        f"{told if len(told) <= 200 else type(result).__name__}{returned_told(result)}"
     )
 
 
@@ -239,12 +258,22 @@ class MendedCall:
         The layer that was called.
     step : int
         The number of the call, as `Answer.explain` shows it.
+    name : str or None
+        The name of the module in its model, where the network is one.
     """
 
-    __slots__ = ("_padding", "_size", "layer", "step")
+    __slots__ = ("_padding", "_size", "layer", "name", "step")
 
-    def __init__(self, layer: Any, step: int, size: Expression, padding: Expression | None) -> None:
+    def __init__(
+        self,
+        layer: Any,
+        step: int,
+        size: Expression,
+        padding: Expression | None,
+        name: str | None = None,
+    ) -> None:
         self.layer = layer
+        self.name = name
         self.step = step
         self._size = size
         self._padding = padding
@@ -259,13 +288,49 @@ class MendedCall:
         """The output padding that this comes to; None for an interpolation."""
         return None if self._padding is None else self._padding.sympy()
 
+    def to_torch(self, image: str = "image", x: str = "x") -> str:
+        """Return the call as PyTorch code.
+
+        Parameters
+        ----------
+        image, x : str
+            What the network's input and the layer's input are called there.
+
+        Examples
+        --------
+        >>> from upshape.shapes import solve, zoo
+        >>> for call in solve(zoo.unet(levels=2), fix="output_padding").repair.calls:
+        ...     print(call.to_torch())
+        x = upsample(x, output_size=[n // 2 for n in image.shape[2:]])  # step 9
+        x = upsample(x, output_size=list(image.shape[2:]))  # step 13
+        """
+        text = self._size.python("n")
+        axes = f"{image}.shape[2:]"
+        sizes = f"list({axes})" if text == "n" else f"[{text} for n in {axes}]"
+        layer = f"self.{self.name}" if self.name else "upsample"
+        if getattr(self.layer, "scale_factor", None) is not None:
+            layer, sizes = "F.interpolate", f"size={sizes}"
+        else:
+            sizes = f"output_size={sizes}"
+        return f"{x} = {layer}({x}, {sizes})  # step {self.step}"
+
+    def _content(self) -> tuple[Any, ...]:
+        return self.layer, self.step, self.name, self._size, self._padding
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, MendedCall):
+            return NotImplemented
+        return self._content() == other._content()
+
+    def __hash__(self) -> int:
+        return hash(self._content())
+
     def __repr__(self) -> str:
-        if self._padding is None:
-            return f"{self.layer!r} (step {self.step}) with size={self._size}"
-        return (
-            f"{self.layer!r} (step {self.step}) with output_size={self._size} "
-            f"(output_padding={self._padding})"
-        )
+        called = f"{self.name}: {self.layer!r}" if self.name else repr(self.layer)
+        if getattr(self.layer, "scale_factor", None) is not None:
+            return f"{called} (step {self.step}) with size={self._size}"
+        padding = "" if self._padding is None else f" (output_padding={self._padding})"
+        return f"{called} (step {self.step}) with output_size={self._size}{padding}"
 
 
 class Repair(NamedTuple):
@@ -278,6 +343,16 @@ class Repair(NamedTuple):
     complete: bool
     calls: tuple[MendedCall, ...]
     before: Answer
+
+    def to_torch(self, image: str = "image", x: str = "x") -> str:
+        """Return the changed calls as PyTorch code to paste, a line a call.
+
+        Parameters
+        ----------
+        image, x : str
+            What the network's input and the layers' inputs are called there.
+        """
+        return "\n".join(call.to_torch(image, x) for call in self.calls)
 
 
 class Answer:
@@ -301,14 +376,62 @@ class Answer:
             mask = value.at_least(1)
             if not (mask.is_constant and mask.tail.at(0)):
                 number = leaf.number if isinstance(leaf, Step) else 0
-                told = _below_one(value)
-                self._conditions.append(Condition(number, mask, told))
+                self._conditions.append(Condition(number, mask, _BelowOne(value)))
         self._sizes = _common(self._conditions, trace)
         self.repair = repair
 
     # The sizes.
 
+    def __getstate__(self) -> dict[str, Any]:
+        kept = {name: value for name, value in vars(self).items() if name in _KEPT}
+        numbered = _mapped(
+            self._result, lambda leaf: _At(leaf.number) if isinstance(leaf, Step) else leaf
+        )
+        return {**kept, "_result": numbered}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        steps = state["_trace"].steps
+        result = _mapped(
+            state["_result"], lambda leaf: steps[leaf.number] if isinstance(leaf, _At) else leaf
+        )
+        vars(self).update(state, _result=result)
+
+    def __eq__(self, other: object) -> bool:
+        """Tell whether both take the same sizes and make the same outputs of them."""
+        if not isinstance(other, Answer):
+            return NotImplemented
+        if self is other:
+            return True
+        if self._sizes != other._sizes or _shape(self._result) != _shape(other._result):
+            return False
+        pairs = zip(_leaves(self._result), _leaves(other._result), strict=True)
+        return all(
+            self._sizes.is_subset_of(SizeSet(_function(mine).equals(_function(yours))))
+            for mine, yours in pairs
+        )
+
+    def __hash__(self) -> int:
+        return hash(self._sizes)
+
+    # Several axes at once.
+
+    _rank: int | None = None  # the number of axes, where the network has a certain one
+
+    def _of_axis(self, place: int) -> Answer:
+        """Return the answer for one axis: they are alike, or the network could not be traced."""
+        return self
+
+    def _takes(self, sizes: tuple[int, ...]) -> bool:
+        """Tell whether sizes, one an axis, are taken."""
+        return all(size in self._sizes for size in sizes)
+
+    def _outputs(self, sizes: tuple[int, ...]) -> Any:
+        """Return the output sizes of sizes, one an axis."""
+        return joined([self.output(size) for size in sizes])
+
     def __contains__(self, n: Any) -> bool:
+        if several(n):
+            return self._takes(checked(self, n, "n in answer"))
         number = whole_number(n, "n in answer: the size", "an int")
         return number in self._sizes
 
@@ -317,18 +440,60 @@ class Answer:
         return self.minimum is not None
 
     def __iter__(self) -> Iterator[int]:
-        """Iterate over the sizes, smallest first; without end if there are infinitely many."""
+        """Iterate over the sizes, smallest first, if they are finitely many.
+
+        Raises
+        ------
+        TypeError
+            If infinitely many sizes are taken: no list could hold them.
+        """
+        if not self.is_finite:
+            raise TypeError(
+                f"{self._name} takes infinitely many sizes; write answer.first(10) for the "
+                "smallest ones, or answer.range(1, 1000) for those between two sizes"
+            )
         return self._sizes.from_to(1)
 
-    def next(self, n: int) -> int | None:
+    def first(self, count: int) -> list[int]:
+        """Return the `count` smallest sizes that are taken, or all if there are fewer.
+
+        Examples
+        --------
+        >>> from upshape.shapes import solve, zoo
+        >>> solve(zoo.unet()).first(3)
+        [16, 32, 48]
+        """
+        count = _whole_from(0, count, "Answer.first: count")
+        return list(itertools.islice(self._sizes.from_to(1), count))
+
+    def range(self, start: int, stop: int, /) -> list[int]:
+        """Return the sizes n that are taken with ``start <= n < stop``, as Python's range.
+
+        Examples
+        --------
+        >>> from upshape.shapes import solve, zoo
+        >>> solve(zoo.unet()).range(500, 600)
+        [512, 528, 544, 560, 576, 592]
+        """
+        start = _whole_from(None, start, "Answer.range: start")
+        stop = _whole_from(None, stop, "Answer.range: stop")
+        return list(self._sizes.from_to(max(start, 1), stop))
+
+    def next(self, n: Any) -> Any:
         """Return the smallest size that is taken and at least n, None if there is none.
+
+        Of one size an axis, return the nearest sizes that are taken and at least as large.
 
         Examples
         --------
         >>> from upshape.shapes import solve, zoo
         >>> solve(zoo.unet()).next(600)
         608
+        >>> solve(zoo.unet()).next((480, 854))
+        (480, 864)
         """
+        if several(n):
+            return nearest(self, n)
         return self._sizes.next(_input_size(n, "Answer.next"))
 
     def previous(self, n: int) -> int | None:
@@ -342,8 +507,27 @@ class Answer:
         """
         return self._sizes.previous(_input_size(n, "Answer.previous"))
 
-    def padding(self, n: int) -> int:
+    def at_least(self, size: int) -> int | None:
+        """Return the smallest input size of which every output is at least `size`.
+
+        None if there is none.
+
+        Examples
+        --------
+        >>> from upshape.shapes import solve, zoo
+        >>> solve(zoo.unet(padding=0)).at_least(400)
+        588
+        """
+        size = _input_size(size, "Answer.at_least")
+        mask = self._sizes.mask
+        for leaf in _leaves(self._result):
+            mask = mask.both(_function(leaf).at_least(size))
+        return SizeSet(mask).minimum
+
+    def padding(self, n: Any) -> Any:
         """Return how many pixels to add to n so that it is taken: 0 if it is.
+
+        Of one size an axis, return as many numbers: those of `next`.
 
         Raises
         ------
@@ -356,6 +540,8 @@ class Answer:
         >>> solve(zoo.unet()).padding(600)
         8
         """
+        if several(n):
+            return padded(self, n)
         n = _input_size(n, "Answer.padding")
         found = self._sizes.next(n)
         if found is None:
@@ -378,8 +564,8 @@ class Answer:
         inside = Function.identity().at_least(first).both((-Function.identity()).at_least(-last))
         return SizeSet(inside).is_subset_of(self._sizes)
 
-    def output(self, n: int) -> Any:
-        """Return the output size for the input size n.
+    def output(self, n: Any) -> Any:
+        """Return the output size for the input size n, or for one size an axis.
 
         Returns
         -------
@@ -397,6 +583,8 @@ class Answer:
         >>> solve(zoo.unet(padding=0)).output(572)
         388
         """
+        if several(n):
+            return self._outputs(checked(self, n, "Answer.output"))
         n = _input_size(n, "Answer.output")
         if n not in self._sizes:
             condition = self._failing(n)
@@ -411,7 +599,7 @@ class Answer:
 
     @property
     def modulus(self) -> int:
-        """The least m such that, from some size on, only the rest on division by m counts.
+        """The least m such that, from some size on, only the remainder modulo m counts.
 
         It is 1 where all sizes are taken from some size on, and where none are.
         """
@@ -419,7 +607,7 @@ class Answer:
 
     @property
     def residues(self) -> tuple[int, ...]:
-        """The rests on division by `modulus` that are taken, from some size on."""
+        """The remainders modulo `modulus` that are taken, from some size on."""
         return self._sizes.residues
 
     @property
@@ -436,6 +624,98 @@ class Answer:
     def is_finite(self) -> bool:
         """Whether only finitely many sizes are taken."""
         return self._sizes.is_finite
+
+    def requirement(self) -> Requirement:
+        """Return the rule of thumb, "at least ... and a multiple of ...", and what it costs.
+
+        Returns
+        -------
+        Requirement
+            The minimum, the multiple, and the first sizes that the rule forbids although they are
+            taken. Every size that the rule allows is taken.
+
+        Examples
+        --------
+        >>> from upshape.shapes import solve, zoo
+        >>> print(solve(zoo.unet()).requirement())
+        a multiple of 16, from 16 on
+        >>> solve(zoo.fpn(50)).requirement()[:3]
+        (32, 32, 0)
+        >>> print(solve(zoo.fpn(50)).requirement())
+        a multiple of 32, from 32 on (also taken: 29, 30, 31, 61, 62, 63, 93, 94, ...)
+        """
+        from ._requirement import requirement_of
+
+        return requirement_of(self._sizes, self._name)
+
+    def receptive_field(self) -> Any:
+        """Return what the output's pixels see of the input, and where they lie on it.
+
+        It is that of pixels away from the borders; it follows layers and joins of a network that is
+        written as a function of its size, not what is computed with sizes, which does not say what
+        becomes of pixels. With TensorFlow's SAME it is that of input sizes that the strides divide.
+
+        Returns
+        -------
+        Field
+            Its receptive field, its stride and the place of its first pixel; and the joins that add
+            up pixels of different places. A tuple, list or dict if there are several outputs.
+
+        Raises
+        ------
+        TypeError
+            If sizes are computed on the way.
+
+        Examples
+        --------
+        >>> from upshape.shapes import Conv, ConvTranspose, Pool, same, solve, zoo
+        >>> field = solve(zoo.resnet(50)).receptive_field()
+        >>> field.size, field.stride, field.offset
+        (427, Fraction(32, 1), Fraction(0, 1))
+
+        A kernel of 2 moves every pixel by half a one:
+
+        >>> def shifted(x):
+        ...     return same(Conv(2)(x), Conv(2, padding=1)(x) - 2)
+        >>> solve(shifted).receptive_field().misaligned
+        ('same (step 3): pixels lie 1 input pixel apart',)
+        """
+        from ._field import field_of
+
+        return _mapped(
+            self._result,
+            lambda leaf: field_of(self._trace.steps, leaf) if isinstance(leaf, Step) else None,
+        )
+
+    def to_torch_dims(self, name: str = "size", *, maximum: int | None = None) -> tuple[Any, ...]:
+        """Return the sizes as dimensions for ``torch.export`` and ``torch.onnx.export``.
+
+        Parameters
+        ----------
+        name : str
+            The dimension's name; with several classes each has its residue appended.
+        maximum : int, optional
+            The largest size.
+
+        Returns
+        -------
+        tuple
+            A ``torch.export.Dim`` for every residue class, a class 16 n + 3 as the derived
+            ``16*Dim(name) + 3``: export takes one of them. For finitely many sizes the sizes
+            themselves. Sizes below `threshold` that belong to no class are left out.
+
+        Examples
+        --------
+        ``torch.export.export(unet, (x,), dynamic_shapes=({2: height, 3: width},))`` with
+        ``(height,) = answer.to_torch_dims("h")`` and ``(width,) = answer.to_torch_dims("w")``.
+        """
+        from ._requirement import torch_dims
+
+        if not isinstance(name, str) or not name.isidentifier():
+            raise ValueError(f"Answer.to_torch_dims: name must be an identifier, got {name!r}")
+        if maximum is not None:
+            maximum = _whole_from(1, maximum, "Answer.to_torch_dims: maximum")
+        return torch_dims(self._sizes, name, maximum, self._name)
 
     @cached_property
     def inputs(self) -> Any:
@@ -482,15 +762,17 @@ class Answer:
         """Return the transposed convolutions that were called with an output size."""
         return [step for step in self._trace.steps if step.is_transposed and len(step.args) > 1]
 
-    def _padding_of(self, step: Step) -> Expression:
+    def _padding_of(self, step: Step) -> Expression | None:
         layer = step.layer
+        if layer._same:
+            return None  # only the size can be asked for: no output padding leads there
         wanted = step.args[1]
         source = step.args[0].function
         a = step.function - step.smallest(source)
         fitted = _fitted(a, self._sizes)
         if fitted is not None and not fitted.terms:
             return fitted
-        shift = int(2 * layer.padding - layer.effective_kernel)
+        shift = int(layer._both - layer.effective_kernel)
         return (self._expression_of(wanted) + shift).__mod__(layer.stride)
 
     @cached_property
@@ -498,6 +780,7 @@ class Answer:
         """The output padding of every transposed convolution called with ``output_size=``.
 
         SymPy expressions of i, in the order of the calls; they hold for the sizes that are taken.
+        Layers with TensorFlow's SAME are left out: they have none.
 
         Examples
         --------
@@ -505,7 +788,8 @@ class Answer:
         >>> solve(lambda x: ConvTranspose(2, stride=2)(Pool(2)(x), output_size=x)).output_padding
         (Mod(i, 2),)
         """
-        return tuple(self._padding_of(step).sympy() for step in self._reached())
+        found = (self._padding_of(step) for step in self._reached())
+        return tuple(padding.sympy() for padding in found if padding is not None)
 
     # Why not.
 
@@ -592,6 +876,11 @@ class Answer:
 
         return table(self)
 
+    def _repr_html_(self) -> str:
+        from upshape.draw._notebook import answer_html  # needed in notebooks alone
+
+        return answer_html(self)
+
     def _repr_latex_(self) -> str:
         import sympy
 
@@ -603,8 +892,41 @@ class Answer:
         return rf"$\displaystyle i \mapsto {told}, \quad i \in {inputs}$"
 
 
-def _below_one(value: Function) -> Callable[[int], str]:
-    return lambda n: f"the output size would be {value.at(n)}"
+class _BelowOne:
+    """Says that an output would be empty."""
+
+    def __init__(self, value: Function) -> None:
+        self.value = value
+
+    def __call__(self, n: int) -> str:
+        return f"the output size would be {self.value.at(n)}"
+
+
+class _At:
+    """What stands for a step in a pickled result."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+# What an answer is pickled with; the rest follows from it.
+_KEPT = ("_conditions", "_name", "_result", "_sizes", "_trace", "repair")
+
+
+def _function(leaf: Any) -> Function:
+    return leaf.function if isinstance(leaf, Step) else Function.of(leaf)
+
+
+def _shape(result: Any) -> Any:
+    """Return what a result is but for its sizes: the tuples, lists and keys that hold them."""
+    return _mapped(result, lambda leaf: None)
+
+
+def _whole_from(least: int | None, value: Any, what: str) -> int:
+    number = whole_number(value, what, "an int")
+    if least is not None and number < least:
+        raise ValueError(f"{what} must be at least {least}, got {number}")
+    return number
 
 
 def _at(arg: Any, n: int) -> int:
@@ -632,7 +954,8 @@ def _fitted(function: Function, sizes: SizeSet) -> Expression | None:
         if not mask.offsets.any():
             continue
         count = math.lcm(line.period, mask.period)
-        if stop is not None and stop - start <= count:
+        level = line.rise * run == slope * line.period
+        if stop is not None and stop - start <= (count if level else LIMIT):
             count = stop - start
         elif line.rise * run != slope * line.period:
             return None
@@ -656,9 +979,28 @@ def _fitted(function: Function, sizes: SizeSet) -> Expression | None:
     if min(found) == max(found):
         return Expression.of(found[0])
     if high > low + run - 1:
-        return None
+        return _stepped(function, sizes)
     constant = min(max(0, high), low + run - 1)
     return Expression.fraction(slope, constant, run, floored=True)
+
+
+def _stepped(function: Function, sizes: SizeSet) -> Expression | None:
+    """Return R floor((i + b) / M) + d, if a function is that on a set of sizes."""
+    tail = function.tail
+    if not sizes.residues or tail.rise == 0 or tail.period > LIMIT // 8:
+        return None
+    start = -(-max(sizes.threshold, function.starts[-1]) // tail.period) * tail.period
+    taken = list(sizes.from_to(start, start + tail.period))
+    if not taken:
+        return None
+    offsets = [tail.at(n) - tail.rise * (n // tail.period) for n in taken]
+    d = min(offsets)
+    jumps = [n for n, offset in zip(taken, offsets, strict=True) if offset > d]
+    b = start + tail.period - jumps[0] if jumps else 0
+    line = (Function.identity() + b) // tail.period * tail.rise + d
+    if not sizes.is_subset_of(SizeSet(line.equals(function))):
+        return None
+    return (Expression.identity() + b) // tail.period * tail.rise + d
 
 
 # Repair. A plan says for some calls which size they are to reach: a step of the original trace (or
@@ -703,7 +1045,7 @@ def _with_repair(answer: Answer, fix: str) -> Answer:
             continue  # it reaches that size by itself
         size = best._expression_of(twin)
         padding = best._padding_of(twin) if step.is_transposed else None
-        calls.append(MendedCall(step.layer, step.place, size, padding))
+        calls.append(MendedCall(step.layer, step.place, size, padding, step.label))
     base = _common([one for one in best._conditions if _is_bound(best, one)], best._trace)
     complete = base.is_subset_of(best._sizes)
     repaired = Answer(best._trace, best._result, answer._name)

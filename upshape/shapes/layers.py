@@ -14,12 +14,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, NamedTuple, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, overload
 
-from ._layer import Layer, SizeLike
-from ._numbers import LARGEST, ceil_div, is_symbolic, is_traced, smaller, whole
+from ._layer import SAME, Layer, Padding, SizeLike, Windowed
+from ._numbers import LARGEST, ceil_div, is_symbolic, is_traced, larger, smaller, whole
 
-__all__ = ["Choice", "Conv", "ConvTranspose", "Interpolate", "Origin", "Pool"]
+if TYPE_CHECKING:
+    from ._size import Size
+
+__all__ = ["Choice", "Conv", "ConvTranspose", "Interpolate", "Origin", "Padding", "Pool", "Unpool"]
 
 # An int, a SymPy expression, or a tuple of them, one an axis.
 Parameter: TypeAlias = Any
@@ -62,15 +65,17 @@ class Choice(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Conv(Layer):
+class Conv(Windowed):
     """Relate the sizes of a convolution: ``o = floor((i + 2p - [d(k-1)+1]) / s) + 1``.
 
     Parameters
     ----------
     kernel_size, stride, padding, dilation : int, or tuple of one int an axis
-        As of ``torch.nn.Conv2d``. `padding` may also be ``"valid"``, which is 0, and ``"same"``,
-        which needs stride 1 and gives o = i: d(k-1) positions in all, the odd one at the end.
-        SymPy expressions are taken in place of ints.
+        As of ``torch.nn.Conv2d``. `padding` may also be a `Padding` of different sides, or for
+        several axes a pair an axis; ``"valid"``, which is 0; ``"same"``, which needs stride 1 and
+        gives o = i: d(k-1) positions in all, the odd one at the end; ``"same_upper"`` (TensorFlow's
+        and Keras' SAME) and ``"same_lower"``, see the notes. SymPy expressions are taken in place
+        of ints.
 
     Raises
     ------
@@ -79,11 +84,21 @@ class Conv(Layer):
     ValueError
         If a parameter is out of range.
 
+    Notes
+    -----
+    SAME gives ``o = ceil(i / s)``. For that it pads ``max((o-1)s + [d(k-1)+1] - i, 0)`` positions
+    in all, half of them before the input and half after it, an odd one after it (``"same_upper"``)
+    or before it (``"same_lower"``): the amount depends on the input size, see `padding_for`
+    (https://www.tensorflow.org/api_docs/python/tf/nn#notes_on_padding_2; ONNX, operator Conv,
+    attribute auto_pad).
+
     Examples
     --------
     >>> conv = Conv(3, stride=2, padding=1)
     >>> conv(12), conv((11, 14))
     (6, (6, 7))
+    >>> Conv(4, padding=Padding(1, 2))(12), Conv(3, stride=2, padding="same_upper")(39)
+    (12, 20)
     >>> from upshape.shapes import i, k, s, p, d
     >>> Conv(k, s, p, d)(i)
     floor((-d*(k - 1) + i + 2*p - 1)/s) + 1
@@ -96,35 +111,34 @@ class Conv(Layer):
 
     def _prepare(self) -> None:
         put = object.__setattr__
-        word = self.padding if isinstance(self.padding, str) else None
-        if word not in (None, "same", "valid"):
-            raise ValueError(f"Conv: padding must be an int, 'same' or 'valid', got {word!r}")
-        if word is not None:
-            put(self, "padding", 0)
-        plain = self._normalise(kernel_size=1, stride=1, padding=0, dilation=1)
+        plain = self._normalise(kernel_size=1, stride=1, dilation=1)
         effective = self.dilation * (self.kernel_size - 1) + 1
-        both = 2 * self.padding
-        if word == "same":
-            if self.stride != 1:
-                raise ValueError(f"Conv: padding='same' needs stride=1, got stride={self.stride}")
-            both = effective - 1
-            put(self, "padding", both // 2 if plain and both % 2 == 0 else word)
         put(self, "effective_kernel", effective)
-        put(self, "_both", both)
-        if plain:
+        if self.padding == "same" and self.stride != 1:
+            raise ValueError(
+                f"Conv: padding='same' needs stride=1, got stride={self.stride}; TensorFlow's SAME "
+                "is padding='same_upper'"
+            )
+        plain = self._read_padding(plain, "same", "valid", *SAME)
+        both = self._both
+        if self._same:
+            self._set_range(1, LARGEST)
+        elif plain:
             upper = (LARGEST - 1) * self.stride - both + effective
             self._set_range(max(1, effective - both), upper)
         else:
             self._set_range(_at_least_one(effective - both), None)
 
     def formula(self, i: Any) -> Any:
-        """Return floor((i + 2p - [d(k-1)+1]) / s) + 1, unchecked.
+        """Return floor((i + 2p - [d(k-1)+1]) / s) + 1, for SAME ceil(i / s), unchecked.
 
         Examples
         --------
         >>> Conv(3, stride=2, padding=1).formula(12)
         6
         """
+        if self._same:
+            return ceil_div(i, self.stride)
         return (i + self._both - self.effective_kernel) // self.stride + 1
 
     def _too_small(self, i: int) -> str:
@@ -153,13 +167,39 @@ class Conv(Layer):
         """
         if self._axes is not None or isinstance(i, tuple | list):
             return self._each(type(self).remainder, i)
-        return (self._checked(i) + self._both - self.effective_kernel) % self.stride
+        return self._beyond(self._checked(i))
+
+    def padding_for(self, i: SizeLike) -> Any:
+        """Return what is padded before and after an input of size i.
+
+        Parameters
+        ----------
+        i : int, SymPy expression, traced size, or a tuple of them
+            The input size. It counts for SAME only.
+
+        Returns
+        -------
+        Padding, or a tuple of them
+            The pair (before, after).
+
+        Examples
+        --------
+        >>> conv = Conv(3, stride=2, padding="same_upper")
+        >>> conv.padding_for(12), conv.padding_for(13)
+        (Padding(before=0, after=1), Padding(before=1, after=1))
+        >>> [Conv(3, 2, conv.padding_for(i))(i) for i in (12, 13)], conv((12, 13))
+        ([6, 7], (6, 7))
+        """
+        if self._axes is not None or isinstance(i, tuple | list):
+            return self._each(type(self).padding_for, i)
+        i = self._checked(i)
+        return self._padding_at(i, self.formula(i))
 
     def input_sizes(self, o: SizeLike) -> Any:
         """Return every input size that gives the output size o, smallest first.
 
         There are up to s of them, ``i = (o-1)s - 2p + [d(k-1)+1] + a`` for 0 <= a < s; fewer at the
-        small end, where i would be below 1.
+        small end, where i would be below 1. With SAME they are those above (o-1)s up to os.
 
         Parameters
         ----------
@@ -186,12 +226,12 @@ class Conv(Layer):
         if self._axes is not None or isinstance(o, tuple | list):
             return self._each(type(self).input_sizes, o)
         o = whole(o, f"{self._name}: output size", 1)
-        first = (o - 1) * self.stride - self._both + self.effective_kernel
+        first = (o - 1) * self.stride + (1 if self._same else self.effective_kernel - self._both)
         if is_symbolic(first) or is_symbolic(self.stride):
             return _from_one_on(first, first + self.stride)
         _refuse_long_list(self, self.stride)
         return tuple(
-            Origin(i, i - first)
+            Origin(i, self._beyond(i))
             for i in range(max(1, first), min(first + self.stride, LARGEST + 1))
         )
 
@@ -217,26 +257,31 @@ class Conv(Layer):
         ConvTranspose(kernel_size=3, stride=2, padding=1, output_padding=1)
         >>> conv.transpose(12)(conv(12))
         12
+        >>> Conv(3, stride=2, padding="same_upper").transpose(12)
+        ConvTranspose(kernel_size=3, stride=2, padding=Padding(before=0, after=1))
         """
-        for axis in self.axes:
-            if axis.padding == "same":
-                raise ValueError(
-                    f"{self!r}: it pads its two sides differently, which no transposed "
-                    "convolution undoes; use an odd effective kernel"
-                )
-        padding = 0 if input_size is None else self.remainder(input_size)
-        return ConvTranspose(self.kernel_size, self.stride, self.padding, padding, self.dilation)
+        padding: Any = tuple(
+            axis.padding if axis._same else axis._padding_at(1, 1) for axis in self.axes
+        )
+        extra = 0
+        if input_size is not None:
+            padding, extra = self.padding_for(input_size), self.remainder(input_size)
+        elif self._axes is None:
+            padding = padding[0]
+        return ConvTranspose(self.kernel_size, self.stride, padding, extra, self.dilation)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class ConvTranspose(Layer):
+class ConvTranspose(Windowed):
     """Relate the sizes of a transposed convolution: ``o = (i-1)s - 2p + [d(k-1)+1] + a``.
 
     Parameters
     ----------
     kernel_size, stride, padding, output_padding, dilation : int, or tuple of one int an axis
         As of ``torch.nn.ConvTranspose2d``; a is `output_padding`, less than the larger one of
-        `stride` and `dilation`. SymPy expressions are taken in place of ints.
+        `stride` and `dilation`. `padding` may also be a `Padding` of different sides, which are cut
+        off before and after the output; or ``"same_upper"`` (TensorFlow's and Keras' SAME) or
+        ``"same_lower"``, see the notes. SymPy expressions are taken in place of ints.
 
     Raises
     ------
@@ -249,11 +294,21 @@ class ConvTranspose(Layer):
     -----
     A convolution with the same parameters leads back, from o to i, as long as a < s.
 
+    SAME gives ``o = i*s``. TensorFlow wants the output size given (``output_shape``): it may be any
+    that SAME's convolution takes back to i, (i-1)s + 1 to i*s; here `output_size` chooses it.
+    ``max((i-1)s + [d(k-1)+1] - o, 0)`` positions are cut off in all, an odd one after the output
+    (``"same_upper"``) or before it; where that is 0, a more may be left over, see `choices`
+    (https://www.tensorflow.org/api_docs/python/tf/nn/conv2d_transpose; ONNX, operator
+    ConvTranspose, attribute auto_pad).
+
     Examples
     --------
     >>> up = ConvTranspose(3, stride=2, padding=1)
     >>> up(6), up(6, output_size=12)
     (11, 12)
+    >>> up = ConvTranspose(3, stride=2, padding="same_upper")
+    >>> up(20), up(20, output_size=39)
+    (40, 39)
     >>> from upshape.shapes import i, k, s, p, a, d
     >>> ConvTranspose(k, s, p, a, d)(i)
     a + d*(k - 1) - 2*p + s*(i - 1) + 1
@@ -267,12 +322,17 @@ class ConvTranspose(Layer):
 
     def _prepare(self) -> None:
         put = object.__setattr__
-        plain = self._normalise(kernel_size=1, stride=1, padding=0, output_padding=0, dilation=1)
+        plain = self._normalise(kernel_size=1, stride=1, output_padding=0, dilation=1)
         s, a, d = self.stride, self.output_padding, self.dilation
         effective = d * (self.kernel_size - 1) + 1
-        both = 2 * self.padding
         put(self, "effective_kernel", effective)
-        put(self, "_both", both)
+        plain = self._read_padding(plain, *SAME)
+        both = self._both
+        if self._same and a != 0:
+            raise ValueError(
+                f"ConvTranspose: padding={self.padding!r} gives i*stride, or what output_size= "
+                f"asks for; output_padding must be 0, got {a}"
+            )
         if not plain:
             self._set_range(_at_least_one(1 + ceil_div(1 + both - effective - a, s)), None)
             return
@@ -285,17 +345,23 @@ class ConvTranspose(Layer):
         self._set_range(max(1, 1 + ceil_div(1 + both - effective - a, s)), upper)
 
     def formula(self, i: Any) -> Any:
-        """Return (i-1)s - 2p + [d(k-1)+1] + a, unchecked.
+        """Return (i-1)s - 2p + [d(k-1)+1] + a, for SAME i*s, unchecked.
 
         Examples
         --------
         >>> ConvTranspose(3, stride=2, padding=1).formula(6)
         11
         """
+        if self._same:
+            return i * self.stride
         return (i - 1) * self.stride - self._both + self.effective_kernel + self.output_padding
 
     @overload
     def __call__(self, i: int, output_size: int | None = None) -> int: ...
+    @overload
+    def __call__(self, i: Size, output_size: int | Size | None = None) -> Size: ...
+    @overload
+    def __call__(self, i: int, output_size: Size) -> Size: ...
     @overload
     def __call__(
         self, i: tuple[int, ...], output_size: int | tuple[int, ...] | None = None
@@ -348,7 +414,9 @@ class ConvTranspose(Layer):
         return whole(output_size, "ConvTranspose: output_size", 1)
 
     def _smallest(self, i: Any) -> Any:
-        """Return the output size for the input size i without any output padding."""
+        """Return the smallest output size that the input size i can be led to."""
+        if self._same:
+            return (i - 1) * self.stride + 1
         return (i - 1) * self.stride - self._both + self.effective_kernel
 
     def choices(self, i: SizeLike) -> Any:
@@ -409,7 +477,8 @@ class ConvTranspose(Layer):
         """
         if self._axes is not None or isinstance(i, tuple | list):
             return self._each(type(self).wider_choices, i)
-        return self._choices(i, self.stride, max(self.stride, self.dilation))
+        widest = self.stride if self._same else max(self.stride, self.dilation)
+        return self._choices(i, self.stride, widest)
 
     def _choices(self, i: Any, start: Any, stop: Any) -> tuple[Choice, ...]:
         i = whole(i, "ConvTranspose: input size", 1)
@@ -419,7 +488,45 @@ class ConvTranspose(Layer):
         smallest = self._smallest(i)
         if type(smallest) is int:
             start, stop = max(start, 1 - smallest), min(stop, LARGEST + 1 - smallest)
-        return tuple(Choice(a, smallest + a) for a in range(start, stop))
+        sizes = (smallest + a for a in range(start, stop))
+        return tuple(Choice(self._left_over(i, o), o) for o in sizes)
+
+    def _left_over(self, i: Any, o: Any) -> Any:
+        """Return the output padding a of the output size o, which is in reach."""
+        if not self._same:
+            return o - self._smallest(i)
+        return larger(o - self.effective_kernel - (i - 1) * self.stride, 0)
+
+    def padding_for(self, i: SizeLike, output_size: SizeLike = None) -> Any:
+        """Return what is cut off before and after the output for the input size i.
+
+        Parameters
+        ----------
+        i, output_size : int, SymPy expression, or a tuple of them
+            The input size, and the output size if it is not the layer's own. They count for SAME
+            only.
+
+        Returns
+        -------
+        Padding, or a tuple of them
+            The pair (before, after).
+
+        Examples
+        --------
+        >>> up = ConvTranspose(3, stride=2, padding="same_upper")
+        >>> up.padding_for(6), up.padding_for(6, 11)
+        (Padding(before=0, after=1), Padding(before=1, after=1))
+        >>> ConvTranspose(3, 2, up.padding_for(6, 11))(6)
+        11
+        """
+        if self._axes is not None or isinstance(i, tuple | list):
+            sizes = (i,) if output_size is None else (i, output_size)
+            return self._each(type(self).padding_for, *sizes)
+        i = self._checked(i)
+        if output_size is None:
+            return self._padding_at(self.formula(i), i)
+        self.output_padding_for(i, output_size)
+        return self._padding_at(output_size, i)
 
     def output_padding_for(self, i: SizeLike, output_size: SizeLike) -> Any:
         """Return the output_padding with which the input size i leads to `output_size`.
@@ -457,13 +564,13 @@ class ConvTranspose(Layer):
         a = output_size - smallest
         if type(a) is int and type(self.stride) is int and not 0 <= a < self.stride:
             raise ValueError(self._unreachable(i, output_size, smallest))
-        return a
+        return self._left_over(i, output_size)
 
     def _unreachable(self, i: int, output_size: int, smallest: int) -> str:
         """Say which sizes can be reached instead of `output_size`."""
         told = (
             f"ConvTranspose: output_size={output_size} cannot be reached from input size {i} with "
-            f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+            f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding!r}"
         )
         if self.dilation != 1:
             told += f", dilation={self.dilation}"
@@ -475,7 +582,7 @@ class ConvTranspose(Layer):
         nearest = min(max(output_size, low), high)
         can = f"{low} or {high}" if high == low + 1 else f"{low} to {high}"
         told += f"; it can be {can}, the nearest is {nearest}"
-        return f"{told} (output_padding={nearest - smallest})"
+        return told if self._same else f"{told} (output_padding={nearest - smallest})"
 
     def transpose(self) -> Conv:
         """Return the convolution with the same parameters, which leads from o back to i.
@@ -496,8 +603,8 @@ class ConvTranspose(Layer):
         """Return how many taps of the kernel reach each phase of the output.
 
         Tap t of the kernel carries input x to the output position ``xs - p + td``. The positions
-        that leave the same rest on division by s are a phase; where phases get different numbers
-        of taps, the output tends to show a checkerboard (Odena et al. 2016).
+        that leave the same remainder modulo s are a phase; where phases get different numbers of
+        taps, the output tends to show a checkerboard (Odena et al. 2016).
 
         Returns
         -------
@@ -514,15 +621,15 @@ class ConvTranspose(Layer):
         """
         if self._axes is not None:
             return tuple(axis.taps_per_phase() for axis in self._axes)
-        k, s, p, d = self.kernel_size, self.stride, self.padding, self.dilation
+        k, s, p, d = self.kernel_size, self.stride, self._before, self.dilation
         if any(type(value) is not int for value in (k, s, p, d)):
             raise TypeError(f"{self!r}: taps are counted, which needs ints for all parameters")
         _refuse_long_list(self, s)
         # t and t + s reach the same phase: count by whole rounds of s taps.
-        rounds, rest = divmod(k, s)
+        rounds, left = divmod(k, s)
         taps = [0] * s
         for t in range(min(k, s)):
-            taps[(t * d - p) % s] += rounds + (t < rest)
+            taps[(t * d - p) % s] += rounds + (t < left)
         return tuple(taps)
 
     @property
@@ -543,7 +650,7 @@ class ConvTranspose(Layer):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Pool(Layer):
+class Pool(Windowed):
     """Relate the sizes of a pooling: those of a convolution, or rounded up with `ceil_mode`.
 
     With `ceil_mode` a last window may reach beyond the padded input, but not start beyond the
@@ -553,9 +660,12 @@ class Pool(Layer):
     ----------
     kernel_size, stride, padding, dilation : int, or tuple of one int an axis
         As of ``torch.nn.MaxPool2d``: `stride` is `kernel_size` unless given, and `padding` is at
-        most half of `kernel_size`. SymPy expressions are taken in place of ints.
+        most half of `kernel_size`. `padding` may also be a `Padding` of different sides, each less
+        than `kernel_size`, as ONNX has them; ``"valid"``, which is 0; ``"same_upper"``
+        (TensorFlow's and Keras' SAME) or ``"same_lower"``, with which ``o = ceil(i / s)`` as for
+        `Conv`. SymPy expressions are taken in place of ints.
     ceil_mode : bool
-        Round up.
+        Round up. SAME does in any case.
 
     Raises
     ------
@@ -566,8 +676,8 @@ class Pool(Layer):
 
     Examples
     --------
-    >>> Pool(2)(13), Pool(2, ceil_mode=True)(13)
-    (6, 7)
+    >>> Pool(2)(13), Pool(2, ceil_mode=True)(13), Pool(2, padding="same_upper")(13)
+    (6, 7, 7)
     >>> from upshape.shapes import i
     >>> Pool(3, 2, 1)(i)
     floor(i/2 - 1/2) + 1
@@ -587,23 +697,35 @@ class Pool(Layer):
             if type(self.ceil_mode).__name__ not in ("bool_", "bool"):  # NumPy's
                 raise TypeError(f"Pool: ceil_mode must be a bool, got {self.ceil_mode!r}")
             put(self, "ceil_mode", bool(self.ceil_mode))
-        plain = self._normalise(kernel_size=1, stride=1, padding=0, dilation=1)
-        s, p = self.stride, self.padding
-        effective = self.dilation * (self.kernel_size - 1) + 1
+        plain = self._normalise(kernel_size=1, stride=1, dilation=1)
+        s, k = self.stride, self.kernel_size
+        effective = self.dilation * (k - 1) + 1
         put(self, "effective_kernel", effective)
-        put(self, "_both", 2 * p)
+        plain = self._read_padding(plain, "valid", *SAME)
         # Only such a long stride can bring the start of the last window beyond the input.
-        put(self, "_drops", not plain or s + p > effective)
-        reach = effective - 2 * p - (s - 1 if self.ceil_mode else 0)
-        if not plain:
+        put(self, "_drops", not plain or s + self._both - self._before > effective)
+        reach = effective - self._both - (s - 1 if self.ceil_mode else 0)
+        if self._same:
+            self._set_range(1, LARGEST)
+        elif not plain:
             self._set_range(_at_least_one(reach), None)
-            return
-        if 2 * p > self.kernel_size:
+        else:
+            self._check_padding()
+            self._set_range(max(1, reach), LARGEST)
+
+    def _check_padding(self) -> None:
+        p, k = self.padding, self.kernel_size
+        if isinstance(p, Padding):
+            if max(p) >= k:
+                raise ValueError(
+                    f"Pool: each side of padding must be less than kernel_size, got padding={p} "
+                    f"with kernel_size={k}; it can be 0 to {k - 1}"
+                )
+        elif 2 * p > k:
             raise ValueError(
                 f"Pool: padding can be at most half of kernel_size, got padding={p} with "
-                f"kernel_size={self.kernel_size}; it can be 0 to {self.kernel_size // 2}"
+                f"kernel_size={k}; it can be 0 to {k // 2}"
             )
-        self._set_range(max(1, reach), LARGEST)
 
     def formula(self, i: Any) -> Any:
         """Return the output size for the input size i, unchecked.
@@ -613,16 +735,31 @@ class Pool(Layer):
         >>> Pool(1, stride=3, ceil_mode=True).formula(5)
         2
         """
+        if self._same:
+            return ceil_div(i, self.stride)
         past = i + self._both - self.effective_kernel
         if not self.ceil_mode:
             return past // self.stride + 1
         windows = ceil_div(past, self.stride) + 1
         if not self._drops:
             return windows
-        return smaller(windows, ceil_div(i + self.padding, self.stride))
+        return smaller(windows, ceil_div(i + self._before, self.stride))
 
     def _too_small(self, i: int) -> str:
         return _does_not_fit(self, i)
+
+    def padding_for(self, i: SizeLike) -> Any:
+        """Return what is padded before and after an input of size i; as of `Conv`.
+
+        Examples
+        --------
+        >>> Pool(2, padding="same_upper").padding_for((12, 13))
+        (Padding(before=0, after=0), Padding(before=0, after=1))
+        """
+        if self._axes is not None or isinstance(i, tuple | list):
+            return self._each(type(self).padding_for, i)
+        i = self._checked(i)
+        return self._padding_at(i, self.formula(i))
 
     def input_sizes(self, o: SizeLike) -> Any:
         """Return every input size that gives the output size o, smallest first.
@@ -651,10 +788,139 @@ class Pool(Layer):
         # Rounding up moves the s sizes of the floor down by s - 1; the last window's rule lets
         # some more belong to o.
         last = o * self.stride - self._both + self.effective_kernel - 1
+        if self._same:
+            last = o * self.stride
         first = last - 2 * (self.stride - 1)
-        stop = max(last, o * self.stride - self.padding)
+        stop = max(last, o * self.stride - self._before)
         sizes = range(max(self._least, first), min(stop, LARGEST) + 1)
         return tuple(i for i in sizes if self.formula(i) == o)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Unpool(Windowed):
+    """Relate the sizes of a max unpooling: ``o = (i-1)s - 2p + k``.
+
+    Parameters
+    ----------
+    kernel_size, stride, padding : int, or tuple of one int an axis
+        As of ``torch.nn.MaxUnpool2d``: `stride` is `kernel_size` unless given.
+
+    Raises
+    ------
+    TypeError
+        If a parameter is no int.
+    ValueError
+        If a parameter is out of range.
+
+    Examples
+    --------
+    >>> unpool = Unpool(2)
+    >>> unpool(6), unpool(6, output_size=13)
+    (12, 13)
+    >>> from upshape.shapes import Pool, same, solve
+    >>> solve(lambda x: same(unpool(Pool(2)(x), output_size=x), x))
+    Answer(inputs={n : n >= 2}, output=i)
+    """
+
+    kernel_size: Parameter
+    stride: Parameter = None
+    padding: Parameter = 0
+
+    def _prepare(self) -> None:
+        put = object.__setattr__
+        if self.stride is None:
+            put(self, "stride", self.kernel_size)
+        plain = self._normalise(kernel_size=1, stride=1)
+        put(self, "effective_kernel", self.kernel_size)
+        plain = self._read_padding(plain)
+        least = 1 + ceil_div(1 + self._both - self.kernel_size, self.stride)
+        if not plain:
+            self._set_range(_at_least_one(least), None)
+            return
+        self._set_range(max(1, least), (LARGEST + self._both - self.kernel_size) // self.stride + 1)
+
+    def formula(self, i: Any) -> Any:
+        """Return (i-1)s - 2p + k, unchecked.
+
+        Examples
+        --------
+        >>> Unpool(3, stride=2).formula(6)
+        13
+        """
+        return (i - 1) * self.stride - self._both + self.kernel_size
+
+    def _smallest(self, i: Any) -> Any:
+        """Return the smallest output size that the input size i can be led to."""
+        return self.formula(i) - self.stride + 1
+
+    @overload
+    def __call__(self, i: int, output_size: int | None = None) -> int: ...
+    @overload
+    def __call__(self, i: Size, output_size: int | Size | None = None) -> Size: ...
+    @overload
+    def __call__(self, i: SizeLike, output_size: SizeLike = None) -> Any: ...
+    def __call__(self, i: SizeLike, output_size: SizeLike = None) -> Any:
+        """Return the output size for the input size i; `output_size` chooses one of `choices`.
+
+        Parameters
+        ----------
+        i : int, SymPy expression, traced size, or a tuple of them
+            The input size. A tuple has one entry an axis.
+        output_size : as `i`, optional
+            The output size to reach, which is what the call returns.
+
+        Returns
+        -------
+        int, SymPy expression, traced size, or a tuple of them
+            The output size.
+
+        Raises
+        ------
+        ValueError
+            If the layer does not take this size or cannot reach `output_size`.
+        """
+        if is_traced(i):
+            return i._through(self, output_size=output_size)
+        if is_traced(output_size):
+            return output_size._reached_from(self, i)
+        if self._axes is not None or isinstance(i, tuple | list):
+            sizes = (i,) if output_size is None else (i, output_size)
+            return self._each(type(self).__call__, *sizes)
+        if output_size is None:
+            return self.formula(self._checked(i))
+        i = whole(i, "Unpool: input size", 1)
+        wanted = whole(output_size, "Unpool: output_size", 1)
+        low = self._smallest(i)
+        high = low + 2 * (self.stride - 1)
+        if type(low) is int and type(high) is int and not low <= wanted <= high:
+            raise ValueError(
+                f"Unpool: output_size={wanted} cannot be reached from input size {i} with "
+                f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding!r}; "
+                f"it can be {max(1, low)} to {high}"
+            )
+        return wanted
+
+    def choices(self, i: SizeLike) -> Any:
+        """Return the output sizes that ``output_size=`` reaches from the input size i.
+
+        PyTorch takes those less than a stride away from the layer's own.
+
+        Examples
+        --------
+        >>> Unpool(2).choices(6), Unpool(3, stride=2).choices(6)
+        ((11, 12, 13), (12, 13, 14))
+        """
+        if self._axes is not None or isinstance(i, tuple | list):
+            return self._each(type(self).choices, i)
+        i = whole(i, "Unpool: input size", 1)
+        low = self._smallest(i)
+        if type(low) is not int or type(self.stride) is not int:
+            raise TypeError(f"{self!r}: choices are counted, which needs ints, got {i}")
+        _refuse_long_list(self, 2 * self.stride - 1)
+        return tuple(range(max(1, low), low + 2 * self.stride - 1))
+
+
+ROUNDINGS = ("floor", "round", "ceil")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -668,6 +934,9 @@ class Interpolate(Layer):
     scale_factor : int, float, Fraction, or tuple of one an axis, optional
         The factor. With a float the product is computed in double, as PyTorch does; with an int or
         a Fraction it is exact. One of `size` and `scale_factor` must be given.
+    rounding : {"floor", "round", "ceil"}
+        How the product becomes a size: rounded down as PyTorch and ONNX do, to the nearest one and
+        halves to the even one as OpenCV and scikit-image do, or rounded up.
 
     Raises
     ------
@@ -680,6 +949,8 @@ class Interpolate(Layer):
     --------
     >>> Interpolate(scale_factor=2)(6), Interpolate(size=(9, 14))((6, 7))
     (12, (9, 14))
+    >>> [Interpolate(scale_factor=0.5, rounding=way)(7) for way in ("floor", "round", "ceil")]
+    [3, 4, 4]
     >>> from fractions import Fraction
     >>> from upshape.shapes import i
     >>> Interpolate(scale_factor=Fraction(3, 2))(i)
@@ -688,9 +959,14 @@ class Interpolate(Layer):
 
     size: Parameter = None
     scale_factor: Parameter = None
+    rounding: str = "floor"
 
     def _prepare(self) -> None:
         put = object.__setattr__
+        if self.rounding not in ROUNDINGS:
+            raise ValueError(
+                f"Interpolate: rounding must be 'floor', 'round' or 'ceil', got {self.rounding!r}"
+            )
         if (self.size is None) == (self.scale_factor is None):
             raise ValueError(
                 f"Interpolate: give one of size and scale_factor, got size={self.size!r}, "
@@ -706,14 +982,18 @@ class Interpolate(Layer):
         ratio = Fraction(factor)
         exact = not isinstance(factor, float) or max(ratio.as_integer_ratio()) <= SIMPLE
         put(self, "_ratio", ratio.as_integer_ratio() if exact else None)
-        least = math.ceil(1 / ratio)
+        least = {
+            "floor": math.ceil(1 / ratio),
+            "round": math.floor(1 / (2 * ratio)) + 1,
+            "ceil": 1,
+        }[self.rounding]
         if least > LARGEST:
             raise ValueError(f"Interpolate: scale_factor={factor!r} leaves nothing of any size")
         if isinstance(factor, float):
-            # The rounded product can reach 1 before or after the exact one.
-            while least > 1 and (least - 1) * factor >= 1:
+            # The product of a float can reach a whole number before or after the exact one.
+            while least > 1 and self.formula(least - 1) >= 1:
                 least -= 1
-            while least * factor < 1:
+            while self.formula(least) < 1:
                 least += 1
         self._set_range(least, math.floor(LARGEST / ratio))
 
@@ -728,9 +1008,102 @@ class Interpolate(Layer):
         if self.size is not None:
             return self.size
         if isinstance(self.scale_factor, float) and isinstance(i, int):
-            return math.floor(i * self.scale_factor)
+            return _ROUND[self.rounding](i * self.scale_factor)
         numerator, denominator = self._ratio or self.exact_factor().as_integer_ratio()
+        if self.rounding == "ceil":
+            return ceil_div(i * numerator, denominator)
+        if self.rounding == "round":
+            return _rounded(i * numerator, denominator)
         return i * numerator // denominator
+
+    def input_sizes(self, o: SizeLike) -> Any:
+        """Return every input size that gives the output size o, smallest first.
+
+        Parameters
+        ----------
+        o : int, or a tuple of ints
+            The output size.
+
+        Returns
+        -------
+        tuple of int
+            The input sizes; one such tuple an axis for a tuple, or a layer of several axes.
+
+        Raises
+        ------
+        ValueError
+            If `size` was given: then every input size gives it, or none does.
+
+        Examples
+        --------
+        >>> from fractions import Fraction
+        >>> half = Interpolate(scale_factor=0.5)
+        >>> half.input_sizes(6), Interpolate(scale_factor=Fraction(3, 2)).input_sizes(5)
+        ((12, 13), ())
+        """
+        if self._axes is not None or isinstance(o, tuple | list):
+            return self._each(type(self).input_sizes, o)
+        if self.size is not None:
+            raise ValueError(f"{self!r}: every input size gives its size; none gives another one")
+        o = whole(o, "Interpolate: output size", 1)
+        if type(o) is not int:
+            raise TypeError(f"{self!r}: input sizes are counted, which needs ints, got {o}")
+        factor = Fraction(self.scale_factor)
+        # Rounding moves the ends by less than two sizes and what a float's product is off.
+        slack = 2 + math.ceil(o / factor) // 2**50
+        first = max(self._least, math.floor((o - 1) / factor) - slack)
+        last = min(self._most, math.ceil((o + 1) / factor) + slack)
+        _refuse_long_list(self, last - first)
+        return tuple(i for i in range(first, last + 1) if self.formula(i) == o)
+
+    def lost_to_rounding(self, i: int) -> int:
+        """Return how many pixels a float factor's rounding loses, 0 if none.
+
+        A float such as 120/88 is a little less than the number that it stands for: its product with
+        88 is below 120, and its floor 119. The Fraction that was meant loses nothing.
+
+        Parameters
+        ----------
+        i : int
+            The input size.
+
+        Returns
+        -------
+        int
+            What the Fraction's output size is larger than the float's; negative if it is smaller.
+
+        See Also
+        --------
+        simplest_factor : The Fraction.
+
+        Examples
+        --------
+        >>> layer = Interpolate(scale_factor=120/88)
+        >>> layer(88), layer.lost_to_rounding(88), layer.simplest_factor()
+        (119, 1, Fraction(15, 11))
+        >>> Interpolate(scale_factor=layer.simplest_factor())(88)
+        120
+        """
+        if self._axes is not None or self.scale_factor is None:
+            raise ValueError(f"{self!r}: one scale_factor is needed here; use layer.axes")
+        if not isinstance(self.scale_factor, float):
+            return 0
+        meant = Interpolate(scale_factor=self.simplest_factor(), rounding=self.rounding)
+        return int(meant.formula(i) - self(i))
+
+    def simplest_factor(self) -> Fraction:
+        """Return the Fraction of a small denominator that a float factor stands for.
+
+        Examples
+        --------
+        >>> Interpolate(scale_factor=0.7).simplest_factor()
+        Fraction(7, 10)
+        """
+        if self._axes is not None or self.scale_factor is None:
+            raise ValueError(f"{self!r}: one scale_factor is needed here; use layer.axes")
+        if isinstance(self.scale_factor, float):
+            return _simplest(self.scale_factor)
+        return Fraction(self.scale_factor)
 
     def exact_factor(self) -> Fraction:
         """Return the scale factor as a Fraction, for sizes that are no ints.
@@ -766,6 +1139,22 @@ class Interpolate(Layer):
 
 # A float n/2**e with n and 2**e up to this has exact products with every size below 2**33.
 SIMPLE = 2**20
+
+
+_ROUND: dict[str, Any] = {"floor": math.floor, "round": round, "ceil": math.ceil}
+
+
+def _rounded(numerator: Any, denominator: int) -> Any:
+    """Return the whole number nearest to a quotient, of two the even one."""
+    if isinstance(numerator, int):
+        return round(Fraction(numerator, denominator))
+    twice = 2 * numerator + denominator
+    nearest = twice // (2 * denominator)
+    if denominator % 2:
+        return nearest
+    # In the middle between two numbers the upper one was taken: one less where it is odd.
+    middle = 1 - smaller(twice % (2 * denominator), 1)
+    return nearest - smaller(middle, nearest % 2)
 
 
 def _factor(value: Any) -> int | float | Fraction:

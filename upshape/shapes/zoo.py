@@ -7,10 +7,13 @@ activations and normalisations keep it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ._solve import same
 from .layers import Conv, ConvTranspose, Interpolate, Pool
+
+if TYPE_CHECKING:
+    from ._size import Size
 
 __all__ = ["dcgan", "deeplab", "fpn", "hrnet", "resnet", "unet"]
 
@@ -51,8 +54,8 @@ def unet(levels: int = 4, padding: int = 1) -> Network:
     388
     """
 
-    def network(x: Any) -> Any:
-        def block(x: Any) -> Any:
+    def network(x: Size) -> Size:
+        def block(x: Size) -> Size:
             return Conv(3, padding=padding)(Conv(3, padding=padding)(x))
 
         skips = []
@@ -195,7 +198,7 @@ def deeplab(rates: Sequence[int] = (6, 12, 18), resize: bool = True) -> Network:
     Answer(inputs={8 n : n >= 1}, output=i)
     """
 
-    def network(x: Any) -> Any:
+    def network(x: Size) -> Size:
         image = x
         x = Pool(3, stride=2, padding=1)(Conv(7, stride=2, padding=3)(x))
         for stride, first, others, count in (

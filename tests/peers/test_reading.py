@@ -1,0 +1,515 @@
+"""What is read of models as people write them: branches, raised errors, sizes that become numbers.
+
+Every answer is held against the model itself at every small size: a network is given as PyTorch
+runs it (on the CPU, with zeros for weights), never as the reader sees it.
+"""
+
+import dataclasses
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from upshape.shapes import from_torch, solve
+
+
+class N(nn.Module):
+    """A module whose forward is a function of it and its input."""
+
+    def __init__(self, forward, **parts):
+        super().__init__()
+        for name, part in parts.items():
+            if isinstance(part, torch.Tensor) and not isinstance(part, nn.Parameter):
+                self.register_buffer(name, part)
+            else:
+                setattr(self, name, part)
+        self.function = forward
+
+    def forward(self, x):
+        return self.function(self, x)
+
+
+def c(k, s=1, p=0, inside=3, out=3):
+    return nn.Conv2d(inside, out, k, s, p)
+
+
+def sizes_of(output, axis, rank):
+    """Return the sizes of what a model returns, None if any is empty."""
+    if isinstance(output, torch.Tensor):
+        if output.ndim < 3:
+            return output.shape[-1]
+        if axis is not None and output.ndim == rank + 2:
+            return output.shape[2 + axis]
+        sizes = tuple(output.shape[2:])
+        return sizes[0] if len(set(sizes)) == 1 else sizes
+    if isinstance(output, dict):
+        return {key: sizes_of(one, axis, rank) for key, one in output.items() if one is not None}
+    return type(output)(sizes_of(one, axis, rank) for one in output if one is not None)
+
+
+def empty(output):
+    if isinstance(output, torch.Tensor):
+        return output.numel() == 0
+    values = output.values() if isinstance(output, dict) else output
+    return any(empty(one) for one in values if one is not None)
+
+
+def run(model, sizes, channels, axis):
+    """Return what PyTorch's CPU makes of an input, None if it refuses or nothing is left."""
+    try:
+        with torch.no_grad():
+            output = model(torch.zeros(1, channels, *sizes))
+    except Exception:
+        return None
+    return None if empty(output) else sizes_of(output, axis, len(sizes))
+
+
+def holds(model, axis=None, others=40, sizes=range(1, 40), channels=3, rank=2):
+    """Compare solve's answer with PyTorch's CPU, size by size; return the answer."""
+    model.eval()
+    network = from_torch(model)
+    assert network.unread == ()
+    answer = solve(network, axis=axis)
+    for n in sizes:
+        spatial = [n if axis is None or place == axis else others for place in range(rank)]
+        wanted = run(model, spatial, channels, axis)
+        assert (n in answer) == (wanted is not None), (n, wanted, repr(answer))
+        if wanted is not None:
+            assert answer.output(n) == wanted, n
+        else:
+            assert "does not take" in answer.explain(n)
+    answer.check()
+    return answer
+
+
+# What once went wrong, each for its kind: the names are those of the operations.
+
+
+@pytest.mark.parametrize("axis", [None, 0, 1])
+def test_classifiers_are_solved_axis_by_axis(axis):
+    model = nn.Sequential(c(3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2))
+    answer = holds(model, axis)
+    assert answer.minimum == 3 and answer.output(100) == 2
+    deep = nn.Sequential(
+        c(11, 4, 2, 3, 8), nn.MaxPool2d(3, 2), nn.AdaptiveAvgPool2d(6), nn.Flatten(),
+        nn.Linear(288, 10),
+    )  # fmt: skip
+    assert holds(deep, axis).minimum == 15
+
+
+@pytest.mark.parametrize(
+    "values",
+    [nn.Parameter(torch.zeros(4, 2)), torch.zeros(4, 2)],
+    ids=["parameter", "buffer"],
+)
+def test_computing_with_parameters_and_buffers(values):
+    model = N(lambda s, x: x * s.lin(s.values).sum(), lin=nn.Linear(2, 2), values=values)
+    assert str(holds(model)._sizes) == "{n : n >= 1}"
+    normed = N(lambda s, x: s.conv(x) + F.layer_norm(s.values, (2,)).mean(), conv=c(3), values=values)
+    assert holds(normed).minimum == 3
+
+
+@pytest.mark.parametrize(
+    "is_tensor",
+    [lambda x: isinstance(x, torch.Tensor), torch.is_tensor, lambda x: torch.jit.isinstance(x, torch.Tensor)],
+    ids=["isinstance", "is_tensor", "jit"],
+)
+def test_a_branch_on_what_is_a_tensor_is_the_one_that_tensors_take(is_tensor):
+    answer = holds(N(lambda s, x: F.max_pool2d(x, 2) if is_tensor(x) else x))
+    assert answer.minimum == 2 and answer.output(33) == 16
+
+    def forward(s, x):
+        skip = s.conv(x)
+        y = s.up(F.max_pool2d(skip, 2))
+        if is_tensor(skip):
+            y = torch.cat([skip, y], 1)
+        return y
+
+    parts = {"conv": c(3, 1, 1), "up": nn.ConvTranspose2d(3, 3, 2, 2)}
+    assert str(holds(N(forward, **parts))._sizes) == "{2 n : n >= 1}"
+
+
+def test_slices_whose_bounds_are_sizes():
+    holds(N(lambda s, x: x[:, :, -s.conv(x).size(2) :, :], conv=c(3)), 0)
+    holds(N(lambda s, x: x[:, :, 1::2, 1::2] + x[:, :, ::2, ::2]))
+
+    def forward(s, x):
+        d = (x.shape[2] - s.conv(x).shape[2]) // 2
+        return x[:, :, d:-d, d:-d]
+
+    assert holds(N(forward, conv=c(7))).minimum == 7
+
+    def one_sided(s, x):
+        d = x.shape[2] - s.conv(x).shape[2]
+        return x[:, :, :-d, :-d]
+
+    assert holds(N(one_sided, conv=c(4))).minimum == 4
+
+
+@pytest.mark.parametrize("name", ["mul_", "add_", "sub_", "div_"])
+def test_what_is_changed_in_place_does_not_grow(name):
+    model = N(lambda s, x: getattr(s.a(x), name)(s.b(x)), a=c(5, 2), b=c(1, 2))
+    assert str(holds(model)._sizes) == "{}"
+
+    def grown(s, x):
+        y = s.a(x)
+        y += s.b(x)
+        return y
+
+    assert str(holds(N(grown, a=c(5, 2), b=c(1, 2)))._sizes) == "{}"
+
+
+@pytest.mark.parametrize("mode", ["constant", "reflect", "replicate", "circular"])
+@pytest.mark.parametrize("multiple", [8, 32])
+def test_padding_up_to_a_multiple(mode, multiple):
+    def forward(s, x):
+        h, w = x.shape[-2:]
+        return F.pad(x, (0, -w % multiple, 0, -h % multiple), mode=mode)
+
+    answer = holds(N(forward), sizes=range(1, 70))
+    if mode == "reflect":
+        assert answer.minimum == multiple // 2 + 1
+
+    def always(s, x):
+        b, ch, h, w = x.shape
+        return F.pad(x, (0, multiple - w % multiple, 0, multiple - h % multiple), mode)
+
+    holds(N(always), sizes=range(1, 70))
+
+
+@pytest.mark.parametrize(("dilation", "least"), [(1, 3), (4, 9)])
+def test_padding_by_reflection_inside_a_convolution(dilation, least):
+    conv = nn.Conv2d(3, 4, 5, padding="same", padding_mode="reflect", dilation=dilation)
+    assert holds(nn.Sequential(conv, nn.MaxPool2d(2))).minimum == least
+
+
+@pytest.mark.parametrize("pad", [(-5, 10, 0, 0), (10, -5, 0, 0), (-3, -3, -1, 2), (0, 0, -2, -2)])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_padding_by_less_than_nothing(pad, axis):
+    holds(nn.Sequential(nn.ZeroPad2d(pad), nn.Identity()), axis)
+    holds(N(lambda s, x: F.pad(x, pad)), axis)
+
+
+def test_rows_that_go_to_the_batch():
+    model = N(lambda s, x: s.lin(s.conv(x).view(-1, 12)), lin=nn.Linear(12, 2), conv=c(2, 2))
+    answer = holds(model)
+    assert [n for n in range(1, 14) if n in answer] == [4, 5, 8, 9, 12, 13]
+
+
+def test_features_are_counted():
+    flat = holds(N(lambda s, x: s.conv(x).view(x.shape[0], -1), conv=c(3)))
+    assert flat.output(10) == 3 * 64 and str(flat.output_size) == "3*i**2 - 12*i + 12"
+    pooled = nn.Sequential(nn.Conv2d(3, 7, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    assert holds(pooled).output(20) == 7
+
+
+@pytest.mark.parametrize("axis", [None, 0, 1])
+@pytest.mark.parametrize("tracked", [False, True])
+def test_instance_norm_wants_more_than_one_pixel_unless_it_is_tracked(axis, tracked):
+    model = nn.Sequential(c(3, 2, 1), nn.InstanceNorm2d(3, track_running_stats=tracked))
+    answer = holds(model, axis)
+    assert answer.minimum == (3 if axis is None and not tracked else 1)
+
+
+def test_channels_that_do_not_fit_take_no_size():
+    answer = holds(nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(16, 4, 3)))
+    assert not answer
+    assert "16" in answer.explain(20)
+
+
+def test_a_gate_keeps_the_map():
+    def forward(s, x):
+        y = s.conv(x)
+        return y * s.lin(y.mean((2, 3))).view(y.shape[0], -1, 1, 1)
+
+    answer = holds(N(forward, lin=nn.Linear(3, 3), conv=c(3, 2)))
+    assert answer.output(21) == 10
+
+
+def test_arguments_by_their_place():
+    assert holds(N(lambda s, x: s.conv(x).var((2, 3), False, True), conv=c(3))).output(9) == 1
+    model = N(lambda s, x: s.lin(s.conv(x).norm(2, (2, 3))), conv=c(3), lin=nn.Linear(3, 2))
+    assert holds(model).output(9) == 2
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_an_output_of_fixed_size_an_axis(axis):
+    model = N(lambda s, x: F.adaptive_avg_pool2d(x, (5, 7)))
+    assert holds(model, axis).output(30) == (5, 7)[axis]
+
+
+class PadsTheDifference(nn.Module):
+    """The classic U-Net that pads the upsampled map by the difference of the two axes."""
+
+    def __init__(self):
+        super().__init__()
+        self.down = nn.ModuleList(c(3, 1, 1, 8 if n else 3, 8) for n in range(3))
+        self.up = nn.ModuleList(nn.ConvTranspose2d(16 if n else 8, 8, 2, 2) for n in range(3))
+
+    def forward(self, x):
+        skips = []
+        for conv in self.down:
+            x = conv(x)
+            skips.append(x)
+            x = F.max_pool2d(x, 2)
+        for up, skip in zip(self.up, reversed(skips), strict=True):
+            x = up(x)
+            dy, dx = skip.size()[2] - x.size()[2], skip.size()[3] - x.size()[3]
+            x = F.pad(x, [dx // 2, dx - dx // 2, dy // 2, dy - dy // 2])
+            x = torch.cat([skip, x], dim=1)
+        return x
+
+
+@pytest.mark.parametrize("axis", [None, 0, 1])
+def test_differences_of_sizes_as_padding(axis):
+    assert str(holds(PadsTheDifference(), axis)._sizes) == "{n : n >= 8}"
+
+
+@pytest.mark.parametrize("way", ["_assert", "assert", "raise", "check"])
+def test_what_a_forward_demands_of_a_size(way):
+    def forward(s, x):
+        h = x.shape[2]
+        if way == "_assert":
+            torch._assert(h % 14 == 0, "not a multiple of 14")
+        elif way == "assert":
+            assert h % 14 == 0, "not a multiple of 14"
+        elif way == "check":
+            torch._check(h % 14 == 0, lambda: "not a multiple of 14")
+        elif h % 14 != 0:
+            raise ValueError("not a multiple of 14")
+        return s.conv(x)
+
+    answer = holds(N(forward, conv=c(14, 14)))
+    assert str(answer._sizes) == "{14 n : n >= 1}"
+    told = str(answer.explain(20))
+    assert "not a multiple of 14" in told and "test_reading.py" in told
+
+
+def test_sizes_that_are_used_for_values_only():
+    def forward(s, x):
+        h, w = x.shape[-2:]
+        _ = h > 3
+        return s.conv(x / (h * w)) * (h / 8)
+
+    assert str(holds(N(forward, conv=c(3)))._sizes) == "{n : n >= 3}"
+
+
+def test_a_window_as_large_as_the_map():
+    assert holds(N(lambda s, x: F.avg_pool2d(s.conv(x), s.conv(x).size()[2:]), conv=c(3))).output(9) == 1
+
+
+@dataclasses.dataclass
+class Output:
+    sample: torch.Tensor
+    loss: torch.Tensor | None = None
+
+
+def test_what_a_model_may_return():
+    assert holds(N(lambda s, x: (s.conv(x), None), conv=c(3))).output(9) == (7,)
+    assert holds(N(lambda s, x: {"a": s.conv(x), "b": None}, conv=c(3))).output(9) == {"a": 7}
+    model = N(lambda s, x: Output(s.conv(x)), conv=c(3))
+    assert solve(from_torch(model)).output(9) == {"sample": 7}
+    model = N(lambda s, x: [x, (s.conv(x), x.mean((2, 3)))], conv=c(3))
+    assert holds(model).output(9) == [9, (7, 3)]
+
+
+def test_layers_in_an_order_of_their_own():
+    class Late(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one = nn.Conv1d(3, 3, 1)
+            self.two = c(3)
+
+        def forward(self, x):
+            y = self.two(x)
+            return self.one(y.flatten(2)).view(y.shape)
+
+    assert holds(Late()).output(9) == 7
+
+
+def test_parts_of_an_axis():
+    assert holds(N(lambda s, x: torch.max(x, 1, keepdim=True).values)).output(9) == 9
+    assert holds(N(lambda s, x: torch.tensor_split(x, [1], 1)[1])).output(9) == 9
+    holds(N(lambda s, x: torch.cat(torch.chunk(x, 2, 2), 1)))
+    holds(N(lambda s, x: x.split([4, x.shape[2] - 4], 2)[1]))
+    holds(N(lambda s, x: torch.stack([x, x], 2).flatten(1, 2)))
+    holds(N(lambda s, x: torch.roll(x, (1, -1), (2, 3))[:, :, 1:]))
+
+
+def test_weights_by_the_channels_of_the_input():
+    def forward(s, x):
+        weight = s.kernel.expand(x.shape[1], 1, 4, 4)
+        return F.conv_transpose2d(x, weight, stride=2, groups=x.shape[1])
+
+    assert holds(N(forward, kernel=torch.zeros(1, 1, 4, 4))).output(9) == 20
+
+
+# What people write around sizes.
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        lambda s, x: F.interpolate(x, size=int(x.shape[2] * 0.5)),
+        lambda s, x: F.interpolate(x, size=(math.ceil(x.shape[2] / 8) * 8,) * 2),
+        lambda s, x: F.interpolate(x, size=[round(d * 0.75) for d in x.shape[2:]]),
+        lambda s, x: F.interpolate(x, scale_factor=(0.5, 1.5)),
+        lambda s, x: F.interpolate(F.max_pool2d(x, 3, 2, 1), x.shape[-2:], mode="bilinear") + x,
+        lambda s, x: x[:, :, : int(math.sqrt(x.shape[2] * x.shape[3]))],
+        lambda s, x: x if x.shape[2] % 2 else F.max_pool2d(x, 2),
+        lambda s, x: s.conv(x) if min(x.shape[2:]) > 6 else x,
+        lambda s, x: F.max_pool2d(x, 2, ceil_mode=True) + F.avg_pool2d(x, 2, ceil_mode=True),
+        lambda s, x: F.pixel_shuffle(F.pixel_unshuffle(x, 4), 2),
+        lambda s, x: F.fold(F.unfold(x, 4, stride=4), x.shape[2:], 4, stride=4),
+        lambda s, x: F.unfold(x, 3),
+        lambda s, x: x.unfold(2, 4, 2),
+        lambda s, x: F.adaptive_avg_pool2d(x, x.shape[2] // 4),
+        lambda s, x: x.permute(0, 2, 3, 1).reshape(1, -1, 3).transpose(1, 2).unflatten(2, x.shape[2:]),
+        lambda s, x: x.view(1, 3, x.shape[2] // 4, 4, -1, 4).permute(0, 1, 3, 5, 2, 4).flatten(1, 3),
+        lambda s, x: F.glu(torch.cat([x, x], 1), 1),
+        lambda s, x: x.repeat(1, 1, 2, 1).flip(2),
+        lambda s, x: x.new_zeros(1, 3, x.shape[2] + 1, x.size(-1)),
+        lambda s, x: x.unsqueeze(2).expand(-1, -1, 2, -1, -1).reshape(1, 6, *x.shape[2:]),
+        lambda s, x: F.scaled_dot_product_attention(*[x.flatten(2).transpose(1, 2)] * 3),
+        lambda s, x: torch.einsum("bchw,bdhw->bcd", x, x),
+        lambda s, x: F.max_unpool2d(*F.max_pool2d(x, 2, return_indices=True), 2),
+        lambda s, x: F.grid_sample(x, F.affine_grid(torch.eye(2, 3)[None], list(x.shape), False), align_corners=False),
+        lambda s, x: x[:, :, torch.arange(x.shape[2] // 2)],
+        lambda s, x: torch.fft.rfft2(x).abs(),
+        lambda s, x: F.interpolate(x, scale_factor=2, mode="nearest") * x.shape[2] ** -0.5,
+    ],
+)  # fmt: skip
+def test_what_people_write(forward):
+    holds(N(forward, conv=c(3)))
+
+
+def test_windows_and_their_reversal():
+    def forward(s, x):
+        b, ch, h, w = x.shape
+        x = F.pad(x, (0, (7 - w % 7) % 7, 0, (7 - h % 7) % 7))
+        hp, wp = x.shape[2:]
+        x = x.permute(0, 2, 3, 1).view(b, hp // 7, 7, wp // 7, 7, ch)
+        x = x.permute(0, 1, 3, 2, 4, 5).contiguous().view(-1, 49, ch)
+        x = F.scaled_dot_product_attention(x, x, x)
+        x = x.view(b, hp // 7, wp // 7, 7, 7, ch).permute(0, 1, 3, 2, 4, 5)
+        x = x.contiguous().view(b, hp, wp, ch)[:, :h, :w, :]
+        return x.permute(0, 3, 1, 2)
+
+    answer = holds(N(forward))
+    assert str(answer._sizes) == "{n : n >= 1}" and answer.output(30) == 30
+
+
+def test_spectrograms():
+    model = N(lambda s, x: s.conv(torch.stft(x[:, 0], 32, 8, return_complex=True).abs()[:, :, :-1]), conv=nn.Conv1d(17, 2, 3))
+    holds(model, sizes=range(1, 60), channels=1, rank=1)
+
+
+def test_sizes_that_a_module_keeps_for_itself():
+    """A module that shrinks its window for good does so for one run only."""
+
+    class Shrinks(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.window, self.conv = 7, c(3, 1, 1)
+
+        def forward(self, x):
+            if x.shape[2] <= self.window:
+                self.window = x.shape[2]
+            return F.avg_pool2d(self.conv(x), self.window)
+
+    model = Shrinks()
+    network = from_torch(model)
+    answer = solve(network)
+    assert model.window == 7 and not network.unread
+    assert [answer.output(n) for n in (3, 7, 14, 20)] == [1, 1, 2, 2]
+
+
+def test_what_depends_on_values_is_named_with_its_place():
+    network = from_torch(N(lambda s, x: x[:, :, : int(x.sum())], conv=c(3)))
+    assert len(network.unread) == 1 and "test_reading.py" in network.unread[0]
+    with pytest.raises(ValueError, match=r"unknown.*test_reading.py.*read="):
+        solve(network)
+
+
+def test_two_images():
+    class Pair(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = c(3, 2, 1)
+
+        def forward(self, first, second):
+            return self.conv(first) - self.conv(second)
+
+    assert solve(from_torch(Pair())).output(9) == 5
+
+
+def test_a_model_is_left_as_it_was():
+    model = nn.Sequential(c(3), nn.BatchNorm2d(3)).train()
+    before = {name: one.clone() for name, one in model.state_dict().items()}
+    solve(from_torch(model)).check()
+    assert model.training and model[1].training
+    for name, one in model.state_dict().items():
+        assert torch.equal(one, before[name])
+
+
+def test_a_wrong_answer_does_not_pass_its_check():
+    answer = solve(from_torch(N(lambda s, x: s.conv(x), conv=c(3))))
+    answer.check()
+    with pytest.raises(AssertionError, match="the answer says"):
+        answer.check(N(lambda s, x: s.conv(x), conv=c(4)))
+    with pytest.raises(AssertionError, match="but PyTorch refuses it"):
+        answer.check(N(lambda s, x: s.conv(x), conv=c(3, inside=4)))
+
+
+# Several axes at once.
+
+
+@pytest.mark.parametrize("pair", [(480, 854), (7, 9), (64, 40), (33, 8)])
+def test_height_and_width_together(pair):
+    model = PadsTheDifference().eval()
+    answer = solve(from_torch(model))
+    assert (pair in answer) == (run(model, pair, 3, None) is not None)
+    found = answer.next(pair)
+    assert run(model, found, 3, None) is not None
+    assert answer.padding(pair) == tuple(b - a for a, b in zip(pair, found, strict=True))
+    with torch.no_grad():
+        assert answer.output(found) == tuple(model(torch.zeros(1, 3, *found)).shape[2:])
+    assert answer.explain(pair).taken == (pair in answer)
+
+
+def test_a_u_net_s_axes_are_padded_each_on_its_own():
+    class Plain(PadsTheDifference):
+        def forward(self, x):
+            skip = self.down[0](x)
+            return torch.cat([self.up[0](F.max_pool2d(skip, 2))[:, :3], skip], 1)
+
+    answer = solve(from_torch(Plain()))
+    assert answer.next((481, 854)) == (482, 854)
+    assert answer.padding((481, 853)) == (1, 1)
+
+
+def test_axes_that_must_be_equal():
+    def forward(s, x):
+        assert x.shape[2] == x.shape[3], "no square"
+        return s.conv(x)
+
+    answer = solve(from_torch(N(forward, conv=c(2, 2))))
+    assert (40, 40) in answer and (40, 42) not in answer
+    assert answer.next((40, 42)) == (42, 42)
+    assert "no square" in answer.explain((40, 42))
+
+
+def test_the_smallest_input_for_an_output():
+    answer = solve(from_torch(N(lambda s, x: s.conv(x), conv=c(3, 2))))
+    assert answer.at_least(10) == 21
+    counted = solve(from_torch(N(lambda s, x: s.conv(x).flatten(1), conv=c(3, 2))))
+    assert counted.at_least(300) == 21
+
+
+@pytest.mark.parametrize(("pair", "match"), [((1, 2, 3), "2 sizes"), ((0, 4), "at least 1")])
+def test_pairs_that_are_none(pair, match):
+    answer = solve(from_torch(N(lambda s, x: s.conv(x), conv=c(3, 2))))
+    with pytest.raises(ValueError, match=match):
+        answer.next(pair)

@@ -1,0 +1,154 @@
+"""What is made of answers for PyTorch: padding and cropping, exported dimensions, pasted code."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from upshape import shapes
+from upshape.shapes import AutoPad, solve
+
+
+class UNet(nn.Module):
+    """Two levels, joined by concatenation; `keep` says what it returns."""
+
+    def __init__(self, keep="map"):
+        super().__init__()
+        self.down0 = nn.Conv2d(1, 4, 3, padding=1)
+        self.down1 = nn.Conv2d(4, 4, 3, padding=1)
+        self.deep = nn.Conv2d(4, 4, 3, padding=1)
+        self.up1 = nn.ConvTranspose2d(4, 4, 2, stride=2)
+        self.up0 = nn.ConvTranspose2d(8, 4, 2, stride=2)
+        self.keep = keep
+
+    def forward(self, x):
+        skip0 = self.down0(x)
+        skip1 = self.down1(F.max_pool2d(skip0, 2))
+        deep = self.deep(F.max_pool2d(skip1, 2))
+        x = torch.cat([self.up1(deep), skip1], 1)
+        x = torch.cat([self.up0(x), skip0], 1)
+        if self.keep == "all":
+            return {"map": x, "pyramid": (skip1, deep), "features": deep.mean((2, 3))}
+        return x
+
+
+@pytest.fixture(scope="module")
+def answers():
+    """What the U-Net takes, an axis at a time."""
+    return [solve(UNet("all"), axis=axis) for axis in (0, 1)]
+
+
+@pytest.mark.parametrize("mode", ["constant", "reflect", "replicate", "circular"])
+@pytest.mark.parametrize("side", ["end", "begin", "both"])
+def test_any_size_goes_through_and_comes_back(answers, mode, side):
+    model = UNet().eval()
+    padded = AutoPad(model, answers, mode=mode, side=side)
+    for height, width in [(13, 18), (16, 8), (21, 5), (3, 3), (1, 7)]:
+        x = torch.randn(1, 1, height, width)
+        out = padded(x)
+        assert out.shape == (1, 8, height, width)
+        if height % 4 == 0 == width % 4:
+            assert torch.equal(out, model(x))
+
+
+@pytest.mark.parametrize("side", ["end", "both"])
+def test_what_is_cropped_is_where_the_input_lies(answers, side):
+    # A part of a large picture, padded with the picture's own pixels, gives the picture's result.
+    torch.manual_seed(0)
+    model = UNet("all").eval()
+    for n in (41, 42, 43, 44):
+        x = torch.randn(1, 1, n, n)
+        padded = AutoPad(model, answers, side=side)
+        ((before, after), _) = padded.padding((n, n))
+        assert before + after == -n % 4
+        want = model(F.pad(x, (before, after, before, after)))
+        found = padded(x)
+        assert torch.equal(found["map"], want["map"][..., before : before + n, before : before + n])
+        for level, (got, all_) in enumerate(zip(found["pyramid"], want["pyramid"], strict=True), 1):
+            scale = 2**level
+            start, size = before // scale, -(-n // scale)
+            assert before % scale == 0
+            assert torch.equal(got, all_[..., start : start + size, start : start + size])
+        assert torch.equal(found["features"], want["features"])
+
+
+def test_the_model_is_asked_unless_an_answer_is_given():
+    model = UNet().eval()
+    padded = AutoPad(model)
+    assert padded(torch.zeros(1, 1, 13, 18)).shape == (1, 8, 13, 18)
+    assert [answer.requirement().multiple_of for answer in padded.answers(2)] == [4, 4]
+
+
+def test_begin_must_be_whole_output_pixels():
+    half = nn.Sequential(nn.Conv2d(1, 1, 2, stride=2), nn.ConvTranspose2d(1, 1, 2, stride=2))
+    answer = solve(lambda x: shapes.same(x, 4 * (x // 4)) // 2)
+    with pytest.raises(ValueError, match=r"shifts the output by 1/2 pixels; use side='end'"):
+        AutoPad(nn.Sequential(half, nn.MaxPool2d(2)), answer, side="begin")(torch.zeros(1, 1, 3, 3))
+
+
+def test_valid_networks_lose_their_border_only():
+    model = nn.Sequential(nn.Conv2d(1, 1, 5), nn.MaxPool2d(2), nn.ConvTranspose2d(1, 1, 2, 2))
+    answer = solve(lambda x: shapes.same(x, 4 * (x // 4)) - 4)
+    x = torch.randn(1, 1, 18, 20)
+    out = AutoPad(model, answer)(x)
+    assert out.shape[2:] == (14, 16)
+    assert torch.equal(out, model(F.pad(x, (0, 0, 0, 2)))[:, :, :14])
+
+
+def test_parameters_are_checked():
+    model = UNet()
+    for arguments, message in [
+        ({"mode": "edge"}, "mode must be one of constant, reflect"),
+        ({"side": "left"}, "side must be one of end, begin, both"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            AutoPad(model, **arguments)
+    with pytest.raises(TypeError, match=r"AutoPad: module must be a torch\.nn\.Module"):
+        AutoPad(lambda x: x)
+    assert "mode='reflect'" in repr(AutoPad(model, mode="reflect"))
+
+
+def test_exported_dimensions_are_the_classes_that_are_taken():
+    model = UNet().eval()
+    answer = solve(model)
+    (height,), (width,) = answer.to_torch_dims("h"), answer.to_torch_dims("w", maximum=4096)
+    program = torch.export.export(
+        model, (torch.zeros(1, 1, 32, 48),), dynamic_shapes=({2: height, 3: width},)
+    )
+    for sizes in ((8, 8), (64, 36), (12, 100)):
+        assert program.module()(torch.zeros(1, 1, *sizes)).shape[2:] == sizes
+    with pytest.raises((AssertionError, RuntimeError)):
+        program.module()(torch.zeros(1, 1, 30, 32))
+
+
+def test_a_union_is_one_dimension_each():
+    network = nn.Sequential(nn.Conv1d(1, 1, 3, padding=1))
+    answer = solve(lambda x: shapes.same(2 * (x // 2), 3 * (x // 3)))
+    dims = answer.to_torch_dims("n")
+    told = []
+    for dim, n in zip(dims, (12, 13), strict=True):
+        program = torch.export.export(network, (torch.zeros(1, 1, n),), dynamic_shapes=({2: dim},))
+        (shape,) = [node.meta["val"].shape for node in program.graph.nodes if node.name == "conv1d"]
+        (symbol,) = shape[2].node.expr.free_symbols
+        told.append([int(shape[2].node.expr.subs(symbol, m)) for m in (2, 3)])
+        assert program.module()(torch.zeros(1, 1, n + 6)).shape[2] == n + 6
+    assert told == [[12, 18], [13, 19]]
+    few = solve(lambda x: shapes.same(x // 3, x // 4))
+    assert few.to_torch_dims() == tuple(few)
+
+
+def test_pasted_code_mends_the_model():
+    class Mended(UNet):
+        def forward(self, image):
+            skip0 = self.down0(image)
+            skip1 = self.down1(F.max_pool2d(skip0, 2))
+            x = self.deep(F.max_pool2d(skip1, 2))
+            scope = {"self": self, "image": image, "x": x}
+            exec(LINES[0].replace("upsample", "self.up1"), scope)
+            scope["x"] = torch.cat([scope["x"], skip1], 1)
+            exec(LINES[1].replace("upsample", "self.up0"), scope)
+            return torch.cat([scope["x"], skip0], 1)
+
+    repair = solve(shapes.zoo.unet(2), fix="output_padding").repair
+    LINES = repair.to_torch().splitlines()
+    assert Mended()(torch.zeros(1, 1, 27, 30)).shape[2:] == (27, 30)

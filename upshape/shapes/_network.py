@@ -1,0 +1,111 @@
+"""What people hand over as a network, as a function of its input size."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["as_network", "is_model", "no_instance", "returned_told"]
+
+
+def is_model(thing: Any) -> bool:
+    """Tell whether something is a module of PyTorch, without importing it."""
+    return hasattr(thing, "named_children") and hasattr(thing, "forward")
+
+
+def no_instance(operation: str, thing: Any) -> str | None:
+    """Say what is to be written in place of a class or a function that builds a model.
+
+    None if it is neither.
+    """
+    if isinstance(thing, type):
+        if not (is_model(thing) or thing.__module__.partition(".")[0] == "upshape"):
+            return None
+        arguments = "..." if _needed(thing) else ""
+        return (
+            f"{operation}: {thing.__name__} is a class; make a module of it first: "
+            f"{operation}({thing.__name__}({arguments}))"
+        )
+    if inspect.isroutine(thing):
+        name = thing.__name__
+        arguments = "..." if _needed(thing) else ""
+        if operation == "from_torch":
+            return (
+                f"from_torch: {name} is a function, no module; if it builds a model, write "
+                f"from_torch({name}({arguments})); a function of a size needs no reading: "
+                f"solve({name})"
+            )
+        if _takes_nothing(thing):
+            return (
+                f"{operation}: {name} is a function that takes no size; if it builds a model, "
+                f"write {operation}({name}())"
+            )
+    return None
+
+
+def as_network(thing: Any) -> Callable[[Any], Any]:
+    """Return a function of the input size: `thing` itself, or what a module does to a size.
+
+    Raises
+    ------
+    TypeError
+        If it is neither a function of a size nor anything that is read as one.
+    """
+    from ._external import from_torch
+    from ._modules import layer_of
+
+    if (told := no_instance("solve", thing)) is not None:
+        raise TypeError(told)
+    if layer_of(thing) is not None or is_model(thing):
+        return _named(from_torch(thing), thing)
+    if not callable(thing):
+        raise TypeError(
+            f"solve: network must be a function of the input size, got {thing!r} "
+            f"({type(thing).__name__}); a PyTorch model will do, too"
+        )
+    return thing  # type: ignore[no-any-return]
+
+
+def _named(network: Any, thing: Any) -> Callable[[Any], Any]:
+    """Give a single layer that was read the name of its module."""
+    if hasattr(network, "__name__"):
+        return network  # type: ignore[no-any-return]
+
+    def layer(x: Any) -> Any:
+        return network(x)
+
+    layer.__name__ = type(thing).__name__
+    return layer
+
+
+def _signature(function: Any) -> inspect.Signature | None:
+    try:
+        return inspect.signature(function)
+    except (TypeError, ValueError):
+        return None
+
+
+def _needed(function: Any) -> bool:
+    """Tell whether a class or function needs arguments."""
+    signature = _signature(function)
+    return signature is None or any(
+        one.default is one.empty and one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)
+        for one in signature.parameters.values()
+    )
+
+
+def _takes_nothing(function: Any) -> bool:
+    signature = _signature(function)
+    return signature is not None and all(
+        one.kind in (one.KEYWORD_ONLY, one.VAR_KEYWORD) for one in signature.parameters.values()
+    )
+
+
+def returned_told(result: Any) -> str:
+    """Say what to do about something that a network returned in place of a size."""
+    if result is None:
+        return "; does it lack its return?"
+    if is_model(result) and not isinstance(result, type):
+        return "; if this function builds a model, call it and solve what it returns"
+    return ""

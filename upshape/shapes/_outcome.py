@@ -1,0 +1,55 @@
+"""How a run of somebody else's network ends: with shapes, or with a failure."""
+
+from __future__ import annotations
+
+import linecache
+import os
+import sys
+from typing import Any
+
+__all__ = ["Failure", "Out"]
+
+
+class Out(tuple[Any, ...]):
+    """The shape of one output."""
+
+    __slots__ = ()
+
+
+class Failure(Exception):
+    """What ended a run: the message, and the place in the model's own code."""
+
+    def __init__(self, error: BaseException, module: str = "") -> None:
+        self.error = error
+        self.module = module
+        self.message = _first_line(error)
+        self.place = _place(error)
+        super().__init__(f"{self.message} ({self.place})" if self.place else self.message)
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    told = lines[0].strip() if lines else type(error).__name__
+    return told.removesuffix(".")
+
+
+def _place(error: BaseException) -> str:
+    """Return file, line and code of the innermost frame that is not PyTorch's or ours."""
+    frame, found = error.__traceback__, None
+    while frame is not None:
+        name = frame.tb_frame.f_code.co_filename
+        if not name.startswith((*_libraries(), "<frozen")):
+            found = (name, frame.tb_lineno)
+        frame = frame.tb_next
+    if found is None:
+        return ""
+    name, line = found
+    code = linecache.getline(name, line).strip()
+    return f"{name}:{line}" + (f": {code}" if code else "")
+
+
+def _libraries() -> list[str]:
+    """Return the folders whose code is not the user's: this one and PyTorch's."""
+    torch = sys.modules.get("torch")
+    files = [__file__, *([str(torch.__file__)] if torch is not None else [])]
+    return [os.path.dirname(file) + os.sep for file in files]

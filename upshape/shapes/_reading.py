@@ -1,0 +1,772 @@
+"""Which sizes a PyTorch model takes: its own forward, run one path after another.
+
+A run follows the path of one size; it ends with shapes or with an error, and either holds for all
+sizes of the path. The next run starts from the smallest size that no path holds yet. When the paths
+hold all sizes, that is the proof: every size goes one of them.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ._expression import Expression
+from ._outcome import Failure, Out
+from ._path import Path, Value
+from ._quasilinear import Function, Line, PeriodError, SizeSet, Stretch, _fits
+from ._size import Step, Trace
+from ._solve import Answer, _leaves, _mapped
+
+if TYPE_CHECKING:
+    from ._run import Model
+
+__all__ = ["TorchAnswer", "TorchNetwork"]
+
+MOST_PATHS = 400
+MOST_SECONDS = 60.0
+MOST_ODD = 24  # sizes decided one by one, where symbolic sizes fail and plain ones do not
+MOST_VERIFIED = 1024  # ends of paths above are not run again: it would take long
+MOST_ENDS = 24
+HEAD = 2**16  # output sizes below are tabulated where they follow no class
+
+
+class Way(NamedTuple):
+    """A path, and how it ends: in shapes, or in a failure."""
+
+    path: Path
+    result: Any
+    failure: Failure | None
+
+
+class Survey:
+    """All the paths through a model that the budget allows.
+
+    Attributes
+    ----------
+    ways : list of Way
+        The paths, in the order in which they were run.
+    covered : SizeSet
+        The sizes that one of them holds.
+    lost : list of str
+        What could not be followed, with its place.
+    """
+
+    def __init__(self, model: Model, sizes: Callable[[Any], Sequence[Any]]) -> None:
+        self.model = model
+        self.sizes = sizes
+        self.ways: list[Way] = []
+        self.lost: dict[str, None] = {}
+        self._covered = Function.constant(0)
+        self._odd = 0
+        self._run()
+        self.covered = SizeSet(self._covered)
+        if not self.lost:
+            self._verify()
+
+    def _run(self) -> None:
+        start = time.process_time()
+        hint: int | None = self.model.typical
+        while hint is not None:
+            if len(self.ways) >= MOST_PATHS or time.process_time() - start > MOST_SECONDS:
+                self.lost[_blocked(self.ways, hint)] = None
+                return
+            way = self._way(hint)
+            if way is None:
+                return
+            self.ways.append(way)
+            try:
+                self._covered = self._covered.either(way.path.mask())
+                hint = SizeSet(self._covered.negated()).next(1)
+            except PeriodError:
+                self.lost[_blocked(self.ways, hint)] = None
+                return
+
+    def _verify(self) -> None:
+        """Hold the ends of every path against PyTorch's own kernels."""
+        sizes: dict[int, Way] = {}
+        for way in self.ways:
+            firsts = np.sort(way.path.firsts())
+            for n in {int(firsts[0]), int(firsts[-1])} - {way.path.hint}:
+                if n <= MOST_VERIFIED:
+                    sizes[n] = way
+        for n in sorted(sizes)[:MOST_ENDS]:
+            way = sizes[n]
+            try:
+                found = self.model.plain(self.sizes(n))
+            except Failure as failure:
+                if way.failure is None:
+                    self.lost[f"at size {n} PyTorch fails: {failure}, which its shapes hide"] = None
+                continue
+            if way.failure is not None or _shapes(way.result, lambda one, n=n: _at(one, n)) != found:
+                self.lost[f"at size {n} PyTorch makes {found}, which its shapes hide"] = None
+
+    def _way(self, hint: int) -> Way | None:
+        """Follow one size; None if it is given up."""
+        path = Path(hint)
+        told: Failure | None = None
+        try:
+            result = self.model.symbolic(path, self.sizes)
+        except Failure as failure:
+            result, told = None, failure
+        try:
+            plain = self.model.plain(self.sizes(hint))
+        except Failure as failure:
+            if told is not None:
+                return Way(path, None, failure)
+            told = Failure(TypeError("symbolic sizes pass where PyTorch refuses plain ones"))
+            told.message += f" ({failure.message})"
+            told.place = failure.place
+            return self._single(hint, told, None, failure)
+        if told is None and _at_hint(result) == plain:
+            return Way(path, _current(result), None)
+        if told is None:
+            told = Failure(TypeError("symbolic sizes give other shapes than plain ones"))
+        return self._single(hint, told, plain, None)
+
+    def _single(
+        self, hint: int, told: Failure, plain: Any, failure: Failure | None
+    ) -> Way | None:
+        """Decide one size alone, by what PyTorch makes of it; give up when it is one of many."""
+        self._odd += 1
+        if self._odd > MOST_ODD or not self.ways:
+            place = f"{told.message} ({told.place})" if told.place else told.message
+            where = f"{told.module}: " if told.module else ""
+            self.lost[where + place] = None
+            return None
+        path = Path(hint, hint)
+        path.shrink(hint, hint + 1)
+        return Way(path, plain, failure)
+
+
+def _blocked(ways: list[Way], hint: int) -> str:
+    """Say where the way of sizes parts too often."""
+    narrowed = [way for way in ways if way.path.narrowed]
+    last = narrowed[-1] if narrowed else ways[-1]
+    place = last.failure.place if last.failure is not None else ""
+    at = f", last at {place}" if place else ""
+    return (
+        f"the sizes go too many ways: {len(ways)} were followed, and {hint} is of none of them{at}"
+    )
+
+
+def _at(size: Any, n: int) -> int:
+    return size.at(n) if isinstance(size, Value) else int(size)
+
+
+def _at_hint(result: Any) -> Any:
+    return _shapes(result, lambda size: size.hint if isinstance(size, Value) else size)
+
+
+def _current(result: Any) -> Any:
+    def current(size: Any) -> Any:
+        if isinstance(size, Value):
+            size.rows()
+        return size
+
+    return _shapes(result, current)
+
+
+def _shapes(result: Any, action: Callable[[Any], Any]) -> Any:
+    """Apply `action` to every size in the shapes of a result."""
+    if isinstance(result, Out):
+        return Out(map(action, result))
+    if isinstance(result, dict):
+        return {key: _shapes(one, action) for key, one in result.items()}
+    if isinstance(result, tuple | list):
+        entries = [_shapes(one, action) for one in result]
+        return tuple(entries) if isinstance(result, tuple) else entries
+    return result
+
+
+class TorchNetwork:
+    """A PyTorch model as a function of its input size, for `solve`.
+
+    Called with a size, or one an axis, it runs the model on PyTorch's meta device and returns the
+    output size: one an axis where they differ, or the number of features where no spatial axis is
+    left; a tuple, list or dict as the model does. `solve` runs it with symbolic sizes.
+
+    Attributes
+    ----------
+    unread : tuple of str
+        What could not be followed, with its place in the model's code. Such a network cannot be
+        solved; say with ``from_torch(model, read={...})`` what these parts do to a size.
+    """
+
+    def __init__(
+        self,
+        module: Any,
+        read: Mapping[Any, Callable[..., Any]] | None = None,
+        name: str | None = None,
+        example: tuple[int, ...] | None = None,
+    ) -> None:
+        from ._run import Model
+
+        self.__name__ = name or type(module).__name__
+        if example is None:
+            self._model = Model(module, dict(read or {}))
+        else:
+            batch, channels, *spatial = example
+            given = (len(spatial), channels, spatial[0])
+            self._model = Model(module, dict(read or {}), given, batch)
+        self._surveys: dict[int | None, Survey] = {}
+
+    def __repr__(self) -> str:
+        return f"<TorchNetwork {self.__name__}>"
+
+    def __call__(self, x: Any) -> Any:
+        """Return the output size for the input size x, an int or one an axis."""
+        sizes = self._spatial(x)
+        try:
+            result = self._model.plain(sizes)
+        except Failure as failure:
+            raise ValueError(f"{self.__name__} does not take {x}: {failure}") from failure.error
+        return _told(result, self._model.rank, None)
+
+    def _spatial(self, x: Any) -> tuple[int, ...]:
+        rank = self._model.rank
+        if isinstance(x, tuple | list):
+            if len(x) != rank:
+                raise ValueError(
+                    f"from_torch: {self.__name__} has {rank} spatial axes, got sizes {x!r}"
+                )
+            return tuple(int(size) for size in x)
+        return (int(x),) * rank
+
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """What could not be followed."""
+        return tuple(self._survey(None).lost)
+
+    def _survey(self, axis: int | None) -> Survey:
+        if axis not in self._surveys:
+            rank = self._model.rank
+            if axis is None:
+                self._surveys[axis] = Survey(self._model, lambda size: (size,) * rank)
+            else:
+                other = self._other_axes()
+                self._surveys[axis] = Survey(
+                    self._model,
+                    lambda size: tuple(size if n == axis else other for n in range(rank)),
+                )
+        return self._surveys[axis]
+
+    def _other_axes(self) -> int:
+        """Return the size that the axes have that are not solved: one that the network takes."""
+        survey = self._survey(None)
+        taken = SizeSet(_union(survey.ways))
+        typical = self._model.typical
+        return taken.next(typical) or taken.previous(typical) or typical
+
+    def _solved(self, axis: int | None) -> TorchAnswer:
+        """Return the answer of `solve`."""
+        rank = self._model.rank
+        if axis is not None:
+            if not -rank <= axis < rank:
+                raise ValueError(
+                    f"solve: axis={axis} asked for, but {self.__name__} has {rank} axes"
+                )
+            axis %= rank
+        survey = self._survey(axis)
+        if survey.lost:
+            raise ValueError(
+                f"from_torch: {self.__name__} has parts whose effect on sizes is unknown: "
+                f"{'; '.join(survey.lost)}. Say what they do to a size with "
+                "from_torch(model, read={part: function of the size}), where a part is a module's "
+                "class, its name, or a function"
+            )
+        return TorchAnswer(self, survey, axis)
+
+
+def _told(result: Any, rank: int, axis: int | None) -> Any:
+    """Return shapes as what is told of them: spatial sizes, or features."""
+    if isinstance(result, dict):
+        return {key: _told(one, rank, axis) for key, one in result.items()}
+    if not isinstance(result, Out):
+        entries = [_told(one, rank, axis) for one in result]
+        return tuple(entries) if isinstance(result, tuple) else entries
+    if len(result) < 3:
+        return result[-1] if result else 1
+    if axis is not None and len(result) == rank + 2:
+        return result[2 + axis]
+    sizes = tuple(result[2:])
+    return sizes[0] if all(_same(size, sizes[0]) for size in sizes) else sizes
+
+
+def _shapes_told(result: Any) -> Any:
+    """Return shapes as one size an axis, even where they are equal."""
+    if isinstance(result, Out):
+        return tuple(result[2:]) if len(result) > 2 else _told(result, 0, None)
+    if isinstance(result, dict):
+        return {key: _shapes_told(one) for key, one in result.items()}
+    entries = [_shapes_told(one) for one in result]
+    return tuple(entries) if isinstance(result, tuple) else entries
+
+
+def _same(a: Any, b: Any) -> bool:
+    if isinstance(a, Value) and isinstance(b, Value):
+        difference = a - b
+        return difference.constant == 0
+    return not isinstance(a, Value) and not isinstance(b, Value) and bool(a == b)
+
+
+def _union(ways: Sequence[Way], taken: bool = True) -> Function:
+    """Return where the paths are that end in shapes (or in failures)."""
+    held = Function.constant(0)
+    for way in ways:
+        if (way.failure is None) == taken:
+            held = held.either(way.path.mask())
+    return held
+
+
+class Leaf(Step):
+    """An output size of a model that was read, in place of the step of a trace."""
+
+    __slots__ = ()
+
+    def __init__(self, function: Any, number: int) -> None:
+        super().__init__("output", ())
+        self.function = function
+        self.number = number
+
+
+class Pieces:
+    """A function of the input size as the values on paths: where it is no quasi-linear one."""
+
+    def __init__(self, pieces: list[tuple[SizeSet, Value | int]]) -> None:
+        self.pieces = pieces
+
+    def at(self, n: int) -> int:
+        """Return f(n)."""
+        for sizes, value in self.pieces:
+            if n in sizes:
+                return value.at(n) if isinstance(value, Value) else value
+        raise ValueError(f"no value at {n}")
+
+    def equals(self, other: Any) -> Function:
+        """Return where it is another function: it is compared as a whole."""
+        same = isinstance(other, Pieces) and str(self) == str(other)
+        return Function.constant(int(same))
+
+    def polynomial(self) -> Any:
+        """Return the one polynomial of i that all pieces are, None if they are not one."""
+        import sympy
+
+        from .symbols import i
+
+        found: Any = None
+        for sizes, value in self.pieces:
+            rows = value.rows() if isinstance(value, Value) else np.array([[value]])
+            over = value.over if isinstance(value, Value) else 1
+            if sizes.is_finite:
+                continue
+            if rows.shape[1] > 1:
+                return None
+            one = sum(sympy.Rational(int(a), over) * i**n for n, a in enumerate(rows[:, 0]))
+            if found is not None and sympy.expand(found - one) != 0:
+                return None
+            found = one
+        if found is None:
+            return None
+        for sizes, value in self.pieces:
+            if sizes.is_finite:
+                for n in sizes.from_to(1):
+                    wanted = value.at(n) if isinstance(value, Value) else value
+                    if sympy.sympify(found).subs(i, n) != wanted:
+                        return None
+        return found
+
+    def __str__(self) -> str:
+        found = self.polynomial()
+        if found is not None:
+            return str(found)
+        firsts = [f"{n} -> {self.at(n)}" for n in self._firsts()]
+        return "one polynomial a class: " + ", ".join(firsts)
+
+    def _firsts(self) -> list[int]:
+        found: list[int] = []
+        for sizes, _ in self.pieces:
+            for n in sizes.from_to(1):
+                found.append(n)
+                if len(found) % 4 == 0:
+                    break
+        return sorted(found)[:8]
+
+    def sympy(self) -> Any:
+        """Return the polynomial, or SymPy's function of the sizes."""
+        import sympy
+
+        from .symbols import i
+
+        found = self.polynomial()
+        return sympy.Function("f")(i) if found is None else found
+
+
+class TorchAnswer(Answer):
+    """The input sizes that a PyTorch model takes, and what it makes of them.
+
+    Like every `Answer`; `check` runs the model itself at the sizes where this could be wrong.
+    """
+
+    def __init__(self, network: TorchNetwork, survey: Survey, axis: int | None) -> None:
+        self._network = network
+        self._survey = survey
+        self._axis = axis
+        self._name = network.__name__
+        self.repair = None
+        self._conditions = []
+        self._trace = Trace(axis)
+        rank = network._model.rank
+        ways = []
+        for way in survey.ways:
+            if way.failure is None:
+                ways += _not_empty(way, rank)
+        self._ways: list[tuple[SizeSet, Any]] = ways
+        taken = Function.constant(0)
+        for sizes, _ in ways:
+            taken = taken.either(sizes.mask)
+        self._sizes = SizeSet(taken)
+        told = [_told(shapes, rank, axis) for _, shapes in ways]
+        self._result = self._joined([sizes for sizes, _ in ways], told)
+
+    # The outputs.
+
+    def _joined(self, sizes: list[SizeSet], told: list[Any]) -> Any:
+        """Return what the paths return as one result, of leaves."""
+        if not told:
+            return 1
+        first = told[0]
+        if len({_structure(one) for one in told}) > 1:
+            return self._leaf(sizes, [1] * len(told)) if len(told) > 1 else first
+        if isinstance(first, dict):
+            return {
+                key: self._joined(sizes, [one[key] for one in told]) for key in first
+            }
+        if isinstance(first, tuple | list):
+            entries = [
+                self._joined(sizes, [one[place] for one in told]) for place in range(len(first))
+            ]
+            return tuple(entries) if isinstance(first, tuple) else entries
+        return self._leaf(sizes, told)
+
+    def _leaf(self, sizes: list[SizeSet], values: list[Any]) -> Any:
+        if all(isinstance(one, int) for one in values) and len(set(values)) == 1:
+            return values[0]
+        pieces = list(zip(sizes, values, strict=True))
+        function = _as_function(pieces)
+        leaf = Leaf(Pieces(pieces) if function is None else function, len(self._trace.steps))
+        self._trace.steps.append(leaf)
+        return leaf
+
+    def shape(self, n: int) -> Any:
+        """Return the whole shape of every output for the input size n, batch and channels with it.
+
+        Raises
+        ------
+        ValueError
+            If the model does not take n.
+        """
+        for sizes, shapes in self._ways:
+            if n in sizes:
+                found = _shapes(shapes, lambda one: one.at(n) if isinstance(one, Value) else one)
+                return _plain(found)
+        return self.output(n)
+
+    # Several axes at once: what the model itself does with them.
+
+    @property
+    def _rank(self) -> int | None:  # type: ignore[override]
+        return self._network._model.rank
+
+    def _of_axis(self, place: int) -> Answer:
+        return self._network._solved(place)
+
+    def _takes(self, sizes: tuple[int, ...]) -> bool:
+        if len(set(sizes)) == 1:
+            return sizes[0] in self._sizes
+        try:
+            found = self._network._model.plain(sizes)
+        except Failure:
+            return False
+        return not any(0 in shape for shape in _outs(found))
+
+    def _outputs(self, sizes: tuple[int, ...]) -> Any:
+        try:
+            found = self._network._model.plain(sizes)
+        except Failure as failure:
+            raise ValueError(
+                f"Answer.output: {self._name} does not take {sizes}: {failure}"
+            ) from failure.error
+        return _shapes_told(found)
+
+    def at_least(self, size: int) -> int | None:
+        """Return the smallest input size of which every output is at least `size`."""
+        leaves = [leaf for leaf in _leaves(self._result) if isinstance(leaf, Leaf)]
+        if not any(isinstance(leaf.function, Pieces) for leaf in leaves):
+            return super().at_least(size)
+        sizes = self._sizes.from_to(1)
+        found = (n for n in sizes if min(_leaves(self.output(n))) >= size)
+        return next(found, None)
+
+    def output(self, n: Any) -> Any:
+        """Return the output size for the input size n, as the model returns it."""
+        from ._axes import checked, several
+        from ._solve import _input_size
+
+        if several(n):
+            return self._outputs(checked(self, n, "Answer.output"))
+        n = _input_size(n, "Answer.output")
+        for sizes, shapes in self._ways:
+            if n in sizes:
+                found = _shapes(shapes, lambda one: one.at(n) if isinstance(one, Value) else one)
+                return _told(found, self._network._model.rank, self._axis)
+        raise ValueError(
+            f"Answer.output: {self._name} does not take {n}: {self._refusal(n)}; "
+            f"{self._nearest(n)}; explain({n}) tells more"
+        )
+
+    def _refusal(self, n: int) -> str:
+        for way in self._survey.ways:
+            if way.path.mask().at(n):
+                if way.failure is None:
+                    return "an output would be empty"
+                try:
+                    self._network._model.plain(self._survey.sizes(n))
+                except Failure as failure:
+                    return str(failure)
+                return str(way.failure)
+        return "it is not decided"
+
+    def _expression_of(self, leaf: Any) -> Any:
+        from ._solve import _fitted
+
+        if isinstance(leaf, Leaf):
+            if isinstance(leaf.function, Pieces):
+                return leaf.function
+            found = _fitted(leaf.function, self._sizes) or self._through_ends(leaf.function)
+            return Pieces(self._pieces_of(leaf)) if found is None else found
+        return super()._expression_of(leaf)
+
+    def _through_ends(self, function: Function) -> Expression | None:
+        """Return the line through the first and last of finitely many sizes, if it fits all."""
+        low = self._sizes.minimum
+        if not self._sizes.is_finite or low is None or self._sizes.threshold > HEAD:
+            return None
+        high = self._sizes.previous(self._sizes.threshold)
+        assert high is not None
+        if high == low:
+            return Expression.of(function.at(low))
+        slope = Fraction(function.at(high) - function.at(low), high - low)
+        start = function.at(low) - slope * low
+        if any(function.at(n) != slope * n + start for n in self._sizes.from_to(1)):
+            return None
+        run = math.lcm(slope.denominator, start.denominator)
+        return Expression.fraction(int(slope * run), int(start * run), run, floored=False)
+
+    def _pieces_of(self, leaf: Leaf) -> list[tuple[SizeSet, Any]]:
+        place = next(n for n, one in enumerate(_leaves(self._result)) if one is leaf)
+        rank = self._network._model.rank
+        return [
+            (sizes, list(_leaves(_told(shapes, rank, self._axis)))[place])
+            for sizes, shapes in self._ways
+        ]
+
+    # Why not.
+
+    def explain(self, n: Any) -> Any:
+        """Walk through the model with the input size n, or one size an axis."""
+        from ._axes import checked, several
+        from ._explain import Explanation
+        from ._solve import _input_size
+        from ._walk import walked
+
+        what = "Answer.explain"
+        n = checked(self, n, what) if several(n) else _input_size(n, what)
+        return Explanation.of(walked(self, n), n in self, (self, n))
+
+    # Whether it is true.
+
+    def check(self, model: Any = None, *, device: str | None = None) -> None:
+        """Run the model itself where this answer could be wrong, and compare.
+
+        The sizes are those around the borders of every path, through a period, and some large
+        ones; they run on PyTorch's meta device, or on the CPU where that cannot tell.
+
+        Parameters
+        ----------
+        model : torch.nn.Module, optional
+            The model; without it, the one that was read.
+        device : {"meta", "cpu"}, optional
+            Where to run.
+
+        Raises
+        ------
+        AssertionError
+            At the first size at which the model does something else than the answer says.
+        """
+        runner = self._network._model
+        if model is not None and model is not runner.module:
+            from ._run import Model
+
+            given = (runner.rank, runner.channels, runner.typical)
+            runner = Model(model, {}, given, runner.batch)
+        for n in self._checked_sizes():
+            wanted = self.output(n) if n in self else None
+            try:
+                shapes = runner.plain(self._survey.sizes(n), device or "meta", full=True)
+                found = _told(shapes, runner.rank, self._axis)
+                found = None if 0 in _leaves(found) else found
+                told = ""
+            except Failure as failure:
+                found, told = None, f" ({failure})"
+            if found != wanted:
+                raise AssertionError(
+                    f"{self._name} at {n}: the answer says {_said(wanted)}, but PyTorch "
+                    f"{'refuses it' + told if found is None else f'makes {found} of it'}"
+                )
+
+    def _checked_sizes(self) -> list[int]:
+        """Return sizes around all borders, through a period and some large ones."""
+        found = set(range(1, 9))
+        for way in self._survey.ways:
+            path = way.path
+            firsts = path.firsts().tolist()
+            found |= {*firsts[:3], *firsts[-2:], path.start - 1, path.start, path.hint}
+            if path.stop is not None:
+                found |= {path.stop - 1, path.stop}
+        low = self._sizes.threshold
+        period = min(self._sizes.modulus, 32)
+        found |= set(range(low - 1, low + period + 2))
+        found |= {low + self._sizes.modulus, 224, 255, 256, 257}
+        return sorted(n for n in found if 1 <= n <= max(1024, 2 * low + 64))
+
+
+def _said(wanted: Any) -> str:
+    return "that it is not taken" if wanted is None else str(wanted)
+
+
+def _plain(shapes: Any) -> Any:
+    if isinstance(shapes, Out):
+        return tuple(shapes)
+    if isinstance(shapes, dict):
+        return {key: _plain(one) for key, one in shapes.items()}
+    entries = [_plain(one) for one in shapes]
+    return tuple(entries) if isinstance(shapes, tuple) else entries
+
+
+def _structure(told: Any) -> Any:
+    """Return what a result is but for its sizes."""
+    if isinstance(told, dict):
+        return ("dict", *((key, _structure(one)) for key, one in told.items()))
+    if isinstance(told, tuple | list):
+        return (type(told).__name__, *map(_structure, told))
+    return None
+
+
+def _not_empty(way: Way, rank: int) -> list[tuple[SizeSet, Any]]:
+    """Return the sizes of a path for which every output is at least 1, with its shapes."""
+    mask = way.path.mask()
+    for shape in _outs(way.result):
+        for size in shape[2:] if len(shape) > 2 else shape:
+            if isinstance(size, Value):
+                mask = mask.both(_at_least_one(size))
+            elif size < 1:
+                return []
+    sizes = SizeSet(mask)
+    return [(sizes, way.result)] if sizes.minimum is not None else []
+
+
+def _outs(result: Any) -> Iterator[Out]:
+    if isinstance(result, Out):
+        yield result
+    elif isinstance(result, dict):
+        for one in result.values():
+            yield from _outs(one)
+    elif isinstance(result, tuple | list):
+        for one in result:
+            yield from _outs(one)
+
+
+def _at_least_one(value: Value) -> Function:
+    """Return where on its path a value is at least 1."""
+    path = value.path
+    if path.points is not None:
+        kept = [int(n) for n in path.points if value.at(int(n)) >= 1]
+    else:
+        held = _never_below_one(value)
+        if held:
+            return Function.constant(1)
+        function = _as_function([(SizeSet(path.mask()), value)])
+        if function is not None:
+            return function.at_least(1)
+        kept = []
+    from ._quasilinear import _points
+
+    return Function._built(_points(kept, 1))
+
+
+def _never_below_one(value: Value) -> bool:
+    from ._path import _settled
+
+    rows = (value - 1).rows()
+    path = value.path
+    first = path.firsts() if rows.shape[1] > 1 else np.array([path.start])
+    told = _settled(rows, first)
+    return told is not None and bool(told.all())
+
+
+def _as_function(pieces: list[tuple[SizeSet, Any]]) -> Function | None:
+    """Return values on paths as one quasi-linear function, None if they are none.
+
+    Between the paths it is anything.
+    """
+    slope: tuple[int, int] | None = None
+    period, head = 1, 1
+    for sizes, value in pieces:
+        head = max(head, sizes.threshold if sizes.is_finite else sizes.mask.starts[-1])
+        if sizes.is_finite:
+            continue
+        rows = value.rows() if isinstance(value, Value) else np.array([[value]])
+        over = value.over if isinstance(value, Value) else 1
+        if len(rows) > 2:
+            return None
+        rises = set(rows[1].tolist()) if len(rows) == 2 else {0}
+        if len(rises) > 1:
+            return None
+        common = math.gcd(rise := rises.pop(), over)
+        found = (rise // common, over // common)
+        if slope is not None and slope != found:
+            return None
+        slope = found
+        own = value.path.period if isinstance(value, Value) else 1
+        period = math.lcm(period, own, sizes.modulus, found[1])
+    if head > HEAD:
+        return None
+    try:
+        _fits(period)
+    except PeriodError:
+        return None
+    rise, run = slope or (0, 1)
+    residues = np.arange(period)
+    offsets = rise * residues // run
+    values = rise * np.arange(1, head) // run
+    for sizes, value in pieces:
+        inside = [n for n in sizes.from_to(1, head)]
+        if inside:
+            values[np.array(inside) - 1] = [_at(value, n) for n in inside]
+        if not sizes.is_finite:
+            base = -(-head // period) * period
+            for n in sizes.from_to(base, base + period):
+                offsets[n - base] = _at(value, n) - rise * (base // run)
+    bound = int(max(abs(offsets).max(), 1))
+    line = Line(period, rise * period // run, offsets, bound).reduced()
+    stretches: list[Stretch] = [(head, line)]
+    if head > 1:
+        bound = int(max(abs(values).max(), 1))
+        stretches.insert(0, (1, Line.explicit(1, values, bound)))
+    return Function._built(stretches)
+

@@ -1,0 +1,783 @@
+"""PyTorch's symbolic sizes, backed by the exact functions of a path.
+
+PyTorch lets a tensor's sizes be ``SymInt`` objects, which hand every operation to a node. The nodes
+here hold a `Value` of a `Path`: what a model's own code and PyTorch's own shape kernels compute with
+sizes is computed exactly, and each decision they take on a size makes the path give way.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import sys
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from ._path import Path, Value
+
+__all__ = ["Environment", "Inexact", "Node"]
+
+
+class Inexact(TypeError):
+    """A float computed from a size that no exact function describes."""
+
+
+class Environment:
+    """What PyTorch asks of a shape environment, answered by a path.
+
+    It creates no symbols and keeps no guards: the path is the condition.
+    """
+
+    allow_scalar_outputs = False
+    allow_dynamic_output_shape_ops = False
+    unbacked_renamings: dict[Any, Any] = {}  # noqa: RUF012  PyTorch reads it, nobody writes it
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.pending_fresh_unbacked_symbols: list[Any] = []
+        self.symbols: dict[str, Any] = {}
+
+    def symint(self, value: Value) -> Any:
+        """Return a value as PyTorch's int."""
+        import torch
+
+        number = value.constant
+        return torch.SymInt(Node(self, "int", value)) if number is None else number
+
+    def evaluate_sym_node(self, node: Any, *args: Any, **kwargs: Any) -> Any:
+        """Decide what a node is."""
+        return node.settled()
+
+    def _maybe_evaluate_static(self, expr: Any, **kwargs: Any) -> Any:
+        import sympy
+
+        node = self.symbols.get(str(expr))
+        if node is None:
+            return expr if expr in (sympy.true, sympy.false) or expr.is_number else None
+        known = node.known()
+        return None if known is None else sympy.sympify(known)
+
+    def bound_sympy(self, expr: Any, size_oblivious: bool = False) -> Any:
+        """Return a range that holds an expression's values: nothing narrower is known."""
+        from torch.utils._sympy.value_ranges import ValueRanges
+
+        return ValueRanges.wrap(expr) if expr.is_number else ValueRanges.unknown()
+
+    def suppress_guards(self) -> Any:
+        """Return a context in which no guards are kept; none are anyway."""
+        return contextlib.nullcontext()
+
+    ignore_fresh_unbacked_symbols = suppress_guards
+
+    def is_unbacked_symint(self, symbol: Any) -> bool:
+        """Tell that no size is unknown."""
+        return False
+
+
+class Quotient:
+    """A float computed from sizes: a fraction of values, and how IEEE arithmetic gets there.
+
+    `exact` tells that rounding cannot matter to a floor: nothing was rounded, or once only.
+    `by` computes the float itself for the points of a path.
+    """
+
+    __slots__ = ("by", "exact", "over", "top")
+
+    def __init__(
+        self, top: Value | None, over: Value | None, exact: bool, by: Callable[[], Any]
+    ) -> None:
+        self.top = top
+        self.over = over
+        self.exact = exact
+        self.by = by
+
+    @classmethod
+    def of(cls, value: Value) -> Quotient:
+        """Return a whole number as a float."""
+        return cls(value, value.path.constant(1), True, lambda: value.rows()[0].astype(float))
+
+    @classmethod
+    def number(cls, path: Path, value: float) -> Quotient:
+        """Return a float that is the same everywhere."""
+        if not math.isfinite(value):
+            return cls(None, None, False, lambda: np.array([value]))
+        near = Fraction(value).limit_denominator(10**4)
+        exact = Fraction(value)
+        whole = exact if exact.denominator <= 2**12 or float(near) != value else near
+        top, over = path.constant(whole.numerator), path.constant(whole.denominator)
+        return cls(top, over, whole == exact, lambda: np.array([value]))
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is a whole number."""
+        return self.over is not None and self.over.constant == 1 and self.exact
+
+
+class Node:
+    """A symbolic int, float or bool, as PyTorch's ``SymInt``, ``SymFloat``, ``SymBool`` want it."""
+
+    __slots__ = ("_expr", "_value", "kind", "pending", "shape_env")
+
+    # What PyTorch asks of a node besides its methods.
+    constant = None
+    fx_node = None
+    _optimized_summation = False
+
+    def __init__(self, env: Environment, kind: str, value: Any) -> None:
+        self.shape_env = env
+        self.kind = kind
+        self._value = value
+        self.pending: list[Value] = []  # differences: it is true where all of them are 0
+        self._expr: Any = None
+
+    @property
+    def value(self) -> Any:
+        """Its value; what was put off is decided now."""
+        if self._value is None:
+            self._value = self.path.all_zero(*self.pending)
+        return self._value
+
+    # What it is.
+
+    @property
+    def path(self) -> Path:
+        """The path that its values are on."""
+        return self.shape_env.path
+
+    def is_int(self) -> bool:
+        return self.kind == "int"
+
+    def is_float(self) -> bool:
+        return self.kind == "float"
+
+    def is_bool(self) -> bool:
+        return self.kind == "bool"
+
+    def is_nested_int(self) -> bool:
+        return False
+
+    def nested_int(self) -> None:
+        return None
+
+    def is_symbolic(self) -> bool:
+        return True
+
+    def has_hint(self) -> bool:
+        return False  # no kernel is to be chosen by what a size happens to be
+
+    def is_constant(self) -> bool:
+        return False
+
+    @property
+    def pytype(self) -> type:
+        return {"int": int, "float": float, "bool": bool}[self.kind]
+
+    def known(self) -> Any:
+        """Return what it is all along the path, None if it changes."""
+        if self.kind == "float":
+            return None
+        if self._value is None:
+            numbers = [one.constant for one in self.pending]
+            if any(numbers):
+                return False
+            return None if None in numbers else True
+        number = self.value.constant
+        return number if number is None or self.kind == "int" else bool(number)
+
+    @property
+    def hint(self) -> Any:
+        if self.kind == "float":
+            return self.float_at_hint()
+        if self._value is None:
+            return all(one.hint == 0 for one in self.pending)
+        number = self.value.hint
+        return bool(number) if self.kind == "bool" else number
+
+    _hint = hint
+
+    def maybe_as_int(self) -> int | None:
+        return self.known() if self.kind == "int" else None
+
+    def maybe_as_float(self) -> float | None:
+        return None
+
+    def maybe_as_bool(self) -> bool | None:
+        return self.known() if self.kind == "bool" else None
+
+    @property
+    def expr(self) -> Any:
+        """A SymPy symbol that stands for it: PyTorch looks at what is a number and what is not."""
+        import sympy
+
+        known = self.known()
+        if known is not None:
+            return sympy.sympify(known)
+        if self._expr is None:
+            name = f"{self.kind[0]}{len(self.shape_env.symbols)}"
+            made = sympy.Symbol(name, integer=True) if self.kind != "bool" else sympy.Symbol(name)
+            self._expr = made
+            self.shape_env.symbols[name] = self
+        return self._expr
+
+    def str(self) -> str:
+        return f"{self.hint}*"
+
+    __str__ = __repr__ = _graph_repr = str
+
+    def clone(self) -> Node:
+        return self
+
+    def with_shape_env(self, env: Any) -> Node:
+        return self
+
+    # From plain numbers.
+
+    def wrap_int(self, number: int) -> Node:
+        return Node(self.shape_env, "int", self.path.constant(int(number)))
+
+    def wrap_float(self, number: float) -> Node:
+        return Node(self.shape_env, "float", Quotient.number(self.path, float(number)))
+
+    def wrap_bool(self, number: bool) -> Node:
+        return Node(self.shape_env, "bool", self.path.constant(int(number)))
+
+    def _int(self, value: Value) -> Node:
+        return Node(self.shape_env, "int", value)
+
+    def _bool(self, value: Value) -> Node:
+        return Node(self.shape_env, "bool", value)
+
+    def _float(self, value: Quotient) -> Node:
+        return Node(self.shape_env, "float", value)
+
+    # Decisions.
+
+    def settled(self) -> Any:
+        """Return what it is for the hint, and keep the sizes for which it is the same."""
+        if self.kind == "bool":
+            return self.path.decide(self.value)
+        if self.kind == "int":
+            number = self.value.hint
+            self.path.decide(self.value.eq(number))
+            return number
+        return self._settled_float()
+
+    def _settled_float(self) -> float:
+        value: Quotient = self.value
+        if value.top is not None and value.over is not None:
+            hint = Fraction(value.top.hint, value.over.hint)
+            self.path.decide((value.top * hint.denominator).eq(value.over * hint.numerator))
+            if value.exact:
+                return float(hint)
+        self.listed()
+        made = np.broadcast_to(value.by(), (self.path.columns,))
+        told = float(made[self.path.column])
+        held = np.where(made == told, 1, 0)[None, :]
+        self.path.decide(Value(self.path, held, 1))
+        return told
+
+    def float_at_hint(self) -> float:
+        """Return the float for the hint, as near as a fraction tells."""
+        value: Quotient = self.value
+        if value.top is None or value.over is None:
+            return self._settled_float()
+        return float(Fraction(value.top.hint, value.over.hint))
+
+    def listed(self) -> None:
+        """Make the path a list of points, on which floats can be computed as they are."""
+        if self.path.points is None:
+            self.path.narrow()
+
+    def int_(self) -> int:
+        return int(self.settled())
+
+    def bool_(self) -> bool:
+        return bool(self.settled())
+
+    def guard_int(self, file: Any, line: int) -> int:
+        return int(self.settled())
+
+    def guard_float(self, file: Any, line: int) -> float:
+        return float(self.settled())
+
+    def guard_bool(self, file: Any, line: int) -> bool:
+        return bool(self.settled())
+
+    expect_true = guard_size_oblivious = guard_or_false = guard_or_true = guard_bool
+
+    def statically_known_true(self, file: Any, line: int) -> bool:
+        return self.known() is True
+
+    def evaluate(self, size_oblivious: bool = False) -> Any:
+        return self.settled()
+
+    # Arithmetic of ints.
+
+    def _both(self, other: Node) -> tuple[Value, Value]:
+        return self.value, other.value
+
+    def _fractions(self, other: Node) -> tuple[Quotient, Quotient] | None:
+        """Return both as floats if one of them is."""
+        if self.kind != "float" and other.kind != "float":
+            return None
+        left, right = (
+            one.value if one.kind == "float" else Quotient.of(one.value) for one in (self, other)
+        )
+        return left, right
+
+    def add(self, other: Node) -> Node:
+        if (pair := self._fractions(other)) is not None:
+            return self._float(_combined(pair, np.add, lambda a, b, c, d: (a * d + c * b, b * d)))
+        return self._int(self.value + other.value)
+
+    def sub(self, other: Node) -> Node:
+        if (pair := self._fractions(other)) is not None:
+            return self._float(
+                _combined(pair, np.subtract, lambda a, b, c, d: (a * d - c * b, b * d))
+            )
+        return self._int(self.value - other.value)
+
+    def mul(self, other: Node) -> Node:
+        if (pair := self._fractions(other)) is not None:
+            return self._float(_combined(pair, np.multiply, lambda a, b, c, d: (a * c, b * d)))
+        return self._int(self.value * other.value)
+
+    def truediv(self, other: Node) -> Node:
+        if (pair := self._fractions(other)) is None:
+            pair = Quotient.of(self.value), Quotient.of(other.value)
+        left, right = pair
+        if right.top is not None and self.path.decide(right.top.eq(0)):
+            raise ZeroDivisionError("division by zero")
+        return self._float(_combined((left, right), np.divide, lambda a, b, c, d: (a * d, b * c)))
+
+    int_truediv = float_truediv = truediv
+
+    def floordiv(self, other: Node) -> Node:
+        if self._fractions(other) is not None:
+            return self.truediv(other).floor().sym_float()
+        return self._int(self.value.floordiv(other.value))
+
+    int_floordiv = floordiv
+
+    def mod(self, other: Node) -> Node:
+        if self._fractions(other) is not None:
+            return self.sub(other.mul(self.truediv(other).floor()))
+        return self._int(self.value.mod(other.value))
+
+    def pow_by_natural(self, other: Node) -> Node:
+        times = int(other.settled())
+        made = self.path.constant(1)
+        for _ in range(times):
+            made = made * self.value
+        return self._int(made)
+
+    def pow(self, other: Node) -> Node:
+        return self.pow_by_natural(other) if other.kind == "int" else self.float_pow(other)
+
+    def float_pow(self, other: Node) -> Node:
+        power = other.float_at_hint() if other.kind == "float" else other.settled()
+        if power == 0.5:
+            return self.sqrt()
+        if power == int(power) and power >= 1:
+            made = self
+            for _ in range(int(power) - 1):
+                made = made.mul(self)
+            return made
+        base = self.value if self.kind == "float" else Quotient.of(self.value)
+        return self._float(Quotient(None, None, False, lambda: np.power(base.by(), float(power))))
+
+    def sqrt(self) -> Node:
+        """Return the square root: exactly where it is a whole number, else as a float."""
+        base = self.value if self.kind == "float" else Quotient.of(self.value)
+        root = _root(base.top) if base.is_whole and base.top is not None else None
+        if root is not None:
+            return self._float(Quotient.of(root))
+        return self._float(Quotient(None, None, False, lambda: np.sqrt(base.by())))
+
+    sym_sqrt = sqrt
+
+    def neg(self) -> Node:
+        return self.wrap_int(0).sub(self) if self.kind == "int" else self.wrap_float(0.0).sub(self)
+
+    def pos(self) -> Node:
+        return self
+
+    def abs(self) -> Node:
+        return self.neg() if self.lt(self.wrap_int(0)).bool_() else self
+
+    def lshift(self, other: Node) -> Node:
+        return self._int(self.value * 2 ** int(other.settled()))
+
+    def rshift(self, other: Node) -> Node:
+        return self._int(self.value.floordiv(2 ** int(other.settled())))
+
+    def sym_min(self, other: Node) -> Node:
+        if self._fractions(other) is not None:
+            return self if self.le(other).bool_() else other
+        return self._int(self.value.least(other.value))
+
+    def sym_max(self, other: Node) -> Node:
+        if self._fractions(other) is not None:
+            return self if self.ge(other).bool_() else other
+        return self._int(self.value.greatest(other.value))
+
+    def sym_sum(self, nodes: Any) -> Node:
+        made = self.path.constant(0)
+        for node in nodes:
+            made = made + node.value
+        return self._int(made)
+
+    # Comparisons.
+
+    def _compared(self, other: Node, kind: str) -> Value:
+        """Return where self >= other, or self = other."""
+        pair = self._fractions(other)
+        if pair is None:
+            left, right = self.value, other.value
+            return left.ge(right) if kind == "ge" else left.eq(right)
+        (a, b), (c, d) = ((one.top, one.over) for one in pair)
+        if a is None or b is None or c is None or d is None or not (pair[0].exact and pair[1].exact):
+            self.listed()
+            left, right = (np.broadcast_to(one.by(), (self.path.columns,)) for one in pair)
+            held = left >= right if kind == "ge" else left == right
+            return Value(self.path, held.astype(np.int64)[None, :], 1)
+        left, right = a * d, c * b
+        if not self.path.decide((b * d).ge(0)):
+            left, right = -left, -right
+        return left.ge(right) if kind == "ge" else left.eq(right)
+
+    def ge(self, other: Node) -> Node:
+        return self._bool(self._compared(other, "ge"))
+
+    def le(self, other: Node) -> Node:
+        return self._bool(other._compared(self, "ge"))
+
+    def gt(self, other: Node) -> Node:
+        return other.ge(self).sym_not() if self.kind == "float" else self._strict(other)
+
+    def lt(self, other: Node) -> Node:
+        return other.gt(self)
+
+    def _strict(self, other: Node) -> Node:
+        return other.ge(self).sym_not()
+
+    def eq(self, other: Node) -> Node:
+        if self.kind == "int" and other.kind == "int":
+            made = Node(self.shape_env, "bool", None)
+            made.pending = [self.value - other.value]
+            return made
+        return self._bool(self._compared(other, "eq"))
+
+    def ne(self, other: Node) -> Node:
+        return self.eq(other).sym_not()
+
+    def sym_not(self) -> Node:
+        return self._bool(self.path.constant(1) - self.value)
+
+    def sym_and(self, other: Node) -> Node:
+        for one, two in ((self, other), (other, self)):
+            known = one.known()
+            if known is not None:
+                return two if known else self.wrap_bool(False)
+        if self._value is None and other._value is None:
+            made = Node(self.shape_env, "bool", None)
+            made.pending = [*self.pending, *other.pending]
+            return made
+        return self._bool(self.value * other.value)
+
+    def sym_or(self, other: Node) -> Node:
+        return self.sym_not().sym_and(other.sym_not()).sym_not()
+
+    and_ = bitwise_and = sym_and
+    or_ = bitwise_or = sym_or
+
+    def sym_ite(self, yes: Node, no: Node) -> Node:
+        return yes if self.bool_() else no
+
+    # Between ints and floats.
+
+    def sym_float(self) -> Node:
+        return self if self.kind == "float" else self._float(Quotient.of(self.value))
+
+    def sym_int(self) -> Node:
+        return self.trunc()
+
+    def is_integer(self) -> Node:
+        return self.eq(self.floor().sym_float())
+
+    def floor(self) -> Node:
+        if self.kind == "int":
+            return self
+        value: Quotient = self.value
+        if value.top is not None and value.over is not None:
+            top, over = value.top, value.over
+            if not value.exact:  # rounding matters only where the fraction is a whole number
+                whole = top.mod(over).eq(0)
+                if whole.constant is None or whole.constant:
+                    if not self.path.decide(whole):
+                        return self._int(top.floordiv(over))
+                    return self._listed_floor()
+            return self._int(top.floordiv(over))
+        return self._listed_floor()
+
+    def _listed_floor(self) -> Node:
+        """Return the floor of floats computed one by one."""
+        self.listed()
+        made = np.broadcast_to(np.floor(self.value.by()), (self.path.columns,))
+        if not np.isfinite(made).all():
+            raise Inexact("a size computed from a float that is not finite")
+        return self._int(Value(self.path, made.astype(np.int64)[None, :], 1))
+
+    def ceil(self) -> Node:
+        return self if self.kind == "int" else self.neg().floor().neg()
+
+    def trunc(self) -> Node:
+        if self.kind == "int":
+            return self
+        return self.floor() if self.ge(self.wrap_int(0)).bool_() else self.ceil()
+
+    def round(self, digits: int | None = None) -> Node:
+        """Return the nearest whole number, the even one of two."""
+        if self.kind == "int":
+            return self
+        if digits:
+            raise Inexact("a size rounded to digits behind the point")
+        floor = self.floor()
+        over = self.sub(floor).mul(self.wrap_float(2.0))
+        up = over.gt(self.wrap_float(1.0)).value
+        tie = over.eq(self.wrap_float(1.0)).value
+        odd = floor.value.mod(2)
+        return self._int(floor.value + up + tie * odd)
+
+    # Memory layouts: only whether a view can be taken hangs on them.
+
+    def is_contiguous(self, sizes: Any, strides: Any) -> Node:
+        return self._dense(sizes, strides, range(len(sizes) - 1, -1, -1))
+
+    def _dense(self, sizes: Any, strides: Any, order: Any) -> Node:
+        """Return whether elements lie without gaps, the axes nested in an order."""
+        path = self.path
+        held = path.constant(1)
+        expected = path.constant(1)
+        for axis in order:
+            size, stride = sizes[axis].value, strides[axis].value
+            fits = stride.eq(expected)
+            if fits.constant != 1:
+                fits = path.constant(1) - (path.constant(1) - fits) * (
+                    path.constant(1) - size.eq(1)
+                )
+            held = held * fits
+            expected = expected * size
+        if held.constant != 1:
+            empty = path.constant(0)
+            for size in sizes:
+                zero = size.value.eq(0)
+                empty = empty + zero - empty * zero
+            held = held + empty - held * empty
+        return self._bool(held)
+
+    def is_channels_last_contiguous_2d(self, sizes: Any, strides: Any) -> Node:
+        return (
+            self._dense(sizes, strides, (1, 3, 2, 0)) if len(sizes) == 4 else self.wrap_bool(False)
+        )
+
+    def is_channels_last_contiguous_3d(self, sizes: Any, strides: Any) -> Node:
+        return (
+            self._dense(sizes, strides, (1, 4, 3, 2, 0))
+            if len(sizes) == 5
+            else self.wrap_bool(False)
+        )
+
+    def is_channels_last_strides_2d(self, sizes: Any, strides: Any) -> Node:
+        return self._last(sizes, strides, (1, 3, 2, 0))
+
+    def is_channels_last_strides_3d(self, sizes: Any, strides: Any) -> Node:
+        return self._last(sizes, strides, (1, 4, 3, 2, 0))
+
+    def _last(self, sizes: Any, strides: Any, order: tuple[int, ...]) -> Node:
+        """Return whether strides are those of channels that lie together, gaps allowed."""
+        if len(sizes) != len(order) or self._int(strides[1].value).eq(self.wrap_int(0)).bool_():
+            return self.wrap_bool(False)
+        least = self.path.constant(0)
+        for axis in order:
+            size, stride = sizes[axis].value, strides[axis].value
+            if self.path.decide(size.eq(0)) or not self.path.decide(stride.ge(least)):
+                return self.wrap_bool(False)
+            if axis == 0 and self.path.decide(least.eq(strides[1].value)):
+                return self.wrap_bool(False)
+            least = stride * size.greatest(1)
+        return self.wrap_bool(True)
+
+    def is_non_overlapping_and_dense(self, sizes: Any, strides: Any) -> Node:
+        order = sorted(range(len(sizes)), key=lambda axis: strides[axis].value.hint)
+        plain = list(range(len(sizes) - 1, -1, -1))
+        held = self._dense(sizes, strides, plain)
+        if held.known() is True or order == plain:
+            return held
+        return held.sym_or(self._dense(sizes, strides, order))
+
+    def is_non_overlapping_and_dense_indicator(self, sizes: Any, strides: Any) -> Node:
+        return self._int(self.is_non_overlapping_and_dense(sizes, strides).value)
+
+
+def _combined(pair: tuple[Quotient, Quotient], ieee: Any, exact: Any) -> Quotient:
+    """Return a float computed from two others."""
+    left, right = pair
+    by = lambda: ieee(left.by(), right.by())  # noqa: E731
+    if left.top is None or left.over is None or right.top is None or right.over is None:
+        return Quotient(None, None, False, by)
+    top, over = exact(left.top, left.over, right.top, right.over)
+    kept = left.exact and right.exact
+    if kept:
+        # Whole numbers, and halves of them, are never rounded; one division is rounded once.
+        fine = all(_is_dyadic(one.over) for one in pair)
+        kept = fine if ieee is not np.divide else all(one.is_whole for one in pair)
+        if ieee is np.divide and not kept:
+            kept = fine and _is_dyadic(over)
+        if not fine and ieee is not np.divide:
+            kept = False
+    number, below = top.constant, over.constant
+    if number is not None and below is not None and below:
+        same = Fraction(number, below)
+        top, over = top.path.constant(same.numerator), top.path.constant(same.denominator)
+    elif below != 1 and over.hint:
+        top, over, whole = _reduced(top, over)
+        kept = kept or (whole and ieee is np.divide and all(one.is_whole for one in pair))
+    return Quotient(top, over, kept, by)
+
+
+def _reduced(top: Value, over: Value) -> tuple[Value, Value, bool]:
+    """Reduce a fraction of two sizes that is one number or a whole one all along the path."""
+    a, b = top.hint, over.hint
+    if b and (top * b - over * a).constant == 0:
+        same, path = Fraction(a, b), top.path
+        return path.constant(same.numerator), path.constant(same.denominator), True
+    return top, over, False
+
+
+def _is_dyadic(over: Value | None) -> bool:
+    number = None if over is None else over.constant
+    return number is not None and number > 0 and number & (number - 1) == 0
+
+
+def _root(value: Value) -> Value | None:
+    """Return the square root of a value that is a whole square all along the path."""
+    path, rows = value.path, value.rows().astype(object)
+    if path.points is not None or len(rows) == 1:
+        if not path.decide(value.ge(0)):
+            raise ValueError("math domain error")
+        numbers = [int(number) // value.over for number in value.rows()[0]]
+        roots = np.array([math.isqrt(number) for number in numbers])
+        found = Value(path, roots[None, :], 1)
+        return found if path.decide((found * found).eq(value)) else None
+    if len(rows) != 3:
+        return None
+    made = []
+    for column in rows.T:
+        fractions = [Fraction(int(one), value.over) for one in column]
+        top = _fraction_root(fractions[2])
+        if not top:
+            return None
+        made.append((fractions[1] / (2 * top), top))
+    over = math.lcm(*(one.denominator for pair in made for one in pair))
+    columns = np.array([[int(one * over) for one in pair] for pair in made], object).T
+    found = Value(path, columns, over)
+    return found if (found * found - value).constant == 0 and path.decide(found.ge(0)) else None
+
+
+def _fraction_root(number: Fraction) -> Fraction | None:
+    if number < 0:
+        return None
+    root = Fraction(math.isqrt(number.numerator), math.isqrt(number.denominator))
+    return root if root * root == number else None
+
+
+# What a model's own code calls numbers by.
+
+
+def _is_symbolic(value: Any) -> bool:
+    return type(value).__name__ in ("SymInt", "SymFloat", "SymBool")
+
+
+class _IntLike(type):
+    def __instancecheck__(cls, value: Any) -> bool:
+        return isinstance(value, int) or type(value).__name__ in ("SymInt", "SymBool")
+
+    def __call__(cls, value: Any = 0, *args: Any) -> Any:
+        if type(value).__name__ == "SymFloat":
+            return math.trunc(value)
+        return value if type(value).__name__ == "SymInt" else int(value, *args)
+
+
+class _FloatLike(type):
+    def __instancecheck__(cls, value: Any) -> bool:
+        return isinstance(value, float) or type(value).__name__ == "SymFloat"
+
+    def __call__(cls, value: Any = 0.0) -> Any:
+        if type(value).__name__ == "SymInt":
+            return value.__sym_float__()
+        return value if type(value).__name__ == "SymFloat" else float(value)
+
+
+class _Int(int, metaclass=_IntLike):
+    """`int` for a model's module: keeps a symbolic size, and takes it for an int."""
+
+
+class _Float(float, metaclass=_FloatLike):
+    """`float` for a model's module."""
+
+
+def _sqrt(value: Any) -> Any:
+    import torch
+
+    return torch.sym_sqrt(value) if _is_symbolic(value) else math.sqrt(value)
+
+
+def _divmod(first: Any, second: Any) -> Any:
+    if _is_symbolic(first) or _is_symbolic(second):
+        return first // second, first % second
+    return divmod(first, second)
+
+
+class _Math:
+    """The `math` module for a model's module."""
+
+    sqrt = staticmethod(_sqrt)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(math, name)
+
+
+_STAND_INS: dict[str, Any] = {"int": _Int, "float": _Float, "divmod": _divmod}
+
+
+@contextlib.contextmanager
+def symbolic_numbers(names: set[str]) -> Iterator[None]:
+    """Let `int`, `float`, `divmod` and `math` keep symbolic sizes in Python modules of a model."""
+    done: list[tuple[dict[str, Any], str, Any]] = []
+    missing = object()
+    stand_in = _Math()
+    try:
+        for name in names:
+            scope = getattr(sys.modules.get(name), "__dict__", None)
+            if scope is None:
+                continue
+            wanted = {key: one for key, one in _STAND_INS.items() if key not in scope}
+            for key, one in list(scope.items()):
+                if one is math:
+                    wanted[key] = stand_in
+                elif one is math.sqrt:
+                    wanted[key] = _sqrt
+            for key, one in wanted.items():
+                done.append((scope, key, scope.get(key, missing)))
+                scope[key] = one
+        yield
+    finally:
+        for scope, key, one in reversed(done):
+            if one is missing:
+                del scope[key]
+            else:
+                scope[key] = one
