@@ -10,7 +10,7 @@ EMULATED := UPSHAPE_CPU=x86-64-v4
 ARGS ?=
 
 .PHONY: help demo test test-debug test-serial test-clang test-emulated sanitize test-oldest \
-	test-peers test-docs fuzz mutants bench bench-compare docs lint wheel test-wheel clean
+	test-peers test-docs translations fuzz mutants bench bench-compare docs lint wheel test-wheel clean
 
 help:  ## print this list
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -126,6 +126,12 @@ docs: $(VENV)/with-docs  ## build the documentation: docs/_build/html/index.html
 
 test-docs: docs $(VENV)/with-test  ## open every page of the documentation in Chromium
 	$(PY) -m pytest -q tests/pages $(ARGS)
+
+translations: $(VENV)/with-docs  ## bring the Chinese catalogues up to date: what is new is left empty
+	$(PY) -m sphinx -q -b gettext docs build/gettext
+	cd build/gettext && find . -name '*.pot' | while read -r page; do \
+	  test -e "$(CURDIR)/docs/locale/zh_CN/LC_MESSAGES/$${page%.pot}.po" || rm "$$page"; done
+	$(VENV)/bin/sphinx-intl update -p build/gettext -d docs/locale -l zh_CN -w 96 --no-obsolete
 
 lint: $(VENV)/with-lint $(VENV)/with-test  ## ruff, cython-lint and mypy
 	$(PY) -m ruff check .

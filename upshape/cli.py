@@ -167,7 +167,7 @@ def _parser() -> Parser:
     solve.add_argument(
         "network",
         metavar="FILE:NAME",
-        help="in a file: a function of the size, a PyTorch model, or what builds one",
+        help="in a file: a function of the size, a PyTorch model, or what builds one; or FILE.onnx",
     )
     solve.add_argument(
         "--size", type=_sizes, metavar="N", help="is N, or 1080x1920, taken? with the walk through"

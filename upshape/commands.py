@@ -752,9 +752,15 @@ def _answer_record(
 
 def _from_file(place: str) -> tuple[Any, str]:
     """Run the file of FILE:NAME; return what it calls NAME, and FILE."""
+    if place.lower().endswith(".onnx"):
+        if not Path(place).is_file():
+            raise CommandError(f"there is no file {place}")
+        return shapes.from_onnx(place), place
     file, colon, name = place.rpartition(":")
     if not colon or not file or not name:
-        raise CommandError(f"{short(place)}: write FILE:NAME, for example my_network.py:unet")
+        raise CommandError(
+            f"{short(place)}: write FILE:NAME, for example my_network.py:unet, or FILE.onnx"
+        )
     path = Path(file)
     if not path.is_file():
         raise CommandError(f"there is no file {file}")

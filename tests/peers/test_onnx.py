@@ -1,7 +1,5 @@
 """ONNX models: every operator's shapes, and what is solved from them, against ONNX Runtime."""
 
-import itertools
-
 import numpy as np
 import onnx
 import onnxruntime
@@ -42,8 +40,27 @@ def session(model):
     )
 
 
-def outcome(runner, shape):
-    """The shapes that ONNX Runtime makes of an input's shape, None where it refuses it."""
+def outcome(runner, shape, model=None):
+    """The shapes that ONNX Runtime makes of an input's shape, None where it refuses it.
+
+    A pooling of the input itself whose kernel does not fit has no output by ONNX's definition; the
+    runtime divides towards zero there.
+    """
+    for node in [] if model is None else model.graph.node:
+        if node.op_type in ("MaxPool", "AveragePool", "LpPool") and node.input[0] == "x":
+            given = {one.name: helper.get_attribute_value(one) for one in node.attribute}
+            kernel = given["kernel_shape"]
+            axes = len(kernel)
+            if given.get("auto_pad"):
+                continue
+            pads, apart = given.get("pads", [0] * 2 * axes), given.get("dilations", [1] * axes)
+            strides = given.get("strides", [1] * axes)
+            for axis, size in enumerate(shape[2:]):
+                room = size + pads[axis] + pads[axis + axes] - apart[axis] * (kernel[axis] - 1) - 1
+                if room + (strides[axis] - 1) * given.get("ceil_mode", 0) < 0:
+                    return None
+    if runner is None:
+        return None
     try:
         made = runner.run(None, {"x": np.ones(shape, np.float32)})
     except Exception:
@@ -99,6 +116,10 @@ CASES = {
         'y = ConvTranspose<auto_pad="SAME_LOWER", strides=[2, 2]>(x, w)',
         UP,
     ),
+    "ConvTranspose shape, stride": (
+        "y = ConvTranspose<output_shape=[40, 7], strides=[3, 4], dilations=[2, 1]>(x, w)",
+        UP,
+    ),
     "ConvTranspose shape": (
         "y = ConvTranspose<output_shape=[40, 44], strides=[2, 2]>(x, w)",
         UP,
@@ -128,8 +149,7 @@ CASES = {
     "GlobalMaxPool": ("y = GlobalMaxPool(x)", {}),
     "GlobalLpPool": ("y = GlobalLpPool(x)", {}),
     "MaxUnpool": (
-        "p, q = MaxPool<kernel_shape=[2, 2], strides=[2, 2]>(x)"
-        " y = MaxUnpool<kernel_shape=[2, 2], strides=[2, 2]>(p, q)",
+        "p, q = MaxPool<kernel_shape=[2, 3]>(x) y = MaxUnpool<kernel_shape=[2, 3]>(p, q)",
         {},
     ),
     "MaxUnpool shape": (
@@ -187,7 +207,7 @@ CASES = {
     "minus": sized("a = Sub(h, k) u = Neg(a) b = Sub(w, k) v = Abs(b)"),
     "minus, div": sized("a = Sub(h, k) u = Div(a, two) v = Max(a, two)"),
     "Mod": sized("a = Mod(h, k) u = Add(a, two) b = Mod<fmod=1>(w, k) v = Add(b, two)"),
-    "Min": sized("u = Min(h, k) v = Max(w, k)"),
+    "Min and Max": sized("u = Min(h, k) v = Max(w, k)"),
     "Cast": sized(
         "a = Cast<to=1>(h) b = Mul(a, f) d = Floor(b) u = Cast<to=7>(d)"
         " e = Cast<to=1>(w) g = Div(e, q) i = Ceil(g) v = Cast<to=7>(i)",
@@ -213,8 +233,8 @@ CASES = {
         "a = Size(x) b = Unsqueeze(a, z) u = Div(b, k) v = Identity(two)", {"z": ints(0)}
     ),
     "ReduceProd": sized(
-        "a = Shape(x) b = ReduceProd<keepdims=1>(a, z) u = Div(b, k) d = ReduceSum<keepdims=1>(a, z)"
-        " v = Identity(d)",
+        "a = Shape(x) b = ReduceProd<keepdims=1>(a, z) u = Div(b, k)"
+        " v = ReduceSum<keepdims=1>(a, z)",
         {"z": ints(0)},
     ),
     "Gather of shape": sized(
@@ -336,22 +356,20 @@ CASES = {
         "a = Cast<to=1>(x) b = CastLike(a, x) d = CumSum(b, ax) e = Trilu(d) y = LRN<size=3>(e)",
         {"ax": np.array(2, INT)},
     ),
-    "ScatterND": ("y = ScatterND(x, i, u)", {"i": np.zeros((1, 2), INT), "u": "rows"}),
     "QuantizeLinear": ("q = QuantizeLinear(x, s) y = DequantizeLinear(q, s)", {"s": np.float32(1)}),
 }
 
 
 def made(name):
     body, constants, *more = CASES[name]
-    if isinstance(constants.get("u"), str):
-        pytest.skip("written for its name")
     return build(body, constants, **(more[0] if more else {}))
 
 
-@pytest.mark.parametrize("name", [name for name in CASES if name != "ScatterND"])
+@pytest.mark.parametrize("name", CASES)
 def test_operators_make_the_shapes_that_onnx_runtime_makes(name):
     model = made(name)
-    runner = session(model)
+    refused = name == "BatchNormalization channels"  # whatever the size, before it runs
+    runner = None if refused else session(model)
     network = from_onnx(model)
     assert network.unread == ()
     graph = network._model
@@ -360,7 +378,7 @@ def test_operators_make_the_shapes_that_onnx_runtime_makes(name):
     for axis, answer in answers.items():
         for n in range(1, 31):
             sizes = answer._survey.sizes(n)
-            want = outcome(runner, (1, 2, *sizes))
+            want = outcome(runner, (1, 2, *sizes), model)
             if want is not None and any(0 in shape for shape in want):
                 want = None
             assert (n in answer) == (want is not None), (axis, n, want)
@@ -371,19 +389,21 @@ def test_operators_make_the_shapes_that_onnx_runtime_makes(name):
         answers[None].check()
 
 
+ALIKE = """
+    Acos Acosh Asin Asinh Atan Atanh Bernoulli BitwiseNot Celu Cos Cosh ConvInteger
+    DynamicQuantizeLinear EyeLike Gelu GroupNormalization Hardmax IsInf IsNaN Log LpNormalization
+    MatMulInteger MeanVarianceNormalization Mish RMSNormalization RandomNormal RandomNormalLike
+    RandomUniform RandomUniformLike ScatterElements ScatterND Shrink SimplifiedLayerNormalization
+    Sin Sinh Softsign SplitToSequence Swish Tan ThresholdedRelu
+"""
+
+
 def test_every_operator_has_a_case():
     covered = {
         node.op_type for name in CASES if name != "ScatterND" for node in made(name).graph.node
     }
     # Shapes are kept by these as by the others of their row, or the runtime lacks them.
-    alike = set(
-        "Acos Acosh Asin Asinh Atan Atanh Bernoulli BitwiseNot Celu Cos Cosh ConvInteger"
-        " DynamicQuantizeLinear EyeLike Gelu GroupNormalization Hardmax IsInf IsNaN Log"
-        " LpNormalization MatMulInteger MeanVarianceNormalization Mish RMSNormalization"
-        " RandomNormal RandomNormalLike RandomUniform RandomUniformLike ScatterElements ScatterND"
-        " Shrink SimplifiedLayerNormalization Sin Sinh Softsign SplitToSequence Swish Tan"
-        " ThresholdedRelu".split()
-    )
+    alike = {*ALIKE.split()}
     assert set(OPERATORS) - covered == alike & set(OPERATORS) - covered
     assert not alike & covered
 
@@ -468,7 +488,7 @@ def test_files_bytes_and_what_is_none(tmp_path):
     for one in (file, str(file), model.SerializeToString(), model):
         assert solve(from_onnx(one)) == solve(shapes.Pool(2))
     assert "half.onnx does not take 1" in str(solve(from_onnx(file)).explain(1))
-    with pytest.raises(TypeError, match="must be a path, bytes or an onnx.ModelProto, got 3"):
+    with pytest.raises(TypeError, match=r"must be a path, bytes or an onnx\.ModelProto, got 3"):
         from_onnx(3)
     with pytest.raises(ValueError, match="batch must be an int of at least 1, got 0"):
         from_onnx(model, batch=0)
@@ -479,7 +499,7 @@ def test_check_finds_a_wrong_answer():
     wrong = build("y = MaxPool<kernel_shape=[3, 3], strides=[2, 2]>(x)")
     answer = solve(from_onnx(right))
     answer.check()
-    with pytest.raises(AssertionError, match="at 2: the answer says 1, but ONNX Runtime refuses"):
+    with pytest.raises(AssertionError, match="at 4: the answer says 2, but ONNX Runtime makes 1"):
         answer.check(wrong.SerializeToString())
 
 

@@ -461,3 +461,55 @@ def test_a_wrong_answer_does_not_pass_its_check():
         answer.check(N(lambda s, x: s.conv(x), conv=c(4)))
     with pytest.raises(AssertionError, match="but PyTorch refuses it"):
         answer.check(N(lambda s, x: s.conv(x), conv=c(3, inside=4)))
+
+
+# Several axes at once.
+
+
+@pytest.mark.parametrize("pair", [(480, 854), (7, 9), (64, 40), (33, 8)])
+def test_height_and_width_together(pair):
+    model = PadsTheDifference().eval()
+    answer = solve(from_torch(model))
+    assert (pair in answer) == (run(model, pair, 3, None) is not None)
+    found = answer.next(pair)
+    assert run(model, found, 3, None) is not None
+    assert answer.padding(pair) == tuple(b - a for a, b in zip(pair, found, strict=True))
+    with torch.no_grad():
+        assert answer.output(found) == tuple(model(torch.zeros(1, 3, *found)).shape[2:])
+    assert answer.explain(pair).taken == (pair in answer)
+
+
+def test_a_u_net_s_axes_are_padded_each_on_its_own():
+    class Plain(PadsTheDifference):
+        def forward(self, x):
+            skip = self.down[0](x)
+            return torch.cat([self.up[0](F.max_pool2d(skip, 2))[:, :3], skip], 1)
+
+    answer = solve(from_torch(Plain()))
+    assert answer.next((481, 854)) == (482, 854)
+    assert answer.padding((481, 853)) == (1, 1)
+
+
+def test_axes_that_must_be_equal():
+    def forward(s, x):
+        assert x.shape[2] == x.shape[3], "no square"
+        return s.conv(x)
+
+    answer = solve(from_torch(N(forward, conv=c(2, 2))))
+    assert (40, 40) in answer and (40, 42) not in answer
+    assert answer.next((40, 42)) == (42, 42)
+    assert "no square" in answer.explain((40, 42))
+
+
+def test_the_smallest_input_for_an_output():
+    answer = solve(from_torch(N(lambda s, x: s.conv(x), conv=c(3, 2))))
+    assert answer.at_least(10) == 21
+    counted = solve(from_torch(N(lambda s, x: s.conv(x).flatten(1), conv=c(3, 2))))
+    assert counted.at_least(300) == 21
+
+
+@pytest.mark.parametrize(("pair", "match"), [((1, 2, 3), "2 sizes"), ((0, 4), "at least 1")])
+def test_pairs_that_are_none(pair, match):
+    answer = solve(from_torch(N(lambda s, x: s.conv(x), conv=c(3, 2))))
+    with pytest.raises(ValueError, match=match):
+        answer.next(pair)

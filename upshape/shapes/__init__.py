@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ._autopad import AutoPad
     from ._derivation import Derivation, derive, scale_condition
     from ._explain import Explanation
-    from ._external import from_torch
+    from ._external import from_export, from_torch
     from ._field import Field
     from ._onnx import from_onnx
     from ._quasilinear import PeriodError
@@ -60,6 +60,7 @@ __all__ = [
     "derive",
     "find",
     "from_onnx",
+    "from_export",
     "from_torch",
     "i",
     "k",
@@ -97,6 +98,7 @@ _LAZY = {
     "derive": "_derivation",
     "find": "_search",
     "from_onnx": "_onnx",
+    "from_export": "_external",
     "from_torch": "_external",
     "maximum": "_size",
     "minimum": "_size",

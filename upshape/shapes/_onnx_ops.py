@@ -128,14 +128,23 @@ def normalised(node: Node, inputs: Inputs) -> Sequence[Tensor]:
 def layer_normalised(node: Node, inputs: Inputs) -> Sequence[Tensor]:
     """Keep the shape; scale and shift fit the last axes."""
     x, scale = inputs[0], inputs[1]
-    joined(node, x.shape, scale.shape)
+    _fits(node, x.shape, scale.shape)
     return [x.like()] * 3
+
+
+def _fits(node: Node, large: Sequence[Any], small: Sequence[Any]) -> None:
+    """Demand that a shape can be broadcast to a larger one."""
+    last = large[len(large) - len(small) :] if len(small) <= len(large) else []
+    if len(last) != len(small) or not all(
+        equal(b, 1) or equal(a, b) for a, b in zip(last, small, strict=True)
+    ):
+        raise refuse(node, f"shapes {listed(large)} and {listed(small)} do not agree")
 
 
 @operator("PRelu")
 def prelu(node: Node, inputs: Inputs) -> Sequence[Tensor]:
     """Keep the shape, to which the slope is broadcast."""
-    joined(node, inputs[0].shape, inputs[1].shape)
+    _fits(node, inputs[0].shape, inputs[1].shape)
     return [inputs[0].like()]
 
 
@@ -775,11 +784,7 @@ def einsum(node: Node, inputs: Inputs) -> Sequence[Tensor]:
             if not letter:
                 continue
             have = known.get(letter, size)
-            if isinstance(have, int) and have == 1:
-                have = size
-            elif not (isinstance(size, int) and size == 1) and not equal(have, size):
-                raise refuse(node, f"{letter} is {listed([have])} and {listed([size])}")
-            known[letter] = have
+            known[letter] = _broadcast(node, have, size, [have], [size])
     if not arrow:
         single = [letter for letter in sorted(known) if left.count(letter) == 1]
         right = ("..." if "..." in left else "") + "".join(single)
@@ -914,10 +919,11 @@ def conv_transpose(node: Node, inputs: Inputs) -> Sequence[Tensor]:
     axes = len(weight.shape) - 2
     _check_map(node, x, axes, weight.shape[0])
     channels = weight.shape[1] * node.get("group", 1)
-    wanted = node.get("output_shape")
-    if wanted:
-        return [Tensor((x.shape[0], channels, *list(wanted)[-axes:]))]
     kernel = node.get("kernel_shape") or list(weight.shape[2:])
+    if node.get("output_shape"):
+        wanted = list(node.get("output_shape"))[-axes:]
+        _check_reach(node, kernel, wanted, x.shape[2:])
+        return [Tensor((x.shape[0], channels, *wanted))]
     made = []
     for k, s, p, a, d, size in zip(
         kernel,
@@ -931,6 +937,18 @@ def conv_transpose(node: Node, inputs: Inputs) -> Sequence[Tensor]:
         layer = ConvTranspose(k, s, p, 0 if isinstance(p, str) else a, d)
         made.append(_through(node, layer, size))
     return [Tensor((x.shape[0], channels, *made))]
+
+
+def _check_reach(
+    node: Node, kernel: Sequence[int], wanted: Sequence[int], sizes: Sequence[Any]
+) -> None:
+    """Refuse an output size with positions that belong to a further input position."""
+    axes = len(wanted)
+    strides = _entries(node, "strides", axes, 1)
+    dilations = _entries(node, "dilations", axes, 1)
+    for k, s, d, o, size in zip(kernel, strides, dilations, wanted, sizes, strict=True):
+        if not at_least(size * s + d * (k - 1), o):
+            raise refuse(node, f"size {listed([size])} does not reach output_shape {o}")
 
 
 @operator("MaxPool", "AveragePool", "LpPool")

@@ -214,23 +214,39 @@ class Path:
             elif value.constant is None:
                 flat.append(value)
         points = {root for value in flat for root in self._roots(value)}
-        low, high = self.start, self.stop
-        for point in points:
-            if not all(value.at(point) == 0 for value in flat):
-                continue
-            if point == self.hint:
-                if not all(value.vanishes_with_hint() for value in flat):
-                    low, high = point, point + 1
-            elif point > self.hint:
-                high = point if high is None else min(high, point)
-            else:
-                low = max(low, point + 1)
-        if (low, high) != (self.start, self.stop):
-            self.shrink(low, high)
+        zeros = sorted(
+            point
+            for point in points
+            if all(value.at(point) == 0 for value in flat)
+            and not all(value.vanishes_with(point) for value in flat)
+        )
+        if zeros:
+            self._split_at(zeros)
         for value in flat:
             zero = ~value.rows().any(axis=0)
             held = held * Value(self, zero.astype(np.int64)[None, :], 1)
         return held
+
+    def _split_at(self, zeros: list[int]) -> None:
+        """Shrink to the hint's side of some sizes, or to what lies between if that is few."""
+        if zeros[-1] - zeros[0] > POINTS:
+            near = min(zeros, key=lambda zero: abs(zero - self.hint))
+            below = [zero for zero in zeros if zero < self.hint and zero != near]
+            above = [zero for zero in zeros if zero > self.hint and zero != near]
+            if near != self.hint:
+                (below if near < self.hint else above).append(near)
+                low = max(below, default=self.start - 1) + 1
+                self.shrink(low, min(above, default=self.stop))
+                return
+            zeros = [near]
+        if self.hint < zeros[0]:
+            self.shrink(self.start, zeros[0])
+        elif self.hint > zeros[-1]:
+            self.shrink(zeros[-1] + 1, self.stop)
+        else:
+            self.shrink(zeros[0], zeros[-1] + 1)
+            if self.points is None:
+                self._list()
 
     def _roots(self, value: Value) -> list[int]:
         """Return the single sizes of the path at which a value is 0."""
@@ -418,10 +434,13 @@ class Value:
             made = made * i + int(row[column])
         return made // self.over
 
-    def vanishes_with_hint(self) -> bool:
-        """Tell whether it is 0 at all sizes of the hint's class."""
-        rows = self.rows()
-        return not rows[:, self.path.column if rows.shape[1] > 1 else 0].any()
+    def vanishes_with(self, i: int) -> bool:
+        """Tell whether it is 0 at all sizes of a size's class."""
+        rows, path = self.rows(), self.path
+        column = 0
+        if rows.shape[1] > 1:
+            column = int(np.searchsorted(path.residues, i % path.period))
+        return not rows[:, column].any()
 
     @property
     def hint(self) -> int:

@@ -10,10 +10,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ._expression import Expression
 from ._outcome import Failure, Out
 from ._path import Path, Value
 from ._quasilinear import Function, Line, PeriodError, SizeSet, Stretch, _fits
@@ -195,11 +197,22 @@ class TorchNetwork:
         solved; say with ``from_torch(model, read={...})`` what these parts do to a size.
     """
 
-    def __init__(self, module: Any, read: Mapping[Any, Callable[..., Any]] | None = None) -> None:
+    def __init__(
+        self,
+        module: Any,
+        read: Mapping[Any, Callable[..., Any]] | None = None,
+        name: str | None = None,
+        example: tuple[int, ...] | None = None,
+    ) -> None:
         from ._run import Model
 
-        self.__name__ = type(module).__name__
-        self._model = Model(module, dict(read or {}))
+        self.__name__ = name or type(module).__name__
+        if example is None:
+            self._model = Model(module, dict(read or {}))
+        else:
+            batch, channels, *spatial = example
+            given = (len(spatial), channels, spatial[0])
+            self._model = Model(module, dict(read or {}), given, batch)
         self._surveys: dict[int | None, Survey] = {}
 
     def __repr__(self) -> str:
@@ -282,6 +295,16 @@ def _told(result: Any, rank: int, axis: int | None) -> Any:
         return result[2 + axis]
     sizes = tuple(result[2:])
     return sizes[0] if all(_same(size, sizes[0]) for size in sizes) else sizes
+
+
+def _shapes_told(result: Any) -> Any:
+    """Return shapes as one size an axis, even where they are equal."""
+    if isinstance(result, Out):
+        return tuple(result[2:]) if len(result) > 2 else _told(result, 0, None)
+    if isinstance(result, dict):
+        return {key: _shapes_told(one) for key, one in result.items()}
+    entries = [_shapes_told(one) for one in result]
+    return tuple(entries) if isinstance(result, tuple) else entries
 
 
 def _same(a: Any, b: Any) -> bool:
@@ -453,10 +476,49 @@ class TorchAnswer(Answer):
                 return _plain(found)
         return self.output(n)
 
-    def output(self, n: int) -> Any:
+    # Several axes at once: what the model itself does with them.
+
+    @property
+    def _rank(self) -> int | None:  # type: ignore[override]
+        return self._network._model.rank
+
+    def _of_axis(self, place: int) -> Answer:
+        return self._network._solved(place)
+
+    def _takes(self, sizes: tuple[int, ...]) -> bool:
+        if len(set(sizes)) == 1:
+            return sizes[0] in self._sizes
+        try:
+            found = self._network._model.plain(sizes)
+        except Failure:
+            return False
+        return not any(0 in shape for shape in _outs(found))
+
+    def _outputs(self, sizes: tuple[int, ...]) -> Any:
+        try:
+            found = self._network._model.plain(sizes)
+        except Failure as failure:
+            raise ValueError(
+                f"Answer.output: {self._name} does not take {sizes}: {failure}"
+            ) from failure.error
+        return _shapes_told(found)
+
+    def at_least(self, size: int) -> int | None:
+        """Return the smallest input size of which every output is at least `size`."""
+        leaves = [leaf for leaf in _leaves(self._result) if isinstance(leaf, Leaf)]
+        if not any(isinstance(leaf.function, Pieces) for leaf in leaves):
+            return super().at_least(size)
+        sizes = self._sizes.from_to(1)
+        found = (n for n in sizes if min(_leaves(self.output(n))) >= size)
+        return next(found, None)
+
+    def output(self, n: Any) -> Any:
         """Return the output size for the input size n, as the model returns it."""
+        from ._axes import checked, several
         from ._solve import _input_size
 
+        if several(n):
+            return self._outputs(checked(self, n, "Answer.output"))
         n = _input_size(n, "Answer.output")
         for sizes, shapes in self._ways:
             if n in sizes:
@@ -485,9 +547,25 @@ class TorchAnswer(Answer):
         if isinstance(leaf, Leaf):
             if isinstance(leaf.function, Pieces):
                 return leaf.function
-            found = _fitted(leaf.function, self._sizes)
+            found = _fitted(leaf.function, self._sizes) or self._through_ends(leaf.function)
             return Pieces(self._pieces_of(leaf)) if found is None else found
         return super()._expression_of(leaf)
+
+    def _through_ends(self, function: Function) -> Expression | None:
+        """Return the line through the first and last of finitely many sizes, if it fits all."""
+        low = self._sizes.minimum
+        if not self._sizes.is_finite or low is None or self._sizes.threshold > HEAD:
+            return None
+        high = self._sizes.previous(self._sizes.threshold)
+        assert high is not None
+        if high == low:
+            return Expression.of(function.at(low))
+        slope = Fraction(function.at(high) - function.at(low), high - low)
+        start = function.at(low) - slope * low
+        if any(function.at(n) != slope * n + start for n in self._sizes.from_to(1)):
+            return None
+        run = math.lcm(slope.denominator, start.denominator)
+        return Expression.fraction(int(slope * run), int(start * run), run, floored=False)
 
     def _pieces_of(self, leaf: Leaf) -> list[tuple[SizeSet, Any]]:
         place = next(n for n, one in enumerate(_leaves(self._result)) if one is leaf)
@@ -499,13 +577,15 @@ class TorchAnswer(Answer):
 
     # Why not.
 
-    def explain(self, n: int) -> Any:
-        """Walk through the model with the input size n, up to where it fails, if it does."""
+    def explain(self, n: Any) -> Any:
+        """Walk through the model with the input size n, or one size an axis."""
+        from ._axes import checked, several
         from ._explain import Explanation
         from ._solve import _input_size
         from ._walk import walked
 
-        n = _input_size(n, "Answer.explain")
+        what = "Answer.explain"
+        n = checked(self, n, what) if several(n) else _input_size(n, what)
         return Explanation.of(walked(self, n), n in self, (self, n))
 
     # Whether it is true.
@@ -532,7 +612,8 @@ class TorchAnswer(Answer):
         if model is not None and model is not runner.module:
             from ._run import Model
 
-            runner = Model(model, {}, (runner.rank, runner.channels, runner.typical))
+            given = (runner.rank, runner.channels, runner.typical)
+            runner = Model(model, {}, given, runner.batch)
         for n in self._checked_sizes():
             wanted = self.output(n) if n in self else None
             try:

@@ -35,6 +35,7 @@ class Model:
         module: Any,
         read: Mapping[Any, Callable[..., Any]],
         given: tuple[int, int, int] | None = None,
+        batch: int = 1,
     ) -> None:
         self.module = module
         self.names = {id(one): name for name, one in module.named_modules()}
@@ -44,6 +45,7 @@ class Model:
         self.read = _Replacements(module, read)
         self._state: dict[str, dict[str, Any]] = {}
         self._images: int | None = None
+        self.batch = batch
         self.rank, self.channels, self.typical = self._probed() if given is None else given
 
     def _probed(self) -> tuple[int, int, int]:
@@ -96,7 +98,7 @@ class Model:
             spatial = sizes(env.symint(path.identity()))
             return self._called(
                 lambda: torch.empty(
-                    (1, self.channels, *spatial), dtype=self.dtype, device=self._device()
+                    (self.batch, self.channels, *spatial), dtype=self.dtype, device=self._device()
                 )
             )
 
@@ -124,7 +126,7 @@ class Model:
         with self._untouched(), torch.no_grad(), self.read, quick:
             return self._called(
                 lambda: torch.zeros(
-                    (1, self.channels, *spatial), dtype=self.dtype, device=device
+                    (self.batch, self.channels, *spatial), dtype=self.dtype, device=device
                 ),
                 state,
             )

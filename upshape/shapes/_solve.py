@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, overload
 
 import numpy as np
 
+from ._axes import checked, joined, nearest, padded, several
 from ._expression import Expression
 from ._numbers import is_symbolic
 from ._quasilinear import LIMIT, Function, PeriodError, SizeSet
@@ -25,7 +26,6 @@ from ._size import (
 
 if TYPE_CHECKING:
     from ._explain import Explanation
-    from ._field import Field
     from ._requirement import Requirement
 
 __all__ = ["Answer", "MendedCall", "Repair", "same", "solve"]
@@ -413,7 +413,25 @@ class Answer:
     def __hash__(self) -> int:
         return hash(self._sizes)
 
+    # Several axes at once.
+
+    _rank: int | None = None  # the number of axes, where the network has a certain one
+
+    def _of_axis(self, place: int) -> Answer:
+        """Return the answer for one axis: they are alike, or the network could not be traced."""
+        return self
+
+    def _takes(self, sizes: tuple[int, ...]) -> bool:
+        """Tell whether sizes, one an axis, are taken."""
+        return all(size in self._sizes for size in sizes)
+
+    def _outputs(self, sizes: tuple[int, ...]) -> Any:
+        """Return the output sizes of sizes, one an axis."""
+        return joined([self.output(size) for size in sizes])
+
     def __contains__(self, n: Any) -> bool:
+        if several(n):
+            return self._takes(checked(self, n, "n in answer"))
         number = whole_number(n, "n in answer: the size", "an int")
         return number in self._sizes
 
@@ -461,15 +479,21 @@ class Answer:
         stop = _whole_from(None, stop, "Answer.range: stop")
         return list(self._sizes.from_to(max(start, 1), stop))
 
-    def next(self, n: int) -> int | None:
+    def next(self, n: Any) -> Any:
         """Return the smallest size that is taken and at least n, None if there is none.
+
+        Of one size an axis, return the nearest sizes that are taken and at least as large.
 
         Examples
         --------
         >>> from upshape.shapes import solve, zoo
         >>> solve(zoo.unet()).next(600)
         608
+        >>> solve(zoo.unet()).next((480, 854))
+        (480, 864)
         """
+        if several(n):
+            return nearest(self, n)
         return self._sizes.next(_input_size(n, "Answer.next"))
 
     def previous(self, n: int) -> int | None:
@@ -483,8 +507,27 @@ class Answer:
         """
         return self._sizes.previous(_input_size(n, "Answer.previous"))
 
-    def padding(self, n: int) -> int:
+    def at_least(self, size: int) -> int | None:
+        """Return the smallest input size of which every output is at least `size`.
+
+        None if there is none.
+
+        Examples
+        --------
+        >>> from upshape.shapes import solve, zoo
+        >>> solve(zoo.unet(padding=0)).at_least(400)
+        588
+        """
+        size = _input_size(size, "Answer.at_least")
+        mask = self._sizes.mask
+        for leaf in _leaves(self._result):
+            mask = mask.both(_function(leaf).at_least(size))
+        return SizeSet(mask).minimum
+
+    def padding(self, n: Any) -> Any:
         """Return how many pixels to add to n so that it is taken: 0 if it is.
+
+        Of one size an axis, return as many numbers: those of `next`.
 
         Raises
         ------
@@ -497,6 +540,8 @@ class Answer:
         >>> solve(zoo.unet()).padding(600)
         8
         """
+        if several(n):
+            return padded(self, n)
         n = _input_size(n, "Answer.padding")
         found = self._sizes.next(n)
         if found is None:
@@ -519,8 +564,8 @@ class Answer:
         inside = Function.identity().at_least(first).both((-Function.identity()).at_least(-last))
         return SizeSet(inside).is_subset_of(self._sizes)
 
-    def output(self, n: int) -> Any:
-        """Return the output size for the input size n.
+    def output(self, n: Any) -> Any:
+        """Return the output size for the input size n, or for one size an axis.
 
         Returns
         -------
@@ -538,6 +583,8 @@ class Answer:
         >>> solve(zoo.unet(padding=0)).output(572)
         388
         """
+        if several(n):
+            return self._outputs(checked(self, n, "Answer.output"))
         n = _input_size(n, "Answer.output")
         if n not in self._sizes:
             condition = self._failing(n)
@@ -907,7 +954,8 @@ def _fitted(function: Function, sizes: SizeSet) -> Expression | None:
         if not mask.offsets.any():
             continue
         count = math.lcm(line.period, mask.period)
-        if stop is not None and stop - start <= count:
+        level = line.rise * run == slope * line.period
+        if stop is not None and stop - start <= (count if level else LIMIT):
             count = stop - start
         elif line.rise * run != slope * line.period:
             return None
@@ -931,9 +979,28 @@ def _fitted(function: Function, sizes: SizeSet) -> Expression | None:
     if min(found) == max(found):
         return Expression.of(found[0])
     if high > low + run - 1:
-        return None
+        return _stepped(function, sizes)
     constant = min(max(0, high), low + run - 1)
     return Expression.fraction(slope, constant, run, floored=True)
+
+
+def _stepped(function: Function, sizes: SizeSet) -> Expression | None:
+    """Return R floor((i + b) / M) + d, if a function is that on a set of sizes."""
+    tail = function.tail
+    if not sizes.residues or tail.rise == 0 or tail.period > LIMIT // 8:
+        return None
+    start = -(-max(sizes.threshold, function.starts[-1]) // tail.period) * tail.period
+    taken = list(sizes.from_to(start, start + tail.period))
+    if not taken:
+        return None
+    offsets = [tail.at(n) - tail.rise * (n // tail.period) for n in taken]
+    d = min(offsets)
+    jumps = [n for n, offset in zip(taken, offsets, strict=True) if offset > d]
+    b = start + tail.period - jumps[0] if jumps else 0
+    line = (Function.identity() + b) // tail.period * tail.rise + d
+    if not sizes.is_subset_of(SizeSet(line.equals(function))):
+        return None
+    return (Expression.identity() + b) // tail.period * tail.rise + d
 
 
 # Repair. A plan says for some calls which size they are to reach: a step of the original trace (or

@@ -17,9 +17,10 @@ NAME = 56
 MOST_ON_CPU = 256  # larger inputs are not run for the sake of a message
 
 
-def walked(answer: Any, n: int) -> str:
-    """Return the walk through a model with the input size n."""
+def walked(answer: Any, n: Any) -> str:
+    """Return the walk through a model with the input size n, or one size an axis."""
     model = answer._network._model
+    sizes = n if isinstance(n, tuple) else answer._survey.sizes(n)
     rows: list[tuple[str, str, str]] = []
 
     def leave(module: Any, args: Any, output: Any) -> None:
@@ -37,15 +38,15 @@ def walked(answer: Any, n: int) -> str:
     hook = torch.nn.modules.module.register_module_forward_hook(leave)
     failure: Failure | None = None
     try:
-        model.plain(answer._survey.sizes(n))
+        model.plain(sizes)
     except Failure as error:
         failure = error
     finally:
         hook.remove()
     taken = n in answer
-    if failure is not None and n <= MOST_ON_CPU:
+    if failure is not None and max(sizes) <= MOST_ON_CPU:
         try:  # its messages say more than those of the meta device
-            model.plain(answer._survey.sizes(n), "cpu")
+            model.plain(sizes, "cpu")
         except Failure as error:
             failure = error
     text = [f"{answer._name} {'takes' if taken else 'does not take'} {n}."]
@@ -112,7 +113,10 @@ def _shortened(name: str) -> str:
     return f"{name[:half]}...{name[-half:]}"
 
 
-def _remedies(answer: Any, n: int) -> list[str]:
+def _remedies(answer: Any, n: Any) -> list[str]:
+    if isinstance(n, tuple):
+        found = answer.next(n)
+        return [] if found is None else ["What mends it:", f"  - input sizes of {found}."]
     below, above = answer._sizes.previous(n), answer._sizes.next(n)
     told = [f"{below} ({n - below} less)"] if below is not None else []
     told += [f"{above} ({above - n} more)"] if above is not None else []

@@ -1,0 +1,81 @@
+"""Questions about several axes at once: one size an axis, such as a height and a width."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from ._size import whole_number
+
+__all__ = ["joined", "nearest", "padded", "several"]
+
+TRIED = 8  # sizes an axis from which the nearest are combined, where the axes hang together
+
+
+def several(sizes: Any) -> bool:
+    """Tell whether this is one size an axis."""
+    return isinstance(sizes, tuple | list)
+
+
+def checked(answer: Any, sizes: Any, what: str) -> tuple[int, ...]:
+    """Return one size an axis as ints, or refuse them."""
+    if answer._trace.axis is not None:
+        raise ValueError(
+            f"{what}: this is the answer for one axis; solve the network without axis= to ask for "
+            f"sizes such as {tuple(sizes)!r}"
+        )
+    rank = answer._rank
+    if not sizes or (rank is not None and len(sizes) != rank):
+        wanted = "one size an axis" if rank is None else f"{rank} sizes, one an axis"
+        raise ValueError(f"{what}: {wanted} expected, got {tuple(sizes)!r}")
+    numbers = tuple(whole_number(size, f"{what}: a size", "an int") for size in sizes)
+    if min(numbers) < 1:
+        raise ValueError(f"{what}: sizes must be at least 1, got {numbers}")
+    return numbers
+
+
+def nearest(answer: Any, sizes: Any) -> tuple[int, ...] | None:
+    """Return sizes that are taken and at least these, with as few pixels more as possible.
+
+    Each axis has its own smallest; where those do not go together, equal sizes and combinations of
+    the next ones are tried. None if nothing is found.
+    """
+    sizes = checked(answer, sizes, "Answer.next")
+    if answer._takes(sizes):
+        return sizes
+    axes = [answer._of_axis(place) for place in range(len(sizes))]
+    first = tuple(axis.next(size) for axis, size in zip(axes, sizes, strict=True))
+    equal = list(itertools.islice(answer._sizes.from_to(max(sizes)), TRIED))
+    found = [(size,) * len(sizes) for size in equal]
+    if None not in first:
+        found = [*(one for one in found if sum(one) < sum(first)), first]
+    for one in found:
+        if answer._takes(one):
+            return one
+    rows = [
+        list(itertools.islice(axis._sizes.from_to(size), TRIED))
+        for axis, size in zip(axes, sizes, strict=True)
+    ]
+    mixed = sorted(itertools.product(*rows), key=lambda one: (sum(one), one))
+    return next((one for one in mixed if answer._takes(one)), None)
+
+
+def padded(answer: Any, sizes: Any) -> tuple[int, ...]:
+    """Return how many pixels to add to each axis."""
+    found = nearest(answer, sizes)
+    if found is None:
+        raise ValueError(
+            f"Answer.padding: found no sizes from {tuple(sizes)} on that {answer._name} takes"
+        )
+    return tuple(big - size for big, size in zip(found, sizes, strict=True))
+
+
+def joined(outputs: list[Any]) -> Any:
+    """Return results of single axes as one result, with one size an axis in every place."""
+    first = outputs[0]
+    if isinstance(first, dict):
+        return {key: joined([one[key] for one in outputs]) for key in first}
+    if isinstance(first, tuple | list):
+        entries = [joined([one[place] for one in outputs]) for place in range(len(first))]
+        return tuple(entries) if isinstance(first, tuple) else entries
+    return tuple(outputs)
