@@ -2,4 +2,14 @@
 
 from importlib.util import find_spec
 
-collect_ignore = [] if find_spec("onnx") else ["upshape/shapes/_onnx.py"]
+NEEDED = {
+    "onnx": ["upshape/shapes/_onnx.py"],
+    "torch": [
+        "upshape/draw/_model.py",
+        "upshape/shapes/_autopad.py",
+        "upshape/shapes/_run.py",
+        "upshape/shapes/_walk.py",
+    ],
+}
+
+collect_ignore = [path for extra, paths in NEEDED.items() if not find_spec(extra) for path in paths]
