@@ -3,10 +3,11 @@
 from importlib.util import find_spec
 
 NEEDED = {
-    "onnx": ["upshape/shapes/_onnx.py"],
+    "onnx": ["upshape/shapes/_onnx_file.py"],
     "torch": [
         "upshape/draw/_model.py",
-        "upshape/shapes/_autopad.py",
+        "upshape/shapes/_autopad_torch.py",
+        "upshape/shapes/_mending.py",
         "upshape/shapes/_run.py",
         "upshape/shapes/_walk.py",
     ],
