@@ -1,13 +1,13 @@
 """Allocations that fail, one at a time: every call must give its result, or raise and do nothing.
 
     python -m tests.inject                 every kind of call, every allocation
-    python -m tests.inject --python        also those of every small object of Python's
     python -m tests.inject --every 7       each seventh allocation only
 
 A library that is preloaded (tests/faults.h, compiled here) lets the nth malloc, calloc, realloc,
-aligned_alloc or mmap of a call fail. After each: the process lives; the result is right, or the
-call has raised and `out` is as it was; memory that was mapped comes back. The exit status is the
-number of findings, at most 100.
+aligned_alloc or mmap of a call fail: NumPy's arrays, the kernels' tables and working memory, blocks
+for results, large objects of Python's (small ones it takes from memory that it has). After each:
+the process lives; the result is right, or the call has raised and `out` is as it was; memory that
+was mapped comes back. The exit status is the number of findings, at most 100.
 """
 
 import argparse
@@ -205,21 +205,19 @@ def compiled(folder: Path) -> Path:
     library = folder / "faults.so"
     assert COMPILER is not None
     subprocess.run(
-        [COMPILER, "-shared", "-fPIC", "-O1", "-fno-builtin", "-x", "c", str(HERE / "faults.h"), "-o",
-         str(library), "-ldl"], check=True,
+        [COMPILER, "-shared", "-fPIC", "-O1", "-fno-builtin", "-x", "c", str(HERE / "faults.h"),
+         "-o", str(library), "-ldl"], check=True,
     )
     return library
 
 
-def search(every: int = 1, offset: int = 0, python: bool = False) -> Findings:
+def search(every: int = 1, offset: int = 0) -> Findings:
     """Run the searching process; its death is a finding."""
     came: Counter[str] = Counter()
     wrong: list[str] = []
     latest, done = "nothing", False
     with tempfile.TemporaryDirectory() as folder:
         environment = os.environ | {"LD_PRELOAD": str(compiled(Path(folder)))}
-        if python:
-            environment["PYTHONMALLOC"] = "malloc"
         command = [sys.executable, str(HERE / "inject.py"), "--child", f"{every},{offset}"]
         with subprocess.Popen(
             command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -246,13 +244,12 @@ def main() -> None:
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--every", type=int, default=1, help="each so many-th allocation")
     p.add_argument("--offset", type=int, default=0, help="the first of them")
-    p.add_argument("--python", action="store_true", help="small objects of Python's as well")
     p.add_argument("--child", help=argparse.SUPPRESS)
     args = p.parse_args()
     if args.child:
         work(*map(int, args.child.split(",")))
         return
-    found = search(args.every, args.offset, args.python)
+    found = search(args.every, args.offset)
     print(f"{found.came.total()} faults: "
           + ", ".join(f"{count} {name}" for name, count in found.came.most_common()))
     for text in found.wrong:

@@ -316,6 +316,7 @@ class Workshop:
         self.folder, self.level = folder, level
         self.tree = folder / "tree"
         self.left_out: list[str] = []  # options of pytest
+        self.said = ""  # by the latest test that failed
         names = subprocess.run(
             ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
         ).stdout.split("\0")
@@ -346,7 +347,8 @@ class Workshop:
             if result.returncode == 5:
                 raise RuntimeError(f"no test is selected by: {run}")
             if result.returncode:
-                failed = re.search(r"^(?:FAILED|ERROR) (\S+?)(?: |\[|$)", result.stdout, re.MULTILINE)
+                failed = re.search(r"^(?:FAILED|ERROR) (.+?)(?: - |$)", result.stdout, re.MULTILINE)
+                self.said = result.stdout[-3000:]
                 told = failed[1] if failed else f"{run.split()[0]} (exit {result.returncode})"
                 return False, told
         return True, ""
@@ -423,7 +425,7 @@ def table(results: list[tuple[Mutant, bool, str]], level: str) -> str:
         "   * - file", "     - bug", "     - seen by",
     ]  # fmt: skip
     for mutant, seen, told in results:
-        reason = f"``{told}``" if seen else f"nothing: {EQUIVALENT.get(mutant.name, 'a test is missing')}"
+        reason = f"``{told.partition('[')[0]}``" if seen else f"nothing: {EQUIVALENT.get(mutant.name, 'a test is missing')}"
         lines += [f"   * - ``{mutant.file}``", f"     - {mutant.name}", f"     - {reason}"]
     return "\n".join(lines) + "\n"
 
@@ -446,6 +448,7 @@ def main() -> int:
                 print(f"left out, for it fails without any bug: {answer[1]}", flush=True)
                 if f"--deselect={answer[1]}" in shop.left_out or "::" not in answer[1]:
                     raise SystemExit("that is no single test: mend it first")
+                print(shop.said, flush=True)
                 shop.left_out.append(f"--deselect={answer[1]}")
         for mutant in mutants:
             begin = time.monotonic()

@@ -351,13 +351,15 @@ def test_solve_takes_sizes_of_several_axes(run, networks):
     status, out, _ = run(["solve", f"{networks}:unet", "--size", "1080x1921"])
     assert status == 1
     assert "                   H      W\n  size          1080   1921\n" in out
-    assert "  taken          yes     no\n" in out
-    assert "  next above    1080   1922\n" in out
-    assert "Axis W: unet does not take 1921." in out
-    assert "Axis H" not in out
+    assert "  taken next    1080   1922\n" in out
+    assert "  to be added      0      1\n" in out
+    assert "unet does not take 1080x1921." in out
+    assert "Axis 1: unet does not take 1921." in out
+    assert "Axis 0" not in out
     assert run(["solve", f"{networks}:unet", "--size", "1080x1920"])[0] == 0
     status, out, _ = run(["solve", f"{networks}:unet", "--size", "1080x1921", "--json"])
-    assert [axis["size"]["taken"] for axis in json.loads(out)["axes"]] == [True, False]
+    told = json.loads(out)["size"]
+    assert (told["taken"], told["next"], told["padding"]) == (False, [1080, 1922], [0, 1])
     status, _, err = run(["solve", f"{networks}:unet", "--size", "8x8", "--axis", "0"])
     assert status == 2
     assert "leave one out" in err

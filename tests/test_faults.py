@@ -294,7 +294,7 @@ def call(out=None): return up.interpolate(x, size=(600, 600), out=out)
 """,
     "bilinear, channels-last": """
 x = np.ones((1, 300, 300, 4), np.float32).transpose(0, 3, 1, 2)
-def call(out=None): return up.interpolate(x, size=(300, 60000), mode="bilinear", out=out)
+def call(out=None): return up.interpolate(x, size=(300, 8000), mode="bilinear", out=out)
 """,
     "concat, a later feature copied": """
 x = np.ones((1, 4, 300, 300), np.float32)

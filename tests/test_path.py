@@ -96,7 +96,10 @@ def test_values_are_python_s_at_every_size_of_the_path(seed):
     assert sizes
     for i in sizes:
         wanted, wanted_outcomes = walk.numbers(i)
-        assert [None if value is None else value.at(i) for value in values] == wanted, (i, walk.steps)
+        assert [None if value is None else value.at(i) for value in values] == wanted, (
+            i,
+            walk.steps,
+        )
         assert outcomes == wanted_outcomes, i
 
 

@@ -652,74 +652,54 @@ def derive(args: Any) -> None:
 def solve(args: Any) -> int:
     """Answer which sizes a network takes, and why it does not take one."""
     network, file = _from_file(args.network)
-    sizes = args.size if isinstance(args.size, tuple) else (args.size,)
-    if len(sizes) > 1 and args.axis is not None:
+    several = isinstance(args.size, tuple)
+    if several and args.axis is not None:
         raise CommandError("--axis asks for one axis, --size for several; leave one out")
-    axes = list(range(len(sizes))) if len(sizes) > 1 else [args.axis]
     try:
-        answers = [shapes.solve(network, axis=axis, fix=args.fix) for axis in axes]
+        answer = shapes.solve(network, axis=args.axis, fix=args.fix)
+        taken = bool(answer) if args.size is None else args.size in answer
     except Exception as error:
         place = _where(error, file)
         if not place:
             raise
         raise CommandError(f"{place}{_told_error(error)}") from error
-    taken = [
-        bool(answer) if size is None else size in answer
-        for answer, size in zip(answers, sizes, strict=True)
-    ]
     if args.json:
-        records = [
-            _answer_record(answer, size, args.range)
-            for answer, size in zip(answers, sizes, strict=True)
-        ]
-        _print_json(_json_of(records))
-    elif len(sizes) > 1:
-        print(_axes_text(answers, sizes))
+        _print_json(_answer_record(answer, args.size, args.range))
+    elif several:
+        print(_axes_text(answer, args.size))
     elif args.size is not None:
-        print(answers[0].explain(args.size))
+        print(answer.explain(args.size))
     elif args.range is not None:
-        listed = answers[0].range(args.range[0], args.range[1] + 1)
-        taken = [bool(listed)]
+        listed = answer.range(args.range[0], args.range[1] + 1)
+        taken = bool(listed)
         print(_paragraph(", ".join(map(str, listed)) or "None of these sizes is taken."))
     else:
-        print(answers[0])
-    return 0 if all(taken) else NOT_TAKEN
+        print(answer)
+    return 0 if taken else NOT_TAKEN
 
 
-def _axes_text(answers: Sequence[Any], sizes: Sequence[int]) -> str:
-    """Return what is to be known about a size of several axes, and why one is not taken."""
+def _axes_text(answer: Any, sizes: tuple[int, ...]) -> str:
+    """Return what is to be known about one size an axis, and why they are not taken."""
+    taken = sizes in answer
+    rows = [("size", sizes)]
+    near = answer.next(sizes)
+    if not taken and near is not None:
+        rows.append(("taken next", near))
+        rows.append(("to be added", tuple(b - a for a, b in zip(sizes, near, strict=True))))
     names = _axis_names(len(sizes))
-    rows = [
-        [str(size) for size in sizes],
-        ["yes" if size in answer else "no" for answer, size in zip(answers, sizes, strict=True)],
-        [_or_none(answer.previous(n)) for answer, n in zip(answers, sizes, strict=True)],
-        [_or_none(answer.next(n)) for answer, n in zip(answers, sizes, strict=True)],
-        [
-            str(answer.output(n)) if n in answer else "-"
-            for answer, n in zip(answers, sizes, strict=True)
-        ],
+    widths = [
+        max(len(name), *(len(str(row[axis])) for _, row in rows)) for axis, name in enumerate(names)
     ]
-    heads = ["", "size", "taken", "next below", "next above", "output size"]
-    table = [names, *rows]
-    widths = [max(len(row[axis]) for row in table) for axis in range(len(names))]
     lines = [
         f"  {head.ljust(11)}   "
-        + "   ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
-        for head, row in zip(heads, table, strict=True)
+        + "   ".join(str(cell).rjust(width) for cell, width in zip(row, widths, strict=True))
+        for head, row in [("", names), *rows]
     ]
-    text = ["\n".join(lines)]
-    for name, answer, size in zip(names, answers, sizes, strict=True):
-        if size not in answer:
-            text.append(f"Axis {name}: {answer.explain(size)}")
-    return "\n\n".join(text)
-
-
-def _or_none(size: int | None) -> str:
-    return "none" if size is None else str(size)
+    return "\n".join([*lines, "", str(answer.explain(sizes))])
 
 
 def _answer_record(
-    answer: Any, size: int | None, bounds: tuple[int, int] | None = None
+    answer: Any, size: int | tuple[int, ...] | None, bounds: tuple[int, int] | None = None
 ) -> dict[str, Any]:
     record = {
         "modulus": answer.modulus,
@@ -744,8 +724,8 @@ def _answer_record(
             "taken": taken,
             "output_size": answer.output(size) if taken else None,
             "next": above,
-            "previous": answer.previous(size),
-            "padding": None if above is None else above - size,
+            "previous": None if isinstance(size, tuple) else answer.previous(size),
+            "padding": None if above is None else answer.padding(size),
         }
     return record
 

@@ -107,13 +107,19 @@ def test_classifiers_are_solved_axis_by_axis(axis):
 def test_computing_with_parameters_and_buffers(values):
     model = N(lambda s, x: x * s.lin(s.values).sum(), lin=nn.Linear(2, 2), values=values)
     assert str(holds(model)._sizes) == "{n : n >= 1}"
-    normed = N(lambda s, x: s.conv(x) + F.layer_norm(s.values, (2,)).mean(), conv=c(3), values=values)
+    normed = N(
+        lambda s, x: s.conv(x) + F.layer_norm(s.values, (2,)).mean(), conv=c(3), values=values
+    )
     assert holds(normed).minimum == 3
 
 
 @pytest.mark.parametrize(
     "is_tensor",
-    [lambda x: isinstance(x, torch.Tensor), torch.is_tensor, lambda x: torch.jit.isinstance(x, torch.Tensor)],
+    [
+        lambda x: isinstance(x, torch.Tensor),
+        torch.is_tensor,
+        lambda x: torch.jit.isinstance(x, torch.Tensor),
+    ],
     ids=["isinstance", "is_tensor", "jit"],
 )
 def test_a_branch_on_what_is_a_tensor_is_the_one_that_tensors_take(is_tensor):
@@ -297,7 +303,10 @@ def test_sizes_that_are_used_for_values_only():
 
 
 def test_a_window_as_large_as_the_map():
-    assert holds(N(lambda s, x: F.avg_pool2d(s.conv(x), s.conv(x).size()[2:]), conv=c(3))).output(9) == 1
+    assert (
+        holds(N(lambda s, x: F.avg_pool2d(s.conv(x), s.conv(x).size()[2:]), conv=c(3))).output(9)
+        == 1
+    )
 
 
 @dataclasses.dataclass
@@ -402,7 +411,10 @@ def test_windows_and_their_reversal():
 
 
 def test_spectrograms():
-    model = N(lambda s, x: s.conv(torch.stft(x[:, 0], 32, 8, return_complex=True).abs()[:, :, :-1]), conv=nn.Conv1d(17, 2, 3))
+    model = N(
+        lambda s, x: s.conv(torch.stft(x[:, 0], 32, 8, return_complex=True).abs()[:, :, :-1]),
+        conv=nn.Conv1d(17, 2, 3),
+    )
     holds(model, sizes=range(1, 60), channels=1, rank=1)
 
 

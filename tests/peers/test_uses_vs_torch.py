@@ -1,5 +1,7 @@
 """What is made of answers for PyTorch: padding and cropping, exported dimensions, pasted code."""
 
+import pickle
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -152,3 +154,40 @@ def test_pasted_code_mends_the_model():
     repair = solve(shapes.zoo.unet(2), fix="output_padding").repair
     LINES = repair.to_torch().splitlines()
     assert Mended()(torch.zeros(1, 1, 27, 30)).shape[2:] == (27, 30)
+
+
+def test_pickled_answers_of_models_leave_the_model_behind():
+    class Local(UNet):
+        """A class that cannot be pickled."""
+
+    for axis in (None, 0):
+        answer = solve(Local(), axis=axis)
+        twin = pickle.loads(pickle.dumps(answer))
+        assert twin == answer
+        assert hash(twin) == hash(answer)
+        assert (str(twin), repr(twin)) == (str(answer), repr(answer))
+        for n in range(1, 50):
+            assert (n in twin) == (n in answer)
+            if n in answer:
+                assert (twin.output(n), twin.shape(n)) == (answer.output(n), answer.shape(n))
+        assert twin.requirement() == answer.requirement()
+        for ask in (lambda twin=twin: twin.explain(13), lambda twin=twin: twin.check()):
+            with pytest.raises(TypeError, match="a pickled answer does not hold the model"):
+                ask()
+
+
+def test_unpooling_modules_are_read():
+    module = nn.MaxUnpool2d((2, 3), stride=(2, 1), padding=(0, 1))
+    layer = shapes.from_torch(module)
+    assert layer.axes == (shapes.Unpool(2, 2, 0), shapes.Unpool(3, 1, 1))
+    pool = nn.MaxPool2d((2, 3), stride=(2, 1), padding=(0, 1), return_indices=True)
+    for n in range(4, 20):
+        small, indices = pool(torch.zeros(1, 1, n, n))
+        for height in range(n - 3, n + 4):
+            try:
+                made = module(small, indices, output_size=(height, n)).shape[2]
+            except (ValueError, RuntimeError) as error:
+                if "Found an invalid max index" in str(error):
+                    continue
+                made = None
+            assert (height in layer.axes[0].choices(small.shape[2])) == (made is not None)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ._explain import Explanation
     from ._external import from_export, from_torch
     from ._field import Field
-    from ._onnx import from_onnx
+    from ._onnx_file import from_onnx
     from ._quasilinear import PeriodError
     from ._requirement import Requirement
     from ._search import Found, find
@@ -59,8 +59,8 @@ __all__ = [
     "d",
     "derive",
     "find",
-    "from_onnx",
     "from_export",
+    "from_onnx",
     "from_torch",
     "i",
     "k",
@@ -75,12 +75,6 @@ __all__ = [
     "symbols",
     "zoo",
 ]
-
-# What some of them need that upshape itself does not.
-_WANTED = {
-    "torch": "PyTorch: pip install torch",
-    "onnx": 'onnx: pip install "upshape[onnx]"',
-}
 
 # Where the names live that are loaded on first use; a module's own name stands for the module.
 _LAZY = {
@@ -97,8 +91,8 @@ _LAZY = {
     "Size": "_size",
     "derive": "_derivation",
     "find": "_search",
-    "from_onnx": "_onnx",
     "from_export": "_external",
+    "from_onnx": "_onnx_file",
     "from_torch": "_external",
     "maximum": "_size",
     "minimum": "_size",
@@ -114,12 +108,7 @@ _LAZY = {
 def __getattr__(name: str) -> Any:
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        module = importlib.import_module(f".{_LAZY[name]}", __name__)
-    except ModuleNotFoundError as error:
-        if error.name not in _WANTED:
-            raise
-        raise ImportError(f"upshape.shapes.{name} needs {_WANTED[error.name]}") from None
+    module = importlib.import_module(f".{_LAZY[name]}", __name__)
     value = module if name == _LAZY[name] else getattr(module, name)
     globals()[name] = value
     return value

@@ -45,6 +45,19 @@ class Explanation(str):
         return Explanation.of, (str(self), self.taken)
 
 
+def explanation_of_axes(answer: Answer, sizes: tuple[int, ...]) -> Explanation:
+    """Return the walks with the sizes that are not taken, one size an axis."""
+    taken = answer._takes(sizes)
+    told = "x".join(map(str, sizes))
+    text = [f"{answer._name} {'takes' if taken else 'does not take'} {told}."]
+    if taken:
+        text.append(f"The output size is {answer.output(sizes)}.")
+    for axis, size in enumerate(sizes):
+        if size not in answer._sizes:
+            text.append(f"Axis {axis}: {explanation(answer, size)}")
+    return Explanation.of("\n\n".join(text), taken)
+
+
 def explanation(answer: Answer, n: int) -> Explanation:
     """Return the walk through a network with the input size n."""
     condition = answer._failing(n)

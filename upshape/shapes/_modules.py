@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ._layer import Layer
-from .layers import Conv, ConvTranspose, Interpolate, Pool
+from .layers import Conv, ConvTranspose, Interpolate, Pool, Unpool
 
 __all__ = ["READERS", "layer_of"]
 
@@ -54,6 +54,10 @@ def _pool(module: Any) -> Layer:
     )
 
 
+def _unpool(module: Any) -> Layer:
+    return Unpool(_alike(module.kernel_size), _alike(module.stride), _alike(module.padding))
+
+
 def _upsample(module: Any) -> Layer:
     factor = _alike(module.scale_factor)
     if isinstance(factor, float) and factor.is_integer():
@@ -77,5 +81,6 @@ READERS: dict[str, Callable[[Any], Layer]] = {
     **{f"Conv{n}d": _conv for n in (1, 2, 3)},
     **{f"ConvTranspose{n}d": _conv_transpose for n in (1, 2, 3)},
     **{f"{kind}Pool{n}d": _pool for kind in ("Max", "Avg", "LP") for n in (1, 2, 3)},
+    **{f"MaxUnpool{n}d": _unpool for n in (1, 2, 3)},
     "Upsample": _upsample,
 }

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path as File
 from typing import Any
 
 import numpy as np
-import onnx
-from onnx import numpy_helper
 
+from ._axes import checked, several
 from ._onnx_ops import MOST_ELEMENTS, OPERATORS, Node, listed
 from ._onnx_values import Number, Real, Tensor, Unread, at_least, equal
 from ._outcome import Failure, Out
@@ -18,63 +17,27 @@ from ._path import Path
 from ._reading import Survey, TorchAnswer, TorchNetwork, _told
 from ._solve import _leaves
 
-__all__ = ["OnnxAnswer", "OnnxNetwork", "from_onnx"]
+__all__ = ["OnnxAnswer", "OnnxNetwork", "load"]
 
 WIDTH = 96
 TYPICAL = 224  # the size whose path is followed first
 FLOATS = (1, 10, 11, 16)  # TensorProto's FLOAT, FLOAT16, DOUBLE and BFLOAT16
 
 
-def from_onnx(model: Any, *, batch: int = 1) -> OnnxNetwork:
-    """Return what an ONNX model does to its input size, for `solve`.
+def load(model: Any) -> tuple[Any, str]:
+    """Return a model of any form as a ModelProto, and its name."""
+    import onnx
 
-    Parameters
-    ----------
-    model : path, bytes or onnx.ModelProto
-        The model, or its file. Weights that lie beside the file are not read.
-    batch : int
-        The size of the first axis where the model leaves it open.
-
-    Returns
-    -------
-    OnnxNetwork
-        A function of the input size; its attribute `unread` lists what could not be followed.
-
-    Raises
-    ------
-    TypeError
-        If this is no ONNX model.
-    ModuleNotFoundError
-        If the package onnx is missing: it comes with ``pip install "upshape[onnx]"``.
-
-    Notes
-    -----
-    Sizes are the axes of the first input that the file leaves open (its dynamic axes), but for the
-    first one; an input that the file fixes takes its own sizes alone. The answer is that of the
-    file: whatever the exporter decided for its example size stays decided. What is computed with
-    shapes (Shape, Gather, Div, Concat, ...) is followed exactly, floats as far as float32 is exact
-    for sizes below 2**24. An operator that is not known is named, and nothing is claimed.
-
-    Examples
-    --------
-    ``solve(from_onnx("unet.onnx")).next(600)``, or ``upshape solve unet.onnx --size 600``.
-    """
     if isinstance(model, bytes):
-        proto = onnx.load_from_string(model)
-        name = "the model"
-    elif isinstance(model, onnx.ModelProto):
-        proto, name = model, model.graph.name or "the model"
-    elif isinstance(model, str | File):
-        proto = onnx.load(str(model), load_external_data=False)
-        name = File(model).name
-    else:
-        raise TypeError(
-            "from_onnx: the model must be a path, bytes or an onnx.ModelProto, got "
-            f"{model!r} ({type(model).__name__})"
-        )
-    if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
-        raise ValueError(f"from_onnx: batch must be an int of at least 1, got {batch!r}")
-    return OnnxNetwork(proto, name, batch)
+        return onnx.load_from_string(model), "the model"
+    if isinstance(model, onnx.ModelProto):
+        return model, model.graph.name or "the model"
+    if isinstance(model, str | os.PathLike):
+        return onnx.load(os.fspath(model), load_external_data=False), os.path.basename(model)
+    raise TypeError(
+        "from_onnx: the model must be a path, bytes or an onnx.ModelProto, got "
+        f"{model!r} ({type(model).__name__})"
+    )
 
 
 class Graph:
@@ -134,6 +97,8 @@ class Graph:
         return proto, Node(proto.op_type, name, attributes, version)
 
     def _attribute(self, proto: Any) -> Any:
+        import onnx
+
         value = onnx.helper.get_attribute_value(proto)
         if isinstance(value, onnx.TensorProto):
             return _constant(value)
@@ -288,11 +253,13 @@ def _held(one: Tensor) -> Tensor:
 
 def _constant(proto: Any) -> Tensor:
     """Return a constant: its shape, and its elements where there are few."""
+    from onnx import TensorProto, numpy_helper
+
     shape = list(proto.dims)
     is_float = proto.data_type in FLOATS
     many = int(np.prod(shape, dtype=np.int64)) > (64 if is_float else MOST_ELEMENTS)
-    external = proto.data_location == onnx.TensorProto.EXTERNAL
-    if many or external or proto.data_type == onnx.TensorProto.STRING:
+    external = proto.data_location == TensorProto.EXTERNAL
+    if many or external or proto.data_type == TensorProto.STRING:
         return Tensor(shape, None, is_float)
     array = numpy_helper.to_array(proto)
     data = np.empty(array.shape, object)
@@ -408,16 +375,19 @@ class OnnxNetwork(TorchNetwork):
 class OnnxAnswer(TorchAnswer):
     """The input sizes that an ONNX model takes, and what it makes of them."""
 
-    def explain(self, n: int) -> Any:
-        """Walk through the model with the input size n, up to where it fails, if it does."""
+    def explain(self, n: Any) -> Any:
+        """Walk through the model with the input size n, or one size an axis."""
         from ._explain import Explanation
         from ._solve import _input_size
 
-        n = _input_size(n, "Answer.explain")
+        what = "Answer.explain"
+        n = checked(self, n, what) if several(n) else _input_size(n, what)
         return Explanation.of(self._walked(n), n in self)
 
-    def _walked(self, n: int) -> str:
+    def _walked(self, n: Any) -> str:
         graph: Any = self._network._model
+        sizes = list(n) if several(n) else list(self._survey.sizes(n))
+        told_size = "x".join(map(str, n)) if several(n) else str(n)
         rows: list[tuple[str, str]] = []
 
         def watch(node: Node, inputs: Sequence[Any], made: Sequence[Tensor]) -> None:
@@ -429,12 +399,12 @@ class OnnxAnswer(TorchAnswer):
         known = {**graph.constants, "": None}
         failure = None
         try:
-            graph._feed(known, list(self._survey.sizes(n)))
+            graph._feed(known, sizes)
             graph.walk(known, watch)
         except Failure as error:
             failure = error
         taken = n in self
-        text = [f"{self._name} {'takes' if taken else 'does not take'} {n}."]
+        text = [f"{self._name} {'takes' if taken else 'does not take'} {told_size}."]
         if rows:
             wide = min(max(len(what) for what, _ in rows), 56)
             text += ["", *(f"  {what:<{wide}}  {sizes}".rstrip() for what, sizes in rows)]
@@ -442,9 +412,12 @@ class OnnxAnswer(TorchAnswer):
             return "\n".join([*text, "", f"The output size is {self.output(n)}."])
         told = "an output would be empty" if failure is None else failure.message
         text += ["", *textwrap.wrap(f"It fails: {told}.", WIDTH), ""]
-        below, above = self._sizes.previous(n), self._sizes.next(n)
-        near = [f"{below} ({n - below} less)"] if below is not None else []
-        near += [f"{above} ({above - n} more)"] if above is not None else []
+        if several(n):
+            near = [str(found)] if (found := self.next(n)) is not None else []
+        else:
+            below, above = self._sizes.previous(n), self._sizes.next(n)
+            near = [f"{below} ({n - below} less)"] if below is not None else []
+            near += [f"{above} ({above - n} more)"] if above is not None else []
         if near:
             text += ["What mends it:", f"  - an input size of {' or '.join(near)}."]
         else:

@@ -587,9 +587,7 @@ class Value:
         most = number * math.factorial(degree)
         for times in (one for one in _divisors(most) if one * path.columns <= CLASSES):
             if all(
-                not np.any(
-                    (self._block(k + times) - self._block(k)).astype(object) % number
-                )
+                not np.any((self._block(k + times) - self._block(k)).astype(object) % number)
                 for k in range(degree)
             ):
                 return times

@@ -7,6 +7,7 @@ hold all sizes, that is the proof: every size goes one of them.
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,7 +21,8 @@ from ._outcome import Failure, Out
 from ._path import Path, Value
 from ._quasilinear import Function, Line, PeriodError, SizeSet, Stretch, _fits
 from ._size import Step, Trace
-from ._solve import Answer, _leaves, _mapped
+from ._solve import Answer, MendedCall, Repair, _leaves
+from .layers import Interpolate
 
 if TYPE_CHECKING:
     from ._run import Model
@@ -41,6 +43,8 @@ class Way(NamedTuple):
     path: Path
     result: Any
     failure: Failure | None
+    reached: dict[Any, tuple[Any, Any]] = {}  # what mended calls were told, and their paddings
+    at_join: bool = False  # whether it fails where sizes meet that differ
 
 
 class Survey:
@@ -78,6 +82,11 @@ class Survey:
             way = self._way(hint)
             if way is None:
                 return
+            way, grown = self._noted(way)
+            if grown:  # the plan is carried out from the first path on
+                self.ways, self._covered = [], Function.constant(0)
+                hint = self.model.typical
+                continue
             self.ways.append(way)
             try:
                 self._covered = self._covered.either(way.path.mask())
@@ -85,6 +94,17 @@ class Survey:
             except PeriodError:
                 self.lost[_blocked(self.ways, hint)] = None
                 return
+
+    def _noted(self, way: Way) -> tuple[Way, bool]:
+        """Add to a path what a repair has to know of it, and to the plan what it proposes."""
+        mending = self.model.mending
+        if mending is None:
+            return way, False
+        reached, failing = self._reached, mending.failing
+        if way.failure is None or not mending.proposed:
+            return way._replace(reached=reached, at_join=way.failure is not None and failing), False
+        mending.plan.update(mending.proposed)
+        return way, True
 
     def _verify(self) -> None:
         """Hold the ends of every path against PyTorch's own kernels."""
@@ -102,7 +122,10 @@ class Survey:
                 if way.failure is None:
                     self.lost[f"at size {n} PyTorch fails: {failure}, which its shapes hide"] = None
                 continue
-            if way.failure is not None or _shapes(way.result, lambda one, n=n: _at(one, n)) != found:
+            if (
+                way.failure is not None
+                or _shapes(way.result, lambda one, n=n: _at(one, n)) != found
+            ):
                 self.lost[f"at size {n} PyTorch makes {found}, which its shapes hide"] = None
 
     def _way(self, hint: int) -> Way | None:
@@ -113,6 +136,10 @@ class Survey:
             result = self.model.symbolic(path, self.sizes)
         except Failure as failure:
             result, told = None, failure
+        if self.model.mending is not None:
+            self._reached = {
+                key: tuple(map(_value_of, pair)) for key, pair in self.model.mending.reached.items()
+            }
         try:
             plain = self.model.plain(self.sizes(hint))
         except Failure as failure:
@@ -128,9 +155,7 @@ class Survey:
             told = Failure(TypeError("symbolic sizes give other shapes than plain ones"))
         return self._single(hint, told, plain, None)
 
-    def _single(
-        self, hint: int, told: Failure, plain: Any, failure: Failure | None
-    ) -> Way | None:
+    def _single(self, hint: int, told: Failure, plain: Any, failure: Failure | None) -> Way | None:
         """Decide one size alone, by what PyTorch makes of it; give up when it is one of many."""
         self._odd += 1
         if self._odd > MOST_ODD or not self.ways:
@@ -156,6 +181,14 @@ def _blocked(ways: list[Way], hint: int) -> str:
 
 def _at(size: Any, n: int) -> int:
     return size.at(n) if isinstance(size, Value) else int(size)
+
+
+def _value_of(size: Any) -> Any:
+    """Return a size as a value or an int."""
+    if size is None or isinstance(size, int):
+        return size
+    value: Value = size.node.value
+    return value
 
 
 def _at_hint(result: Any) -> Any:
@@ -262,8 +295,10 @@ class TorchNetwork:
         typical = self._model.typical
         return taken.next(typical) or taken.previous(typical) or typical
 
-    def _solved(self, axis: int | None) -> TorchAnswer:
+    def _solved(self, axis: int | None, fix: str | None = None) -> TorchAnswer:
         """Return the answer of `solve`."""
+        if fix is not None:
+            return self._mended(axis, fix)
         rank = self._model.rank
         if axis is not None:
             if not -rank <= axis < rank:
@@ -280,6 +315,21 @@ class TorchNetwork:
                 "class, its name, or a function"
             )
         return TorchAnswer(self, survey, axis)
+
+    def _mended(self, axis: int | None, fix: str) -> TorchAnswer:
+        """Return the answer of the model with its upsamplings mended."""
+        from ._mending import Mending
+
+        before = self._solved(axis)
+        mended = copy.copy(self)
+        mended._surveys = {}
+        mended._model = copy.copy(self._model)
+        mended._model.mending = Mending(fix)
+        answer = mended._solved(axis)
+        calls = answer._mended_calls(mended._model)
+        complete = not any(way.at_join for way in answer._survey.ways)
+        answer.repair = Repair(complete, calls, before)
+        return answer
 
 
 def _told(result: Any, rank: int, axis: int | None) -> Any:
@@ -326,11 +376,12 @@ def _union(ways: Sequence[Way], taken: bool = True) -> Function:
 class Leaf(Step):
     """An output size of a model that was read, in place of the step of a trace."""
 
-    __slots__ = ()
+    __slots__ = ("pieces",)
 
-    def __init__(self, function: Any, number: int) -> None:
+    def __init__(self, function: Any, pieces: list[tuple[SizeSet, Any]], number: int) -> None:
         super().__init__("output", ())
         self.function = function
+        self.pieces = pieces
         self.number = number
 
 
@@ -406,6 +457,28 @@ class Pieces:
         return sympy.Function("f")(i) if found is None else found
 
 
+class _Apart:
+    """Stands for the model of a pickled answer, and for what was found out about it."""
+
+    ways: tuple[Way, ...] = ()
+
+    def __init__(self, name: str, rank: int) -> None:
+        self.__name__ = name
+        self.rank = rank
+
+    @property
+    def _model(self) -> _Apart:
+        return self
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise TypeError(
+            f"{vars(self).get('__name__')}: a pickled answer does not hold the model, which is "
+            "needed for this; solve it again"
+        )
+
+
 class TorchAnswer(Answer):
     """The input sizes that a PyTorch model takes, and what it makes of them.
 
@@ -443,9 +516,7 @@ class TorchAnswer(Answer):
         if len({_structure(one) for one in told}) > 1:
             return self._leaf(sizes, [1] * len(told)) if len(told) > 1 else first
         if isinstance(first, dict):
-            return {
-                key: self._joined(sizes, [one[key] for one in told]) for key in first
-            }
+            return {key: self._joined(sizes, [one[key] for one in told]) for key in first}
         if isinstance(first, tuple | list):
             entries = [
                 self._joined(sizes, [one[place] for one in told]) for place in range(len(first))
@@ -458,7 +529,7 @@ class TorchAnswer(Answer):
             return values[0]
         pieces = list(zip(sizes, values, strict=True))
         function = _as_function(pieces)
-        leaf = Leaf(Pieces(pieces) if function is None else function, len(self._trace.steps))
+        leaf = Leaf(function or Pieces(pieces), pieces, len(self._trace.steps))
         self._trace.steps.append(leaf)
         return leaf
 
@@ -475,6 +546,42 @@ class TorchAnswer(Answer):
                 found = _shapes(shapes, lambda one: one.at(n) if isinstance(one, Value) else one)
                 return _plain(found)
         return self.output(n)
+
+    def _mended_calls(self, model: Model) -> tuple[MendedCall, ...]:
+        """Return the calls of upsamplings that a repair changed."""
+        from ._modules import layer_of
+
+        taken = [way for way in self._survey.ways if way.failure is None]
+        keys = dict.fromkeys(key for way in taken for key in way.reached)
+        modules = {name: one for one in model.module.modules() for name in [model.names[id(one)]]}
+        calls = []
+        for number, key in enumerate(keys, 1):
+            ways = [way for way in taken if key in way.reached]
+            sizes = [SizeSet(way.path.mask()) for way in ways]
+            leaf = self._leaf(sizes, [way.reached[key][0] for way in ways])
+            size = self._expression_of(leaf)
+            layer = layer_of(modules[key[0]]) or Interpolate(scale_factor=1)
+            padding = None
+            if ways[0].reached[key][1] is not None and isinstance(size, Expression):
+                padding = self._padding_for(layer, size)
+            calls.append(MendedCall(layer, number, size, padding, key[0]))
+        return tuple(calls)
+
+    def _padding_for(self, layer: Any, size: Expression) -> Expression:
+        """Return the output padding by which a transposed convolution reaches a size."""
+        axis = layer.axes[0]
+        return (size + int(2 * axis.padding - axis.effective_kernel)) % axis.stride
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The model stays behind: it may be large, and of a class that cannot be pickled.
+        apart = _Apart(self._name, self._network._model.rank)
+        return {
+            **super().__getstate__(),
+            "_axis": self._axis,
+            "_ways": self._ways,
+            "_network": apart,
+            "_survey": apart,
+        }
 
     # Several axes at once: what the model itself does with them.
 
@@ -548,7 +655,7 @@ class TorchAnswer(Answer):
             if isinstance(leaf.function, Pieces):
                 return leaf.function
             found = _fitted(leaf.function, self._sizes) or self._through_ends(leaf.function)
-            return Pieces(self._pieces_of(leaf)) if found is None else found
+            return Pieces(leaf.pieces) if found is None else found
         return super()._expression_of(leaf)
 
     def _through_ends(self, function: Function) -> Expression | None:
@@ -566,14 +673,6 @@ class TorchAnswer(Answer):
             return None
         run = math.lcm(slope.denominator, start.denominator)
         return Expression.fraction(int(slope * run), int(start * run), run, floored=False)
-
-    def _pieces_of(self, leaf: Leaf) -> list[tuple[SizeSet, Any]]:
-        place = next(n for n, one in enumerate(_leaves(self._result)) if one is leaf)
-        rank = self._network._model.rank
-        return [
-            (sizes, list(_leaves(_told(shapes, rank, self._axis)))[place])
-            for sizes, shapes in self._ways
-        ]
 
     # Why not.
 
@@ -769,4 +868,3 @@ def _as_function(pieces: list[tuple[SizeSet, Any]]) -> Function | None:
         bound = int(max(abs(values).max(), 1))
         stretches.insert(0, (1, Line.explicit(1, values, bound)))
     return Function._built(stretches)
-

@@ -27,6 +27,10 @@ _LOGS = [logging.getLogger(name) for name in ("torch._subclasses.fake_tensor", "
 Shape = tuple[Any, ...]  # of ints and Values
 
 
+class Misread(TypeError):
+    """What the user says of a part of a model is no size: no fault of the model's."""
+
+
 class Model:
     """A module made ready to be run often, without its weights and without lasting effects."""
 
@@ -45,6 +49,7 @@ class Model:
         self.read = _Replacements(module, read)
         self._state: dict[str, dict[str, Any]] = {}
         self._images: int | None = None
+        self.mending: Any = None
         self.batch = batch
         self.rank, self.channels, self.typical = self._probed() if given is None else given
 
@@ -93,7 +98,7 @@ class Model:
             enable_python_dispatcher(),
             symbolic_numbers(self._scopes()),
             self.read,
-            Quick(self.read, env),
+            Quick(self.read, env, mending=self.mending),
         ):
             spatial = sizes(env.symint(path.identity()))
             return self._called(
@@ -122,7 +127,7 @@ class Model:
 
     def _on(self, device: str, spatial: Sequence[int], full: bool = True) -> Any:
         state = self._state_on(device)
-        quick = Quick(self.read, light=not full)
+        quick = Quick(self.read, light=not full, mending=self.mending)
         with self._untouched(), torch.no_grad(), self.read, quick:
             return self._called(
                 lambda: torch.zeros(
@@ -133,6 +138,8 @@ class Model:
 
     def _called(self, make: Callable[[], Any], state: Any = None) -> Any:
         stack: list[str] = []
+        if self.mending is not None:
+            self.mending.begin(stack)
 
         def enter(module: Any, args: Any) -> None:
             stack.append(self.names.get(id(module), type(module).__name__))
@@ -149,6 +156,8 @@ class Model:
             else:
                 made = torch.func.functional_call(self.module, state, args, tie_weights=False)
             return shapes_of(made)
+        except Misread:
+            raise
         except Exception as error:
             raise Failure(error, stack[-1] if stack else "") from error
         finally:
@@ -196,10 +205,7 @@ class Model:
             for one in (state["_buffers"], state["_modules"], state["_parameters"])
         ]
         lists = [
-            (one, list(one))
-            for _, state, _ in kept
-            for one in state.values()
-            if type(one) is list
+            (one, list(one)) for _, state, _ in kept for one in state.values() if type(one) is list
         ]
         for module, _, _ in kept:
             module.__dict__["training"] = False
@@ -215,8 +221,10 @@ class Model:
                 module.__dict__.clear()
                 module.__dict__.update(state)
             for one, was in kept_dicts:
-                if dict(one) != was if len(one) != len(was) else any(
-                    one[key] is not was[key] for key in was
+                if (
+                    dict(one) != was
+                    if len(one) != len(was)
+                    else any(one[key] is not was[key] for key in was)
                 ):
                     one.clear()
                     one.update(was)
@@ -333,14 +341,30 @@ class Quick(TorchFunctionMode):
     PyTorch's own kernel, which says so itself.
     """
 
-    def __init__(self, read: Any, env: Environment | None = None, light: bool = False) -> None:
+    def __init__(
+        self,
+        read: Any,
+        env: Environment | None = None,
+        light: bool = False,
+        mending: Any = None,
+    ) -> None:
         super().__init__()
+        self.mending = mending
         self.read = read
         self.env = env
         self.light = light
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        if self.mending is None:
+            return self._answered(func, args, kwargs)
+        args, kwargs, key = self.mending.before(func, args, kwargs, bool)
+        made = self._answered(func, args, kwargs)
+        self.mending.after(made, args, key)
+        return made
+
+    def _answered(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """Return what a function makes of its arguments, or of their sizes."""
         if func in self.read.functions:
             return self.read.replaced(self.read.functions[func], args, kwargs)
         if self.env is not None and args and isinstance(args[0], torch.Tensor):
@@ -356,9 +380,13 @@ class Quick(TorchFunctionMode):
             if made is not None:
                 return made
         made = func(*args, **kwargs)
-        if self.env is not None and func in MAKES_PLAIN and isinstance(made, torch.Tensor):
-            if all(_is_plain(one) for one in args if isinstance(one, torch.Tensor)):
-                made._upshape_plain = True  # type: ignore[attr-defined]
+        if (
+            self.env is not None
+            and func in MAKES_PLAIN
+            and isinstance(made, torch.Tensor)
+            and all(_is_plain(one) for one in args if isinstance(one, torch.Tensor))
+        ):
+            made._upshape_plain = True  # type: ignore[attr-defined]
         return made
 
     def _quick(self, func: Any, args: Any, kwargs: Any) -> Any:
@@ -518,9 +546,8 @@ class Quick(TorchFunctionMode):
         """Return a convolution's output, None where PyTorch had better look at it."""
         axes = weight.ndim - 2
         shape = x.shape
-        if len(shape) != axes + 2 or shape[1] != weight.shape[1] * groups or x.dtype != weight.dtype:
-            return None
-        if isinstance(padding, str):
+        fits = len(shape) == axes + 2 and shape[1] == weight.shape[1] * groups
+        if not fits or x.dtype != weight.dtype or isinstance(padding, str):
             return None
         assert self.env is not None
         path = self.env.path
@@ -545,7 +572,6 @@ class Quick(TorchFunctionMode):
                 return None
             sizes.append(self.env.symint(room.floordiv(s) + 1))
         return self._plain(x, (shape[0], weight.shape[0], *sizes))
-
 
     def _pooled(
         self,
@@ -575,8 +601,12 @@ class Quick(TorchFunctionMode):
         ):
             i, k, s, p, d = (_as_value(path, one) for one in (size, k, s, p, d))
             if not (
-                path.decide(k.ge(1)) and path.decide(s.ge(1)) and path.decide(i.ge(1))
-                and path.decide(p.ge(0)) and path.decide(k.ge(p * 2)) and path.decide(d.ge(1))
+                path.decide(k.ge(1))
+                and path.decide(s.ge(1))
+                and path.decide(i.ge(1))
+                and path.decide(p.ge(0))
+                and path.decide(k.ge(p * 2))
+                and path.decide(d.ge(1))
             ):
                 return None
             room = i + p * 2 - d * (k - 1) - 1
@@ -651,8 +681,8 @@ MAKERS: dict[Any, Callable[..., Any]] = {
 }
 CONVOLUTIONS = {torch.conv1d, torch.conv2d, torch.conv3d}
 MAKES_PLAIN = {
-    torch.empty, F.adaptive_avg_pool2d, torch.conv_transpose2d, torch.conv_transpose1d, torch.conv_transpose3d,
-    F.interpolate,
+    torch.empty, F.adaptive_avg_pool2d, F.interpolate,
+    torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d,
 }  # fmt: skip
 
 
@@ -702,7 +732,7 @@ class _Replacements:
         for axis in range(2, first.ndim):
             size = formula(*(one.shape[axis] for one in maps))
             if not isinstance(size, int | torch.SymInt):
-                raise TypeError(f"from_torch: a function in read= must return a size, got {size!r}")
+                raise Misread(f"from_torch: a function in read= must return a size, got {size!r}")
             sizes.append(size)
         return torch.empty((*first.shape[:2], *sizes), dtype=first.dtype, device=first.device)
 

@@ -259,6 +259,7 @@ class Trace:
                 step.label,
                 step.place,
                 step.function,
+                type(step),
             )
             for step in self.steps
         ]
@@ -267,9 +268,11 @@ class Trace:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.steps = []
-        for number, (kind, args, layer, label, place, function) in enumerate(state.pop("rows")):
+        for number, row in enumerate(state.pop("rows")):
+            kind, args, layer, label, place, function, made = row
             own = (self.steps[arg[1]] if isinstance(arg, tuple) else arg for arg in args)
-            step = Step(kind, tuple(own), layer, label)
+            step = made.__new__(made)
+            Step.__init__(step, kind, tuple(own), layer, label)
             step.number, step.place, step.function = number, place, function
             self.steps.append(step)
         vars(self).update(state)

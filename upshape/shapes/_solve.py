@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, overload
@@ -164,13 +165,7 @@ def solve(network: Any, *, axis: int | None = None, fix: str | None = None) -> A
     if fix not in (None, "output_padding", "size"):
         raise ValueError(f"solve: fix must be None, 'output_padding' or 'size', got {fix!r}")
     if hasattr(network, "_solved"):  # a model, which brings its own way of being solved
-        if fix is not None:
-            raise TypeError(
-                "solve: fix= mends networks that are written as functions of a size; for a model "
-                "call its transposed convolutions with output_size=, or its interpolations with "
-                "size="
-            )
-        return network._solved(axis)  # type: ignore[no-any-return]
+        return network._solved(axis, fix)  # type: ignore[no-any-return]
     trace = Trace(axis)
     result = _checked(network(trace.input), trace)
     answer = Answer(trace, result, _name_of(network))
@@ -307,7 +302,8 @@ class MendedCall:
         text = self._size.python("n")
         axes = f"{image}.shape[2:]"
         sizes = f"list({axes})" if text == "n" else f"[{text} for n in {axes}]"
-        layer = f"self.{self.name}" if self.name else "upsample"
+        name = re.sub(r"\.(\d+)", r"[\1]", self.name or "")  # members of lists have numbers
+        layer = f"self.{name}" if name else "upsample"
         if getattr(self.layer, "scale_factor", None) is not None:
             layer, sizes = "F.interpolate", f"size={sizes}"
         else:
@@ -820,8 +816,10 @@ class Answer:
             return f"{step.told()} meets sizes {_listed(values)}"
         return f"{step.told()} gets size {values[0]}, but {condition.tell(n)}"
 
-    def explain(self, n: int) -> Explanation:
+    def explain(self, n: Any) -> Explanation:
         """Walk through the network with the input size n, up to where it fails, if it does.
+
+        Of one size an axis, walk with those that are not taken.
 
         Returns
         -------
@@ -851,8 +849,10 @@ class Answer:
           - ConvTranspose(kernel_size=2, stride=2) (step 2) called with output_size=75 in place
             of 74 (output_padding=1); then 75 is taken as it is.
         """
-        from ._explain import explanation
+        from ._explain import explanation, explanation_of_axes
 
+        if several(n):
+            return explanation_of_axes(self, checked(self, n, "Answer.explain"))
         return explanation(self, _input_size(n, "Answer.explain"))
 
     # To be read.

@@ -1,8 +1,9 @@
 """PyTorch's symbolic sizes, backed by the exact functions of a path.
 
-PyTorch lets a tensor's sizes be ``SymInt`` objects, which hand every operation to a node. The nodes
-here hold a `Value` of a `Path`: what a model's own code and PyTorch's own shape kernels compute with
-sizes is computed exactly, and each decision they take on a size makes the path give way.
+PyTorch lets a tensor's sizes be ``SymInt`` objects, which hand every operation to a node. The
+nodes here hold a `Value` of a `Path`: what a model's own code and PyTorch's own shape kernels
+compute with sizes is computed exactly, and each decision that they take on a size makes the path
+give way.
 """
 
 from __future__ import annotations
@@ -439,7 +440,8 @@ class Node:
             left, right = self.value, other.value
             return left.ge(right) if kind == "ge" else left.eq(right)
         (a, b), (c, d) = ((one.top, one.over) for one in pair)
-        if a is None or b is None or c is None or d is None or not (pair[0].exact and pair[1].exact):
+        exact = pair[0].exact and pair[1].exact
+        if a is None or b is None or c is None or d is None or not exact:
             self.listed()
             left, right = (np.broadcast_to(one.by(), (self.path.columns,)) for one in pair)
             held = left >= right if kind == "ge" else left == right
