@@ -37,7 +37,8 @@ def from_torch(module: Any, *, read: Mapping[Any, Callable[..., Any]] | None = N
 
     Notes
     -----
-    A single layer's attributes are read and PyTorch is not imported; a model is traced by torch.fx.
+    A single layer's attributes are read and PyTorch is not imported; a model's own forward is run,
+    on maps without data whose sizes are symbols.
     Modules with ``padding_mode="reflect"`` or ``"circular"`` have sizes like the others, but
     PyTorch refuses inputs smaller than what they mirror, which the layer does not know.
 
