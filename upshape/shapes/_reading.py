@@ -696,7 +696,8 @@ class TorchAnswer(Answer):
         """Run the model itself where this answer could be wrong, and compare.
 
         The sizes are those around the borders of every path, through a period, and some large
-        ones; they run on PyTorch's meta device, or on the CPU where that cannot tell.
+        ones; they run on PyTorch's meta device, or on the CPU where that cannot tell. Functions
+        that keep every size (normalisations, activations) run at two of them.
 
         Parameters
         ----------
@@ -716,10 +717,11 @@ class TorchAnswer(Answer):
 
             given = (runner.rank, runner.channels, runner.typical)
             runner = Model(model, {}, given, runner.batch)
+        whole = {self._sizes.next(1), self._sizes.next(runner.typical)}
         for n in self._checked_sizes():
             wanted = self.output(n) if n in self else None
             try:
-                shapes = runner.plain(self._survey.sizes(n), device or "meta", full=True)
+                shapes = runner.plain(self._survey.sizes(n), device or "meta", full=n in whole)
                 found = _told(shapes, runner.rank, self._axis)
                 found = None if 0 in _leaves(found) else found
                 told = ""
