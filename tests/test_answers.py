@@ -105,7 +105,7 @@ def test_answers_survive_pickle_and_copy_with_their_explanations(network):
         assert twin == answer
         assert repr(twin) == repr(answer)
         assert str(twin) == str(answer)
-        for n in range(1, 70):
+        for n in (1, 2, 3, 5, 8, 31, 32, 64, 200):
             assert (n in twin) == (n in answer)
             assert str(twin.explain(n)) == str(answer.explain(n))
         assert twin.inputs == answer.inputs
