@@ -308,7 +308,9 @@ def sample(count: int, seed: int = 0) -> list[tuple[str, Build]]:
 def table(records: list[dict[str, Any]]) -> str:
     """Return the table of outcomes, a line a library."""
     kinds = ("right", "refused", "too long", "wrong", "crash")
-    lines = [f"{'library':<30}{'models':>8}" + "".join(f"{kind:>10}" for kind in kinds) + "  median s"]
+    lines = [
+        f"{'library':<30}{'models':>8}" + "".join(f"{kind:>10}" for kind in kinds) + "  median s"
+    ]
     libraries = dict.fromkeys(record["model"].partition(":")[0] for record in records)
     for library in [*libraries, ""]:
         own = [
@@ -328,7 +330,9 @@ def table(records: list[dict[str, Any]]) -> str:
 
 def main() -> None:
     """Run models and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("names", nargs="*", help="what the names of the models start with")
     parser.add_argument("--sample", type=int, help="one model each of so many families")
     parser.add_argument("--axes", action="store_true", help="each axis alone as well")
@@ -349,7 +353,10 @@ def main() -> None:
             record = judged(name, build, args.axes)
         records.append(record)
         told = record.get("sizes") or record.get("why", "")
-        print(f"{record['outcome']:<9} {record.get('seconds', 0):>6} s  {name}: {told[:160]}", flush=True)
+        print(
+            f"{record['outcome']:<9} {record.get('seconds', 0):>6} s  {name}: {told[:160]}",
+            flush=True,
+        )
         if args.out:
             with open(args.out, "a") as file:
                 print(json.dumps(record), file=file)

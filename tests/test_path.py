@@ -96,7 +96,10 @@ def test_values_are_python_s_at_every_size_of_the_path(seed):
     assert sizes
     for i in sizes:
         wanted, wanted_outcomes = walk.numbers(i)
-        assert [None if value is None else value.at(i) for value in values] == wanted, (i, walk.steps)
+        assert [None if value is None else value.at(i) for value in values] == wanted, (
+            i,
+            walk.steps,
+        )
         assert outcomes == wanted_outcomes, i
 
 
@@ -127,13 +130,16 @@ def test_a_product_of_sizes_is_divided_exactly():
 def test_a_comparison_with_a_large_number_needs_no_table():
     path = Path(10)
     assert not path.decide(path.identity().ge(2**63 - 1))
-    assert path.stop is None and path.points is None
+    assert path.stop is None
+    assert path.points is None
     path = Path(10)
     assert not path.decide(path.identity().ge(2**20))
-    assert path.stop == 2**20 and path.points is None
+    assert path.stop == 2**20
+    assert path.points is None
     path = Path(10)
     assert path.decide((path.identity() * path.identity()).ge(0))
-    assert path.stop is None and path.start == 1
+    assert path.stop is None
+    assert path.start == 1
 
 
 def test_a_path_keeps_the_side_of_its_hint():

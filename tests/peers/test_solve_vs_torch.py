@@ -310,40 +310,93 @@ def test_axes_that_differ_are_told_apart():
 
 class Branching(nn.Module):
     def forward(self, x):
-        return x if x.shape[2] % 2 else x + 1
+        return x if x.shape[2] % 2 else F.max_pool2d(x, 2)
 
 
 class Mysterious(nn.Module):
+    """What a part makes of a size depends on the values in a tensor."""
+
     def __init__(self):
         super().__init__()
         self.conv = nn.Conv2d(3, 4, 3)
-        self.unfold = nn.Unfold(2)
+        self.cut = Cut()
 
     def forward(self, x):
-        torch.stack([x, x])  # not read, and nothing depends on it
-        return self.unfold(self.conv(x))
+        return self.cut(self.conv(x))
+
+
+class Cut(nn.Module):
+    def forward(self, x):
+        return x[:, :, : int(x.sum())]
+
+
+def test_a_branch_on_a_size_is_followed_both_ways():
+    check(Branching(), range(1, 30))
+    assert solve(from_torch(Branching())).output(6) == 3
 
 
 def test_what_could_not_be_read_is_listed():
     network = from_torch(Mysterious())
-    assert network.unread == ("Unfold (unfold)",)
-    with pytest.raises(ValueError, match=r"Unfold \(unfold\).*read="):
+    assert len(network.unread) == 1
+    assert network.unread[0].startswith("cut: ")
+    assert "test_solve_vs_torch.py" in network.unread[0]
+    with pytest.raises(ValueError, match=r"cut: .*read="):
         solve(network)
-    told = from_torch(Mysterious(), read={nn.Unfold: lambda x: (x - 1) * 2})
+    told = from_torch(Mysterious(), read={Cut: lambda x: (x - 1) * 2})
     assert told.unread == ()
     assert solve(told).output(9) == 12
-    assert solve(from_torch(Mysterious(), read={"unfold": lambda x: x})).output(9) == 7
-    with pytest.raises(TypeError, match="cannot trace Branching"):
-        from_torch(Branching())
-    inside = nn.Sequential(nn.Conv2d(3, 3, 3), Branching())
-    assert solve(from_torch(inside, read={Branching: lambda x: x})).minimum == 3
+    assert solve(from_torch(Mysterious(), read={"cut": lambda x: x})).output(9) == 7
+    inside = nn.Sequential(nn.Conv2d(3, 3, 3), Cut())
+    assert solve(from_torch(inside, read={Cut: lambda x: x})).minimum == 3
 
 
-def test_a_model_in_a_repair():
-    mended = solve(from_torch(UNet(None)), fix="output_padding")
+@pytest.mark.parametrize(
+    ("read", "error", "match"),
+    [
+        ({Cut: "same"}, TypeError, r"read=\{Cut: ...\} must be a function of the size, got 'same'"),
+        ({"cat": lambda x: x}, ValueError, r"read=\{'cat': ...\} names no part of Mysterious"),
+    ],
+)
+def test_what_is_said_of_parts_is_checked(read, error, match):
+    with pytest.raises(error, match=match):
+        from_torch(Mysterious(), read=read)
+
+
+def test_a_part_that_is_said_to_return_no_size():
+    with pytest.raises(TypeError, match="read= must return a size, got None"):
+        from_torch(Mysterious(), read={Cut: lambda x: None})
+
+
+@pytest.mark.parametrize("fix", ["output_padding", "size"])
+@pytest.mark.parametrize("up", [nn.ConvTranspose2d, None])
+def test_a_model_in_a_repair(fix, up):
+    model = UNet(None)
+    if up is None:
+        model.up = nn.ModuleList(
+            nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(16 if n else 8, 8, 1))
+            for n in range(3)
+        )
+    mended = solve(from_torch(model), fix=fix)
+    if up is None and fix == "output_padding":
+        assert not mended.repair.complete
+        assert not mended.repair.calls
+        assert mended.modulus == 8
+        return
     assert mended.repair.complete
-    assert [call.step for call in mended.repair.calls]
-    assert "up.0" in solve(from_torch(UNet(None))).explain(100)
+    assert mended.repair.before.modulus == 8
+    assert str(mended.inputs) == "{n : n >= 8}"
+    assert mended.output(75) == 75
+    names = ["up.0", "up.1", "up.2"] if up else ["up.0.0", "up.1.0", "up.2.0"]
+    assert [call.name for call in mended.repair.calls] == names
+    assert [str(call.output_size) for call in mended.repair.calls] == [
+        "floor(i/4)",
+        "floor(i/2)",
+        "i",
+    ]
+    mended.check()
+    if up:
+        assert "up.0" in solve(from_torch(UNet(None))).explain(100)
+        assert "self.up[0](x, output_size=" in mended.repair.to_torch()
 
 
 class Random(nn.Module):

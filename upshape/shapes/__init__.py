@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ._autopad import AutoPad
     from ._derivation import Derivation, derive, scale_condition
     from ._explain import Explanation
-    from ._external import from_torch
+    from ._external import from_export, from_torch
     from ._field import Field
     from ._onnx_file import from_onnx
     from ._quasilinear import PeriodError
@@ -59,6 +59,7 @@ __all__ = [
     "d",
     "derive",
     "find",
+    "from_export",
     "from_onnx",
     "from_torch",
     "i",
@@ -90,6 +91,7 @@ _LAZY = {
     "Size": "_size",
     "derive": "_derivation",
     "find": "_search",
+    "from_export": "_external",
     "from_onnx": "_onnx_file",
     "from_torch": "_external",
     "maximum": "_size",

@@ -8,7 +8,7 @@ from typing import Any
 from ._modules import READERS, layer_of
 from ._network import is_model, no_instance
 
-__all__ = ["from_torch"]
+__all__ = ["from_export", "from_torch"]
 
 
 def from_torch(module: Any, *, read: Mapping[Any, Callable[..., Any]] | None = None) -> Any:
@@ -62,3 +62,51 @@ def from_torch(module: Any, *, read: Mapping[Any, Callable[..., Any]] | None = N
         f"from_torch: {type(module).__name__} is neither a torch.nn.Module nor a layer of upshape; "
         f"layers are read from {', '.join(sorted(READERS))}"
     )
+
+
+def from_export(program: Any) -> Any:
+    """Return a program of torch.export as a function of its input size, for `solve`.
+
+    Parameters
+    ----------
+    program : torch.export.ExportedProgram
+        What ``torch.export.export`` returned, with dynamic spatial sizes.
+
+    Returns
+    -------
+    network
+        A function of the input size. Its answer is that of the program: the guards that the export
+        wrote down and the ranges of its dimensions are conditions like any other.
+
+    Raises
+    ------
+    TypeError
+        If this is no such program, or its inputs are not feature maps of one shape.
+
+    Examples
+    --------
+    >>> import torch  # doctest: +SKIP
+    >>> rows, columns = (8 * torch.export.Dim(name, max=512) for name in "hw")  # doctest: +SKIP
+    >>> program = torch.export.export(
+    ...     unet, (torch.zeros(1, 3, 64, 64),), dynamic_shapes=({2: rows, 3: columns},)
+    ... )  # doctest: +SKIP
+    >>> shapes.solve(shapes.from_export(program))  # doctest: +SKIP
+    Answer(inputs={8 n : 1 <= n <= 512}, output=i)
+    """
+    if not hasattr(program, "range_constraints") or not callable(getattr(program, "module", None)):
+        raise TypeError(
+            f"from_export: an ExportedProgram of torch.export is needed, got "
+            f"{type(program).__name__}; a module is read with from_torch"
+        )
+    args, kwargs = program.example_inputs or ((), {})
+    found = {tuple(int(size) for size in one.shape) for one in args if hasattr(one, "shape")}
+    if len(found) != 1 or kwargs or len(found) > len(args) or len(next(iter(found))) < 3:
+        raise TypeError(
+            "from_export: the program must have feature maps of one shape (N, C, sizes) as its "
+            f"inputs, got shapes {sorted(found)}" + (f" and {sorted(kwargs)}" if kwargs else "")
+        )
+    from ._reading import TorchNetwork
+
+    name = program.graph_module.__class__.__name__
+    name = "the program" if name.startswith("GraphModule") else name
+    return TorchNetwork(program.module(), name=name, example=next(iter(found)))

@@ -7,18 +7,23 @@ hold all sizes, that is the proof: every size goes one of them.
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ._expression import Expression
 from ._outcome import Failure, Out
 from ._path import Path, Value
 from ._quasilinear import Function, Line, PeriodError, SizeSet, Stretch, _fits
 from ._size import Step, Trace
-from ._solve import Answer, _leaves, _mapped
+from ._solve import Answer, MendedCall, Repair, _leaves
+from .layers import Interpolate
 
 if TYPE_CHECKING:
     from ._run import Model
@@ -39,6 +44,8 @@ class Way(NamedTuple):
     path: Path
     result: Any
     failure: Failure | None
+    reached: Mapping[Any, tuple[Any, Any]] = MappingProxyType({})  # mended calls: size and padding
+    at_join: bool = False  # whether it fails where sizes meet that differ
 
 
 class Survey:
@@ -76,13 +83,29 @@ class Survey:
             way = self._way(hint)
             if way is None:
                 return
+            way, grown = self._noted(way)
+            if grown:  # the plan is carried out from the first path on
+                self.ways, self._covered = [], Function.constant(0)
+                hint = self.model.typical
+                continue
             self.ways.append(way)
             try:
                 self._covered = self._covered.either(way.path.mask())
                 hint = SizeSet(self._covered.negated()).next(1)
             except PeriodError:
-                self.lost[_blocked(self.ways, hint)] = None
+                self.lost[_blocked(self.ways, way.path.hint)] = None
                 return
+
+    def _noted(self, way: Way) -> tuple[Way, bool]:
+        """Add to a path what a repair has to know of it, and to the plan what it proposes."""
+        mending = self.model.mending
+        if mending is None:
+            return way, False
+        reached, failing = self._reached, mending.failing
+        if way.failure is None or not mending.proposed:
+            return way._replace(reached=reached, at_join=way.failure is not None and failing), False
+        mending.plan.update(mending.proposed)
+        return way, True
 
     def _verify(self) -> None:
         """Hold the ends of every path against PyTorch's own kernels."""
@@ -100,7 +123,7 @@ class Survey:
                 if way.failure is None:
                     self.lost[f"at size {n} PyTorch fails: {failure}, which its shapes hide"] = None
                 continue
-            if way.failure is not None or _shapes(way.result, lambda one, n=n: _at(one, n)) != found:
+            if way.failure is not None or _shapes_at(way.result, n) != found:
                 self.lost[f"at size {n} PyTorch makes {found}, which its shapes hide"] = None
 
     def _way(self, hint: int) -> Way | None:
@@ -111,6 +134,10 @@ class Survey:
             result = self.model.symbolic(path, self.sizes)
         except Failure as failure:
             result, told = None, failure
+        if self.model.mending is not None:
+            self._reached = {
+                key: tuple(map(_value_of, pair)) for key, pair in self.model.mending.reached.items()
+            }
         try:
             plain = self.model.plain(self.sizes(hint))
         except Failure as failure:
@@ -126,9 +153,7 @@ class Survey:
             told = Failure(TypeError("symbolic sizes give other shapes than plain ones"))
         return self._single(hint, told, plain, None)
 
-    def _single(
-        self, hint: int, told: Failure, plain: Any, failure: Failure | None
-    ) -> Way | None:
+    def _single(self, hint: int, told: Failure, plain: Any, failure: Failure | None) -> Way | None:
         """Decide one size alone, by what PyTorch makes of it; give up when it is one of many."""
         self._odd += 1
         if self._odd > MOST_ODD or not self.ways:
@@ -154,6 +179,18 @@ def _blocked(ways: list[Way], hint: int) -> str:
 
 def _at(size: Any, n: int) -> int:
     return size.at(n) if isinstance(size, Value) else int(size)
+
+
+def _value_of(size: Any) -> Any:
+    """Return a size as a value or an int."""
+    if size is None or isinstance(size, int):
+        return size
+    value: Value = size.node.value
+    return value
+
+
+def _shapes_at(result: Any, n: int) -> Any:
+    return _shapes(result, lambda size: _at(size, n))
 
 
 def _at_hint(result: Any) -> Any:
@@ -195,11 +232,22 @@ class TorchNetwork:
         solved; say with ``from_torch(model, read={...})`` what these parts do to a size.
     """
 
-    def __init__(self, module: Any, read: Mapping[Any, Callable[..., Any]] | None = None) -> None:
+    def __init__(
+        self,
+        module: Any,
+        read: Mapping[Any, Callable[..., Any]] | None = None,
+        name: str | None = None,
+        example: tuple[int, ...] | None = None,
+    ) -> None:
         from ._run import Model
 
-        self.__name__ = type(module).__name__
-        self._model = Model(module, dict(read or {}))
+        self.__name__ = name or type(module).__name__
+        if example is None:
+            self._model = Model(module, dict(read or {}))
+        else:
+            batch, channels, *spatial = example
+            given = (len(spatial), channels, spatial[0])
+            self._model = Model(module, dict(read or {}), given, batch)
         self._surveys: dict[int | None, Survey] = {}
 
     def __repr__(self) -> str:
@@ -249,8 +297,10 @@ class TorchNetwork:
         typical = self._model.typical
         return taken.next(typical) or taken.previous(typical) or typical
 
-    def _solved(self, axis: int | None) -> TorchAnswer:
+    def _solved(self, axis: int | None, fix: str | None = None) -> TorchAnswer:
         """Return the answer of `solve`."""
+        if fix is not None:
+            return self._mended(axis, fix)
         rank = self._model.rank
         if axis is not None:
             if not -rank <= axis < rank:
@@ -268,6 +318,21 @@ class TorchNetwork:
             )
         return TorchAnswer(self, survey, axis)
 
+    def _mended(self, axis: int | None, fix: str) -> TorchAnswer:
+        """Return the answer of the model with its upsamplings mended."""
+        from ._mending import Mending
+
+        before = self._solved(axis)
+        mended = copy.copy(self)
+        mended._surveys = {}
+        mended._model = copy.copy(self._model)
+        mended._model.mending = Mending(fix)
+        answer = mended._solved(axis)
+        calls = answer._mended_calls(mended._model)
+        complete = not any(way.at_join for way in answer._survey.ways)
+        answer.repair = Repair(complete, calls, before)
+        return answer
+
 
 def _told(result: Any, rank: int, axis: int | None) -> Any:
     """Return shapes as what is told of them: spatial sizes, or features."""
@@ -282,6 +347,16 @@ def _told(result: Any, rank: int, axis: int | None) -> Any:
         return result[2 + axis]
     sizes = tuple(result[2:])
     return sizes[0] if all(_same(size, sizes[0]) for size in sizes) else sizes
+
+
+def _shapes_told(result: Any) -> Any:
+    """Return shapes as one size an axis, even where they are equal."""
+    if isinstance(result, Out):
+        return tuple(result[2:]) if len(result) > 2 else _told(result, 0, None)
+    if isinstance(result, dict):
+        return {key: _shapes_told(one) for key, one in result.items()}
+    entries = [_shapes_told(one) for one in result]
+    return tuple(entries) if isinstance(result, tuple) else entries
 
 
 def _same(a: Any, b: Any) -> bool:
@@ -303,11 +378,12 @@ def _union(ways: Sequence[Way], taken: bool = True) -> Function:
 class Leaf(Step):
     """An output size of a model that was read, in place of the step of a trace."""
 
-    __slots__ = ()
+    __slots__ = ("pieces",)
 
-    def __init__(self, function: Any, number: int) -> None:
+    def __init__(self, function: Any, pieces: list[tuple[SizeSet, Any]], number: int) -> None:
         super().__init__("output", ())
         self.function = function
+        self.pieces = pieces
         self.number = number
 
 
@@ -442,9 +518,7 @@ class TorchAnswer(Answer):
         if len({_structure(one) for one in told}) > 1:
             return self._leaf(sizes, [1] * len(told)) if len(told) > 1 else first
         if isinstance(first, dict):
-            return {
-                key: self._joined(sizes, [one[key] for one in told]) for key in first
-            }
+            return {key: self._joined(sizes, [one[key] for one in told]) for key in first}
         if isinstance(first, tuple | list):
             entries = [
                 self._joined(sizes, [one[place] for one in told]) for place in range(len(first))
@@ -457,7 +531,7 @@ class TorchAnswer(Answer):
             return values[0]
         pieces = list(zip(sizes, values, strict=True))
         function = _as_function(pieces)
-        leaf = Leaf(Pieces(pieces) if function is None else function, len(self._trace.steps))
+        leaf = Leaf(function or Pieces(pieces), pieces, len(self._trace.steps))
         self._trace.steps.append(leaf)
         return leaf
 
@@ -474,6 +548,32 @@ class TorchAnswer(Answer):
                 found = _shapes(shapes, lambda one: one.at(n) if isinstance(one, Value) else one)
                 return _plain(found)
         return self.output(n)
+
+    def _mended_calls(self, model: Model) -> tuple[MendedCall, ...]:
+        """Return the calls of upsamplings that a repair changed."""
+        from ._modules import layer_of
+
+        taken = [way for way in self._survey.ways if way.failure is None]
+        keys = dict.fromkeys(key for way in taken for key in way.reached)
+        modules = {name: one for one in model.module.modules() for name in [model.names[id(one)]]}
+        calls = []
+        for number, key in enumerate(keys, 1):
+            ways = [way for way in taken if key in way.reached]
+            sizes = [SizeSet(way.path.mask()) for way in ways]
+            leaf = self._leaf(sizes, [way.reached[key][0] for way in ways])
+            size = self._expression_of(leaf)
+            layer = layer_of(modules[key[0]]) or Interpolate(scale_factor=1)
+            padding = None
+            if ways[0].reached[key][1] is not None and isinstance(size, Expression):
+                padding = self._padding_for(layer, size)
+            calls.append(MendedCall(layer, number, size, padding, key[0]))
+        return tuple(calls)
+
+    def _padding_for(self, layer: Any, size: Expression) -> Expression:
+        """Return the output padding by which a transposed convolution reaches a size."""
+        axis = layer.axes[0]
+        found: Expression = (size + int(2 * axis.padding - axis.effective_kernel)) % axis.stride
+        return found
 
     def __getstate__(self) -> dict[str, Any]:
         # The model stays behind: it may be large, and of a class that cannot be pickled.
@@ -511,7 +611,7 @@ class TorchAnswer(Answer):
             raise ValueError(
                 f"Answer.output: {self._name} does not take {sizes}: {failure}"
             ) from failure.error
-        return _told(found, self._network._model.rank, None)
+        return _shapes_told(found)
 
     def at_least(self, size: int) -> int | None:
         """Return the smallest input size of which every output is at least `size`."""
@@ -557,17 +657,25 @@ class TorchAnswer(Answer):
         if isinstance(leaf, Leaf):
             if isinstance(leaf.function, Pieces):
                 return leaf.function
-            found = _fitted(leaf.function, self._sizes)
-            return Pieces(self._pieces_of(leaf)) if found is None else found
+            found = _fitted(leaf.function, self._sizes) or self._through_ends(leaf.function)
+            return Pieces(leaf.pieces) if found is None else found
         return super()._expression_of(leaf)
 
-    def _pieces_of(self, leaf: Leaf) -> list[tuple[SizeSet, Any]]:
-        place = next(n for n, one in enumerate(_leaves(self._result)) if one is leaf)
-        rank = self._network._model.rank
-        return [
-            (sizes, list(_leaves(_told(shapes, rank, self._axis)))[place])
-            for sizes, shapes in self._ways
-        ]
+    def _through_ends(self, function: Function) -> Expression | None:
+        """Return the line through the first and last of finitely many sizes, if it fits all."""
+        low = self._sizes.minimum
+        if not self._sizes.is_finite or low is None or self._sizes.threshold > HEAD:
+            return None
+        high = self._sizes.previous(self._sizes.threshold)
+        assert high is not None
+        if high == low:
+            return Expression.of(function.at(low))
+        slope = Fraction(function.at(high) - function.at(low), high - low)
+        start = function.at(low) - slope * low
+        if any(function.at(n) != slope * n + start for n in self._sizes.from_to(1)):
+            return None
+        run = math.lcm(slope.denominator, start.denominator)
+        return Expression.fraction(int(slope * run), int(start * run), run, floored=False)
 
     # Why not.
 
@@ -606,7 +714,8 @@ class TorchAnswer(Answer):
         if model is not None and model is not runner.module:
             from ._run import Model
 
-            runner = Model(model, {}, (runner.rank, runner.channels, runner.typical))
+            given = (runner.rank, runner.channels, runner.typical)
+            runner = Model(model, {}, given, runner.batch)
         for n in self._checked_sizes():
             wanted = self.output(n) if n in self else None
             try:
@@ -748,7 +857,7 @@ def _as_function(pieces: list[tuple[SizeSet, Any]]) -> Function | None:
     offsets = rise * residues // run
     values = rise * np.arange(1, head) // run
     for sizes, value in pieces:
-        inside = [n for n in sizes.from_to(1, head)]
+        inside = list(sizes.from_to(1, head))
         if inside:
             values[np.array(inside) - 1] = [_at(value, n) for n in inside]
         if not sizes.is_finite:
@@ -762,4 +871,3 @@ def _as_function(pieces: list[tuple[SizeSet, Any]]) -> Function | None:
         bound = int(max(abs(values).max(), 1))
         stretches.insert(0, (1, Line.explicit(1, values, bound)))
     return Function._built(stretches)
-

@@ -27,6 +27,10 @@ _LOGS = [logging.getLogger(name) for name in ("torch._subclasses.fake_tensor", "
 Shape = tuple[Any, ...]  # of ints and Values
 
 
+class Misread(TypeError):
+    """What the user says of a part of a model is no size: no fault of the model's."""
+
+
 class Model:
     """A module made ready to be run often, without its weights and without lasting effects."""
 
@@ -35,6 +39,7 @@ class Model:
         module: Any,
         read: Mapping[Any, Callable[..., Any]],
         given: tuple[int, int, int] | None = None,
+        batch: int = 1,
     ) -> None:
         self.module = module
         self.names = {id(one): name for name, one in module.named_modules()}
@@ -44,6 +49,8 @@ class Model:
         self.read = _Replacements(module, read)
         self._state: dict[str, dict[str, Any]] = {}
         self._images: int | None = None
+        self.mending: Any = None
+        self.batch = batch
         self.rank, self.channels, self.typical = self._probed() if given is None else given
 
     def _probed(self) -> tuple[int, int, int]:
@@ -91,12 +98,12 @@ class Model:
             enable_python_dispatcher(),
             symbolic_numbers(self._scopes()),
             self.read,
-            Quick(self.read, env),
+            Quick(self.read, env, mending=self.mending),
         ):
             spatial = sizes(env.symint(path.identity()))
             return self._called(
                 lambda: torch.empty(
-                    (1, self.channels, *spatial), dtype=self.dtype, device=self._device()
+                    (self.batch, self.channels, *spatial), dtype=self.dtype, device=self._device()
                 )
             )
 
@@ -120,17 +127,19 @@ class Model:
 
     def _on(self, device: str, spatial: Sequence[int], full: bool = True) -> Any:
         state = self._state_on(device)
-        quick = Quick(self.read, light=not full)
+        quick = Quick(self.read, light=not full, mending=self.mending)
         with self._untouched(), torch.no_grad(), self.read, quick:
             return self._called(
                 lambda: torch.zeros(
-                    (1, self.channels, *spatial), dtype=self.dtype, device=device
+                    (self.batch, self.channels, *spatial), dtype=self.dtype, device=device
                 ),
                 state,
             )
 
     def _called(self, make: Callable[[], Any], state: Any = None) -> Any:
         stack: list[str] = []
+        if self.mending is not None:
+            self.mending.begin(stack)
 
         def enter(module: Any, args: Any) -> None:
             stack.append(self.names.get(id(module), type(module).__name__))
@@ -147,6 +156,8 @@ class Model:
             else:
                 made = torch.func.functional_call(self.module, state, args, tie_weights=False)
             return shapes_of(made)
+        except Misread:
+            raise
         except Exception as error:
             raise Failure(error, stack[-1] if stack else "") from error
         finally:
@@ -194,10 +205,7 @@ class Model:
             for one in (state["_buffers"], state["_modules"], state["_parameters"])
         ]
         lists = [
-            (one, list(one))
-            for _, state, _ in kept
-            for one in state.values()
-            if type(one) is list
+            (one, list(one)) for _, state, _ in kept for one in state.values() if type(one) is list
         ]
         for module, _, _ in kept:
             module.__dict__["training"] = False
@@ -212,12 +220,11 @@ class Model:
             for module, state, _ in kept:
                 module.__dict__.clear()
                 module.__dict__.update(state)
-            for one, was in kept_dicts:
-                if dict(one) != was if len(one) != len(was) else any(
-                    one[key] is not was[key] for key in was
-                ):
-                    one.clear()
-                    one.update(was)
+            for names, once in kept_dicts:
+                same = len(names) == len(once) and all(names[key] is once[key] for key in once)
+                if not same:
+                    names.clear()
+                    names.update(once)
             for one, was in lists:
                 one[:] = was
 
@@ -261,7 +268,9 @@ def _candidates(module: Any) -> list[tuple[int, int]]:
 class _Empties(TorchDispatchMode):
     """Watches for tensors without elements."""
 
-    seen = False
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.seen = False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         made = func(*args, **(kwargs or {}))
@@ -331,14 +340,30 @@ class Quick(TorchFunctionMode):
     PyTorch's own kernel, which says so itself.
     """
 
-    def __init__(self, read: Any, env: Environment | None = None, light: bool = False) -> None:
+    def __init__(
+        self,
+        read: Any,
+        env: Environment | None = None,
+        light: bool = False,
+        mending: Any = None,
+    ) -> None:
         super().__init__()
+        self.mending = mending
         self.read = read
         self.env = env
         self.light = light
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        if self.mending is None:
+            return self._answered(func, args, kwargs)
+        args, kwargs, key = self.mending.before(func, args, kwargs, bool)
+        made = self._answered(func, args, kwargs)
+        self.mending.after(made, args, key)
+        return made
+
+    def _answered(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """Return what a function makes of its arguments, or of their sizes."""
         if func in self.read.functions:
             return self.read.replaced(self.read.functions[func], args, kwargs)
         if self.env is not None and args and isinstance(args[0], torch.Tensor):
@@ -354,9 +379,13 @@ class Quick(TorchFunctionMode):
             if made is not None:
                 return made
         made = func(*args, **kwargs)
-        if self.env is not None and func in MAKES_PLAIN and isinstance(made, torch.Tensor):
-            if all(_is_plain(one) for one in args if isinstance(one, torch.Tensor)):
-                made._upshape_plain = True  # type: ignore[attr-defined]
+        if (
+            self.env is not None
+            and func in MAKES_PLAIN
+            and isinstance(made, torch.Tensor)
+            and all(_is_plain(one) for one in args if isinstance(one, torch.Tensor))
+        ):
+            made._upshape_plain = True  # type: ignore[attr-defined]
         return made
 
     def _quick(self, func: Any, args: Any, kwargs: Any) -> Any:
@@ -371,8 +400,8 @@ class Quick(TorchFunctionMode):
             return self._with(*args) if len(args) == 2 and not kwargs else None
         if func in POOLS:
             axes, names = POOLS[func]
-            more = dict(zip(names, args[4:], strict=False))
-            return self._pooled(axes, *args[:4], **more, **kwargs)
+            named = {**dict(zip(names, args[4:], strict=False)), **kwargs}
+            return self._pooled(axes, *args[:4], **named)
         if func is F.pad:
             self._cropped(*args, **kwargs)
         if func is F.linear or func is torch._C._nn.linear:
@@ -516,9 +545,8 @@ class Quick(TorchFunctionMode):
         """Return a convolution's output, None where PyTorch had better look at it."""
         axes = weight.ndim - 2
         shape = x.shape
-        if len(shape) != axes + 2 or shape[1] != weight.shape[1] * groups or x.dtype != weight.dtype:
-            return None
-        if isinstance(padding, str):
+        fits = len(shape) == axes + 2 and shape[1] == weight.shape[1] * groups
+        if not fits or x.dtype != weight.dtype or isinstance(padding, str):
             return None
         assert self.env is not None
         path = self.env.path
@@ -543,7 +571,6 @@ class Quick(TorchFunctionMode):
                 return None
             sizes.append(self.env.symint(room.floordiv(s) + 1))
         return self._plain(x, (shape[0], weight.shape[0], *sizes))
-
 
     def _pooled(
         self,
@@ -573,8 +600,12 @@ class Quick(TorchFunctionMode):
         ):
             i, k, s, p, d = (_as_value(path, one) for one in (size, k, s, p, d))
             if not (
-                path.decide(k.ge(1)) and path.decide(s.ge(1)) and path.decide(i.ge(1))
-                and path.decide(p.ge(0)) and path.decide(k.ge(p * 2)) and path.decide(d.ge(1))
+                path.decide(k.ge(1))
+                and path.decide(s.ge(1))
+                and path.decide(i.ge(1))
+                and path.decide(p.ge(0))
+                and path.decide(k.ge(p * 2))
+                and path.decide(d.ge(1))
             ):
                 return None
             room = i + p * 2 - d * (k - 1) - 1
@@ -649,8 +680,8 @@ MAKERS: dict[Any, Callable[..., Any]] = {
 }
 CONVOLUTIONS = {torch.conv1d, torch.conv2d, torch.conv3d}
 MAKES_PLAIN = {
-    torch.empty, F.adaptive_avg_pool2d, torch.conv_transpose2d, torch.conv_transpose1d, torch.conv_transpose3d,
-    F.interpolate,
+    torch.empty, F.adaptive_avg_pool2d, F.interpolate,
+    torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d,
 }  # fmt: skip
 
 
@@ -700,7 +731,7 @@ class _Replacements:
         for axis in range(2, first.ndim):
             size = formula(*(one.shape[axis] for one in maps))
             if not isinstance(size, int | torch.SymInt):
-                raise TypeError(f"from_torch: a function in read= must return a size, got {size!r}")
+                raise Misread(f"from_torch: a function in read= must return a size, got {size!r}")
             sizes.append(size)
         return torch.empty((*first.shape[:2], *sizes), dtype=first.dtype, device=first.device)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, overload
@@ -164,13 +165,7 @@ def solve(network: Any, *, axis: int | None = None, fix: str | None = None) -> A
     if fix not in (None, "output_padding", "size"):
         raise ValueError(f"solve: fix must be None, 'output_padding' or 'size', got {fix!r}")
     if hasattr(network, "_solved"):  # a model, which brings its own way of being solved
-        if fix is not None:
-            raise TypeError(
-                "solve: fix= mends networks that are written as functions of a size; for a model "
-                "call its transposed convolutions with output_size=, or its interpolations with "
-                "size="
-            )
-        return network._solved(axis)  # type: ignore[no-any-return]
+        return network._solved(axis, fix)  # type: ignore[no-any-return]
     trace = Trace(axis)
     result = _checked(network(trace.input), trace)
     answer = Answer(trace, result, _name_of(network))
@@ -307,7 +302,8 @@ class MendedCall:
         text = self._size.python("n")
         axes = f"{image}.shape[2:]"
         sizes = f"list({axes})" if text == "n" else f"[{text} for n in {axes}]"
-        layer = f"self.{self.name}" if self.name else "upsample"
+        name = re.sub(r"\.(\d+)", r"[\1]", self.name or "")  # members of lists have numbers
+        layer = f"self.{name}" if name else "upsample"
         if getattr(self.layer, "scale_factor", None) is not None:
             layer, sizes = "F.interpolate", f"size={sizes}"
         else:

@@ -1,8 +1,9 @@
 """PyTorch's symbolic sizes, backed by the exact functions of a path.
 
-PyTorch lets a tensor's sizes be ``SymInt`` objects, which hand every operation to a node. The nodes
-here hold a `Value` of a `Path`: what a model's own code and PyTorch's own shape kernels compute with
-sizes is computed exactly, and each decision they take on a size makes the path give way.
+PyTorch lets a tensor's sizes be ``SymInt`` objects, which hand every operation to a node. The
+nodes here hold a `Value` of a `Path`: what a model's own code and PyTorch's own shape kernels
+compute with sizes is computed exactly, and each decision that they take on a size makes the path
+give way.
 """
 
 from __future__ import annotations
@@ -45,7 +46,9 @@ class Environment:
         import torch
 
         number = value.constant
-        return torch.SymInt(Node(self, "int", value)) if number is None else number
+        if number is not None:
+            return number
+        return torch.SymInt(Node(self, "int", value))  # type: ignore[no-untyped-call]
 
     def evaluate_sym_node(self, node: Any, *args: Any, **kwargs: Any) -> Any:
         """Decide what a node is."""
@@ -432,14 +435,17 @@ class Node:
 
     # Comparisons.
 
-    def _compared(self, other: Node, kind: str) -> Value:
+    def _compared(self, other: Node, kind: Any) -> Value:
         """Return where self >= other, or self = other."""
         pair = self._fractions(other)
+        found: Value
         if pair is None:
             left, right = self.value, other.value
-            return left.ge(right) if kind == "ge" else left.eq(right)
+            found = left.ge(right) if kind == "ge" else left.eq(right)
+            return found
         (a, b), (c, d) = ((one.top, one.over) for one in pair)
-        if a is None or b is None or c is None or d is None or not (pair[0].exact and pair[1].exact):
+        exact = pair[0].exact and pair[1].exact
+        if a is None or b is None or c is None or d is None or not exact:
             self.listed()
             left, right = (np.broadcast_to(one.by(), (self.path.columns,)) for one in pair)
             held = left >= right if kind == "ge" else left == right

@@ -1,0 +1,161 @@
+"""Repairs of PyTorch models: upsamplings that are told the size that they are joined with.
+
+While a model runs, every tensor has a name (the module that made it, and a number), and remembers
+the upsampling it came from, if no size changed since. Where such tensors meet others of other
+sizes, it is noted that the upsampling should have reached the other's size; the next run carries
+that out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+__all__ = ["Mending"]
+
+Key = tuple[str, int]
+TRANSPOSED = {torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d}
+JOINS = {torch.cat, torch.concat, torch.add, torch.sub, torch.mul, torch.maximum, torch.minimum}
+JOINS |= {getattr(torch.Tensor, name) for name in ("add", "sub", "mul", "add_", "sub_", "mul_")}
+JOINS |= {torch.Tensor.__add__, torch.Tensor.__iadd__, torch.Tensor.__mul__, torch.Tensor.__sub__}
+
+
+class Mending:
+    """What is to be mended in a model, and what was found out in its last run.
+
+    Attributes
+    ----------
+    plan : dict
+        For calls of upsamplings, the tensor whose size they are to reach.
+    proposed : dict
+        What the last run would add to it.
+    failing : bool
+        Whether sizes met in the last run that differ.
+    reached : dict
+        The sizes that the calls were told in the last run, and their output paddings.
+    """
+
+    def __init__(self, fix: str) -> None:
+        self.fix = fix
+        self.plan: dict[Key, Key] = {}
+        self.begin([])
+
+    def begin(self, stack: list[str]) -> None:
+        """Begin a run; `stack` names the module that is being called."""
+        self.stack = stack
+        self.counts: dict[str, int] = {}
+        self.shapes: dict[Key, Any] = {}
+        self.proposed: dict[Key, Key] = {}
+        self.reached: dict[Key, tuple[Any, Any]] = {}
+        self.failing = False
+
+    def _named(self) -> Key:
+        name = self.stack[-1] if self.stack else ""
+        self.counts[name] = self.counts.get(name, 0) + 1
+        return name, self.counts[name]
+
+    def before(self, func: Any, args: Any, kwargs: Any, decide: Callable[[Any], bool]) -> Any:
+        """Return the call in place of this one: (arguments, keyword arguments, its name)."""
+        if func in JOINS:
+            maps = args[0] if args and isinstance(args[0], tuple | list) else args
+            self._met([one for one in maps if isinstance(one, torch.Tensor)])
+        if func in TRANSPOSED or (func is F.interpolate and self.fix == "size"):
+            key = self._named()
+            wanted = self.shapes.get(self.plan.get(key, key))
+            if wanted is not None:
+                changed = (
+                    self._transposed(key, wanted, decide, *args, **kwargs)
+                    if func in TRANSPOSED
+                    else self._interpolated(key, wanted, *args, **kwargs)
+                )
+                if changed is not None:
+                    return (*changed, key)
+            return args, kwargs, key
+        return args, kwargs, None
+
+    def after(self, made: Any, args: Any, key: Key | None) -> None:
+        """Name what a function made, and say from which upsampling it comes."""
+        if not isinstance(made, torch.Tensor) or hasattr(made, "_upshape_name"):
+            return
+        made._upshape_name = name = self._named()  # type: ignore[attr-defined]
+        self.shapes[name] = tuple(made.shape[2:])
+        source = args[0] if args and isinstance(args[0], torch.Tensor) else None
+        if key is None and source is not None and _agree(source.shape[2:], made.shape[2:]):
+            key = getattr(source, "_upshape_from", None)
+        made._upshape_from = key  # type: ignore[attr-defined]
+
+    def _met(self, maps: list[Any]) -> None:
+        """Note what should have reached which size, where sizes meet that differ."""
+        maps = [one for one in maps if one.ndim > 2 and hasattr(one, "_upshape_name")]
+        for one in maps:
+            for other in maps:
+                if _agree(one.shape[2:], other.shape[2:]) or 1 in (
+                    *one.shape[2:],
+                    *other.shape[2:],
+                ):
+                    continue
+                self.failing = True
+                key = getattr(one, "_upshape_from", None)
+                if key in (None, getattr(other, "_upshape_from", None)) or key in self.plan:
+                    continue
+                self.proposed.setdefault(key, other._upshape_name)
+
+    def _transposed(
+        self,
+        key: Key,
+        wanted: Any,
+        decide: Callable[[Any], bool],
+        x: Any,
+        weight: Any,
+        bias: Any = None,
+        stride: Any = 1,
+        padding: Any = 0,
+        output_padding: Any = 0,
+        groups: int = 1,
+        dilation: Any = 1,
+    ) -> Any:
+        """Return the arguments with the output padding that reaches a size, None if none does."""
+        axes = weight.ndim - 2
+        found = []
+        for axis in range(axes):
+            s, p, d = (_entry(one, axis) for one in (stride, padding, dilation))
+            natural = (x.shape[2 + axis] - 1) * s - 2 * p + d * (weight.shape[2 + axis] - 1) + 1
+            a = wanted[axis] - natural
+            if not (decide(a >= 0) and decide(a < max(s, d))):
+                return None
+            found.append(a)
+        self.reached[key] = (wanted[0], found[0])
+        return (x, weight, bias, stride, padding, tuple(found), groups, dilation), {}
+
+    def _interpolated(self, key: Key, wanted: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
+        """Return the arguments with a size in place of a factor."""
+        if (args and args[0] is not None) or kwargs.get("size") is not None:
+            return None
+        kept = {
+            name: value
+            for name, value in kwargs.items()
+            if name not in ("size", "scale_factor", "recompute_scale_factor")
+        }
+        self.reached[key] = (wanted[0], None)
+        named = dict(zip(("mode", "align_corners"), args[2:4], strict=False))
+        return (x, tuple(wanted)), {**kept, **named}
+
+
+def _entry(value: Any, axis: int) -> Any:
+    if isinstance(value, tuple | list):
+        return value[axis] if len(value) > 1 else value[0]
+    return value
+
+
+def _agree(first: Any, second: Any) -> bool:
+    """Tell whether sizes are the same for the size whose path is followed."""
+
+    def at_hint(size: Any) -> int:
+        return int(size.node.hint) if isinstance(size, torch.SymInt) else int(size)
+
+    return len(first) == len(second) and all(
+        at_hint(a) == at_hint(b) for a, b in zip(first, second, strict=True)
+    )
