@@ -10,7 +10,7 @@ EMULATED := UPSHAPE_CPU=x86-64-v4
 ARGS ?=
 
 .PHONY: help demo test test-debug test-serial test-clang test-emulated sanitize test-oldest \
-	test-peers test-docs fuzz mutants bench bench-compare docs lint wheel test-wheel clean
+	test-peers test-docs translations fuzz mutants bench bench-compare docs lint wheel test-wheel clean
 
 help:  ## print this list
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -49,12 +49,14 @@ test: $(VENV)/with-test $(VENV)/built-for-tests  ## the tests, the kernels' at t
 	  print(*usable_levels()[1:])"); do echo "UPSHAPE_CPU=$$level"; \
 	  UPSHAPE_CPU=$$level $(PY) -m pytest -q tests $(KERNEL_TESTS_ONLY) $(ARGS); done
 
-# The kernels' tests over modules that are built another way, in a folder of their own:
-# $(call other_build,folder,environment of the build,environment of the tests)
+# The kernels' tests over modules that are built another way, in a folder of their own, which a safe
+# path has found instead of ./upshape: $(call other_build,folder,the build's environment,the tests')
+NO_KERNELS := --ignore=tests/test_build.py --ignore=tests/test_benchmarks.py \
+	--ignore=tests/test_docs.py --ignore=tests/test_demo.py
 define other_build
 	$(2) $(PY) setup.py -q build --build-lib $(VENV)/$(1)
-	$(3) PYTHONPATH=$(VENV)/$(1) $(PY) -m pytest -q -p no:cacheprovider \
-	  -o pythonpath="$(VENV)/$(1) tests" tests $(KERNEL_TESTS_ONLY) $(ARGS)
+	$(3) PYTHONSAFEPATH=1 PYTHONPATH=$(CURDIR)/$(VENV)/$(1) $(PY) -m pytest -q -p no:cacheprovider \
+	  tests $(KERNEL_TESTS_ONLY) $(NO_KERNELS) $(ARGS)
 endef
 
 test-debug: $(VENV)/with-test  ## the kernels' tests with bounds checks and asserts compiled in
@@ -76,8 +78,8 @@ SANITIZED_TESTS := $(patsubst %,tests/test_%.py,hostile nearest linear depthwise
 define sanitized
 	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libstdc++.so)" \
 	  ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 \
-	  PYTHONMALLOC=malloc UPSHAPE_CPU=$(2) PYTHONPATH=$(VENV)/$(1) $(PY) -m pytest -q \
-	  -p no:cacheprovider -o pythonpath="$(VENV)/$(1) tests" $(SANITIZED_TESTS) $(ARGS)
+	  PYTHONMALLOC=malloc UPSHAPE_CPU=$(2) PYTHONSAFEPATH=1 PYTHONPATH=$(CURDIR)/$(VENV)/$(1) \
+	  $(PY) -m pytest -q -p no:cacheprovider $(SANITIZED_TESTS) $(ARGS)
 endef
 
 sanitize: $(VENV)/with-test  ## the kernels under AddressSanitizer and UBSan, at every CPU level
@@ -85,7 +87,7 @@ sanitize: $(VENV)/with-test  ## the kernels under AddressSanitizer and UBSan, at
 	UPSHAPE_SANITIZE=1 UPSHAPE_EMULATE_V4=1 UPSHAPE_LEVELS=x86-64-v4 \
 	  $(PY) setup.py -q build --build-lib $(VENV)/sanitized-emulated
 	@set -e; for level in $$(LD_PRELOAD=$$(gcc -print-file-name=libasan.so) \
-	  ASAN_OPTIONS=detect_leaks=0 PYTHONPATH=$(VENV)/sanitized $(PY) -c \
+	  ASAN_OPTIONS=detect_leaks=0 PYTHONSAFEPATH=1 PYTHONPATH=$(VENV)/sanitized $(PY) -c \
 	  "from upshape.runtime import usable_levels; print(*usable_levels())"); do \
 	  echo "sanitized: $$level"; $(call sanitized,sanitized,$$level); done
 	@echo "sanitized: x86-64-v4 in the instructions of x86-64-v3"
@@ -99,8 +101,8 @@ $(VENV)/oldest/built: $(VENV)/tools $(SOURCES) tests/oldest.txt
 	@touch $@
 
 test-oldest: $(VENV)/oldest/built  ## the tests with the oldest versions that are promised
-	PYTHONPATH=$(VENV)/oldest/lib $(VENV)/oldest/bin/python -m pytest -q -p no:cacheprovider \
-	  -o pythonpath="$(VENV)/oldest/lib tests" --ignore=tests/peers $(OLDEST) $(ARGS)
+	PYTHONSAFEPATH=1 PYTHONPATH=$(CURDIR)/$(VENV)/oldest/lib $(VENV)/oldest/bin/python -m pytest -q \
+	  -p no:cacheprovider tests --ignore=tests/peers --ignore=tests/pages $(NO_KERNELS) $(ARGS)
 
 test-peers: $(VENV)/with-peers  ## comparison with PyTorch, and with other libraries' pixels
 	$(PY) -m pytest -q tests/peers $(ARGS)
@@ -126,6 +128,12 @@ docs: $(VENV)/with-docs  ## build the documentation: docs/_build/html/index.html
 
 test-docs: docs $(VENV)/with-test  ## open every page of the documentation in Chromium
 	$(PY) -m pytest -q tests/pages $(ARGS)
+
+translations: $(VENV)/with-docs  ## bring the Chinese catalogues up to date: what is new is left empty
+	$(PY) -m sphinx -q -b gettext docs build/gettext
+	cd build/gettext && find . -name '*.pot' | while read -r page; do \
+	  test -e "$(CURDIR)/docs/locale/zh_CN/LC_MESSAGES/$${page%.pot}.po" || rm "$$page"; done
+	$(VENV)/bin/sphinx-intl update -p build/gettext -d docs/locale -l zh_CN -w 96 --no-obsolete
 
 lint: $(VENV)/with-lint $(VENV)/with-test  ## ruff, cython-lint and mypy
 	$(PY) -m ruff check .

@@ -148,14 +148,16 @@ class Worker:
     """A contender's process, asleep unless it is its turn."""
 
     def __init__(self, entry: Entry):
-        environment = os.environ | {
-            "PYTHONPATH": os.pathsep.join([entry.path, str(ROOT)]),
-            "UPSHAPE_ADAPT_THREADS": str(int(entry.adaptive)),
-        }
+        environment = os.environ | {"UPSHAPE_ADAPT_THREADS": str(int(entry.adaptive))}
+        # Upshape from the entry's folder, these benchmarks from this one.
+        code = (
+            f"import sys; sys.path.insert(0, {entry.path!r}); import upshape; "
+            f"sys.path.insert(0, {str(ROOT)!r}); from benchmarks.load import work; "
+            f"work({entry.library!r}, {entry.threads})"
+        )
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.load", "--work", entry.library,
-             "--threads", str(entry.threads)],
-            env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
+            [sys.executable, "-c", code], env=environment, stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, text=True,
         )
 
     def ask(self, **order: object) -> Any:
@@ -352,11 +354,8 @@ def main() -> None:
     p.add_argument("--idle", action="store_true", help="no loops; the decisions on and off")
     p.add_argument("--against", metavar="DIR", help="another build of upshape, for --idle")
     p.add_argument("--docs", action="store_true", help="write docs/load.inc")
-    p.add_argument("--work", help=argparse.SUPPRESS)
     args = p.parse_args()
-    if args.work:
-        work(args.work, args.threads)
-    elif args.idle:
+    if args.idle:
         idle(args.threads, args.seconds, args.turn or 0.05, args.against)
     else:
         rows = busy(args.threads, args.loops, args.seconds, args.turn or 0.5)

@@ -51,6 +51,7 @@ from libc.stdint cimport uintptr_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
+from border cimport Frame, frame_of, lies
 from upshape._machine cimport (
     Team,
     dismiss_team,
@@ -599,18 +600,24 @@ cdef class Scratch:
         free(self.start)
 
 
-cdef list spare_scratch = []
+cdef enum:
+    MOST_SPARES = 4
+
+# As long as it ever gets: keeping a scratch when the result is written must not ask for memory.
+cdef list spare_scratch = [None] * MOST_SPARES
+cdef int spares = 0
 
 
 cdef Scratch take_scratch(size_t bytes):
     """Return scratch of at least so many bytes that nobody else uses."""
+    global spares
     cdef Scratch scratch
-    try:
-        scratch = spare_scratch.pop()
+    if spares > 0:
+        spares -= 1
+        scratch = spare_scratch[spares]
+        spare_scratch[spares] = None
         if scratch.bytes >= bytes:
             return scratch
-    except IndexError:
-        pass
     scratch = Scratch.__new__(Scratch)
     scratch.start = malloc(bytes + 4096)
     if scratch.start == NULL:
@@ -623,14 +630,19 @@ cdef Scratch take_scratch(size_t bytes):
     return scratch
 
 
-cdef void give_scratch(Scratch scratch):
-    if len(spare_scratch) < 4:
-        spare_scratch.append(scratch)
+cdef void give_scratch(Scratch scratch) noexcept:
+    global spares
+    if spares < MOST_SPARES:
+        spare_scratch[spares] = scratch
+        spares += 1
 
 
 def forget_scratch():
     """Free the scratch that is kept between calls."""
-    spare_scratch.clear()
+    global spares
+    while spares > 0:
+        spares -= 1
+        spare_scratch[spares] = None
 
 
 # --- one input shape -----------------------------------------------------------------------------
@@ -665,6 +677,8 @@ cdef class Plan:
     cdef readonly size_t thread_bytes
     cdef list kept
     cdef Py_ssize_t* tap
+    cdef Frame source_frame, result_frame
+    cdef Py_ssize_t packed_bytes
 
     def __init__(self, Layout layout, tuple x_shape, tuple x_strides, tuple out_shape,
                  tuple out_strides, int threads, source=None, block=None):
@@ -680,6 +694,9 @@ cdef class Plan:
         self.ho, self.wo = out_shape[2], out_shape[3]
         self.xn, self.xc, self.xy, self.xx = x_strides
         self.on, self.oc, self.oy, self.ox = out_strides
+        self.source_frame = frame_of(x_shape, x_strides)
+        self.result_frame = frame_of(out_shape, out_strides)
+        self.packed_bytes = layout.packed_bytes
         self.qy = (self.ho + layout.sy - 1) // layout.sy
         self.qx = (self.wo + layout.sx - 1) // layout.sx
         self.vector = UPSHAPE_VECTOR_BYTES // item
@@ -1153,6 +1170,10 @@ cdef class Plan:
     cpdef run(self, cnp.ndarray x, cnp.ndarray packed, cnp.ndarray out, Scratch scratch=None):
         """Compute the layer; x and out have the shapes and strides of this plan."""
         cdef int threads = self.threads
+        if not (lies(x, &self.source_frame, self.layout.single)
+                and lies(out, &self.result_frame, self.layout.single)
+                and packed.nbytes >= self.packed_bytes):
+            raise ValueError("the plan was made for arrays that lie otherwise in memory")
         if scratch is None:
             scratch = self.take()
         cdef const void* source = cnp.PyArray_DATA(x)

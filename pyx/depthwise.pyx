@@ -28,6 +28,7 @@ cimport numpy as cnp
 from cython.parallel cimport prange
 from libc.stdint cimport uintptr_t
 
+from border cimport Frame, frame_of, lies
 from upshape._machine cimport (
     Team,
     dismiss_team,
@@ -289,6 +290,8 @@ cdef class Plan:
     cdef Py_ssize_t* tap
     cdef Py_ssize_t* kernel
     cdef Py_ssize_t* start
+    cdef Frame source_frame, result_frame
+    cdef Py_ssize_t packed_bytes
 
     def __init__(self, Layout layout, tuple x_shape, tuple x_strides, tuple out_shape,
                  tuple out_strides, int threads, rows=None, columns=None, bint plain=False):
@@ -305,6 +308,9 @@ cdef class Plan:
         self.ho, self.wo = out_shape[2], out_shape[3]
         self.xn, self.xc, self.xy, self.xx = x_strides
         self.on, self.oc, self.oy, self.ox = out_strides
+        self.source_frame = frame_of(x_shape, x_strides)
+        self.result_frame = frame_of(out_shape, out_strides)
+        self.packed_bytes = layout.packed_bytes
         self.qy, self.qx = up(self.ho, layout.y.step), up(self.wo, layout.x.step)
         self.vector = UPSHAPE_VECTOR_BYTES // item
         work = <double>self.n * self.qy * self.qx * layout.groups * layout.co * (layout.area + 1)
@@ -538,6 +544,10 @@ cdef class Plan:
         cdef const char* weights = cnp.PyArray_BYTES(packed)
         cdef char* target = cnp.PyArray_BYTES(out)
         cdef char* space
+        if not (lies(x, &self.source_frame, self.layout.single)
+                and lies(out, &self.result_frame, self.layout.single)
+                and packed.nbytes >= self.packed_bytes):
+            raise ValueError("the plan was made for arrays that lie otherwise in memory")
         if scratch is None:
             scratch = self.take()
         space = <char*>((<uintptr_t>cnp.PyArray_DATA(scratch) + 63) & ~<uintptr_t>63)

@@ -63,7 +63,9 @@ def assert_within(actual, exact, bound):
     wrong = np.where(finite, ~(error <= bound), ~alike)
     if wrong.any():
         first = _first(wrong)
-        excess = np.max(error / np.maximum(bound, 1e-300), where=wrong & finite, initial=0.0)
+        with np.errstate(over="ignore"):
+            times = error / np.maximum(bound, 1e-300)
+        excess = np.max(times, where=wrong & finite, initial=0.0)
         raise AssertionError(
             f"{wrong.sum()} of {wrong.size} values are off, the first at {first}: "
             f"{actual[first]} and not {exact[first]}; the worst error is {excess:.3g} x its bound"

@@ -107,7 +107,9 @@ def test_no_stack_is_executable_and_no_code_is_written_to(modules):
 
 def test_only_what_python_calls_is_exported(modules):
     for name, module in modules.items():
-        assert module.exported == {f"PyInit_{Path(name).name.split('.')[0]}"}
+        # clang names the lock of OpenMP's reductions alike in all modules, so that it is one.
+        exported = {symbol for symbol in module.exported if not symbol.startswith(".gomp_")}
+        assert exported == {f"PyInit_{Path(name).name.split('.')[0]}"}
 
 
 def test_stacks_are_guarded(modules):
@@ -151,7 +153,7 @@ def test_reader_sees_lazy_binding_and_an_executable_stack(file):
     assert not read.bound_at_once
     assert GNU_RELRO not in read.segments
     assert read.segments[GNU_STACK] & EXECUTABLE
-    assert read.folders == [""]
+    assert "" in read.folders
 
 
 def test_reader_sees_what_is_imported(modules):

@@ -1,6 +1,5 @@
 """What the documentation shows is what happens."""
 
-import ast
 import doctest
 import importlib.util
 import re
@@ -116,25 +115,3 @@ def test_the_readmes_picture_is_drawn_by_upshape():
     )
     kept = (ROOT / "docs" / "_static" / "sizes.svg").read_text(encoding="utf-8")
     assert kept.strip() == drawn.svg.strip(), "drawn.save('docs/_static/sizes.svg') writes it anew"
-
-
-def named_tests(page):
-    return re.findall(r"``(tests/\w+\.py)::(\w+)``", page.read_text(encoding="utf-8"))
-
-
-def test_every_promise_names_tests_that_exist():
-    page = ROOT / "docs/promises.rst"
-    named = named_tests(page)
-    assert len(named) > 30
-    for path, test in named:
-        functions = {
-            node.name for node in ast.parse((ROOT / path).read_text(encoding="utf-8")).body
-            if isinstance(node, ast.FunctionDef)
-        }
-        assert test in functions, f"{path} has no {test}"
-    row = r"^   \* - (.*?)^     - (.*?)(?=^   \* -|^\S|\Z)"
-    rows = re.findall(row, page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
-    promises = [row for row in rows if row[0].strip() != "promise"]
-    assert len(promises) > 15
-    for promise, held_by in promises:
-        assert "::test_" in held_by, f"nothing holds: {promise}"

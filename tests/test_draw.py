@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
+import upshape as up
 from upshape import draw, reference
 from upshape.shapes import Conv, ConvTranspose, Interpolate, Padding, Pool, Unpool, same, solve, zoo
 
@@ -77,6 +78,12 @@ def network_that_pads(x):
     return same(ConvTranspose(2, stride=2)(Pool(2)(x)), x)
 
 
+def many_sizes(x):
+    for _ in range(39):
+        x = Conv(3)(x)
+    return x
+
+
 DRAWINGS = {
     "windows": draw.windows(Conv(3, stride=2, padding=1), 12),
     "windows with letters": draw.windows(Conv(3, 3, 1, 2), 13, letters=True),
@@ -104,6 +111,8 @@ DRAWINGS = {
     "network": draw.network(zoo.unet(), 600),
     "network, wide": draw.network(zoo.unet(padding=0), 572),
     "network, many joins": draw.network(zoo.hrnet(), 128),
+    "network, many": draw.network(many_sizes, 4000),
+    "network, long": draw.network(lambda x: same(Conv(3)(x), 123456, Pool(2)(x)), 99999),
     "network, too small": draw.network(zoo.unet(), 5),
     "beside": draw.beside(draw.grid(KERNEL), "+", draw.grid(KERNEL), "=", draw.grid(2 * KERNEL)),
     "stack": draw.stack(draw.nearest(3, 5), draw.nearest(3, 5, exact=True)),
@@ -413,7 +422,6 @@ def test_rows_or_columns_of_a_matrix_share_a_colour(by):
 
 
 def test_stamps_add_up_to_what_the_kernels_compute():
-    up = pytest.importorskip("upshape")
     drawing = draw.scatter(TENS, KERNEL, stride=2, padding=1, output_padding=1)
     y = up.conv_transpose2d(
         np.array(TENS, np.float32)[None, None], KERNEL[None, None].astype(np.float32), stride=2,
@@ -510,6 +518,7 @@ def test_a_networks_columns_are_as_high_as_its_sizes():
     # Each bow ends over two columns; the outer ones are over the inner ones.
     bows = [e for t, e, _, _ in elements(drawing) if t == "line" and e.get("stroke") == "#0072B2"]
     flat = [e for e in bows if e.attrib["y1"] == e.attrib["y2"]]
+    assert len(bows) == 4 * 3
     centres = np.array([box[0] + box[2] / 2 for box in boxes(drawing, "map")])
 
     def column(x):
@@ -534,6 +543,30 @@ def test_the_join_that_fails_is_red_and_says_what_met():
     ends = {float(e.attrib["x1"]) for e in red if e.tag == f"{SVG}line"}
     assert ends == {maps[n][0] + maps[n][2] / 2 for n in (3, 5)}
     assert "74 and 75" in str(answer.explain(600))
+
+
+@pytest.mark.parametrize(
+    ("network", "told"), [(lambda x: same(x, x + 1), "9 ≠ 10"), (lambda x: same(x, 75), "9 ≠ 75")]
+)
+def test_a_join_of_one_map_with_a_number_is_red_too(network, told):
+    drawing = draw.network(network, 9)
+    labels = [e for tag, e, _, _ in elements(drawing) if tag == "text" and e.text == told]
+    assert [label.attrib["fill"] for label in labels] == ["#D55E00"]
+    assert drawing.alt.endswith(f"the join of {told.replace('≠', 'and')} fails.")
+
+
+@pytest.mark.parametrize("name", ["network", "network, wide", "network, many", "network, long"])
+def test_sizes_below_columns_do_not_lie_on_one_another(name):
+    drawing = DRAWINGS[name]
+    lines = {}
+    for tag, element, dx, dy in elements(drawing):
+        if tag == "text" and element.text.isdigit():
+            left, _, right, _ = text_box(element, dx, dy)
+            lines.setdefault(element.attrib["y"], []).append((left, right))
+    assert lines
+    for line in lines.values():
+        line.sort()
+        assert all(one[1] <= other[0] for one, other in itertools.pairwise(line))
 
 
 def test_a_network_that_is_too_small_ends_in_a_cross():
@@ -586,7 +619,6 @@ def test_symbols_are_refused():
 
 
 def test_upshapes_own_layers_are_read():
-    up = pytest.importorskip("upshape")
     layer = up.ConvTranspose2d(np.ones((1, 1, 3, 3), np.float32), stride=2, padding=1)
     assert draw.stamps(layer, 4).alt == draw.stamps(ConvTranspose((3, 3), 2, 1).axes[0], 4).alt
 
@@ -634,6 +666,24 @@ def test_answers_and_explanations_show_themselves_in_a_notebook():
     assert root.find("pre").text == str(explanation)
     assert root.find(f"{SVG}svg").attrib["aria-label"] == draw.network(answer, 600).alt
     assert "<svg" not in solve(lambda x: same(x, x + 1))._repr_html_()
+
+
+def test_an_explanation_is_drawn_at_its_size_or_another():
+    answer = solve(zoo.unet())
+    assert draw.network(answer.explain(600)).svg == draw.network(answer, 600).svg
+    assert draw.network(answer.explain(600), 592).svg == draw.network(answer, 592).svg
+    with pytest.raises(TypeError, match="the input size n is needed"):
+        draw.network(answer)
+    with pytest.raises(ValueError, match="pickled"):
+        draw.network(pickle.loads(pickle.dumps(answer.explain(600))))
+
+
+def test_layers_that_compute_show_themselves_in_a_notebook():
+    layer = up.ConvTranspose2d(np.ones((1, 1, 3, 3), np.float32), stride=2, padding=1)
+    root = ET.fromstring(layer._repr_html_())
+    assert root.find("code").text == repr(layer)
+    told = root.find(f"{SVG}svg").attrib["aria-label"]
+    assert told == draw.stamps(ConvTranspose(3, 2, 1), 4).alt
 
 
 def test_a_pickled_explanation_is_its_text():

@@ -3,7 +3,20 @@
 import numpy as np
 import pytest
 from assertions import assert_same_pixels
-from hostile import KINDS, Canaries, Form, draw, extent, lay, run, small_work_wakes_threads
+from hostile import (
+    KINDS,
+    Canaries,
+    Form,
+    conv_transpose,
+    draw,
+    extent,
+    lay,
+    linear,
+    run,
+    small_work_wakes_threads,
+)
+
+from upshape import reference
 
 CASES = 36  # of each kind
 
@@ -104,3 +117,83 @@ def test_an_array_is_laid_as_its_form_says():
     assert not array.flags.writeable
     assert np.array_equal(array, values)
     assert extent(values.shape, form.strides, 4) == (-48, 4 + 8 + 36)
+
+
+# --- what is compared with, and what is noticed --------------------------------------------------
+
+
+def is_tame(case):
+    """Return whether all numbers are finite: a pixel beside infinity may be either of two."""
+    return all(
+        array.dtype.kind != "f" or np.isfinite(array).all() for array in case.values.values()
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_result_with_one_wrong_pixel_is_noticed(kind):
+    tried = 0
+    for number in numbers(kind, 12):
+        case = draw(number)
+        if not is_tame(case):
+            continue
+        memory = Canaries(number)
+        arrays = {key: lay(memory, key, case.values[key], form) for key, form in case.forms.items()}
+        y = np.array(case.function(arrays, None))
+        case.check(y, arrays)
+        for at in {0, y.size // 2, y.size - 1}:
+            wrong = np.ascontiguousarray(y.copy())
+            # The highest bits: an exponent's, or half of a byte's range.
+            wrong.reshape(-1).view(np.uint8).reshape(y.size, -1)[at, -1] ^= 0x40
+            with pytest.raises(AssertionError):
+                case.check(wrong, arrays)
+            tried += 1
+        with pytest.raises((AssertionError, ValueError)):
+            case.check(y[..., None], arrays)
+    assert tried >= 6
+
+
+def test_a_write_beside_out_or_into_an_input_is_noticed():
+    for out, spoilt in [(True, "before"), (True, "behind"), (True, "between"), (False, "itself")]:
+        memory = Canaries(3)
+        array = lay(memory, "x", np.zeros((1, 2, 3, 4), "f4"), Form((200, 100, 32, 8), 1), out)
+        memory.check()
+        around = memory._watched[0][1]
+        first = array.ctypes.data - around.ctypes.data
+        if out:
+            array[...] = 7  # its own elements are free
+            memory.check()
+        at = {"before": first - 1, "behind": first + 100 + 64 + 24 + 4, "between": first + 5,
+              "itself": first}[spoilt]  # fmt: skip
+        around[at] ^= 1
+        with pytest.raises(AssertionError, match="were written"):
+            memory.check()
+
+
+def test_the_definitions_here_are_those_of_the_reference():
+    """Written anew, for speed and for infinities: once more the same, where all is finite."""
+    rng = np.random.default_rng(8)
+    for _ in range(40):
+        axes = int(rng.integers(1, 3))
+        kernel, stride, dilation = (
+            tuple(int(n) for n in rng.integers(1, 4, axes)) for _ in range(3)
+        )
+        x = rng.standard_normal((2, 4, *rng.integers(3, 7, axes)))
+        weight = rng.standard_normal((4, 3, *kernel))
+        extra = tuple(int(rng.integers(max(both))) for both in zip(stride, dilation, strict=True))
+        parameters = {"stride": stride, "padding": 1, "dilation": dilation,
+                      "output_padding": extra, "groups": 2}  # fmt: skip
+        if min((i - 1) * s - 2 + d * (k - 1) + 1 + a for i, s, d, k, a in zip(
+                x.shape[2:], stride, dilation, kernel, extra, strict=True)) < 1:  # fmt: skip
+            continue
+        np.testing.assert_allclose(
+            conv_transpose(x, weight, parameters),
+            reference.conv_transpose(x, weight, None, **parameters), rtol=1e-12, atol=1e-12,
+        )
+        x = rng.standard_normal((2, 3, 5, 6)).astype("f4")
+        size, corners = tuple(int(n) for n in rng.integers(1, 12, 2)), bool(rng.integers(2))
+        exact, bound, either = linear(x, size, (None, None), corners)
+        np.testing.assert_allclose(
+            exact, reference.bilinear(x, size=size, align_corners=corners), rtol=1e-12, atol=1e-12
+        )
+        assert (bound <= 1e-5).all()
+        assert not either.any()

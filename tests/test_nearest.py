@@ -400,7 +400,7 @@ def test_bad_arguments_are_refused_with_the_reason(arguments, error, words):
 @pytest.mark.parametrize(
     ("x", "error", "words"),
     [
-        (np.zeros((3, 4)), ValueError, "x has shape .* 2 axes; it must have 3 axes"),
+        (np.zeros((3, 4)), ValueError, r"x has shape .* 2 axes; pass x\[None, None\] to resize"),
         (np.zeros((1, 2, 3, 4, 5, 6)), ValueError, "6 axes"),
         (np.zeros((1, 0, 3)), ValueError, "only the batch axis, the first, can be 0"),
         (np.zeros((1, 2, 0)), ValueError, "only the batch axis, the first, can be 0"),

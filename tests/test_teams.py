@@ -33,8 +33,8 @@ def fresh():
 class Clock:
     """Calls of 0.1 ms on one thread, one after another, at a time of their own."""
 
-    def __init__(self, shares=2):
-        self.now, self.shares = S, shares
+    def __init__(self):
+        self.now, self.shares = S, 2
 
     def call(self, took=None, share=None, shares=None, idle=0):
         """Return the threads that a call gets; it takes `took` if it gets all of them."""
@@ -56,95 +56,97 @@ class Clock:
 # --- the decisions, on a clock that the test sets -------------------------------------------------
 
 
-@pytest.mark.usefixtures("fresh")
-class TestDecisions:
-    """Teams are halved where they lose, and only there."""
+@pytest.fixture
+def clock(fresh):
+    return Clock()
 
-    def test_threads_that_come_in_time_are_kept(self):
-        clock = Clock()
-        assert {clock.call() for _ in range(10_000)} == {2}
 
-    def test_waking_threads_is_no_loss(self):
-        clock = Clock()
-        assert {clock.call(took=300 * US, idle=S) for _ in range(1000)} == {2}
+def test_threads_that_come_in_time_are_kept(clock):
+    assert {clock.call() for _ in range(10_000)} == {2}
 
-    def test_an_interruption_now_and_then_is_forgiven(self):
-        clock = Clock()
-        for _ in range(50):
-            assert clock.call(took=2 * MS) == 2
-            assert {clock.call() for _ in range(100)} == {2}
 
-    def test_uneven_shares_are_no_loss(self):
-        # The first share is the smallest: three pieces of work for two threads.
-        clock = Clock()
-        assert {clock.call(took=20 * MS, share=10 * MS) for _ in range(1000)} == {2}
+def test_waking_threads_is_no_loss(clock):
+    assert {clock.call(took=300 * US, idle=S) for _ in range(1000)} == {2}
 
-    def test_a_long_call_beside_others_keeps_its_threads(self):
-        clock = Clock()
-        assert {clock.call(took=130 * MS, share=50 * MS) for _ in range(100)} == {2}
 
-    def test_one_long_wait_halves_the_team_and_few_calls_bring_it_back(self):
-        clock = Clock()
-        assert clock.call(took=3 * MS) == 2
-        assert clock.call() == 1
-        before = clock.now
-        clock.calls_until(2)
-        assert clock.now - before <= 30 * MS
-        assert {clock.call() for _ in range(1000)} == {2}
+def test_an_interruption_now_and_then_is_forgiven(clock):
+    for _ in range(50):
+        assert clock.call(took=2 * MS) == 2
+        assert {clock.call() for _ in range(100)} == {2}
 
-    def test_many_short_waits_add_up(self):
-        clock = Clock()
-        assert clock.calls_until(1, took=600 * US) <= 8
 
-    @pytest.mark.parametrize("work", [100 * US, MS, 5 * MS])
-    def test_on_a_busy_machine_few_calls_are_late(self, work):
-        clock = Clock()
-        got = [clock.call(took=work + 18 * MS, share=work // 2) for _ in range(3000)]
-        assert got.count(2) <= 6
-        assert got[-1000:].count(2) <= 1
+def test_uneven_shares_are_no_loss(clock):
+    # The first share is the smallest: three pieces of work for two threads.
+    assert {clock.call(took=20 * MS, share=10 * MS) for _ in range(1000)} == {2}
 
-    def test_waits_cost_little_of_the_time_on_a_busy_machine(self):
-        clock = Clock()
-        start = clock.now
-        late = sum(18 * MS * (clock.call(took=18 * MS) == 2) for _ in range(300_000))
-        assert late < 0.05 * (clock.now - start)
 
-    def test_rare_calls_are_tried_again_after_ten_seconds(self):
-        clock = Clock()
-        for _ in range(8):
-            clock.calls_until(2, took=50 * MS)
-        assert clock.call() == 1
-        assert clock.calls_until(2, idle=S) <= 12
+def test_a_long_call_beside_others_keeps_its_threads(clock):
+    assert {clock.call(took=130 * MS, share=50 * MS) for _ in range(100)} == {2}
 
-    def test_a_calm_second_makes_the_next_pause_a_short_one(self):
-        clock = Clock()
-        for _ in range(4):
-            clock.calls_until(2, took=18 * MS)
-        clock.calls_until(2)
-        for _ in range(30_000):
-            clock.call()
-        assert clock.call(took=18 * MS) == 2
-        assert clock.calls_until(2) < 2000
 
-    def test_large_teams_are_halved_step_by_step(self):
-        clock = Clock(shares=16)
-        sizes = []
-        for _ in range(40):
-            threads = clock.call(took=30 * MS)
-            assert threads in (16, 8)  # what was halved is in time: rehearse says so
-            sizes.append(threads)
-        assert sizes[:3] == [16, 8, 8]
+def test_one_long_wait_halves_the_team_and_few_calls_bring_it_back(clock):
+    assert clock.call(took=3 * MS) == 2
+    assert clock.call() == 1
+    before = clock.now
+    clock.calls_until(2)
+    assert clock.now - before <= 30 * MS
+    assert {clock.call() for _ in range(1000)} == {2}
 
-    def test_smaller_calls_than_the_halved_team_are_not_touched(self):
-        clock = Clock(shares=16)
-        assert clock.call(took=30 * MS) == 16
-        assert clock.call() == 8
-        assert clock.call(shares=4) == 4
 
-    def test_it_can_be_turned_off(self):
-        _machine.set_adaptive(False)
-        clock = Clock()
-        assert {clock.call(took=50 * MS) for _ in range(100)} == {2}
+def test_many_short_waits_add_up(clock):
+    assert clock.calls_until(1, took=600 * US) <= 8
+
+
+@pytest.mark.parametrize("work", [100 * US, MS, 5 * MS])
+def test_on_a_busy_machine_few_calls_are_late(clock, work):
+    got = [clock.call(took=work + 18 * MS, share=work // 2) for _ in range(3000)]
+    assert got.count(2) <= 6
+    assert got[-1000:].count(2) <= 1
+
+
+def test_waits_cost_little_of_the_time_on_a_busy_machine(clock):
+    start = clock.now
+    late = sum(18 * MS * (clock.call(took=18 * MS) == 2) for _ in range(300_000))
+    assert late < 0.05 * (clock.now - start)
+
+
+def test_rare_calls_are_tried_again_after_ten_seconds(clock):
+    for _ in range(8):
+        clock.calls_until(2, took=50 * MS)
+    assert clock.call() == 1
+    assert clock.calls_until(2, idle=S) <= 12
+
+
+def test_a_calm_second_makes_the_next_pause_a_short_one(clock):
+    for _ in range(4):
+        clock.calls_until(2, took=18 * MS)
+    clock.calls_until(2)
+    for _ in range(30_000):
+        clock.call()
+    assert clock.call(took=18 * MS) == 2
+    assert clock.calls_until(2) < 2000
+
+
+def test_large_teams_are_halved_step_by_step(clock):
+    clock.shares = 16
+    sizes = []
+    for _ in range(40):
+        threads = clock.call(took=30 * MS)
+        assert threads in (16, 8)  # what was halved is in time: rehearse says so
+        sizes.append(threads)
+    assert sizes[:3] == [16, 8, 8]
+
+
+def test_smaller_calls_than_the_halved_team_are_not_touched(clock):
+    clock.shares = 16
+    assert clock.call(took=30 * MS) == 16
+    assert clock.call() == 8
+    assert clock.call(shares=4) == 4
+
+
+def test_it_can_be_turned_off(clock):
+    _machine.set_adaptive(False)
+    assert {clock.call(took=50 * MS) for _ in range(100)} == {2}
 
 
 # --- results --------------------------------------------------------------------------------------

@@ -708,6 +708,11 @@ class _Layer:
         words.append(self._dtype.name)
         return f"{type(self).__name__}({', '.join(words)}: {self._relation()})"
 
+    def _repr_html_(self) -> str:
+        from upshape.draw._notebook import layer_html  # needed in notebooks alone
+
+        return layer_html(shapes.from_torch(self), repr(self))
+
     def _relation(self) -> str:
         """Return the size relation with this layer's numbers, one formula for all axes alike."""
         axes = self._parameters.relation.axes

@@ -220,9 +220,15 @@ class Layout(NamedTuple):
         """Return the array, copied to this layout where a kernel could not read it."""
         if self.reads(array, aligned):
             return array
-        copy = self.empty(array.shape, array.dtype)
-        np.copyto(copy, array)
-        return copy
+        # Rows, planes and images that are one and the same are copied once.
+        whole = (self.spatial[-1], self.channel_axis if self.last else -1)
+        once = array[tuple(
+            slice(None) if stride or axis in whole else slice(1)
+            for axis, stride in enumerate(array.strides)
+        )]
+        copy = self.empty(once.shape, once.dtype)
+        np.copyto(copy, once)
+        return copy if copy.shape == array.shape else np.broadcast_to(copy, array.shape)
 
     def pixel(self, array: Array) -> int:
         """Return the bytes of a pixel."""

@@ -1,6 +1,7 @@
 """From the expression that a page has for a picture to the picture."""
 
 import ast
+import contextlib
 
 import numpy as np
 
@@ -13,7 +14,10 @@ def names():
     """Return what an expression may use."""
     known = {"np": np, "draw": draw, "shapes": shapes, "reference": reference}
     for module in (reference, shapes, draw):  # the later ones win
-        known |= {name: getattr(module, name) for name in module.__all__ if len(name) > 1}
+        for name in module.__all__:
+            if len(name) > 1:
+                with contextlib.suppress(ImportError):  # what needs an extra that is not there
+                    known[name] = getattr(module, name)
     return known
 
 

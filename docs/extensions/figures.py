@@ -104,16 +104,18 @@ def element(name):
 
 
 def visit_other(translator, node):
-    """Write the alternative text, where there are no pictures."""
+    """Leave the picture out: its caption is there."""
     raise nodes.SkipNode
 
 
 def setup(app):
     """Tell Sphinx of the directive and its node."""
-    app.add_node(picture, html=(visit_html, None), text=(visit_other, None))
+    others = dict.fromkeys(("latex", "man", "texinfo", "text"), (visit_other, None))
+    app.add_node(picture, html=(visit_html, None), **others)
     app.add_directive("draw", Draw)
     shown = (lambda translator, node: None, lambda translator, node: None)
-    app.add_node(folded, html=element("details"), text=shown)
-    app.add_node(summary, html=element("summary"), text=shown)
+    plain = dict.fromkeys(others, shown)
+    app.add_node(folded, html=element("details"), **plain)
+    app.add_node(summary, html=element("summary"), **plain)
     app.add_directive("answer", Answer)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -55,7 +55,10 @@ def is_public(full):
         return False
     if not member:
         return True
-    owner = getattr(found, name)
+    try:
+        owner = getattr(found, name)
+    except ImportError:  # it needs an extra that is not there
+        return False
     return inspect.isclass(owner) and not member[0].startswith("_") and hasattr(owner, member[0])
 
 

@@ -12,10 +12,11 @@ from babel.messages.pofile import read_po
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 CATALOGUES = DOCS / "locale" / "zh_CN" / "LC_MESSAGES"
-PAGES = sorted(
-    str(path.relative_to(DOCS).with_suffix(""))
-    for path in (DOCS / "index.rst", DOCS / "explorer.rst", *(DOCS / "story").glob("*.rst"))
-)
+#: The pages that are Chinese to the last sentence; others may have a part of their sentences.
+PAGES = [
+    "index", "explorer", "questions", "cookbook", "how-it-works",
+    *sorted(f"story/{path.stem}" for path in (DOCS / "story").glob("*.rst")),
+]  # fmt: skip
 # What the benchmark writes in both languages.
 FROM_ELSEWHERE = (DOCS / "speed-line.inc").read_text(encoding="utf-8").splitlines()
 
@@ -26,12 +27,12 @@ TERMS = {
     r"[Bb]ilinear interpolation": ("双线性插值",),
     r"[Nn]earest neighbour": ("最近邻插值",),
     r"\bstride\b": ("步长",),
-    r"\b[Pp]adding\b(?!`)": ("填充",),
+    r"\b[Pp]adding\b(?!`| =)": ("填充",),
     r"\b[Dd]ilation\b(?!`)": ("膨胀",),
     r"\bremainder\b(?!>)": ("余数",),
     r"[Cc]heckerboard": ("棋盘",),
     r"feature map": ("特征图",),
-    r"\bkernel\b": ("卷积核",),
+    r"\bkernel\b": ("卷积核", "计算核"),
 }
 
 
@@ -73,9 +74,9 @@ def test_a_catalogue_has_no_sentence_that_is_gone_and_speaks_chinese(templates, 
     page = path.relative_to(CATALOGUES).with_suffix("")
     ids = {message.id for message in catalogue(templates / f"{page}.pot")}
     for message in catalogue(path):
-        if not message.id:
+        if not message.id or not message.string:
             continue
-        assert message.id in ids
+        assert message.id in ids or str(page) not in PAGES
         words = re.sub(r":\w+:`[^`]*`|``[^`]*``|\$.*|\bupshape\b|\bPyTorch\b", "", message.id)
         is_formula = message.id.endswith("\n\n")
         if re.search(r"[A-Za-z]{4,}", words) and not is_formula:

@@ -6,7 +6,21 @@ numbers and the letters of the literature: input size i, output size o, kernel s
 padding p, dilation d, remainder or output padding a. What a picture shows stands in its `alt`.
 
 Layers are the relations of `upshape.shapes`, or layers of upshape or PyTorch, which are read into
-them.
+them; networks are functions of a size, PyTorch models, or what `upshape.shapes.solve` answered.
+
+Examples
+--------
+>>> from upshape import draw
+>>> from upshape.shapes import Conv, solve, zoo
+>>> conv = Conv(3, stride=2, padding=1)
+>>> draw.windows(conv, 12)
+<Drawing 376 x 118: Conv(kernel_size=3, stride=2, padding=1) on i = 12:
+o = 6 windows, a = 1 lost.>
+>>> both = draw.stack(draw.windows(conv, 11), draw.windows(conv, 12))
+>>> draw.network(solve(zoo.unet()), 600).alt
+'unet does not take 600: sizes 600 300 150 75 37 74; the join of 74 and 75 fails.'
+
+``both.save("windows.svg")`` writes a file; in a notebook the last line of a cell is shown.
 """
 
 from ._grids import beside, grid, matrix, stack

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,7 +27,7 @@ MOST_COLUMNS = 40
 MOST_LEVELS = 6  # of bows above one another; further ones begin at the top again
 
 
-def network(answer: Any, n: int) -> Drawing:
+def network(answer: Any, n: int | None = None) -> Drawing:
     """Draw what a network does to the input size n, up to the join that fails, if one does.
 
     Each column is a feature map, as high as its size in true proportion; maps in a row, or in
@@ -35,10 +36,10 @@ def network(answer: Any, n: int) -> Drawing:
 
     Parameters
     ----------
-    answer : Answer, or callable
+    answer : Answer, Explanation, or callable
         What `upshape.shapes.solve` returned, or the network that it takes: a function of a size,
-        or a PyTorch model.
-    n : int
+        or a PyTorch model. An explanation knows its size.
+    n : int, optional
         The input size.
 
     Returns
@@ -54,10 +55,18 @@ def network(answer: Any, n: int) -> Drawing:
     'unet does not take 600: sizes 600 300 150 75 37 74; the join of 74 and 75 fails.'
     >>> draw.network(zoo.unet(2), 8).alt
     'unet takes 8: sizes 8 4 2 4 8.'
+    >>> from upshape.shapes import solve
+    >>> draw.network(solve(zoo.unet()).explain(600)).alt[:23]
+    'unet does not take 600:'
     """
     from upshape.shapes import Answer, solve
+    from upshape.shapes._explain import Explanation
     from upshape.shapes._solve import _input_size
 
+    if isinstance(answer, Explanation):
+        answer, n = _asked(answer, n)
+    elif n is None:
+        raise TypeError(f"network: the input size n is needed, got None with {answer!r}")
     if not isinstance(answer, Answer):
         answer = solve(answer)
     n = _input_size(n, "network")
@@ -70,38 +79,55 @@ def network(answer: Any, n: int) -> Drawing:
     return _drawn(walk, f"{answer._name} {'takes' if n in answer else 'does not take'} {n}")
 
 
+def _asked(explanation: Any, n: int | None) -> tuple[Any, int]:
+    """Return the answer that an explanation is about, and its size."""
+    about = getattr(explanation, "_about", None)
+    if about is None:
+        raise ValueError(
+            "network: this explanation was pickled, which leaves its text alone; draw the answer"
+        )
+    return about[0], about[1] if n is None else n
+
+
 def _drawn(walk: Walk, verdict: str) -> Drawing:
     """Draw a walk."""
-    columns = walk.columns
     canvas = Canvas()
-    pitch = min(44.0, (WIDEST - 2 * MARGIN - 34) / len(columns))
-    wide = pitch * 0.5
-    tallest = max(column.size for column in columns)
     # The wider a bow, the higher, so that bows within bows do not cross; what fails is on top.
-    bows = [join for join in walk.joins if len(set(join.columns)) > 1]
+    bows = [join for join in walk.joins if len(set(join.columns)) > 1 or not join.agrees]
     bows.sort(key=lambda join: (join.agrees, min(join.columns) - max(join.columns)))
     ground = MARGIN + 26 + (14 + 9 * min(len(bows), MOST_LEVELS) if bows else 0) + HIGH
-    tops = []
-    for number, column in enumerate(columns):
-        high = max(2.0, HIGH * column.size / tallest)
-        left = MARGIN + number * pitch
-        fill = _colour(columns, column)
-        canvas.rect(left, ground - high, wide, high, fill=fill, tint=0.6, kind="map")
-        told = str(column.size)
-        size = min(12.0, (pitch - 1) / (0.64 * len(told)))
-        drop = 12 * (number % 2) if size < 8 else 0
-        canvas.text(left + wide / 2, ground + 9 + drop, told, size=max(size, 8.0))
-        tops.append((left + wide / 2, ground - high))
+    tops = _draw_columns(canvas, walk.columns, ground)
     for level, join in reversed(list(enumerate(bows))):
         _bow(canvas, join, tops, MARGIN + 20 + 9 * (level % MOST_LEVELS))
-    told = f"{verdict}: sizes {' '.join(str(column.size) for column in columns)}"
+    told = f"{verdict}: sizes {' '.join(str(column.size) for column in walk.columns)}"
     if walk.failing is not None:
         told += f"; the join of {' and '.join(map(str, walk.failing.sizes))} fails"
     elif walk.refused is not None:
-        _cross(canvas, MARGIN + len(columns) * pitch + 4, ground - 12)
+        _cross(canvas, tops[-1][0] + 18, ground - 12)
         told += f"; then {walk.refused.rstrip('.')}"
-    canvas.bottom = max(canvas.bottom, ground + 26)
     return canvas.finish(told + ".")
+
+
+def _draw_columns(
+    canvas: Canvas, columns: list[Column], ground: float
+) -> list[tuple[float, float]]:
+    """Draw the maps with their sizes below them; return the middles of their tops."""
+    pitch = min(44.0, (WIDEST - 2 * MARGIN - 34) / len(columns))
+    tallest = max(column.size for column in columns)
+    text = 12.0 if text_width(str(tallest), 12) < pitch else 8.0
+    # Sizes that are wider than their columns are apart take turns in several lines.
+    lines = math.ceil(text_width(str(tallest), text) / (pitch - 1))
+    tops = []
+    for number, column in enumerate(columns):
+        high = max(2.0, HIGH * column.size / tallest)
+        left, middle = MARGIN + number * pitch, MARGIN + (number + 0.5 / 2) * pitch
+        fill = _colour(columns, column)
+        canvas.rect(left, ground - high, pitch / 2, high, fill=fill, tint=0.6, kind="map")
+        drop = 1.1 * text * (number % lines)
+        x = max(middle, text_width(str(column.size), text) / 2 + 1)
+        canvas.text(x, ground + 9 + drop, str(column.size), size=text)
+        tops.append((middle, ground - high))
+    return tops
 
 
 def _leaves(result: Any) -> Iterator[Any]:
@@ -169,18 +195,19 @@ def _colour(columns: list[Column], column: Column) -> str:
 
 def _bow(canvas: Canvas, join: Join, tops: list[tuple[float, float]], height: float) -> None:
     """Draw one join as a bow over the columns, which ends at the last of them."""
-    end = max(join.columns)
-    x2, y2 = tops[end]
     colour = BLUE if join.agrees else RED
-    for start in sorted(set(join.columns) - {end}):
-        x1, y1 = tops[start]
-        for x, y in ((x1, y1), (x2, y2)):
-            canvas.line(x, y, x, height, stroke=colour, thick=1.6, dashed=not join.agrees)
-        canvas.line(x1, height, x2, height, stroke=colour, thick=1.6, dashed=not join.agrees)
+    middles = [tops[column][0] for column in sorted(set(join.columns))]
+    for x, y in (tops[column] for column in sorted(set(join.columns))):
+        canvas.line(x, y, x, height, stroke=colour, thick=1.6, dashed=not join.agrees)
+    if len(middles) > 1:
+        canvas.line(
+            middles[0], height, middles[-1], height,
+            stroke=colour, thick=1.6, dashed=not join.agrees,
+        )  # fmt: skip
     if not join.agrees:
         told = " ≠ ".join(str(size) for size in dict.fromkeys(join.sizes))
         half = text_width(told, 13) / 2
-        x = max(MARGIN + half, (min(tops[one][0] for one in join.columns) + x2) / 2)
+        x = min(max(MARGIN + half, (middles[0] + middles[-1]) / 2), WIDEST - MARGIN - half)
         canvas.text(x, height - 10, told, size=13, fill=RED, bold=True)
 
 

@@ -16,15 +16,15 @@ DRAWN = ("Conv", "ConvTranspose", "Interpolate", "Pool")
 USUAL = 512  # an answer is drawn at the largest size up to here that is taken
 
 
-def layer_html(layer: Any) -> str:
-    """Return a relation with its picture, one for each axis that differs."""
+def layer_html(layer: Any, told: str | None = None) -> str:
+    """Return a relation with its picture, one for each axis that differs, under what it is."""
     try:
         drawn = [axis for axis in dict.fromkeys(layer.axes) if type(axis).__name__ in DRAWN]
         shown = [_layer(axis) for axis in drawn]
     except (TypeError, ValueError):  # symbols, or more positions than can be told apart
         shown = []
     picture = str(stack(*shown)) if shown else ""
-    return f"<div><code>{escape(repr(layer))}</code><br/>{picture}</div>"
+    return f"<div><code>{escape(told or repr(layer))}</code><br/>{picture}</div>"
 
 
 def _layer(axis: Any) -> Drawing:

@@ -1,8 +1,8 @@
 """Pictures as SVG text: cells, lines and numbers on a canvas that grows with what is put on it.
 
 Every picture has a white ground of its own, so that it reads the same on paper, in a dark notebook
-and on a dark page. Colours are those of Okabe and Ito, which the colour-blind can tell apart;
-whatever a colour says is also said by a number, a hatch or a dash.
+and on a dark page. Colours are those of Okabe and Ito, which the colour-blind can tell apart; what
+is lost, cut, padded or wrong is hatched or dashed besides.
 """
 
 from __future__ import annotations
