@@ -585,6 +585,18 @@ def test_the_input_itself_as_source_equals_its_copy(rng):
     assert_same_pixels(direct, copied)
 
 
+@pytest.mark.parametrize("axes", list(itertools.permutations(range(4))), ids=str)
+def test_planes_that_are_read_as_they_lie_may_lie_anyhow(axes, rng):
+    """The strides of rows and channels may be those of a plane though its pixels' are not."""
+    for shape in itertools.product((1, 2), (1, 2, 3), (1, 2, 8), (1, 2, 3, 8)):
+        x = normal(rng, shape)
+        laid = np.ascontiguousarray(x.transpose(axes)).transpose(np.argsort(axes))
+        weight = normal(rng, (1, shape[1], 1, 1))
+        assert_close_conv(up.conv2d(laid, weight), x, weight)
+        turned = weight.transpose(1, 0, 2, 3)
+        assert_close_conv_transpose(up.conv_transpose2d(laid, turned), x, turned)
+
+
 @pytest.mark.parametrize("last", [False, True], ids=["rows", "channels-last"])
 def test_threads_change_no_bit(last, rng):
     order = channels_last if last else np.asarray
