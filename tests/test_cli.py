@@ -370,6 +370,10 @@ def test_solve_tells_what_is_wrong_with_a_users_file(run, networks, tmp_path):
     bad.write_text("x = 1\ny = x / 0\n", encoding="utf-8")
     crooked = tmp_path / "crooked.py"
     crooked.write_text("def f(:\n", encoding="utf-8")
+    leaving = tmp_path / "leaving.py"
+    leaving.write_text("import sys\nsys.exit(7)\n", encoding="utf-8")
+    damaged = tmp_path / "damaged.onnx"
+    damaged.write_bytes(b"no model")
     for place, message in [
         ("my_networks.py", "write FILE:NAME"),
         (f"{tmp_path / 'none.py'}:unet", "there is no file"),
@@ -378,6 +382,8 @@ def test_solve_tells_what_is_wrong_with_a_users_file(run, networks, tmp_path):
         (f"{networks}:Deep", "Deep is a class that wants depth; write a function that makes one"),
         (f"{bad}:y", "bad.py:2: ZeroDivisionError: division by zero"),
         (f"{crooked}:f", "crooked.py:1: SyntaxError"),
+        (f"{leaving}:f", "leaving.py:2: SystemExit: 7"),
+        (f"{damaged}", "onnx"),  # that the file is damaged, or that the package is missing
     ]:
         status, out, err = run(["solve", place])
         assert (status, out) == (2, "")
@@ -425,11 +431,13 @@ def test_solve_tells_what_is_wrong_with_a_users_file(run, networks, tmp_path):
         ("pool 12 -k 3 -p 2", "padding can be at most half of kernel_size"),
         ("deconv 6 -k 3 -s 2 -p same -a 1", "output_padding must be 0, got 1"),
         ("interpolate 12", "give --scale or --to"),
-        ("interpolate 12 --scale 2 --to 24", "give --scale or --to"),
+        ("interpolate 12 --scale 2 --to 24", "give --scale or --to, not both"),
         ("interpolate 1 --scale 1/2", "is too small"),
         ("solve x.py:y --range 5", "'5' is no range; write 500-600"),
+        ("solve x.py:y --range 9-5", "9-5 is an empty range; write 5-9"),
         ("solve x.py:y --fix padding", "invalid choice: 'padding'"),
         ("demo -o no/such/folder/picture.png", "there is no folder"),
+        ("demo no-such-picture.png", "there is no file no-such-picture.png"),
     ],
 )
 def test_bad_input_is_one_line_and_status_2(run, line, message):

@@ -260,7 +260,10 @@ def _range(text: str) -> tuple[int, int]:
     match = re.fullmatch(r"([0-9]{1,18})-([0-9]{1,18})", text, re.ASCII)
     if match is None:
         raise argparse.ArgumentTypeError(f"{short(text)} is no range; write 500-600")
-    return int(match[1]), int(match[2])
+    first, last = int(match[1]), int(match[2])
+    if last < first:
+        raise argparse.ArgumentTypeError(f"{text} is an empty range; write {last}-{first}")
+    return first, last
 
 
 def _scales(text: str) -> Fraction | tuple[Fraction, ...]:

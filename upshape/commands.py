@@ -457,7 +457,7 @@ def _origins(records: list[dict[str, Any]]) -> str:
 def interpolate(args: Any) -> None:
     """Answer for an interpolation."""
     if (args.scale is None) == (args.to is None):
-        raise CommandError("give --scale or --to")
+        raise CommandError("give --scale or --to" + (", not both" if args.to else ""))
     factor: Any = args.scale
     if isinstance(factor, tuple):
         factor = tuple(map(float, factor))
@@ -735,7 +735,12 @@ def _from_file(place: str) -> tuple[Any, str]:
     if place.lower().endswith(".onnx"):
         if not Path(place).is_file():
             raise CommandError(f"there is no file {place}")
-        return shapes.from_onnx(place), place
+        try:
+            return shapes.from_onnx(place), place
+        except ModuleNotFoundError as error:
+            raise CommandError(str(error)) from None
+        except Exception as error:  # of another library's where the file is damaged
+            raise CommandError(f"{place}: {_told_error(error)}") from error
     file, colon, name = place.rpartition(":")
     if not colon or not file or not name:
         raise CommandError(
@@ -751,7 +756,7 @@ def _from_file(place: str) -> tuple[Any, str]:
     sys.path.insert(0, str(path.resolve().parent))
     try:
         exec(compile(path.read_bytes(), file, "exec"), vars(module))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise CommandError(f"{_where(error, file)}{_told_error(error)}") from error
     if not hasattr(module, name):
         own = [one for one, value in vars(module).items() if callable(value) and one[0] != "_"]
@@ -787,7 +792,7 @@ def _made(thing: Any, name: str, file: str) -> Any:
         raise CommandError(f"{_where(error, file)}{_told_error(error)}") from error
 
 
-def _where(error: Exception, file: str) -> str:
+def _where(error: BaseException, file: str) -> str:
     """Return 'FILE:LINE: ' for an error in a user's file."""
     if isinstance(error, SyntaxError):
         return f"{file}:{error.lineno}: "
@@ -796,7 +801,7 @@ def _where(error: Exception, file: str) -> str:
     return f"{file}:{lines[-1]}: " if lines else ""
 
 
-def _told_error(error: Exception) -> str:
+def _told_error(error: BaseException) -> str:
     message = error.msg if isinstance(error, SyntaxError) else str(error)
     return f"{type(error).__name__}: {message}"
 
@@ -808,6 +813,8 @@ def demo(args: Any) -> None:
     folder = Path(args.output).absolute().parent
     if not folder.is_dir():
         raise CommandError(f"there is no folder {folder} to write {Path(args.output).name} into")
+    if args.image is not None and not Path(args.image).is_file():
+        raise CommandError(f"there is no file {args.image}")
     try:
         picture.main(args.image, args.output)
     except ModuleNotFoundError as error:
