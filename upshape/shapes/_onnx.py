@@ -350,8 +350,13 @@ class OnnxNetwork(TorchNetwork):
             )
         return self._surveys[axis]
 
-    def _solved(self, axis: int | None) -> OnnxAnswer:
+    def _solved(self, axis: int | None, fix: str | None = None) -> OnnxAnswer:
         """Return the answer of `solve`."""
+        if fix is not None:
+            raise TypeError(
+                "solve: fix= mends calls in a network's code, and a file has none; mend the model "
+                "that it was exported from"
+            )
         rank = self._model.rank
         if axis is not None:
             if not -rank <= axis < rank:

@@ -12,6 +12,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -43,7 +44,7 @@ class Way(NamedTuple):
     path: Path
     result: Any
     failure: Failure | None
-    reached: dict[Any, tuple[Any, Any]] = {}  # what mended calls were told, and their paddings
+    reached: Mapping[Any, tuple[Any, Any]] = MappingProxyType({})  # mended calls: size and padding
     at_join: bool = False  # whether it fails where sizes meet that differ
 
 
@@ -92,7 +93,7 @@ class Survey:
                 self._covered = self._covered.either(way.path.mask())
                 hint = SizeSet(self._covered.negated()).next(1)
             except PeriodError:
-                self.lost[_blocked(self.ways, hint)] = None
+                self.lost[_blocked(self.ways, way.path.hint)] = None
                 return
 
     def _noted(self, way: Way) -> tuple[Way, bool]:
@@ -122,10 +123,7 @@ class Survey:
                 if way.failure is None:
                     self.lost[f"at size {n} PyTorch fails: {failure}, which its shapes hide"] = None
                 continue
-            if (
-                way.failure is not None
-                or _shapes(way.result, lambda one, n=n: _at(one, n)) != found
-            ):
+            if way.failure is not None or _shapes_at(way.result, n) != found:
                 self.lost[f"at size {n} PyTorch makes {found}, which its shapes hide"] = None
 
     def _way(self, hint: int) -> Way | None:
@@ -189,6 +187,10 @@ def _value_of(size: Any) -> Any:
         return size
     value: Value = size.node.value
     return value
+
+
+def _shapes_at(result: Any, n: int) -> Any:
+    return _shapes(result, lambda size: _at(size, n))
 
 
 def _at_hint(result: Any) -> Any:
@@ -570,7 +572,8 @@ class TorchAnswer(Answer):
     def _padding_for(self, layer: Any, size: Expression) -> Expression:
         """Return the output padding by which a transposed convolution reaches a size."""
         axis = layer.axes[0]
-        return (size + int(2 * axis.padding - axis.effective_kernel)) % axis.stride
+        found: Expression = (size + int(2 * axis.padding - axis.effective_kernel)) % axis.stride
+        return found
 
     def __getstate__(self) -> dict[str, Any]:
         # The model stays behind: it may be large, and of a class that cannot be pickled.
@@ -693,7 +696,8 @@ class TorchAnswer(Answer):
         """Run the model itself where this answer could be wrong, and compare.
 
         The sizes are those around the borders of every path, through a period, and some large
-        ones; they run on PyTorch's meta device, or on the CPU where that cannot tell.
+        ones; they run on PyTorch's meta device, or on the CPU where that cannot tell. Functions
+        that keep every size (normalisations, activations) run at two of them.
 
         Parameters
         ----------
@@ -713,10 +717,11 @@ class TorchAnswer(Answer):
 
             given = (runner.rank, runner.channels, runner.typical)
             runner = Model(model, {}, given, runner.batch)
+        whole = {self._sizes.next(1), self._sizes.next(runner.typical)}
         for n in self._checked_sizes():
             wanted = self.output(n) if n in self else None
             try:
-                shapes = runner.plain(self._survey.sizes(n), device or "meta", full=True)
+                shapes = runner.plain(self._survey.sizes(n), device or "meta", full=n in whole)
                 found = _told(shapes, runner.rank, self._axis)
                 found = None if 0 in _leaves(found) else found
                 told = ""
@@ -854,7 +859,7 @@ def _as_function(pieces: list[tuple[SizeSet, Any]]) -> Function | None:
     offsets = rise * residues // run
     values = rise * np.arange(1, head) // run
     for sizes, value in pieces:
-        inside = [n for n in sizes.from_to(1, head)]
+        inside = list(sizes.from_to(1, head))
         if inside:
             values[np.array(inside) - 1] = [_at(value, n) for n in inside]
         if not sizes.is_finite:

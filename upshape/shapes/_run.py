@@ -220,14 +220,11 @@ class Model:
             for module, state, _ in kept:
                 module.__dict__.clear()
                 module.__dict__.update(state)
-            for one, was in kept_dicts:
-                if (
-                    dict(one) != was
-                    if len(one) != len(was)
-                    else any(one[key] is not was[key] for key in was)
-                ):
-                    one.clear()
-                    one.update(was)
+            for names, once in kept_dicts:
+                same = len(names) == len(once) and all(names[key] is once[key] for key in once)
+                if not same:
+                    names.clear()
+                    names.update(once)
             for one, was in lists:
                 one[:] = was
 
@@ -271,7 +268,9 @@ def _candidates(module: Any) -> list[tuple[int, int]]:
 class _Empties(TorchDispatchMode):
     """Watches for tensors without elements."""
 
-    seen = False
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.seen = False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         made = func(*args, **(kwargs or {}))
@@ -401,8 +400,8 @@ class Quick(TorchFunctionMode):
             return self._with(*args) if len(args) == 2 and not kwargs else None
         if func in POOLS:
             axes, names = POOLS[func]
-            more = dict(zip(names, args[4:], strict=False))
-            return self._pooled(axes, *args[:4], **more, **kwargs)
+            named = {**dict(zip(names, args[4:], strict=False)), **kwargs}
+            return self._pooled(axes, *args[:4], **named)
         if func is F.pad:
             self._cropped(*args, **kwargs)
         if func is F.linear or func is torch._C._nn.linear:

@@ -46,7 +46,9 @@ class Environment:
         import torch
 
         number = value.constant
-        return torch.SymInt(Node(self, "int", value)) if number is None else number
+        if number is not None:
+            return number
+        return torch.SymInt(Node(self, "int", value))  # type: ignore[no-untyped-call]
 
     def evaluate_sym_node(self, node: Any, *args: Any, **kwargs: Any) -> Any:
         """Decide what a node is."""
@@ -433,12 +435,14 @@ class Node:
 
     # Comparisons.
 
-    def _compared(self, other: Node, kind: str) -> Value:
+    def _compared(self, other: Node, kind: Any) -> Value:
         """Return where self >= other, or self = other."""
         pair = self._fractions(other)
+        found: Value
         if pair is None:
             left, right = self.value, other.value
-            return left.ge(right) if kind == "ge" else left.eq(right)
+            found = left.ge(right) if kind == "ge" else left.eq(right)
+            return found
         (a, b), (c, d) = ((one.top, one.over) for one in pair)
         exact = pair[0].exact and pair[1].exact
         if a is None or b is None or c is None or d is None or not exact:
