@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ._answer import Answer, MendedCall, Repair
 from ._expression import Expression
 from ._outcome import Failure, Out
 from ._path import Path, Value
 from ._quasilinear import Function, Line, PeriodError, SizeSet, Stretch, _fits
+from ._results import _fitted, _input_size, _leaves
 from ._size import Step, Trace
-from ._solve import Answer, MendedCall, Repair, _leaves
 from .layers import Interpolate
 
 if TYPE_CHECKING:
@@ -625,7 +626,6 @@ class TorchAnswer(Answer):
     def output(self, n: Any) -> Any:
         """Return the output size for the input size n, as the model returns it."""
         from ._axes import checked, several
-        from ._solve import _input_size
 
         if several(n):
             return self._outputs(checked(self, n, "Answer.output"))
@@ -652,8 +652,6 @@ class TorchAnswer(Answer):
         return "it is not decided"
 
     def _expression_of(self, leaf: Any) -> Any:
-        from ._solve import _fitted
-
         if isinstance(leaf, Leaf):
             if isinstance(leaf.function, Pieces):
                 return leaf.function
@@ -683,7 +681,6 @@ class TorchAnswer(Answer):
         """Walk through the model with the input size n, or one size an axis."""
         from ._axes import checked, several
         from ._explain import Explanation
-        from ._solve import _input_size
         from ._walk import walked
 
         what = "Answer.explain"
