@@ -191,3 +191,26 @@ def test_unpooling_modules_are_read():
                     continue
                 made = None
             assert (height in layer.axes[0].choices(small.shape[2])) == (made is not None)
+
+
+def test_repairs_of_models_are_code_with_their_modules_names():
+    class Doubled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.down = nn.MaxPool2d(2)
+            self.up = nn.Upsample(scale_factor=2, mode="bilinear")
+
+        def forward(self, image):
+            return torch.cat([self.up(self.down(image)), image], 1)
+
+    class Mended(Doubled):
+        def forward(self, image):
+            scope = {"self": self, "F": F, "image": image, "x": self.down(image)}
+            exec(LINE, scope)
+            return torch.cat([scope["x"], image], 1)
+
+    repair = solve(Doubled(), fix="size").repair
+    LINE = repair.to_torch()
+    assert "mode=self.up.mode" in LINE
+    assert Mended()(torch.zeros(1, 1, 27, 30)).shape[2:] == (27, 30)
+    assert "up: Interpolate(scale_factor=2) (step 1) with size=i" in str(repair.calls[0])

@@ -62,6 +62,7 @@ class Graph:
         self.rank = max(1, len(self.open))
         self.nodes = [self._node(one) for one in _needed(proto.graph.node, self.outputs)]
         self.typical = TYPICAL
+        self.mending = None  # nothing of a file is called otherwise
 
     def _open_axes(self) -> list[int]:
         """Return the axes of the first input that are its sizes."""

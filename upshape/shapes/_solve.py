@@ -299,13 +299,16 @@ class MendedCall:
         x = upsample(x, output_size=[n // 2 for n in image.shape[2:]])  # step 9
         x = upsample(x, output_size=list(image.shape[2:]))  # step 13
         """
+        if not isinstance(self._size, Expression):  # it has no short form
+            return f"# {self!r}"
         text = self._size.python("n")
         axes = f"{image}.shape[2:]"
         sizes = f"list({axes})" if text == "n" else f"[{text} for n in {axes}]"
         name = re.sub(r"\.(\d+)", r"[\1]", self.name or "")  # members of lists have numbers
         layer = f"self.{name}" if name else "upsample"
         if getattr(self.layer, "scale_factor", None) is not None:
-            layer, sizes = "F.interpolate", f"size={sizes}"
+            mode = f", mode={layer}.mode" if name else ""
+            layer, sizes = "F.interpolate", f"size={sizes}{mode}"
         else:
             sizes = f"output_size={sizes}"
         return f"{x} = {layer}({x}, {sizes})  # step {self.step}"
