@@ -214,3 +214,28 @@ def test_repairs_of_models_are_code_with_their_modules_names():
     assert "mode=self.up.mode" in LINE
     assert Mended()(torch.zeros(1, 1, 27, 30)).shape[2:] == (27, 30)
     assert "up: Interpolate(scale_factor=2) (step 1) with size=i" in str(repair.calls[0])
+
+
+def test_answers_of_squares_compare_by_their_values():
+    class Flat(nn.Module):
+        def __init__(self, way):
+            super().__init__()
+            self.way = way
+
+        def forward(self, x):
+            return self.way(x)
+
+    ways = [
+        lambda x: x.flatten(1),
+        lambda x: x.reshape(1, x.shape[2] * x.shape[3]),
+        lambda x: x[:, :, :, : 2 * (x.shape[3] // 2)].flatten(1),
+        lambda x: torch.cat([x, x[:, :, : x.shape[2] // 40]], 2).flatten(1),
+    ]
+    first, second, *others = (solve(Flat(way)) for way in ways)
+    assert first == second
+    assert hash(first) == hash(second)
+    for other in (*others, solve(Flat(lambda x: x))):
+        assert first != other
+    assert pickle.loads(pickle.dumps(first)) == first
+    with pytest.raises(TypeError, match="it is not recorded through which layers"):
+        first.receptive_field()

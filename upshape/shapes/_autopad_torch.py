@@ -9,7 +9,9 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from ._solve import Answer, _leaves, solve
+from ._answer import Answer
+from ._results import _leaves
+from ._solve import solve
 
 __all__ = ["AutoPad"]
 

@@ -15,7 +15,7 @@ from ._onnx_values import Number, Real, Tensor, Unread, at_least, equal
 from ._outcome import Failure, Out
 from ._path import Path
 from ._reading import Survey, TorchAnswer, TorchNetwork, _told
-from ._solve import _leaves
+from ._results import _input_size, _leaves
 
 __all__ = ["OnnxAnswer", "OnnxNetwork", "load"]
 
@@ -384,7 +384,6 @@ class OnnxAnswer(TorchAnswer):
     def explain(self, n: Any) -> Any:
         """Walk through the model with the input size n, or one size an axis."""
         from ._explain import Explanation
-        from ._solve import _input_size
 
         what = "Answer.explain"
         n = checked(self, n, what) if several(n) else _input_size(n, what)

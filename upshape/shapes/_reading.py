@@ -8,6 +8,7 @@ hold all sizes, that is the proof: every size goes one of them.
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,12 +18,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ._answer import Answer, MendedCall, Repair
 from ._expression import Expression
 from ._outcome import Failure, Out
 from ._path import Path, Value
 from ._quasilinear import Function, Line, PeriodError, SizeSet, Stretch, _fits
+from ._results import _fitted, _input_size, _leaves
 from ._size import Step, Trace
-from ._solve import Answer, MendedCall, Repair, _leaves
 from .layers import Interpolate
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ MOST_SECONDS = 60.0
 MOST_ODD = 24  # sizes decided one by one, where symbolic sizes fail and plain ones do not
 MOST_VERIFIED = 1024  # ends of paths above are not run again: it would take long
 MOST_ENDS = 24
+MOST_COMPARED = 2**16  # sizes at which two functions are compared
 HEAD = 2**16  # output sizes below are tabulated where they follow no class
 
 
@@ -402,8 +405,7 @@ class Pieces:
 
     def equals(self, other: Any) -> Function:
         """Return where it is another function: it is compared as a whole."""
-        same = isinstance(other, Pieces) and str(self) == str(other)
-        return Function.constant(int(same))
+        return Function.constant(int(isinstance(other, Pieces) and _agree(self, other)))
 
     def polynomial(self) -> Any:
         """Return the one polynomial of i that all pieces are, None if they are not one."""
@@ -479,6 +481,28 @@ class _Apart:
             f"{vars(self).get('__name__')}: a pickled answer does not hold the model, which is "
             "needed for this; solve it again"
         )
+
+
+def _agree(first: Pieces, second: Pieces) -> bool:
+    """Tell whether two functions have the same values wherever both have one.
+
+    Polynomials of degree m that agree at m + 1 places of a class agree on all of it.
+    """
+    for (mine, f), (yours, g) in itertools.product(first.pieces, second.pieces):
+        both = SizeSet(mine.mask.both(yours.mask))
+        points = both.from_to(1, both.threshold)
+        if not both.is_finite:
+            period, places = both.modulus, 1
+            for value in (f, g):
+                if isinstance(value, Value):
+                    period = math.lcm(period, value.path.period)
+                    places = max(places, len(value.rows()))
+            if period * places > MOST_COMPARED:
+                return False
+            points = both.from_to(1, both.threshold + period * places)
+        if any(_at(f, n) != _at(g, n) for n in points):
+            return False
+    return True
 
 
 class TorchAnswer(Answer):
@@ -586,6 +610,13 @@ class TorchAnswer(Answer):
             "_survey": apart,
         }
 
+    def receptive_field(self) -> Any:
+        """Refuse: a model that is run does not tell which layers its pixels go through."""
+        raise TypeError(
+            f"Answer.receptive_field: {self._name} was run, not written as a function of its size: "
+            "it is not recorded through which layers and joins its pixels go"
+        )
+
     # Several axes at once: what the model itself does with them.
 
     @property
@@ -625,7 +656,6 @@ class TorchAnswer(Answer):
     def output(self, n: Any) -> Any:
         """Return the output size for the input size n, as the model returns it."""
         from ._axes import checked, several
-        from ._solve import _input_size
 
         if several(n):
             return self._outputs(checked(self, n, "Answer.output"))
@@ -652,8 +682,6 @@ class TorchAnswer(Answer):
         return "it is not decided"
 
     def _expression_of(self, leaf: Any) -> Any:
-        from ._solve import _fitted
-
         if isinstance(leaf, Leaf):
             if isinstance(leaf.function, Pieces):
                 return leaf.function
@@ -683,7 +711,6 @@ class TorchAnswer(Answer):
         """Walk through the model with the input size n, or one size an axis."""
         from ._axes import checked, several
         from ._explain import Explanation
-        from ._solve import _input_size
         from ._walk import walked
 
         what = "Answer.explain"
@@ -696,7 +723,8 @@ class TorchAnswer(Answer):
         """Run the model itself where this answer could be wrong, and compare.
 
         The sizes are those around the borders of every path, through a period, and some large
-        ones; they run on PyTorch's meta device, or on the CPU where that cannot tell.
+        ones; they run on PyTorch's meta device, or on the CPU where that cannot tell. Functions
+        that keep every size (normalisations, activations) run at two of them.
 
         Parameters
         ----------
@@ -716,10 +744,11 @@ class TorchAnswer(Answer):
 
             given = (runner.rank, runner.channels, runner.typical)
             runner = Model(model, {}, given, runner.batch)
+        whole = {self._sizes.next(1), self._sizes.next(runner.typical)}
         for n in self._checked_sizes():
             wanted = self.output(n) if n in self else None
             try:
-                shapes = runner.plain(self._survey.sizes(n), device or "meta", full=True)
+                shapes = runner.plain(self._survey.sizes(n), device or "meta", full=n in whole)
                 found = _told(shapes, runner.rank, self._axis)
                 found = None if 0 in _leaves(found) else found
                 told = ""
