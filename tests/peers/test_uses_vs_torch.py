@@ -227,7 +227,7 @@ def test_answers_of_squares_compare_by_their_values():
 
     ways = [
         lambda x: x.flatten(1),
-        lambda x: x.reshape(1, x.shape[2] * x.shape[3]),
+        lambda x: x.reshape(1, x.shape[1] * x.shape[2] * x.shape[3]),
         lambda x: x[:, :, :, : 2 * (x.shape[3] // 2)].flatten(1),
         lambda x: torch.cat([x, x[:, :, : x.shape[2] // 40]], 2).flatten(1),
     ]
