@@ -237,5 +237,79 @@ def test_answers_of_squares_compare_by_their_values():
     for other in (*others, solve(Flat(lambda x: x))):
         assert first != other
     assert pickle.loads(pickle.dumps(first)) == first
-    with pytest.raises(TypeError, match="it is not recorded through which layers"):
-        first.receptive_field()
+
+
+def small_resnet(x):
+    y = shapes.Pool(3, 2, 1)(shapes.Conv(7, 2, 3)(x))
+    for stride in (1, 2):
+        z = shapes.Conv(3, padding=1)(shapes.Conv(3, stride, 1)(y))
+        y = shapes.same(z, shapes.Conv(1, stride)(y))
+    return y
+
+
+class SmallResNet(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 4, 7, 2, 3), nn.BatchNorm2d(4), nn.ReLU6())
+        self.first = nn.ModuleList(nn.Conv2d(4, 4, 3, stride, 1) for stride in (1, 2))
+        self.second = nn.ModuleList(nn.Conv2d(4, 4, 3, 1, 1) for _ in range(2))
+        self.short = nn.ModuleList(nn.Conv2d(4, 4, 1, stride) for stride in (1, 2))
+
+    def forward(self, x):
+        y = F.max_pool2d(self.stem(x), 3, 2, 1)
+        for first, second, short in zip(self.first, self.second, self.short, strict=True):
+            y = F.hardswish(second(F.gelu(first(y))) + short(y))
+        return y
+
+
+def unet(x):
+    skip0 = shapes.Conv(3, padding=1)(x)
+    skip1 = shapes.Conv(3, padding=1)(shapes.Pool(2)(skip0))
+    deep = shapes.Conv(3, padding=1)(shapes.Pool(2)(skip1))
+    x = shapes.same(shapes.ConvTranspose(2, 2)(deep), skip1)
+    return {
+        "map": shapes.same(shapes.ConvTranspose(2, 2)(x), skip0),
+        "pyramid": (skip1, deep),
+    }
+
+
+def test_receptive_fields_of_models_are_those_of_their_relations():
+    for model, network in ((SmallResNet(), small_resnet), (UNet("all"), unet)):
+        got = solve(model).receptive_field()
+        want = solve(network).receptive_field()
+        if isinstance(want, dict):
+            got = [got["map"], *got["pyramid"]]
+            want = [want["map"], *want["pyramid"]]
+        for one, other in zip(
+            *((x if isinstance(x, list) else [x]) for x in (got, want)), strict=True
+        ):
+            assert one[:3] == other[:3]
+            assert one.misaligned is None
+
+
+def test_models_of_one_image_show_their_fields_too():
+    class Single(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 5, 2, 2)
+
+        def forward(self, x):
+            y = self.conv(x.reshape(1, 3, *x.shape[2:]))
+            return y[:, :, 3:-3]
+
+    assert solve(Single(), axis=1).receptive_field()[:3] == (5, 2, 0)
+    assert solve(Single(), axis=0).receptive_field()[:3] == (5, 2, 6)
+
+
+def test_a_pixel_that_sees_everything():
+    class Gated(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 3, 3, padding=1)
+
+        def forward(self, x):
+            y = self.conv(x)
+            return y * y.mean((2, 3), keepdim=True)
+
+    with pytest.raises(ValueError, match="a pixel of Gated sees all of an input"):
+        solve(Gated()).receptive_field()

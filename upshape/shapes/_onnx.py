@@ -429,6 +429,13 @@ class OnnxAnswer(TorchAnswer):
             text.append("Nothing mends it: the model takes no size at all.")
         return "\n".join(text)
 
+    def receptive_field(self) -> Any:
+        """Refuse: of a file only shapes are followed."""
+        raise TypeError(
+            f"Answer.receptive_field: of {self._name} only the shapes are followed; ask the answer "
+            "of the model that was exported"
+        )
+
     def check(self, model: Any = None, *, device: str | None = None) -> None:
         """Run the model with ONNX Runtime where this answer could be wrong, and compare.
 

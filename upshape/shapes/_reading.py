@@ -611,11 +611,20 @@ class TorchAnswer(Answer):
         }
 
     def receptive_field(self) -> Any:
-        """Refuse: a model that is run does not tell which layers its pixels go through."""
-        raise TypeError(
-            f"Answer.receptive_field: {self._name} was run, not written as a function of its size: "
-            "it is not recorded through which layers and joins its pixels go"
-        )
+        """Return what the output's pixels see of the input, by running the model.
+
+        See `Answer.receptive_field`. A model that was solved without ``axis=`` is looked at along
+        its last axis. What is seen are the positions from which NaN arrives, through weights that
+        are 0 as well; through a mean over the whole map, a pixel sees all of it.
+
+        Raises
+        ------
+        ValueError
+            If a pixel sees the whole input.
+        """
+        from ._seen import seen
+
+        return seen(self)
 
     # Several axes at once: what the model itself does with them.
 
