@@ -11,7 +11,7 @@ import copy
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,7 +20,7 @@ import numpy as np
 
 from ._answer import Answer, MendedCall, Repair
 from ._expression import Expression
-from ._outcome import Failure, Out
+from ._outcome import Failure, Out, outs
 from ._path import Path, Value
 from ._quasilinear import Function, Line, PeriodError, SizeSet, Stretch, _fits
 from ._results import _fitted, _input_size, _leaves
@@ -642,7 +642,7 @@ class TorchAnswer(Answer):
             found = self._network._model.plain(sizes)
         except Failure:
             return False
-        return not any(0 in shape for shape in _outs(found))
+        return not any(0 in shape for shape in outs(found))
 
     def _outputs(self, sizes: tuple[int, ...]) -> Any:
         try:
@@ -810,7 +810,7 @@ def _structure(told: Any) -> Any:
 def _not_empty(way: Way, rank: int) -> list[tuple[SizeSet, Any]]:
     """Return the sizes of a path for which every output is at least 1, with its shapes."""
     mask = way.path.mask()
-    for shape in _outs(way.result):
+    for shape in outs(way.result):
         for size in shape[2:] if len(shape) > 2 else shape:
             if isinstance(size, Value):
                 mask = mask.both(_at_least_one(size))
@@ -818,17 +818,6 @@ def _not_empty(way: Way, rank: int) -> list[tuple[SizeSet, Any]]:
                 return []
     sizes = SizeSet(mask)
     return [(sizes, way.result)] if sizes.minimum is not None else []
-
-
-def _outs(result: Any) -> Iterator[Out]:
-    if isinstance(result, Out):
-        yield result
-    elif isinstance(result, dict):
-        for one in result.values():
-            yield from _outs(one)
-    elif isinstance(result, tuple | list):
-        for one in result:
-            yield from _outs(one)
 
 
 def _at_least_one(value: Value) -> Function:

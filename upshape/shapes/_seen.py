@@ -15,8 +15,7 @@ from typing import Any
 import torch
 
 from ._field import Field
-from ._outcome import Failure
-from ._reading import _outs
+from ._outcome import Failure, outs
 from ._results import _leaves, _mapped
 
 __all__ = ["seen"]
@@ -175,7 +174,7 @@ class _Runner:
             found = self.model.plain(sizes)
         except Failure:
             return False
-        return not any(0 in shape for shape in _outs(found))
+        return not any(0 in shape for shape in outs(found))
 
 
 def _rate(leaf: Any) -> Fraction:
