@@ -1,5 +1,6 @@
 """What is made of answers for PyTorch: padding and cropping, exported dimensions, pasted code."""
 
+import copy
 import pickle
 
 import pytest
@@ -8,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from upshape import shapes
-from upshape.shapes import AutoPad, solve
+from upshape.shapes import AutoPad, solve, zoo
 
 
 class UNet(nn.Module):
@@ -79,6 +80,17 @@ def test_the_model_is_asked_unless_an_answer_is_given():
     padded = AutoPad(model)
     assert padded(torch.zeros(1, 1, 13, 18)).shape == (1, 8, 13, 18)
     assert [answer.requirement().multiple_of for answer in padded.answers(2)] == [4, 4]
+
+
+def test_padded_models_are_copied_and_pickled(answers):
+    model = UNet().eval()
+    for padded in (AutoPad(model), AutoPad(model, answers), AutoPad(model, solve(zoo.unet(2)))):
+        assert padded(torch.zeros(1, 1, 13, 18)).shape == (1, 8, 13, 18)
+        for twin in (copy.deepcopy(padded), pickle.loads(pickle.dumps(padded))):
+            assert isinstance(twin, AutoPad)
+            assert twin.module is not model
+            x = torch.randn(1, 1, 13, 18)
+            assert torch.equal(twin(x), padded(x))
 
 
 def test_begin_must_be_whole_output_pixels():
