@@ -77,13 +77,16 @@ class MendedCall:
         x = upsample(x, output_size=[n // 2 for n in image.shape[2:]])  # step 9
         x = upsample(x, output_size=list(image.shape[2:]))  # step 13
         """
+        if not isinstance(self._size, Expression):  # it has no short form
+            return f"# {self!r}"
         text = self._size.python("n")
         axes = f"{image}.shape[2:]"
         sizes = f"list({axes})" if text == "n" else f"[{text} for n in {axes}]"
         name = re.sub(r"\.(\d+)", r"[\1]", self.name or "")  # members of lists have numbers
         layer = f"self.{name}" if name else "upsample"
         if getattr(self.layer, "scale_factor", None) is not None:
-            layer, sizes = "F.interpolate", f"size={sizes}"
+            mode = f", mode={layer}.mode" if name else ""
+            layer, sizes = "F.interpolate", f"size={sizes}{mode}"
         else:
             sizes = f"output_size={sizes}"
         return f"{x} = {layer}({x}, {sizes})  # step {self.step}"
@@ -183,10 +186,7 @@ class Answer:
         if self._sizes != other._sizes or _shape(self._result) != _shape(other._result):
             return False
         pairs = zip(_leaves(self._result), _leaves(other._result), strict=True)
-        return all(
-            self._sizes.is_subset_of(SizeSet(_function(mine).equals(_function(yours))))
-            for mine, yours in pairs
-        )
+        return all(_alike(_function(mine), _function(yours), self._sizes) for mine, yours in pairs)
 
     def __hash__(self) -> int:
         return hash(self._sizes)
@@ -672,6 +672,13 @@ class Answer:
         outputs = [sympy.latex(self._expression_of(leaf).sympy()) for leaf in _leaves(self._result)]
         told = outputs[0] if len(outputs) == 1 else r"\left(" + ",\\; ".join(outputs) + r"\right)"
         return rf"$\displaystyle i \mapsto {told}, \quad i \in {inputs}$"
+
+
+def _alike(first: Any, second: Any, sizes: SizeSet) -> bool:
+    """Tell whether two functions have the same values on a set of sizes."""
+    if isinstance(first, Function) != isinstance(second, Function):
+        return False  # one of them is quasi-linear, the other is not
+    return sizes.is_subset_of(SizeSet(first.equals(second)))
 
 
 class _BelowOne:

@@ -62,6 +62,7 @@ class Graph:
         self.rank = max(1, len(self.open))
         self.nodes = [self._node(one) for one in _needed(proto.graph.node, self.outputs)]
         self.typical = TYPICAL
+        self.mending = None  # nothing of a file is called otherwise
 
     def _open_axes(self) -> list[int]:
         """Return the axes of the first input that are its sizes."""
@@ -427,6 +428,13 @@ class OnnxAnswer(TorchAnswer):
         else:
             text.append("Nothing mends it: the model takes no size at all.")
         return "\n".join(text)
+
+    def receptive_field(self) -> Any:
+        """Refuse: of a file only shapes are followed."""
+        raise TypeError(
+            f"Answer.receptive_field: of {self._name} only the shapes are followed; ask the answer "
+            "of the model that was exported"
+        )
 
     def check(self, model: Any = None, *, device: str | None = None) -> None:
         """Run the model with ONNX Runtime where this answer could be wrong, and compare.

@@ -5,15 +5,28 @@ from __future__ import annotations
 import linecache
 import os
 import sys
+from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["Failure", "Out"]
+__all__ = ["Failure", "Out", "outs"]
 
 
 class Out(tuple[Any, ...]):
     """The shape of one output."""
 
     __slots__ = ()
+
+
+def outs(result: Any) -> Iterator[Out]:
+    """Yield the shapes in what a run returned."""
+    if isinstance(result, Out):
+        yield result
+    elif isinstance(result, dict):
+        for one in result.values():
+            yield from outs(one)
+    elif isinstance(result, tuple | list):
+        for one in result:
+            yield from outs(one)
 
 
 class Failure(Exception):
