@@ -49,7 +49,6 @@ html_sidebars = {
     ]
 }
 
-autodoc_mock_imports = ["torch"]  # for what stands on it: it is read about, not run
 autodoc_typehints = "none"  # numpydoc's parameter lists say it in words
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False
