@@ -9,8 +9,9 @@ KERNEL_TESTS_ONLY := --ignore-glob='tests/test_shapes*' --ignore-glob='tests/tes
 EMULATED := UPSHAPE_CPU=x86-64-v4
 ARGS ?=
 
-.PHONY: help demo test test-debug test-serial test-clang test-emulated sanitize test-oldest \
-	test-peers test-docs translations fuzz mutants bench bench-compare docs lint wheel test-wheel clean
+.PHONY: help demo test test-debug test-races test-serial test-clang test-emulated sanitize \
+	test-oldest test-peers test-docs translations fuzz mutants bench bench-compare docs lint \
+	wheel test-wheel clean
 
 help:  ## print this list
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -112,6 +113,10 @@ fuzz: $(VENV)/with-test  ## random calls on hostile arrays; ARGS="--seconds 3600
 
 mutants: $(VENV)/with-test  ## one-line bugs, and which test sees each: an hour; ARGS="--only tile"
 	$(PY) -m tests.mutants $(ARGS)
+
+test-races: $(VENV)/with-test  ## data races between threads, by ThreadSanitizer: needs clang, libomp
+	CC="clang -fsanitize=thread" UPSHAPE_LEVELS=x86-64-v2 $(PY) setup.py -q build --build-lib $(VENV)/races
+	$(PY) tests/races.py $(VENV)/races
 
 bench: $(VENV)/with-bench  ## time every case against its peers; ARGS="--quick --filter nearest"
 	$(PY) -m benchmarks $(ARGS)
