@@ -26,7 +26,7 @@ exclude_patterns = ["_build"]
 templates_path = ["_templates"]
 
 # Chinese: docs/locale has a catalogue a page; those of other pages stay in English.
-locale_dirs = ["locale"]
+locale_dirs = ["locale", "locale/theme"]  # the pages; what the theme writes on each
 gettext_compact = False
 gettext_location = False  # or every line that moves would change the catalogues
 html_math_renderer = "mathml"
