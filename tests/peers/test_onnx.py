@@ -572,6 +572,12 @@ def test_files_bytes_and_what_is_none(tmp_path):
         from_onnx(model, batch=0)
 
 
+def test_files_are_not_mended():
+    network = from_onnx(build("y = Relu(x)"))
+    with pytest.raises(TypeError, match="and a file has none; mend the model"):
+        solve(network, fix="size")
+
+
 def test_check_finds_a_wrong_answer():
     right = build("y = MaxPool<kernel_shape=[2, 2], strides=[2, 2]>(x)")
     wrong = build("y = MaxPool<kernel_shape=[3, 3], strides=[2, 2]>(x)")
