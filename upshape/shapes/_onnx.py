@@ -28,16 +28,22 @@ def load(model: Any) -> tuple[Any, str]:
     """Return a model of any form as a ModelProto, and its name."""
     import onnx
 
-    if isinstance(model, bytes):
-        return onnx.load_from_string(model), "the model"
     if isinstance(model, onnx.ModelProto):
         return model, model.graph.name or "the model"
-    if isinstance(model, str | os.PathLike):
-        return onnx.load(os.fspath(model), load_external_data=False), os.path.basename(model)
-    raise TypeError(
-        "from_onnx: the model must be a path, bytes or an onnx.ModelProto, got "
-        f"{model!r} ({type(model).__name__})"
-    )
+    if not isinstance(model, bytes | str | os.PathLike):
+        raise TypeError(
+            "from_onnx: the model must be a path, bytes or an onnx.ModelProto, got "
+            f"{model!r} ({type(model).__name__})"
+        )
+    name = "the model" if isinstance(model, bytes) else os.path.basename(model)
+    try:
+        if isinstance(model, bytes):
+            return onnx.load_from_string(model), name
+        return onnx.load(os.fspath(model), load_external_data=False), name
+    except OSError:
+        raise
+    except Exception as error:  # protobuf's own, which has no public name
+        raise ValueError(f"from_onnx: {name} is no ONNX model: {error}") from None
 
 
 class Graph:
@@ -58,9 +64,13 @@ class Graph:
             if one.name not in self.constants
         ]
         self.outputs = [one.name for one in proto.graph.output]
+        if not self.inputs or not self.outputs:
+            raise ValueError("from_onnx: the model has no inputs, or no outputs")
         self.open = self._open_axes()
         self.rank = max(1, len(self.open))
-        self.nodes = [self._node(one) for one in _needed(proto.graph.node, self.outputs)]
+        needed = _needed(proto.graph.node, self.outputs)
+        self.nodes = [self._node(one) for one in needed]
+        self.used = _names(needed) | set(self.outputs)
         self.typical = TYPICAL
         self.mending = None  # nothing of a file is called otherwise
 
@@ -144,6 +154,9 @@ class Graph:
     def _step(
         self, proto: Any, node: Node, known: dict[str, Any], watch: Callable[..., None] | None
     ) -> None:
+        for name in proto.input:
+            if name not in known:
+                raise Unread(f"{node.told}: nothing makes its input {name!r}")
         inputs = [known[name] for name in proto.input]
         if node.op == "If":
             made = self._branch(node, inputs[0], known)
@@ -183,8 +196,10 @@ class Graph:
         """Give every input its shape."""
         named: dict[str, Any] = {}
         for number, (name, dimensions, kind) in enumerate(self.inputs):
-            if dimensions is None:
-                raise Unread(f"input {name!r} has no shape")
+            if number and name not in self.used:
+                continue
+            if not dimensions:
+                raise Unread(f"input {name!r} has no axes")
             open_axes = self.open
             if number and len(dimensions) != len(self.inputs[0][1] or ()):
                 open_axes = []
@@ -302,13 +317,19 @@ def _needed(nodes: Sequence[Any], outputs: Sequence[str]) -> list[Any]:
     for node in reversed(nodes):
         if wanted.intersection(node.output):
             kept.append(node)
-            wanted.update(node.input)
-            for attribute in node.attribute:
-                for graph in (attribute.g, *attribute.graphs):
-                    for inner in graph.node:
-                        wanted.update(inner.input)
-                    wanted.update(one.name for one in graph.output)
+            wanted |= _names([node])
     return kept[::-1]
+
+
+def _names(nodes: Sequence[Any]) -> set[str]:
+    """Return what nodes read, in their branches too."""
+    found: set[str] = set()
+    for node in nodes:
+        found.update(node.input)
+        for attribute in node.attribute:
+            for graph in (attribute.g, *attribute.graphs):
+                found |= _names(graph.node) | {one.name for one in graph.output}
+    return found
 
 
 class OnnxNetwork(TorchNetwork):
@@ -506,6 +527,11 @@ class OnnxAnswer(TorchAnswer):
                 "tensor(double)": np.float64,
                 "tensor(float16)": np.float16,
             }.get(one.type, np.int64)
-            feeds[one.name] = np.zeros(known[one.name].shape, kind)
+            shape = (
+                known[one.name].shape
+                if one.name in known
+                else [size if isinstance(size, int) else 1 for size in one.shape]
+            )
+            feeds[one.name] = np.zeros(shape, kind)
         made = [Out(graph._ordered(array.shape)) for array in session.run(None, feeds)]
         return _told(made[0] if len(made) == 1 else tuple(made), graph.rank, self._axis)
