@@ -39,6 +39,11 @@ class Failure(Exception):
         self.place = _place(error)
         super().__init__(f"{self.message} ({self.place})" if self.place else self.message)
 
+    @property
+    def is_of_memory(self) -> bool:
+        """Whether this machine is too small for the run, which says nothing about the sizes."""
+        return isinstance(self.error, MemoryError) or "allocate memory" in str(self.error)
+
 
 def _first_line(error: BaseException) -> str:
     lines = [line for line in str(error).splitlines() if line.strip()]

@@ -123,7 +123,7 @@ class Survey:
             try:
                 found = self.model.plain(self.sizes(n))
             except Failure as failure:
-                if way.failure is None:
+                if way.failure is None and not failure.is_of_memory:
                     self.lost[f"at size {n} PyTorch fails: {failure}, which its shapes hide"] = None
                 continue
             if way.failure is not None or _shapes_at(way.result, n) != found:
@@ -144,6 +144,9 @@ class Survey:
         try:
             plain = self.model.plain(self.sizes(hint))
         except Failure as failure:
+            if failure.is_of_memory:
+                self._give_up(told or failure)
+                return None
             if told is not None:
                 return Way(path, None, failure)
             told = Failure(TypeError("symbolic sizes pass where PyTorch refuses plain ones"))
@@ -160,13 +163,17 @@ class Survey:
         """Decide one size alone, by what PyTorch makes of it; give up when it is one of many."""
         self._odd += 1
         if self._odd > MOST_ODD or not self.ways:
-            place = f"{told.message} ({told.place})" if told.place else told.message
-            where = f"{told.module}: " if told.module else ""
-            self.lost[where + place] = None
+            self._give_up(told)
             return None
         path = Path(hint, hint)
         path.shrink(hint, hint + 1)
         return Way(path, plain, failure)
+
+    def _give_up(self, told: Failure) -> None:
+        """Note what could not be followed, and where."""
+        place = f"{told.message} ({told.place})" if told.place else told.message
+        where = f"{told.module}: " if told.module else ""
+        self.lost[where + place] = None
 
 
 def _blocked(ways: list[Way], hint: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -120,10 +121,15 @@ class Model:
                 found = self._on("meta", spatial, full)
         except Failure as failure:
             if isinstance(failure.error, NotImplementedError) or "meta" in str(failure.error):
-                return self._on("cpu", spatial)
+                return self._on_cpu(spatial)
             raise
         # Kernels refuse what is empty where the meta device lets it pass.
-        return self._on("cpu", spatial) if watch.seen else found
+        return self._on_cpu(spatial) if watch.seen else found
+
+    def _on_cpu(self, spatial: Sequence[int]) -> Any:
+        if math.prod(spatial) > MOST_PIXELS:
+            raise Failure(MemoryError(f"{spatial} is not run on the CPU: it is too large"))
+        return self._on("cpu", spatial)
 
     def _on(self, device: str, spatial: Sequence[int], full: bool = True) -> Any:
         state = self._state_on(device)
@@ -243,6 +249,7 @@ def _helpers(names: set[str]) -> set[str]:
     return found
 
 
+MOST_PIXELS = 2**22  # larger inputs are not run on the CPU
 SIZES = (224, 64, 256, 32, 384, 28, 96, 512, 299)  # that models are made for
 
 
