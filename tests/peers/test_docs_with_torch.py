@@ -73,10 +73,11 @@ def test_the_block_on_exported_programs_runs_and_gives_what_stands_beside_it():
     not all(map(importlib.util.find_spec, ("onnx", "onnxruntime", "onnxscript"))),
     reason="onnx, onnxruntime or onnxscript is not installed",
 )
+@pytest.mark.filterwarnings("ignore")  # PyTorch's own, of what its exporter uses
 def test_the_block_on_onnx_runs(tmp_path, monkeypatch):
     size = torch.export.Dim("size", min=16)
     torch.onnx.export(
-        Net(2), (torch.zeros(1, 3, 64, 64),), tmp_path / "model.onnx", dynamo=True,
+        Net(2).eval(), (torch.zeros(1, 3, 64, 64),), tmp_path / "model.onnx", dynamo=True,
         dynamic_shapes=({2: 4 * size, 3: 4 * size},), verbose=False,
     )  # fmt: skip
     monkeypatch.chdir(tmp_path)
