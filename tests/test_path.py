@@ -130,13 +130,16 @@ def test_a_product_of_sizes_is_divided_exactly():
 def test_a_comparison_with_a_large_number_needs_no_table():
     path = Path(10)
     assert not path.decide(path.identity().ge(2**63 - 1))
-    assert path.stop is None and path.points is None
+    assert path.stop is None
+    assert path.points is None
     path = Path(10)
     assert not path.decide(path.identity().ge(2**20))
-    assert path.stop == 2**20 and path.points is None
+    assert path.stop == 2**20
+    assert path.points is None
     path = Path(10)
     assert path.decide((path.identity() * path.identity()).ge(0))
-    assert path.stop is None and path.start == 1
+    assert path.stop is None
+    assert path.start == 1
 
 
 def test_a_path_keeps_the_side_of_its_hint():

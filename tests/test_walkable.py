@@ -46,7 +46,8 @@ def test_a_kernel_takes_what_its_layout_says_and_nothing_else(mode):
             taken = plan.run(x, out, 1)
             assert taken == (reads and writes), (x_form, out.strides, layout)
             if not taken:
-                assert_same_pixels(out.view(f"V{dtype.itemsize}"), before.view(f"V{dtype.itemsize}"))
+                bits = f"V{dtype.itemsize}"
+                assert_same_pixels(out.view(bits), before.view(bits))
             seen[taken] += 1
         memory.check()
     assert min(seen.values()) > CASES // 10

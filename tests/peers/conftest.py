@@ -7,6 +7,8 @@ import pytest
 
 if importlib.util.find_spec("torch") is None:
     collect_ignore_glob = ["*.py"]
+elif importlib.util.find_spec("onnxruntime") is None:
+    collect_ignore = ["test_onnx.py"]
 
 
 @pytest.fixture(autouse=True, scope="session")

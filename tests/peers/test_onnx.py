@@ -1,10 +1,15 @@
 """ONNX models: every operator's shapes, and what is solved from them, against ONNX Runtime."""
 
+import warnings
+
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import torch
+import torch.nn.functional as F
 from onnx import TensorProto, helper, numpy_helper, parser
+from torch import nn
 
 from upshape import shapes
 from upshape.shapes import from_onnx, solve
@@ -411,6 +416,79 @@ def test_every_operator_has_a_case():
 # Whole models.
 
 
+class Skip(nn.Module):
+    """Down twice, and up to the sizes of what was."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Conv2d(3, 8, 3, 2, 1)
+        self.second = nn.Conv2d(8, 8, 3, 2, 1)
+
+    def forward(self, x):
+        skip = self.first(x)
+        deep = F.interpolate(self.second(skip), size=skip.shape[2:], mode="bilinear")
+        return F.interpolate(torch.cat([deep, skip], 1), size=x.shape[2:])
+
+
+class Windows(nn.Module):
+    """Padded to windows of 8x8, attention within them, and cropped again."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed = nn.Conv2d(3, 8, 3, padding=1)
+        self.query = nn.Linear(8, 8)
+
+    def forward(self, x):
+        h, w = x.shape[2:]
+        y = self.embed(F.pad(x, (0, (8 - w % 8) % 8, 0, (8 - h % 8) % 8), mode="reflect"))
+        b, c, height, width = y.shape
+        t = y.permute(0, 2, 3, 1).reshape(b, height // 8, 8, width // 8, 8, c)
+        t = t.permute(0, 1, 3, 2, 4, 5).reshape(-1, 64, c)
+        t = t + self.query(t) @ t.transpose(1, 2) @ t
+        y = t.reshape(b, height // 8, width // 8, 8, 8, c).permute(0, 1, 3, 2, 4, 5)
+        return y.reshape(b, height, width, c).permute(0, 3, 1, 2)[:, :, :h, :w]
+
+
+class Shuffled(nn.Module):
+    """Pixels to channels and back, by different blocks; a gate; a pooling that rounds up."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 12, 3, 2, 1)
+        self.gate = nn.Linear(27, 27)
+
+    def forward(self, x):
+        y = F.pixel_unshuffle(F.pixel_shuffle(self.conv(x), 2), 3)
+        y = y * self.gate(y.mean((2, 3))).sigmoid()[:, :, None, None]
+        return F.max_pool2d(y, 3, 2, 1, ceil_mode=True)
+
+
+@pytest.mark.parametrize("kind", [Skip, Windows, Shuffled])
+def test_exported_models_have_the_answers_of_their_modules(kind, tmp_path):
+    model = kind().eval()
+    open_axis = torch.export.Dim.DYNAMIC
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            model,
+            (torch.zeros(1, 3, 96, 144),),
+            dynamo=True,
+            dynamic_shapes=({2: open_axis, 3: open_axis},),
+            verbose=False,
+        )
+    file = tmp_path / "model.onnx"
+    program.save(file)
+    network = from_onnx(file)
+    for axis in (None, 0, 1):
+        answer = solve(network, axis=axis)
+        assert answer == solve(model, axis=axis)
+        answer.check(str(file))
+    whole = solve(network)
+    for sizes in ((17, 40), (5, 30), (6, 35), (1, 1)):
+        assert (sizes in whole) == (sizes in solve(model))
+        assert f"{sizes[0]}x{sizes[1]}" in str(whole.explain(sizes))
+
+
 def test_channels_last_and_other_ranks():
     model = build(
         "t = Transpose<perm=[0, 3, 1, 2]>(x) p = MaxPool<kernel_shape=[2, 2], strides=[2, 3]>(t)"
@@ -492,6 +570,12 @@ def test_files_bytes_and_what_is_none(tmp_path):
         from_onnx(3)
     with pytest.raises(ValueError, match="batch must be an int of at least 1, got 0"):
         from_onnx(model, batch=0)
+
+
+def test_files_are_not_mended():
+    network = from_onnx(build("y = Relu(x)"))
+    with pytest.raises(TypeError, match="and a file has none; mend the model"):
+        solve(network, fix="size")
 
 
 def test_check_finds_a_wrong_answer():

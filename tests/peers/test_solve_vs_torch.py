@@ -338,7 +338,8 @@ def test_a_branch_on_a_size_is_followed_both_ways():
 def test_what_could_not_be_read_is_listed():
     network = from_torch(Mysterious())
     assert len(network.unread) == 1
-    assert network.unread[0].startswith("cut: ") and "test_solve_vs_torch.py" in network.unread[0]
+    assert network.unread[0].startswith("cut: ")
+    assert "test_solve_vs_torch.py" in network.unread[0]
     with pytest.raises(ValueError, match=r"cut: .*read="):
         solve(network)
     told = from_torch(Mysterious(), read={Cut: lambda x: (x - 1) * 2})
@@ -377,11 +378,14 @@ def test_a_model_in_a_repair(fix, up):
         )
     mended = solve(from_torch(model), fix=fix)
     if up is None and fix == "output_padding":
-        assert not mended.repair.complete and not mended.repair.calls
+        assert not mended.repair.complete
+        assert not mended.repair.calls
         assert mended.modulus == 8
         return
-    assert mended.repair.complete and mended.repair.before.modulus == 8
-    assert str(mended.inputs) == "{n : n >= 8}" and mended.output(75) == 75
+    assert mended.repair.complete
+    assert mended.repair.before.modulus == 8
+    assert str(mended.inputs) == "{n : n >= 8}"
+    assert mended.output(75) == 75
     names = ["up.0", "up.1", "up.2"] if up else ["up.0.0", "up.1.0", "up.2.0"]
     assert [call.name for call in mended.repair.calls] == names
     assert [str(call.output_size) for call in mended.repair.calls] == [

@@ -13,10 +13,9 @@ Examples
 >>> from upshape import draw
 >>> from upshape.shapes import Conv, solve, zoo
 >>> conv = Conv(3, stride=2, padding=1)
->>> draw.windows(conv, 12)
-<Drawing 376 x 118: Conv(kernel_size=3, stride=2, padding=1) on i = 12:
-o = 6 windows, a = 1 lost.>
 >>> both = draw.stack(draw.windows(conv, 11), draw.windows(conv, 12))
+>>> both.width, both.height
+(376.0, 236.0)
 >>> draw.network(solve(zoo.unet()), 600).alt
 'unet does not take 600: sizes 600 300 150 75 37 74; the join of 74 and 75 fails.'
 

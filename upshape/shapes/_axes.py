@@ -40,21 +40,21 @@ def nearest(answer: Any, sizes: Any) -> tuple[int, ...] | None:
     Each axis has its own smallest; where those do not go together, equal sizes and combinations of
     the next ones are tried. None if nothing is found.
     """
-    sizes = checked(answer, sizes, "Answer.next")
-    if answer._takes(sizes):
-        return sizes
-    axes = [answer._of_axis(place) for place in range(len(sizes))]
-    first = tuple(axis.next(size) for axis, size in zip(axes, sizes, strict=True))
-    equal = list(itertools.islice(answer._sizes.from_to(max(sizes)), TRIED))
-    found = [(size,) * len(sizes) for size in equal]
+    wanted = checked(answer, sizes, "Answer.next")
+    if answer._takes(wanted):
+        return wanted
+    axes = [answer._of_axis(place) for place in range(len(wanted))]
+    first = tuple(axis.next(size) for axis, size in zip(axes, wanted, strict=True))
+    equal = list(itertools.islice(answer._sizes.from_to(max(wanted)), TRIED))
+    found: list[tuple[int, ...]] = [(size,) * len(wanted) for size in equal]
     if None not in first:
         found = [*(one for one in found if sum(one) < sum(first)), first]
-    for one in found:
-        if answer._takes(one):
-            return one
+    taken = next((one for one in found if answer._takes(one)), None)
+    if taken is not None:
+        return taken
     rows = [
         list(itertools.islice(axis._sizes.from_to(size), TRIED))
-        for axis, size in zip(axes, sizes, strict=True)
+        for axis, size in zip(axes, wanted, strict=True)
     ]
     mixed = sorted(itertools.product(*rows), key=lambda one: (sum(one), one))
     return next((one for one in mixed if answer._takes(one)), None)

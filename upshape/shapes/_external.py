@@ -25,10 +25,10 @@ def from_torch(module: Any, *, read: Mapping[Any, Callable[..., Any]] | None = N
 
     Returns
     -------
-    Conv, ConvTranspose, Pool or Interpolate
+    Conv, ConvTranspose, Pool, Unpool or Interpolate
         The layer with the module's parameters; those that are alike on all axes are given once.
         For a model: a function of the input size, for `solve`; its attribute `unread` lists what
-        could not be read.
+        could not be followed, with its place in the model's code.
 
     Raises
     ------
@@ -37,9 +37,12 @@ def from_torch(module: Any, *, read: Mapping[Any, Callable[..., Any]] | None = N
 
     Notes
     -----
-    A single layer's attributes are read and PyTorch is not imported; a model is traced by torch.fx.
-    Modules with ``padding_mode="reflect"`` or ``"circular"`` have sizes like the others, but
-    PyTorch refuses inputs smaller than what they mirror, which the layer does not know.
+    A single layer's attributes are read and PyTorch is not imported. A model's own forward is run
+    by `solve`, in eval mode, on PyTorch's shape kernels, with sizes that are exact functions of the
+    input size; where a decision hangs on the size, it is run once for each way to go. The model is
+    left as it was. Modules with ``padding_mode="reflect"`` or ``"circular"`` have sizes like the
+    others, but PyTorch refuses inputs smaller than what they mirror, which a single layer does not
+    know; a model does.
 
     Examples
     --------
@@ -91,7 +94,7 @@ def from_export(program: Any) -> Any:
     ...     unet, (torch.zeros(1, 3, 64, 64),), dynamic_shapes=({2: rows, 3: columns},)
     ... )  # doctest: +SKIP
     >>> shapes.solve(shapes.from_export(program))  # doctest: +SKIP
-    Answer(inputs={8 n : 1 <= n <= 512}, output=i)
+    Answer(inputs={16, 24, 32, 40, 48, 56, 64, 72, ..., 4096 (511 sizes)}, output=i)
     """
     if not hasattr(program, "range_constraints") or not callable(getattr(program, "module", None)):
         raise TypeError(

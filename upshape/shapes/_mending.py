@@ -1,9 +1,9 @@
 """Repairs of PyTorch models: upsamplings that are told the size that they are joined with.
 
-While a model runs, every tensor has a name, the module that made it and the how many-th it is there,
-and remembers the upsampling it came from, if no size changed since. Where such tensors meet others
-of other sizes, it is noted that the upsampling should have reached the other's size; the next run
-carries that out.
+While a model runs, every tensor has a name (the module that made it, and a number), and remembers
+the upsampling it came from, if no size changed since. Where such tensors meet others of other
+sizes, it is noted that the upsampling should have reached the other's size; the next run carries
+that out.
 """
 
 from __future__ import annotations
@@ -99,9 +99,9 @@ class Mending:
                     continue
                 self.failing = True
                 key = getattr(one, "_upshape_from", None)
-                if key is not None and key != getattr(other, "_upshape_from", None):
-                    if key not in self.plan:
-                        self.proposed.setdefault(key, other._upshape_name)
+                if key in (None, getattr(other, "_upshape_from", None)) or key in self.plan:
+                    continue
+                self.proposed.setdefault(key, other._upshape_name)
 
     def _transposed(
         self,
@@ -132,7 +132,7 @@ class Mending:
 
     def _interpolated(self, key: Key, wanted: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
         """Return the arguments with a size in place of a factor."""
-        if args and args[0] is not None or kwargs.get("size") is not None:
+        if (args and args[0] is not None) or kwargs.get("size") is not None:
             return None
         kept = {
             name: value
@@ -140,7 +140,8 @@ class Mending:
             if name not in ("size", "scale_factor", "recompute_scale_factor")
         }
         self.reached[key] = (wanted[0], None)
-        return (x, tuple(wanted)), {**kept, **dict(zip(("mode", "align_corners"), args[2:4]))}
+        named = dict(zip(("mode", "align_corners"), args[2:4], strict=False))
+        return (x, tuple(wanted)), {**kept, **named}
 
 
 def _entry(value: Any, axis: int) -> Any:

@@ -15,7 +15,7 @@ from ._onnx_values import Number, Real, Tensor, Unread, at_least, equal
 from ._outcome import Failure, Out
 from ._path import Path
 from ._reading import Survey, TorchAnswer, TorchNetwork, _told
-from ._solve import _leaves
+from ._results import _input_size, _leaves
 
 __all__ = ["OnnxAnswer", "OnnxNetwork", "load"]
 
@@ -62,6 +62,7 @@ class Graph:
         self.rank = max(1, len(self.open))
         self.nodes = [self._node(one) for one in _needed(proto.graph.node, self.outputs)]
         self.typical = TYPICAL
+        self.mending = None  # nothing of a file is called otherwise
 
     def _open_axes(self) -> list[int]:
         """Return the axes of the first input that are its sizes."""
@@ -350,8 +351,13 @@ class OnnxNetwork(TorchNetwork):
             )
         return self._surveys[axis]
 
-    def _solved(self, axis: int | None) -> OnnxAnswer:
+    def _solved(self, axis: int | None, fix: str | None = None) -> OnnxAnswer:
         """Return the answer of `solve`."""
+        if fix is not None:
+            raise TypeError(
+                "solve: fix= mends calls in a network's code, and a file has none; mend the model "
+                "that it was exported from"
+            )
         rank = self._model.rank
         if axis is not None:
             if not -rank <= axis < rank:
@@ -378,7 +384,6 @@ class OnnxAnswer(TorchAnswer):
     def explain(self, n: Any) -> Any:
         """Walk through the model with the input size n, or one size an axis."""
         from ._explain import Explanation
-        from ._solve import _input_size
 
         what = "Answer.explain"
         n = checked(self, n, what) if several(n) else _input_size(n, what)
@@ -423,6 +428,13 @@ class OnnxAnswer(TorchAnswer):
         else:
             text.append("Nothing mends it: the model takes no size at all.")
         return "\n".join(text)
+
+    def receptive_field(self) -> Any:
+        """Refuse: of a file only shapes are followed."""
+        raise TypeError(
+            f"Answer.receptive_field: of {self._name} only the shapes are followed; ask the answer "
+            "of the model that was exported"
+        )
 
     def check(self, model: Any = None, *, device: str | None = None) -> None:
         """Run the model with ONNX Runtime where this answer could be wrong, and compare.

@@ -130,7 +130,8 @@ class Path:
 
     def shrink(self, start: int, stop: int | None) -> None:
         """Leave out the sizes before `start` and from `stop` on; list what is left if it is few."""
-        assert start <= self.hint and (stop is None or self.hint < stop)
+        assert start <= self.hint
+        assert stop is None or self.hint < stop
         self.start = max(self.start, start)
         if stop is not None:
             self.stop = stop if self.stop is None else min(stop, self.stop)
@@ -186,10 +187,7 @@ class Path:
             rows = value.rows()
             if len(rows) == 1:
                 return Value(self, (rows >= 0).astype(np.int64), 1)
-            if rows.shape[1] == 1:
-                first = np.array([self.start])
-            else:
-                first = self.firsts()
+            first = np.array([self.start]) if rows.shape[1] == 1 else self.firsts()
             told = _settled(rows, first)
             if told is not None:
                 return Value(self, told.astype(np.int64)[None, :], 1)
@@ -223,7 +221,7 @@ class Path:
         if zeros:
             self._split_at(zeros)
         for value in flat:
-            zero = ~value.rows().any(axis=0)
+            zero: Rows = np.logical_not(value.rows().any(axis=0))
             held = held * Value(self, zero.astype(np.int64)[None, :], 1)
         return held
 
@@ -272,12 +270,13 @@ class Path:
         if rows.shape[1] > 1:  # the first size of the class from there on
             change = change + (self.residues[changing] - change) % self.period
         change = change[change < (HUGE if self.stop is None else self.stop)]
+        held: Rows = positive.astype(bool)
         if not len(change):
-            return positive.astype(bool)
+            return held
         lowest, highest = int(min(change)), int(max(change))
         if self.hint < lowest:
             self.shrink(self.start, lowest)
-            return None if self.points is not None else positive.astype(bool)
+            return None if self.points is not None else held
         if self.hint >= highest:
             self.shrink(highest, self.stop)
             return None
@@ -319,8 +318,8 @@ class Path:
 def _settled(rows: Rows, first: Rows) -> Rows | None:
     """Return where polynomials are at least 0 from `first` on; None if any still changes."""
     shifted = _shifted(rows, first)
-    positive = (shifted >= 0).all(axis=0)
-    negative = (shifted <= 0).all(axis=0) & (shifted[0] < 0)
+    positive: Rows = np.all(shifted >= 0, axis=0)
+    negative: Rows = np.all(shifted <= 0, axis=0) & (shifted[0] < 0)
     return positive if bool((positive | negative).all()) else None
 
 
@@ -399,7 +398,7 @@ class Value:
         self.over = over
 
     def rows(self) -> Rows:
-        """Return the coefficients, lowest first, a column for each of the path's, or one for all."""
+        """Return the coefficients, lowest first: a column for each of the path's, or for all."""
         changes = self.path.changes
         while self.version < len(changes):
             columns, points = changes[self.version]

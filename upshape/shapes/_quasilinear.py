@@ -425,7 +425,9 @@ class Function:
             if difference.rise == 0:
                 yield start, _elementwise(np.equal, difference, _ZERO, start, stop)
             else:
-                yield from _points(_roots(difference, start, stop), start)
+                for begin, line in _points(_roots(difference, start, stop), start):
+                    if stop is None or begin < stop:  # a root may be the stretch's last place
+                        yield begin, line
 
         return self._with(Function.of(other), compare)
 

@@ -8,20 +8,23 @@ hold all sizes, that is the proof: every size goes one of them.
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ._answer import Answer, MendedCall, Repair
 from ._expression import Expression
-from ._outcome import Failure, Out
+from ._outcome import Failure, Out, outs
 from ._path import Path, Value
 from ._quasilinear import Function, Line, PeriodError, SizeSet, Stretch, _fits
+from ._results import _fitted, _input_size, _leaves
 from ._size import Step, Trace
-from ._solve import Answer, MendedCall, Repair, _leaves
 from .layers import Interpolate
 
 if TYPE_CHECKING:
@@ -34,6 +37,7 @@ MOST_SECONDS = 60.0
 MOST_ODD = 24  # sizes decided one by one, where symbolic sizes fail and plain ones do not
 MOST_VERIFIED = 1024  # ends of paths above are not run again: it would take long
 MOST_ENDS = 24
+MOST_COMPARED = 2**16  # sizes at which two functions are compared
 HEAD = 2**16  # output sizes below are tabulated where they follow no class
 
 
@@ -43,7 +47,7 @@ class Way(NamedTuple):
     path: Path
     result: Any
     failure: Failure | None
-    reached: dict[Any, tuple[Any, Any]] = {}  # what mended calls were told, and their paddings
+    reached: Mapping[Any, tuple[Any, Any]] = MappingProxyType({})  # mended calls: size and padding
     at_join: bool = False  # whether it fails where sizes meet that differ
 
 
@@ -92,7 +96,7 @@ class Survey:
                 self._covered = self._covered.either(way.path.mask())
                 hint = SizeSet(self._covered.negated()).next(1)
             except PeriodError:
-                self.lost[_blocked(self.ways, hint)] = None
+                self.lost[_blocked(self.ways, way.path.hint)] = None
                 return
 
     def _noted(self, way: Way) -> tuple[Way, bool]:
@@ -119,13 +123,10 @@ class Survey:
             try:
                 found = self.model.plain(self.sizes(n))
             except Failure as failure:
-                if way.failure is None:
+                if way.failure is None and not failure.is_of_memory:
                     self.lost[f"at size {n} PyTorch fails: {failure}, which its shapes hide"] = None
                 continue
-            if (
-                way.failure is not None
-                or _shapes(way.result, lambda one, n=n: _at(one, n)) != found
-            ):
+            if way.failure is not None or _shapes_at(way.result, n) != found:
                 self.lost[f"at size {n} PyTorch makes {found}, which its shapes hide"] = None
 
     def _way(self, hint: int) -> Way | None:
@@ -143,6 +144,9 @@ class Survey:
         try:
             plain = self.model.plain(self.sizes(hint))
         except Failure as failure:
+            if failure.is_of_memory:
+                self._give_up(told or failure)
+                return None
             if told is not None:
                 return Way(path, None, failure)
             told = Failure(TypeError("symbolic sizes pass where PyTorch refuses plain ones"))
@@ -159,13 +163,17 @@ class Survey:
         """Decide one size alone, by what PyTorch makes of it; give up when it is one of many."""
         self._odd += 1
         if self._odd > MOST_ODD or not self.ways:
-            place = f"{told.message} ({told.place})" if told.place else told.message
-            where = f"{told.module}: " if told.module else ""
-            self.lost[where + place] = None
+            self._give_up(told)
             return None
         path = Path(hint, hint)
         path.shrink(hint, hint + 1)
         return Way(path, plain, failure)
+
+    def _give_up(self, told: Failure) -> None:
+        """Note what could not be followed, and where."""
+        place = f"{told.message} ({told.place})" if told.place else told.message
+        where = f"{told.module}: " if told.module else ""
+        self.lost[where + place] = None
 
 
 def _blocked(ways: list[Way], hint: int) -> str:
@@ -189,6 +197,10 @@ def _value_of(size: Any) -> Any:
         return size
     value: Value = size.node.value
     return value
+
+
+def _shapes_at(result: Any, n: int) -> Any:
+    return _shapes(result, lambda size: _at(size, n))
 
 
 def _at_hint(result: Any) -> Any:
@@ -400,8 +412,7 @@ class Pieces:
 
     def equals(self, other: Any) -> Function:
         """Return where it is another function: it is compared as a whole."""
-        same = isinstance(other, Pieces) and str(self) == str(other)
-        return Function.constant(int(same))
+        return Function.constant(int(isinstance(other, Pieces) and _agree(self, other)))
 
     def polynomial(self) -> Any:
         """Return the one polynomial of i that all pieces are, None if they are not one."""
@@ -477,6 +488,28 @@ class _Apart:
             f"{vars(self).get('__name__')}: a pickled answer does not hold the model, which is "
             "needed for this; solve it again"
         )
+
+
+def _agree(first: Pieces, second: Pieces) -> bool:
+    """Tell whether two functions have the same values wherever both have one.
+
+    Polynomials of degree m that agree at m + 1 places of a class agree on all of it.
+    """
+    for (mine, f), (yours, g) in itertools.product(first.pieces, second.pieces):
+        both = SizeSet(mine.mask.both(yours.mask))
+        points = both.from_to(1, both.threshold)
+        if not both.is_finite:
+            period, places = both.modulus, 1
+            for value in (f, g):
+                if isinstance(value, Value):
+                    period = math.lcm(period, value.path.period)
+                    places = max(places, len(value.rows()))
+            if period * places > MOST_COMPARED:
+                return False
+            points = both.from_to(1, both.threshold + period * places)
+        if any(_at(f, n) != _at(g, n) for n in points):
+            return False
+    return True
 
 
 class TorchAnswer(Answer):
@@ -570,7 +603,8 @@ class TorchAnswer(Answer):
     def _padding_for(self, layer: Any, size: Expression) -> Expression:
         """Return the output padding by which a transposed convolution reaches a size."""
         axis = layer.axes[0]
-        return (size + int(2 * axis.padding - axis.effective_kernel)) % axis.stride
+        found: Expression = (size + int(2 * axis.padding - axis.effective_kernel)) % axis.stride
+        return found
 
     def __getstate__(self) -> dict[str, Any]:
         # The model stays behind: it may be large, and of a class that cannot be pickled.
@@ -582,6 +616,22 @@ class TorchAnswer(Answer):
             "_network": apart,
             "_survey": apart,
         }
+
+    def receptive_field(self) -> Any:
+        """Return what the output's pixels see of the input, by running the model.
+
+        See `Answer.receptive_field`. A model that was solved without ``axis=`` is looked at along
+        its last axis. What is seen are the positions from which NaN arrives, through weights that
+        are 0 as well; through a mean over the whole map, a pixel sees all of it.
+
+        Raises
+        ------
+        ValueError
+            If a pixel sees the whole input.
+        """
+        from ._seen import seen
+
+        return seen(self)
 
     # Several axes at once: what the model itself does with them.
 
@@ -599,7 +649,7 @@ class TorchAnswer(Answer):
             found = self._network._model.plain(sizes)
         except Failure:
             return False
-        return not any(0 in shape for shape in _outs(found))
+        return not any(0 in shape for shape in outs(found))
 
     def _outputs(self, sizes: tuple[int, ...]) -> Any:
         try:
@@ -622,7 +672,6 @@ class TorchAnswer(Answer):
     def output(self, n: Any) -> Any:
         """Return the output size for the input size n, as the model returns it."""
         from ._axes import checked, several
-        from ._solve import _input_size
 
         if several(n):
             return self._outputs(checked(self, n, "Answer.output"))
@@ -649,8 +698,6 @@ class TorchAnswer(Answer):
         return "it is not decided"
 
     def _expression_of(self, leaf: Any) -> Any:
-        from ._solve import _fitted
-
         if isinstance(leaf, Leaf):
             if isinstance(leaf.function, Pieces):
                 return leaf.function
@@ -680,7 +727,6 @@ class TorchAnswer(Answer):
         """Walk through the model with the input size n, or one size an axis."""
         from ._axes import checked, several
         from ._explain import Explanation
-        from ._solve import _input_size
         from ._walk import walked
 
         what = "Answer.explain"
@@ -693,7 +739,8 @@ class TorchAnswer(Answer):
         """Run the model itself where this answer could be wrong, and compare.
 
         The sizes are those around the borders of every path, through a period, and some large
-        ones; they run on PyTorch's meta device, or on the CPU where that cannot tell.
+        ones; they run on PyTorch's meta device, or on the CPU where that cannot tell. Functions
+        that keep every size (normalisations, activations) run at two of them.
 
         Parameters
         ----------
@@ -713,10 +760,11 @@ class TorchAnswer(Answer):
 
             given = (runner.rank, runner.channels, runner.typical)
             runner = Model(model, {}, given, runner.batch)
+        whole = {self._sizes.next(1), self._sizes.next(runner.typical)}
         for n in self._checked_sizes():
             wanted = self.output(n) if n in self else None
             try:
-                shapes = runner.plain(self._survey.sizes(n), device or "meta", full=True)
+                shapes = runner.plain(self._survey.sizes(n), device or "meta", full=n in whole)
                 found = _told(shapes, runner.rank, self._axis)
                 found = None if 0 in _leaves(found) else found
                 told = ""
@@ -769,7 +817,7 @@ def _structure(told: Any) -> Any:
 def _not_empty(way: Way, rank: int) -> list[tuple[SizeSet, Any]]:
     """Return the sizes of a path for which every output is at least 1, with its shapes."""
     mask = way.path.mask()
-    for shape in _outs(way.result):
+    for shape in outs(way.result):
         for size in shape[2:] if len(shape) > 2 else shape:
             if isinstance(size, Value):
                 mask = mask.both(_at_least_one(size))
@@ -777,17 +825,6 @@ def _not_empty(way: Way, rank: int) -> list[tuple[SizeSet, Any]]:
                 return []
     sizes = SizeSet(mask)
     return [(sizes, way.result)] if sizes.minimum is not None else []
-
-
-def _outs(result: Any) -> Iterator[Out]:
-    if isinstance(result, Out):
-        yield result
-    elif isinstance(result, dict):
-        for one in result.values():
-            yield from _outs(one)
-    elif isinstance(result, tuple | list):
-        for one in result:
-            yield from _outs(one)
 
 
 def _at_least_one(value: Value) -> Function:
@@ -854,7 +891,7 @@ def _as_function(pieces: list[tuple[SizeSet, Any]]) -> Function | None:
     offsets = rise * residues // run
     values = rise * np.arange(1, head) // run
     for sizes, value in pieces:
-        inside = [n for n in sizes.from_to(1, head)]
+        inside = list(sizes.from_to(1, head))
         if inside:
             values[np.array(inside) - 1] = [_at(value, n) for n in inside]
         if not sizes.is_finite:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -120,10 +121,15 @@ class Model:
                 found = self._on("meta", spatial, full)
         except Failure as failure:
             if isinstance(failure.error, NotImplementedError) or "meta" in str(failure.error):
-                return self._on("cpu", spatial)
+                return self._on_cpu(spatial)
             raise
         # Kernels refuse what is empty where the meta device lets it pass.
-        return self._on("cpu", spatial) if watch.seen else found
+        return self._on_cpu(spatial) if watch.seen else found
+
+    def _on_cpu(self, spatial: Sequence[int]) -> Any:
+        if math.prod(spatial) > MOST_PIXELS:
+            raise Failure(MemoryError(f"{spatial} is not run on the CPU: it is too large"))
+        return self._on("cpu", spatial)
 
     def _on(self, device: str, spatial: Sequence[int], full: bool = True) -> Any:
         state = self._state_on(device)
@@ -220,14 +226,11 @@ class Model:
             for module, state, _ in kept:
                 module.__dict__.clear()
                 module.__dict__.update(state)
-            for one, was in kept_dicts:
-                if (
-                    dict(one) != was
-                    if len(one) != len(was)
-                    else any(one[key] is not was[key] for key in was)
-                ):
-                    one.clear()
-                    one.update(was)
+            for names, once in kept_dicts:
+                same = len(names) == len(once) and all(names[key] is once[key] for key in once)
+                if not same:
+                    names.clear()
+                    names.update(once)
             for one, was in lists:
                 one[:] = was
 
@@ -246,6 +249,7 @@ def _helpers(names: set[str]) -> set[str]:
     return found
 
 
+MOST_PIXELS = 2**22  # larger inputs are not run on the CPU
 SIZES = (224, 64, 256, 32, 384, 28, 96, 512, 299)  # that models are made for
 
 
@@ -271,7 +275,9 @@ def _candidates(module: Any) -> list[tuple[int, int]]:
 class _Empties(TorchDispatchMode):
     """Watches for tensors without elements."""
 
-    seen = False
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.seen = False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         made = func(*args, **(kwargs or {}))
@@ -401,8 +407,8 @@ class Quick(TorchFunctionMode):
             return self._with(*args) if len(args) == 2 and not kwargs else None
         if func in POOLS:
             axes, names = POOLS[func]
-            more = dict(zip(names, args[4:], strict=False))
-            return self._pooled(axes, *args[:4], **more, **kwargs)
+            named = {**dict(zip(names, args[4:], strict=False)), **kwargs}
+            return self._pooled(axes, *args[:4], **named)
         if func is F.pad:
             self._cropped(*args, **kwargs)
         if func is F.linear or func is torch._C._nn.linear:
