@@ -46,8 +46,8 @@ demo: $(VENV)/with-plot  ## a photograph through a feature pyramid: upshape-demo
 
 test: $(VENV)/with-test $(VENV)/built-for-tests  ## the tests, the kernels' at two CPU levels
 	$(PY) -m pytest -q --ignore=tests/peers --ignore=tests/pages $(ARGS)
-	@set -e; for level in $$($(PY) -c "from upshape.runtime import usable_levels; \
-	  print(*usable_levels()[1:])"); do echo "UPSHAPE_CPU=$$level"; \
+	@set -e; levels=$$($(PY) -c "from upshape.runtime import usable_levels; \
+	  print(*usable_levels()[1:])"); for level in $$levels; do echo "UPSHAPE_CPU=$$level"; \
 	  UPSHAPE_CPU=$$level $(PY) -m pytest -q tests $(KERNEL_TESTS_ONLY) $(ARGS); done
 
 # The kernels' tests over modules that are built another way, in a folder of their own, which a safe
@@ -87,9 +87,10 @@ sanitize: $(VENV)/with-test  ## the kernels under AddressSanitizer and UBSan, at
 	UPSHAPE_SANITIZE=1 UPSHAPE_LEVELS=all $(PY) setup.py -q build --build-lib $(VENV)/sanitized
 	UPSHAPE_SANITIZE=1 UPSHAPE_EMULATE_V4=1 UPSHAPE_LEVELS=x86-64-v4 \
 	  $(PY) setup.py -q build --build-lib $(VENV)/sanitized-emulated
-	@set -e; for level in $$(LD_PRELOAD=$$(gcc -print-file-name=libasan.so) \
+	@set -e; levels=$$(LD_PRELOAD=$$(gcc -print-file-name=libasan.so) \
 	  ASAN_OPTIONS=detect_leaks=0 PYTHONSAFEPATH=1 PYTHONPATH=$(VENV)/sanitized $(PY) -c \
-	  "from upshape.runtime import usable_levels; print(*usable_levels())"); do \
+	  "from upshape import _machine, runtime; assert '-fsanitize' in _machine.build()['flags']; \
+  print(*runtime.usable_levels())"); for level in $$levels; do \
 	  echo "sanitized: $$level"; $(call sanitized,sanitized,$$level); done
 	@echo "sanitized: x86-64-v4 in the instructions of x86-64-v3"
 	$(call sanitized,sanitized-emulated,x86-64-v4)

@@ -206,7 +206,7 @@ MUTANTS = [
     Mutant("a step along a single row is taken", "pyx/rows.pxd",
            "PyArray_STRIDES(array)[axis] if size_of(array, axis) > 1 else 0",
            "PyArray_STRIDES(array)[axis] if axis >= 0 else 0",
-           f"{NEAREST} {hostile('nearest')}", "nearest"),
+           f"{FAULTS} -k 'length_one or records' {hostile('linear')}", "linear"),
     Mutant("a kernel takes rows of any spacing", "pyx/rows.pxd",
            "(width == 1 or stride_of(array, frame.roles.w) == spacing)", "True",
            f"{LINEAR} {hostile('linear')}", "linear"),
