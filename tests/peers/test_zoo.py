@@ -1,4 +1,4 @@
-"""The command that runs the zoo: it must see what is wrong, and not take a refusal for an answer."""
+"""The command that runs the zoo must see what is wrong, and take no refusal for an answer."""
 
 import torch
 from torch import nn

@@ -372,11 +372,6 @@ class Quick(TorchFunctionMode):
 
     def _answered(self, func: Any, args: Any, kwargs: Any) -> Any:
         """Return what a function makes of its arguments, or of their sizes."""
-        if any(isinstance(one, torch.SymBool) for one in kwargs.values()):  # no kernel takes them
-            kwargs = {
-                name: bool(one) if isinstance(one, torch.SymBool) else one
-                for name, one in kwargs.items()
-            }
         if func in self.read.functions:
             return self.read.replaced(self.read.functions[func], args, kwargs)
         if self.env is not None and args and isinstance(args[0], torch.Tensor):
