@@ -552,3 +552,12 @@ def test_a_machine_too_small_for_a_size_does_not_make_the_model_refuse_it(monkey
     network = from_torch(N(lambda s, x: torch.cat([x, x[:, :0]], 1)))
     assert len(network.unread) == 1
     assert "not run on the CPU" in network.unread[0]
+
+
+def test_a_waveform_without_channels():
+    model = N(lambda s, x: s.conv(x.unsqueeze(1)), conv=nn.Conv1d(1, 4, 10, 5)).eval()
+    answer = solve(from_torch(model))
+    assert answer.minimum == 10
+    for n in range(10, 40):
+        assert answer.output(n) == model(torch.zeros(1, n)).shape[2]
+    answer.check()

@@ -85,6 +85,11 @@ class Model:
                 self._images = max(1, len(wanted))
         return self._images
 
+    def _shape(self, spatial: Sequence[Any]) -> tuple[Any, ...]:
+        """Return the shape of an input; without channels it has no axis for them."""
+        channels = (self.channels,) if self.channels else ()
+        return (self.batch, *channels, *spatial)
+
     # Runs.
 
     def symbolic(self, path: Path, sizes: Callable[[Any], Sequence[Any]]) -> Any:
@@ -92,6 +97,9 @@ class Model:
         env = Environment(path)
         mode = FakeTensorMode(shape_env=env, allow_non_fake_inputs=True)  # type: ignore[arg-type]
         mode.cache_enabled = False
+        devices = {one.device for one in (*self.module.parameters(), *self.module.buffers())}
+        state = self._state_on("meta") if len(devices) > 1 else None
+        device = "meta" if len(devices) > 1 else next(iter(devices), "cpu")
         with (
             self._untouched(),
             torch.no_grad(),
@@ -103,9 +111,8 @@ class Model:
         ):
             spatial = sizes(env.symint(path.identity()))
             return self._called(
-                lambda: torch.empty(
-                    (self.batch, self.channels, *spatial), dtype=self.dtype, device=self._device()
-                )
+                lambda: torch.empty(self._shape(spatial), dtype=self.dtype, device=device),
+                state,
             )
 
     def plain(self, spatial: Sequence[int], device: str = "meta", full: bool = False) -> Any:
@@ -136,9 +143,7 @@ class Model:
         quick = Quick(self.read, light=not full, mending=self.mending)
         with self._untouched(), torch.no_grad(), self.read, quick:
             return self._called(
-                lambda: torch.zeros(
-                    (self.batch, self.channels, *spatial), dtype=self.dtype, device=device
-                ),
+                lambda: torch.zeros(self._shape(spatial), dtype=self.dtype, device=device),
                 state,
             )
 
@@ -169,11 +174,6 @@ class Model:
         finally:
             before.remove()
             after.remove()
-
-    def _device(self) -> Any:
-        first = next(self.module.parameters(), None)
-        first = next(self.module.buffers(), None) if first is None else first
-        return "cpu" if first is None else first.device
 
     def _state_on(self, device: str) -> dict[str, Any]:
         if device not in self._state:
@@ -269,7 +269,8 @@ def _candidates(module: Any) -> list[tuple[int, int]]:
                 break
     first = list(found)[:1]
     common = [(rank, channels) for rank in ranks or {2: None} for channels in (3, 1, 4, 2)]
-    return list(dict.fromkeys([*first, *common, *list(found)[1:6]]))
+    bare = [(1, 0)] if 1 in ranks else []  # a waveform, to which forward adds the channels
+    return list(dict.fromkeys([*first, *common, *list(found)[1:6], *bare]))
 
 
 class _Empties(TorchDispatchMode):
