@@ -149,8 +149,10 @@ def archer(clang: str) -> Path:
 def run(program: Path, built: Path, clang: str, what: str) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join([str(built), *(path for path in sys.path if path)]),
-        "TSAN_OPTIONS": f"ignore_noninstrumented_modules=1 exitcode={SEEN}",
+        "TSAN_OPTIONS": f"ignore_noninstrumented_modules=1 halt_on_error=1 exitcode={SEEN}",
         "OMP_TOOL_LIBRARIES": str(archer(clang)), "ARCHER_OPTIONS": "verbose=1",
+        # Threads that wait sleep: spinning ones take minutes, where CPUs are few.
+        "OMP_WAIT_POLICY": "passive", "KMP_BLOCKTIME": "0",
     }
     # The sanitizer wants its own places in memory, which random ones may overlap.
     fixed = [shutil.which("setarch"), platform.machine(), "-R"] if shutil.which("setarch") else []
