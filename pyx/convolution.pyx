@@ -1056,7 +1056,7 @@ cdef class Plan:
             # copy pays, since planes lie at strides that a cache takes badly.
             if ((layout.panels <= MOST_DIRECT or only == DIRECT)
                     and layout.isy == layout.isx == layout.y_span == layout.x_span == 1
-                    and self.qx == self.wi and self.xy == self.wi
+                    and self.qx == self.wi and self.xy == self.wi and self.xx == 1
                     and layout.y_first == 0 and layout.x_first == 0
                     and (plane % self.vector == 0 or plane > DIRECT_PIXELS)):
                 self.set_block(DIRECT, 1, min(plane, DIRECT_PIXELS))

@@ -1,11 +1,17 @@
 """What is remembered of earlier calls: bounded, and given up at once."""
 
+import os
+import signal
+import sys
 import threading
+import time
+import warnings
 
+import numpy as np
 import pytest
 
 import upshape as up
-from upshape.calls import Calls
+from upshape.calls import Calls, lock
 
 
 def test_the_oldest_go_when_there_are_too_many():
@@ -77,3 +83,55 @@ def test_bounds_hold_with_many_threads(most_bytes):
     assert 0 <= calls.nbytes <= most_bytes
     calls.clear()
     assert calls.nbytes == 0
+
+
+def test_clear_cache_while_layers_are_made():
+    weight, failures, done = np.ones((1, 1, 1)), [], threading.Event()
+
+    def make():
+        while not done.is_set():
+            for _ in range(20):
+                up.Conv1d(weight)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    maker = threading.Thread(target=make)
+    maker.start()
+    end = time.monotonic() + 2
+    try:
+        while time.monotonic() < end and not failures:
+            try:
+                up.clear_cache()
+            except RuntimeError as error:
+                failures.append(error)
+    finally:
+        done.set()
+        maker.join()
+        sys.setswitchinterval(interval)
+    assert not failures
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_child_forked_while_another_thread_keeps_a_call_can_keep_its_own():
+    """No child has a thread that could let go of what a thread held at that moment."""
+    held, calls = threading.Event(), Calls(most=3, most_bytes=1000)
+
+    def keep():
+        with lock:
+            held.set()
+            time.sleep(0.3)
+
+    keeper = threading.Thread(target=keep)
+    keeper.start()
+    held.wait()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside a thread
+        child = os.fork()
+    if child == 0:
+        signal.alarm(10)
+        calls.put(0, 0, 1)
+        up.clear_cache()
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    keeper.join()
+    assert status == 0

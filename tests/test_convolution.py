@@ -4,6 +4,7 @@ import copy
 import itertools
 import pickle
 import threading
+import time
 import tracemalloc
 
 import numpy as np
@@ -585,6 +586,18 @@ def test_the_input_itself_as_source_equals_its_copy(rng):
     assert_same_pixels(direct, copied)
 
 
+@pytest.mark.parametrize("axes", list(itertools.permutations(range(4))), ids=str)
+def test_planes_that_are_read_as_they_lie_may_lie_anyhow(axes, rng):
+    """The strides of rows and channels may be those of a plane though its pixels' are not."""
+    for shape in itertools.product((1, 2), (1, 2, 3), (1, 2, 8), (1, 2, 3, 8)):
+        x = normal(rng, shape)
+        laid = np.ascontiguousarray(x.transpose(axes)).transpose(np.argsort(axes))
+        weight = normal(rng, (1, shape[1], 1, 1))
+        assert_close_conv(up.conv2d(laid, weight), x, weight)
+        turned = weight.transpose(1, 0, 2, 3)
+        assert_close_conv_transpose(up.conv_transpose2d(laid, turned), x, turned)
+
+
 @pytest.mark.parametrize("last", [False, True], ids=["rows", "channels-last"])
 def test_threads_change_no_bit(last, rng):
     order = channels_last if last else np.asarray
@@ -814,7 +827,16 @@ def test_bad_arguments_of_the_transposed_convolution(error, match, change):
     ("error", "match", "change"),
     [
         (ValueError, "padding='full' must be an int or 'same' or 'valid'", {"padding": "full"}),
-        (ValueError, "padding='same' needs stride=1", {"padding": "same", "stride": 2}),
+        (
+            ValueError,
+            "padding='same' needs stride=1, got stride=2; give the padding as ints",
+            {"padding": "same", "stride": 2},
+        ),
+        (TypeError, r"stride=\[1\] must be an int, not list", {"stride": [[1], [1, 2]]}),
+        (ValueError, "stride reaches <int> pixels", {"stride": 10**5000}),
+        (ValueError, "groups=<int> does not divide", {"groups": 10**5000}),
+        (TypeError, "weight is None; it must be an array", {"weight": None}),
+        (TypeError, "x is None; it must be an array", {"x": None}),
         (ValueError, "kernel", {"dilation": 9}),
         (ValueError, "groups=3 does not divide the 2 channels", {"groups": 3}),
         (ValueError, "takes 8", {"groups": 2}),
@@ -824,6 +846,66 @@ def test_bad_arguments_of_the_convolution(error, match, change):
     arguments = {"x": ONES, "weight": WEIGHT.transpose(1, 0, 2, 3)} | change
     with pytest.raises(error, match=f"^conv2d: .*{match}"):
         up.conv2d(**arguments)
+
+
+@pytest.mark.parametrize("kind", LAYERS.values())
+def test_wrong_calls_of_a_layer_are_told_in_its_own_name(kind):
+    name = kind.__name__
+    axes = int(name[-2])
+    layer = kind(np.ones((1, 1, *(1,) * axes)))
+    with pytest.raises(TypeError, match=rf"^{name}\.__init__\(\) missing .* 'weight'"):
+        kind()
+    with pytest.raises(TypeError, match=rf"^{name}\.__init__\(\) got an unexpected .*_mode'"):
+        kind(layer.weight, padding_mode="zeros")
+    with pytest.raises(TypeError, match=rf"^{name}\.__call__\(\) missing .* 'x'"):
+        layer()
+    with pytest.raises(TypeError, match=f"^{name}: numbers of channels and a kernel size"):
+        kind(np.int64(3), 4, 3)
+
+
+class Blur(up.Conv2d):
+    """A layer of a user's, with arguments of its own."""
+
+    def __init__(self, width):
+        super().__init__(np.full((1, 1, width, width), 1 / width**2), padding="same")
+        self.width = width
+
+
+@pytest.mark.parametrize(
+    "again", [lambda a: pickle.loads(pickle.dumps(a)), copy.copy, copy.deepcopy]
+)
+def test_subclasses_and_their_attributes_survive_pickling_and_copying(again, rng):
+    blur, x = Blur(3), normal(rng, (1, 1, 9, 9), np.float64)
+    y = blur(x)
+    blur.bias = np.ones(1)
+    other = again(blur)
+    assert type(other) is Blur
+    assert other.width == 3
+    assert other.padding == "same"
+    assert_same_pixels(other(x), blur(x))
+    other.bias = None
+    assert_same_pixels(other(x), y)
+    assert blur.bias is not None
+
+
+def test_weights_and_bias_assigned_by_two_threads_are_both_kept():
+    layer, done = up.Conv1d(np.ones((1, 1, 1)), np.zeros(1)), threading.Event()
+
+    def assign():
+        weight = np.full((1, 1, 1), 2.0)
+        while not done.is_set():
+            layer.weight = weight
+
+    other = threading.Thread(target=assign)
+    other.start()
+    try:
+        for number in range(1, 2000):
+            layer.bias = np.full(1, float(number))
+            time.sleep(0)  # let the other thread assign
+            assert layer.bias[0] == number
+    finally:
+        done.set()
+        other.join()
 
 
 def test_out_may_not_overlap_an_input():

@@ -137,7 +137,7 @@ ONE = np.zeros((1, 2, 3, 4), np.float32)
         ([ONE.astype("i4")], {}, TypeError, r"features\[0\] has dtype int32; it can be float32"),
         ([ONE[:, :0]], {}, ValueError, "only the batch axis"),
         ([np.zeros(3)], {}, ValueError, "1 axes"),
-        ([ONE], {"mode": "linear"}, ValueError, "is for 1 spatial axis,"),
+        ([ONE], {"mode": "linear"}, ValueError, r"is for 1 spatial axis, but features\[0\] has"),
         ([ONE], {"mode": "cubic"}, ValueError, "mode='cubic' must be one of"),
         ([ONE], {"mode": "nearest", "align_corners": True}, ValueError, "no meaning"),
         ([ONE], {"size": 0}, ValueError, "size=0 must be 1 or more"),

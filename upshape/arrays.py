@@ -20,6 +20,7 @@ __all__ = [
     "as_array", "as_bool", "as_choice", "as_dtype_of", "as_int", "as_ints", "as_spatial_sizes",
     "axes_wanted", "check_channels", "check_divides", "check_memory", "check_no_empty_axis",
     "check_out", "check_rank", "check_reach", "check_shape", "has_own_memory", "named", "overlap",
+    "shown",
 ]
 
 AnyArray = NDArray[Any]
@@ -29,6 +30,9 @@ _PLAIN_DTYPES = {np.dtype(name): name for name in ("float32", "float64")}
 
 # Pixels. No memory holds so many, and products of a few such numbers still fit 64 bits.
 _FARTHEST = 1 << 44
+
+# Characters of a value in a message.
+_MOST_SHOWN = 200
 
 
 def as_array(operation: str, name: str, value: Any, dtypes: Sequence[str] = ()) -> AnyArray:
@@ -67,9 +71,11 @@ def _from_other(operation: str, name: str, value: Any) -> AnyArray:
             f"{operation}: {name} is a module, {type(value).__name__}, and no array; "
             f"pass its weight, or make a layer of it with up.from_torch"
         )
-    if getattr(value, "requires_grad", False) and hasattr(value, "detach"):
-        value = value.detach()  # a PyTorch tensor: its values are what is asked for
+    if value is None:
+        raise TypeError(f"{operation}: {name} is None; it must be an array")
     try:
+        if getattr(value, "requires_grad", False) and hasattr(value, "detach"):
+            value = value.detach()  # a PyTorch tensor: its values are what is asked for
         return np.asarray(value)
     except Exception as error:  # whatever another library raises where it hands out no array
         help_ = "pass a NumPy array or nested sequences of one length"
@@ -136,16 +142,16 @@ def check_rank(operation: str, name: str, array: AnyArray, ranks: dict[int, str]
 def as_int(operation: str, name: str, value: Any, least: int, most: int | None = None) -> int:
     """Return `value` as an int of at least `least` and at most `most`; bools are refused."""
     if isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{operation}: {name}={value!r} must be an int, not a bool")
+        raise TypeError(f"{operation}: {name}={shown(value)} must be an int, not a bool")
     try:
         number = operator.index(value)
     except TypeError:
         raise TypeError(
-            f"{operation}: {name}={value!r} must be an int, not {type(value).__name__}"
+            f"{operation}: {name}={shown(value)} must be an int, not {type(value).__name__}"
         ) from None
     if number < least or (most is not None and number > most):
         allowed = f"{least} or more" if most is None else f"from {least} to {most}"
-        raise ValueError(f"{operation}: {name}={value!r} must be {allowed}")
+        raise ValueError(f"{operation}: {name}={shown(value)} must be {allowed}")
     return number
 
 
@@ -156,13 +162,13 @@ def as_ints(
 
     `spread`: whether a sequence of one int is taken for all axes.
     """
-    if isinstance(value, (tuple, list, np.ndarray)) and np.ndim(value) == 1:
+    if _is_sequence(value):
         if len(value) == 1 and count > 1 and spread:
             value = tuple(value) * count
         if len(value) != count:
             numbers = "number" if len(value) == 1 else "numbers"
             raise ValueError(
-                f"{operation}: {name}={_shown(value)} has {len(value)} {numbers}; "
+                f"{operation}: {name}={shown(value)} has {len(value)} {numbers}; "
                 f"it must be {axes_wanted('int', count)}"
             )
         return tuple(as_int(operation, name, number, least) for number in value)
@@ -176,15 +182,29 @@ def axes_wanted(kind: str, count: int) -> str:
     return f"one {kind} for all spatial axes, or {count} ({', '.join('DHW'[-count:])})"
 
 
-def _shown(value: Any) -> str:
-    """Return how the user wrote this, NumPy's arrays as tuples."""
-    return repr(tuple(value.tolist()) if isinstance(value, np.ndarray) else value)
+def _is_sequence(value: Any) -> bool:
+    return isinstance(value, (tuple, list)) or (isinstance(value, np.ndarray) and value.ndim == 1)
+
+
+def shown(value: Any) -> str:
+    """Return how the user wrote this, NumPy's arrays as tuples; what is long is cut.
+
+    >>> shown(np.array([3, 4])), shown("x" * 1000)[190:]
+    ('(3, 4)', 'xxxxxxx...')
+    """
+    if isinstance(value, np.ndarray) and value.ndim == 1:
+        value = tuple(value[:_MOST_SHOWN].tolist())
+    try:
+        text = repr(value)
+    except Exception:  # an int of more digits than Python prints, or an object of the user's
+        text = f"<{type(value).__name__}>"
+    return text if len(text) <= _MOST_SHOWN else text[:_MOST_SHOWN - 3] + "..."
 
 
 def as_bool(operation: str, name: str, value: Any) -> bool:
     """Return `value` as a bool; only True, False and NumPy's bools are taken."""
     if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{operation}: {name}={value!r} must be True or False")
+        raise TypeError(f"{operation}: {name}={shown(value)} must be True or False")
     return bool(value)
 
 
@@ -192,7 +212,7 @@ def as_choice(operation: str, name: str, value: Any, choices: Sequence[str]) -> 
     """Return `value`, one of some words."""
     if value not in choices:
         words = _or([repr(choice) for choice in choices])
-        raise ValueError(f"{operation}: {name}={value!r} must be an int or {words}")
+        raise ValueError(f"{operation}: {name}={shown(value)} must be an int or {words}")
     return str(value)
 
 
@@ -204,10 +224,7 @@ def as_spatial_sizes(
     Of a whole shape, batch and channels are not looked at, as in PyTorch: ``skip.shape`` says
     where to go, whatever the skip connection's channels.
     """
-    if (
-        isinstance(value, (tuple, list, np.ndarray)) and np.ndim(value) == 1
-        and len(value) == others + count
-    ):
+    if _is_sequence(value) and len(value) == others + count:
         for number in value[:-count]:
             as_int(operation, name, number, 0)
         value = tuple(value[-count:])
@@ -237,7 +254,7 @@ def check_reach(operation: str, name: str, values: Sequence[int]) -> None:
     """Check that a window's parameters do not lead further than any array does."""
     if any(value > _FARTHEST for value in values):
         raise ValueError(
-            f"{operation}: {name} reaches {max(values)} pixels far, beyond any array; "
+            f"{operation}: {name} reaches {shown(max(values))} pixels far, beyond any array; "
             f"it can reach {_FARTHEST}"
         )
 
@@ -246,7 +263,7 @@ def check_divides(operation: str, name: str, number: int, other: str, array: Any
     """Check that a number of groups divides the first axis of an array."""
     if array.shape[0] % number:
         raise ValueError(
-            f"{operation}: {name}={number} does not divide the {array.shape[0]} channels of "
+            f"{operation}: {name}={shown(number)} does not divide the {array.shape[0]} channels of "
             f"axis 0 of {other}, whose shape is {array.shape}"
         )
 
@@ -269,6 +286,10 @@ def check_out(
     """Check that `out` can hold the result and that writing it changes no input."""
     if not isinstance(out, np.ndarray):
         raise TypeError(f"{operation}: out must be a NumPy array, not {type(out).__name__}")
+    if isinstance(out, np.ma.MaskedArray):
+        raise TypeError(
+            f"{operation}: out is a masked array, whose mask would stay as it is; pass out.data"
+        )
     if out.dtype != dtype or not out.dtype.isnative:
         raise TypeError(f"{operation}: out has dtype {out.dtype}; it must have {dtype}")
     if out.shape != shape:
@@ -292,7 +313,7 @@ def check_memory(operation: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -
     """Refuse a result that no memory holds, before anything of its size is made."""
     if math.prod(shape) * dtype.itemsize >= 2**47:
         raise MemoryError(
-            f"{operation}: no memory holds a result of shape {shape} and dtype {dtype}"
+            f"{operation}: no memory holds a result of shape {shown(shape)} and dtype {dtype}"
         )
 
 

@@ -6,17 +6,25 @@ weights) takes memory, so each store has a limit, and `forget_all` empties every
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-__all__ = ["Calls", "also_forget", "forget_all"]
+__all__ = ["Calls", "also_forget", "forget_all", "lock"]
 
 Value = TypeVar("Value")
 
 _stores: weakref.WeakSet[Calls[Any]] = weakref.WeakSet()
 _others: list[Callable[[], object]] = []
+
+#: Held while anything here is changed, and by who forks: a child has no thread that could let go.
+lock = threading.RLock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release
+    )
 
 
 class Calls(Generic[Value]):
@@ -43,23 +51,23 @@ class Calls(Generic[Value]):
         self.latest: Any = None
         self._values: dict[Any, Value] = {}
         self._sizes: dict[Any, int] = {}
-        self._lock = threading.Lock()
         self.get = self._values.get
-        _stores.add(self)
+        with lock:
+            _stores.add(self)
 
     def __len__(self) -> int:
         return len(self._values)
 
     def values(self) -> list[Value]:
         """Return what is kept, the oldest first."""
-        with self._lock:
+        with lock:
             return list(self._values.values())
 
     def put(self, key: Any, value: Value, nbytes: int) -> None:
         """Keep a value; one that would take more than half of all room is not worth it."""
         if nbytes > self.most_bytes // 2:
             return
-        with self._lock:
+        with lock:
             self._drop(key)
             while self._values and (
                 len(self._values) >= self.most or self.nbytes + nbytes > self.most_bytes
@@ -71,7 +79,7 @@ class Calls(Generic[Value]):
 
     def clear(self) -> None:
         """Forget everything."""
-        with self._lock:
+        with lock:
             self._values.clear()
             self._sizes.clear()
             self.nbytes = 0
@@ -90,7 +98,8 @@ def also_forget(forget: Callable[[], object]) -> None:
 
 def forget_all() -> None:
     """Empty every store, and what else was named."""
-    for store in list(_stores):
-        store.clear()
+    with lock:
+        for store in list(_stores):
+            store.clear()
     for forget in _others:
         forget()

@@ -9,16 +9,16 @@ done before anything is written.
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from types import FunctionType
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from upshape import arrays, runtime, shapes
-from upshape.calls import Calls, also_forget
+from upshape.calls import Calls, also_forget, lock
 
 __all__ = [
     "Conv1d", "Conv2d", "ConvTranspose1d", "ConvTranspose2d",
@@ -165,6 +165,11 @@ def _parameters(
         "dilation": [d * (k - 1) for d, k in zip(dilations, kernels, strict=True)],
     }.items():
         arrays.check_reach(operation, name, values)
+    if pads == "same" and set(strides) != {1}:
+        raise ValueError(
+            f"{operation}: padding='same' needs stride=1, got stride={_short(strides)}; "
+            f"give the padding as ints, or pad the input with np.pad"
+        )
     relation: Any
     if extra is not None:
         relation = _sized(operation, shapes.ConvTranspose, kernels, strides, pads, extra, dilations)
@@ -336,6 +341,13 @@ def _key(x: AnyArray, output_size: Any, threads: int, out: AnyArray | None) -> t
     return x.shape, x.strides, output_size, threads, out.shape, out.strides, out.dtype
 
 
+def _own(array: AnyArray) -> AnyArray:
+    """Return a read-only copy."""
+    copy = np.array(array, order="C")
+    copy.flags.writeable = False
+    return copy
+
+
 class _Values(NamedTuple):
     """The numbers of a layer, and what they are in the order of each of its layouts."""
 
@@ -409,8 +421,8 @@ def _unreachable(
         f"{name}={value[0] if len(set(value)) == 1 else value}"
         for name, value in show.items() if name != "dilation" or set(value) != {1}
     )
-    return (f"{parameters.operation}: output_size={output_size} cannot be reached from input "
-            f"{sizes if len(sizes) > 1 else sizes[0]} with {words}; {can}")
+    return (f"{parameters.operation}: output_size={arrays.shown(output_size)} cannot be reached "
+            f"from input {sizes if len(sizes) > 1 else sizes[0]} with {words}; {can}")
 
 
 def _memory(x: AnyArray, shape: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
@@ -491,10 +503,22 @@ class _Layer:
 
     _axes: ClassVar[int]
 
+    def __init_subclass__(cls) -> None:
+        """Give a layer methods of its own name, which Python's messages tell."""
+        if cls.__module__ == __name__ and not cls.__name__.startswith("_"):
+            for name in ("__init__", "__call__"):
+                shared = getattr(cls, name)
+                own = FunctionType(shared.__code__, shared.__globals__, name, shared.__defaults__)
+                own.__qualname__ = f"{cls.__name__}.{name}"
+                own.__doc__, own.__annotations__ = shared.__doc__, shared.__annotations__
+                setattr(cls, name, own)
+
     def __new__(cls, *arguments: Any, **named: Any) -> Any:
         """Tell who calls it as PyTorch's constructor is called that weights are wanted."""
+        if getattr(cls.__init__, "__module__", None) != __name__:
+            return object.__new__(cls)  # a class of the user's, with arguments of its own
         first = arguments[0] if arguments else named.get("weight")
-        if type(first) is int or not named.keys().isdisjoint(
+        if isinstance(first, (int, np.integer)) or not named.keys().isdisjoint(
             ("in_channels", "out_channels", "kernel_size")
         ):
             raise TypeError(
@@ -513,17 +537,12 @@ class _Layer:
         self._parameters, weight, bias = checked
         self._dtype = weight.dtype
         self._calls: Calls[_Task] = Calls(_MOST_PLANS, _PLAN_BYTES)
-        self._lock = threading.Lock()
-        self._set_values(weight, bias)
+        self._values = _Values(_own(weight), None if bias is None else _own(bias), {})
 
-    def _set_values(self, weight: AnyArray, bias: AnyArray | None) -> None:
-        """Hold copies of these numbers; a call that is running ends with those it began with."""
-        copies = [None if own is None else np.array(own, order="C") for own in (weight, bias)]
-        for own in copies:
-            if own is not None:
-                own.flags.writeable = False
-        with self._lock:
-            self._values = _Values(copies[0], copies[1], {})  # type: ignore[arg-type]
+    def _assign(self, **values: Any) -> None:
+        """Hold these numbers; a call that is running ends with those it began with."""
+        with lock:  # two threads may assign weight and bias: neither undoes the other's
+            self._values = self._values._replace(packed={}, **values)
             self._calls.clear()
 
     @property
@@ -536,7 +555,7 @@ class _Layer:
         operation, held = type(self).__name__, self._values.weight
         array = arrays.as_dtype_of(operation, "weight", value, "the layer", self._dtype)
         arrays.check_shape(operation, "weight", array, held.shape, "that of the layer's weights")
-        self._set_values(array, self._values.bias)
+        self._assign(weight=_own(array))
 
     @property
     def bias(self) -> AnyArray | None:
@@ -551,7 +570,7 @@ class _Layer:
             arrays.check_shape(
                 operation, "bias", array, (self.out_channels,), "one number an output channel"
             )
-        self._set_values(self._values.weight, array)
+        self._assign(bias=None if array is None else _own(array))
 
     @property
     def groups(self) -> int:
@@ -682,7 +701,7 @@ class _Layer:
             repeat = _kernel.Repeat(
                 task.plan, task.packed, x, output_size, task.memory, task.view, _empty, _threads
             ).call
-        with self._lock:
+        with lock:
             if values is self._values:
                 self._calls.put(_key(x, output_size, threads, out), task, task.plan.nbytes)
                 self._calls.latest = repeat or self._calls.latest
@@ -691,7 +710,8 @@ class _Layer:
         raise NotImplementedError
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), self._arguments()
+        own = {name: value for name, value in vars(self).items() if name not in _HELD}
+        return _made_again, (type(self), self._arguments()), own or None
 
     def __repr__(self) -> str:
         p = self._parameters
@@ -721,6 +741,18 @@ class _Layer:
             return texts[0]
         return ", ".join(text.replace("o =", f"o{n} =").replace("i", f"i{n}", 1)
                          for n, text in enumerate(texts))
+
+
+# What a layer sets up by itself; other attributes are the user's and go where a copy goes.
+_HELD = frozenset(["_parameters", "_dtype", "_calls", "_values", "_word"])
+
+
+def _made_again(kind: type[_Layer], arguments: tuple[Any, ...]) -> _Layer:
+    """Return a layer with these arguments, whatever a subclass takes in their place."""
+    layer: _Layer = object.__new__(kind)
+    own: Any = next(one for one in kind.__mro__ if one in _KINDS.values())
+    own.__init__(layer, *arguments)
+    return layer
 
 
 def _short(values: tuple[int, ...]) -> Any:

@@ -495,7 +495,8 @@ def as_channel_axis(operation: str, value: Any, rank: int) -> int:
     axis = arrays.as_int(operation, "channel_axis", value, -rank, rank - 1)
     if axis % rank not in (1, rank - 1):
         raise ValueError(
-            f"{operation}: channel_axis={value!r} must be 1 (N, C, *spatial) or -1 (N, *spatial, C)"
+            f"{operation}: channel_axis={arrays.shown(value)} must be 1 (N, C, *spatial) "
+            f"or -1 (N, *spatial, C)"
         )
     return axis % rank
 
@@ -535,14 +536,16 @@ def check_no_picture(operation: str, name: str, x: Array, mode: Any) -> None:
             )
 
 
-def as_mode(operation: str, value: Any, axes: int) -> str:
+def as_mode(operation: str, value: Any, axes: int, name: str = "x") -> str:
     """Return the mode, checked against the number of spatial axes."""
     if not isinstance(value, str) or value not in MODES:
-        raise ValueError(f"{operation}: mode={value!r} must be one of {', '.join(MODES)}")
+        raise ValueError(
+            f"{operation}: mode={arrays.shown(value)} must be one of {', '.join(MODES)}"
+        )
     if axes not in MODES[value]:
         fitting = [mode for mode, ranks in MODES.items() if axes in ranks]
         raise ValueError(
-            f"{operation}: mode={value!r} is for {_axes(MODES[value][0])}, but x has {axes}; "
+            f"{operation}: mode={value!r} is for {_axes(MODES[value][0])}, but {name} has {axes}; "
             f"mode can be {', '.join(fitting)}"
         )
     return value
@@ -558,7 +561,7 @@ def as_align_corners(operation: str, value: Any, mode: str) -> bool:
         return False
     if mode.startswith("nearest"):
         raise ValueError(
-            f"{operation}: align_corners={value!r} has no meaning with mode={mode!r}; "
+            f"{operation}: align_corners={arrays.shown(value)} has no meaning with mode={mode!r}; "
             f"leave it out, or use linear, bilinear or trilinear"
         )
     return arrays.as_bool(operation, "align_corners", value)
@@ -568,23 +571,29 @@ def as_factors(operation: str, value: Any, axes: int) -> tuple[float, ...]:
     """Return the scale factor of every axis."""
     if isinstance(value, np.ndarray):
         value = value.tolist()
-    if isinstance(value, str):
-        raise TypeError(f"{operation}: scale_factor={value!r} must be a number, not a str")
+    if isinstance(value, (str, bytes, bytearray)):
+        raise TypeError(
+            f"{operation}: scale_factor={arrays.shown(value)} must be a number, "
+            f"not a {type(value).__name__}"
+        )
     values = tuple(value) if isinstance(value, Sequence) else (value,) * axes
     if len(values) != axes:
         raise ValueError(
-            f"{operation}: scale_factor={value!r} must be {arrays.axes_wanted('number', axes)}"
+            f"{operation}: scale_factor={arrays.shown(value)} must be "
+            f"{arrays.axes_wanted('number', axes)}"
         )
     factors = []
     for own in values:
         if isinstance(own, (bool, np.bool_)) or not hasattr(own, "__float__"):
-            raise TypeError(f"{operation}: scale_factor={value!r} must be numbers")
+            raise TypeError(f"{operation}: scale_factor={arrays.shown(value)} must be numbers")
         try:
             factor = float(own)
         except OverflowError:
             factor = math.inf
         if not (factor > 0.0 and math.isfinite(factor)):
-            raise ValueError(f"{operation}: scale_factor={value!r} must be positive and finite")
+            raise ValueError(
+                f"{operation}: scale_factor={arrays.shown(value)} must be positive and finite"
+            )
         factors.append(factor)
     return tuple(factors)
 
@@ -603,7 +612,7 @@ def as_how(
     if (size is None) == (scale_factor is None):
         raise ValueError(
             f"{operation}: give one of size and scale_factor; "
-            f"got size={size!r}, scale_factor={scale_factor!r}"
+            f"got size={arrays.shown(size)}, scale_factor={arrays.shown(scale_factor)}"
         )
     recompute = recompute_scale_factor is not None and arrays.as_bool(
         operation, "recompute_scale_factor", recompute_scale_factor
@@ -612,7 +621,7 @@ def as_how(
         if recompute:
             raise ValueError(
                 f"{operation}: recompute_scale_factor=True needs a scale_factor; "
-                f"got size={size!r}: leave recompute_scale_factor out"
+                f"got size={arrays.shown(size)}: leave recompute_scale_factor out"
             )
         sizes = arrays.as_ints(operation, "size", size, axes, 1, spread=False)
         return How(mode, sizes, (None,) * axes, align_corners)
@@ -620,12 +629,13 @@ def as_how(
     for i, factor in zip(inputs, factors, strict=True):
         if i * factor < 1:
             raise ValueError(
-                f"{operation}: scale_factor={scale_factor!r} leaves nothing of an axis of {i}; "
-                f"it must be {1 / i!r} or more"
+                f"{operation}: scale_factor={arrays.shown(scale_factor)} leaves nothing of an axis "
+                f"of {i}; it must be {1 / i!r} or more"
             )
         if i * factor >= 2**63:
             raise MemoryError(
-                f"{operation}: no memory holds an axis of {i} times scale_factor={scale_factor!r}"
+                f"{operation}: no memory holds an axis of {i} times "
+                f"scale_factor={arrays.shown(scale_factor)}"
             )
     sizes = tuple(
         operator.index(shapes.Interpolate(scale_factor=factor)(i))

@@ -133,7 +133,7 @@ def _concat(
             )
         arrays.as_dtype_of("upsample_concat", f"features[{k}]", x, "features[0]", first.dtype)
     mode = as_mode("upsample_concat", _LINEAR_MODES[first.ndim] if mode is None else mode,
-                   first.ndim - 2)
+                   first.ndim - 2, "features[0]")
     corners = as_align_corners("upsample_concat", align_corners, mode)
     axis = as_channel_axis("upsample_concat", channel_axis, first.ndim)
     layouts = [layout_of(x, axis) for x in xs]

@@ -9,6 +9,7 @@ from importlib import import_module
 from importlib.machinery import EXTENSION_SUFFIXES
 from types import ModuleType
 
+from upshape import arrays
 from upshape.calls import forget_all
 
 try:
@@ -199,10 +200,12 @@ def set_num_threads(n: int) -> None:
     >>> up.set_num_threads(before)
     """
     if isinstance(n, bool) or not hasattr(n, "__index__"):
-        raise TypeError(f"set_num_threads: n={n!r} must be an int, not {type(n).__name__}")
+        raise TypeError(
+            f"set_num_threads: n={arrays.shown(n)} must be an int, not {type(n).__name__}"
+        )
     n = n.__index__()
     if not 1 <= n <= _MOST_THREADS:
-        raise ValueError(f"set_num_threads: n={n} must be from 1 to {_MOST_THREADS}")
+        raise ValueError(f"set_num_threads: n={arrays.shown(n)} must be from 1 to {_MOST_THREADS}")
     _machine.set_threads(n)
 
 
