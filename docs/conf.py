@@ -26,7 +26,7 @@ exclude_patterns = ["_build"]
 templates_path = ["_templates"]
 
 # Chinese: docs/locale has a catalogue a page; those of other pages stay in English.
-locale_dirs = ["locale"]
+locale_dirs = ["locale", "locale/theme"]  # the pages; what the theme writes on each
 gettext_compact = False
 gettext_location = False  # or every line that moves would change the catalogues
 html_math_renderer = "mathml"
@@ -49,7 +49,6 @@ html_sidebars = {
     ]
 }
 
-autodoc_mock_imports = ["torch"]  # for what stands on it: it is read about, not run
 autodoc_typehints = "none"  # numpydoc's parameter lists say it in words
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False

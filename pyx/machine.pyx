@@ -267,14 +267,17 @@ cdef void dismiss_team(Team* team) noexcept:
         next_calls, next_times = FIRST_CALLS, FIRST_TIMES
 
 
-def rehearse(int shares, int64_t now, int64_t share, int64_t took):
+def rehearse(int shares, int64_t now, int64_t share, int64_t took, meanwhile=None):
     """Take a loop that was not run through the same decisions; return how many threads it got.
 
     The clock stands at `now` when it begins; its first share takes `share`, all of it `took` where
-    it gets a thread a share, and as long as one thread needs otherwise (nanoseconds).
+    it gets a thread a share, and as long as one thread needs otherwise (nanoseconds). Before it
+    ends, `meanwhile` is called.
     """
     cdef Team team
     decide(&team, shares, now)
+    if meanwhile is not None:
+        meanwhile()
     team.began = team.share_began = now
     team.share_ended = now + share
     team.ended = now + (took if team.threads == shares else share * shares)

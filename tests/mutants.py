@@ -206,7 +206,7 @@ MUTANTS = [
     Mutant("a step along a single row is taken", "pyx/rows.pxd",
            "PyArray_STRIDES(array)[axis] if size_of(array, axis) > 1 else 0",
            "PyArray_STRIDES(array)[axis] if axis >= 0 else 0",
-           f"{NEAREST} {hostile('nearest')}", "nearest"),
+           f"{FAULTS} -k 'length_one or records' {hostile('linear')}", "linear"),
     Mutant("a kernel takes rows of any spacing", "pyx/rows.pxd",
            "(width == 1 or stride_of(array, frame.roles.w) == spacing)", "True",
            f"{LINEAR} {hostile('linear')}", "linear"),
@@ -299,6 +299,13 @@ MUTANTS = [
 
 # Bugs that are none: why no test can see them.
 EQUIVALENT = {
+    "a known call is known by out's shape alone":
+        "a kernel looks at the strides itself and refuses those that it was not planned for, and the "
+        "call goes the way of a first one",
+    "NumPy's bools are ints":
+        "operator.index refuses them as well",
+    "channels-last rows may run backwards":
+        "the kernels walk such rows as well, pixel by pixel; the condition only has them copied",
     "distances are not clipped":
         "beyond the last centre both neighbours are the last pixel, and a + t (a - a) is a for any t",
 }
@@ -328,7 +335,7 @@ class Workshop:
                       *ROOT.glob(f"upshape/{PACKAGES[level]}/*.so")]:
             shutil.copy2(built, self.tree / built.relative_to(ROOT))
 
-    def test(self, tests: str, seconds: float = 1200) -> tuple[bool, str]:
+    def test(self, tests: str, seconds: float = 300) -> tuple[bool, str]:
         """Run tests until one fails; return whether all passed, and which one did not."""
         environment = {
             **os.environ, "PYTHONPATH": str(self.tree), "UPSHAPE_CPU": self.level,
@@ -348,7 +355,7 @@ class Workshop:
                 raise RuntimeError(f"no test is selected by: {run}")
             if result.returncode:
                 failed = re.search(r"^(?:FAILED|ERROR) (.+?)(?: - |$)", result.stdout, re.MULTILINE)
-                self.said = result.stdout[-3000:]
+                self.said = result.stdout[-600:]
                 told = failed[1] if failed else f"{run.split()[0]} (exit {result.returncode})"
                 return False, told
         return True, ""
@@ -435,6 +442,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__.split("\n")[0])
     parser.add_argument("--only", default="", help="bugs whose file or name has this in it")
     parser.add_argument("--level", default=runtime.LEVEL, choices=list(PACKAGES))
+    parser.add_argument("--trust", action="store_true", help="do not run the tests without a bug")
     parser.add_argument("--table", type=Path, help="write the table here (all: docs/mutants.inc)")
     chosen = parser.parse_args()
     check_lines()
@@ -443,7 +451,8 @@ def main() -> int:
     results: list[tuple[Mutant, bool, str]] = []
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         shop = Workshop(Path(folder), chosen.level)
-        for tests in sorted({run for mutant in mutants for run in each_run(mutant.tests)}):
+        unharmed = {run for mutant in mutants for run in each_run(mutant.tests)}
+        for tests in () if chosen.trust else sorted(unharmed):
             while not (answer := shop.test(tests))[0]:
                 print(f"left out, for it fails without any bug: {answer[1]}", flush=True)
                 if f"--deselect={answer[1]}" in shop.left_out or "::" not in answer[1]:

@@ -275,6 +275,9 @@ def mending(x):
 def build():
     return unet
 
+def surprising(x):
+    raise RuntimeError("of some library")
+
 class Net:
     def __call__(self, x):
         return unet(x)
@@ -347,6 +350,20 @@ def test_solve_asks_for_axes_repairs_and_ranges(run, networks):
     assert run(["solve", f"{networks}:hopeless"])[0] == 1
 
 
+def test_onnx_files_need_onnx(run, tmp_path, monkeypatch):
+    file = tmp_path / "model.onnx"
+    assert run(["solve", str(file)])[::2] == (
+        2,
+        f"upshape solve: error: there is no file {file}\n",
+    )
+    file.write_bytes(b"")
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    status, out, err = run(["solve", str(file)])
+    assert (status, out) == (2, "")
+    assert 'pip install "upshape[onnx]"' in err
+    assert len(err.splitlines()) == 1
+
+
 def test_solve_takes_sizes_of_several_axes(run, networks):
     status, out, _ = run(["solve", f"{networks}:unet", "--size", "1080x1921"])
     assert status == 1
@@ -379,6 +396,7 @@ def test_solve_tells_what_is_wrong_with_a_users_file(run, networks, tmp_path):
         (f"{tmp_path / 'none.py'}:unet", "there is no file"),
         (f"{networks}:vnet", "defines no 'vnet'; it has"),
         (f"{networks}:broken", "my_networks.py:10: NameError: name 'nothing' is not defined"),
+        (f"{networks}:surprising", "RuntimeError: of some library"),
         (f"{networks}:Deep", "Deep is a class that wants depth; write a function that makes one"),
         (f"{bad}:y", "bad.py:2: ZeroDivisionError: division by zero"),
         (f"{crooked}:f", "crooked.py:1: SyntaxError"),

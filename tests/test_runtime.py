@@ -301,6 +301,18 @@ def test_a_block_of_a_larger_class_is_no_block_for_a_smaller_result(store):
     assert store()["blocks"] == 2
 
 
+def test_a_block_beyond_the_limit_is_not_kept(store):
+    _machine.set_limit(6 * MIB)
+    small = _machine.empty((2 * MIB,), np.dtype("u1"))
+    del small
+    large = _machine.empty((8 * MIB,), np.dtype("u1"))
+    del large
+    assert store()["kept_bytes"] <= 6 * MIB
+    whole = _machine.empty((6 * MIB,), np.dtype("u1"))
+    del whole
+    assert store()["kept_bytes"] == 6 * MIB
+
+
 # Bytes of this process that are in memory now.
 RESIDENT = """
 import resource

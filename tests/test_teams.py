@@ -36,12 +36,12 @@ class Clock:
     def __init__(self):
         self.now, self.shares = S, 2
 
-    def call(self, took=None, share=None, shares=None, idle=0):
+    def call(self, took=None, share=None, shares=None, idle=0, meanwhile=None):
         """Return the threads that a call gets; it takes `took` if it gets all of them."""
         shares = shares or self.shares
         share = share or 100 * US // shares
         took = took or share + 5 * US
-        threads = _machine.rehearse(shares, self.now, share, took)
+        threads = _machine.rehearse(shares, self.now, share, took, meanwhile)
         self.now += idle + (took if threads == shares else share * shares)
         return threads
 
@@ -97,6 +97,45 @@ def test_many_short_waits_add_up(clock):
     assert clock.calls_until(1, took=600 * US) <= 8
 
 
+def test_a_long_calm_buys_no_long_waits(clock):
+    for _ in range(10_000):
+        clock.call()
+    assert clock.call(took=3 * MS) == 2
+    assert clock.call() == 1
+
+
+def test_after_a_pause_there_is_no_credit(clock):
+    clock.call(took=18 * MS)
+    clock.calls_until(2)
+    assert clock.call(took=2 * MS) == 2
+    assert clock.call() == 1
+
+
+def test_calls_with_pauses_between_them_are_counted(clock):
+    clock.call(took=18 * MS)
+    assert clock.calls_until(2, idle=100 * MS) >= 32
+
+
+def test_one_team_at_a_time_sees_whether_it_is_calm(clock):
+    clock.call(took=18 * MS)
+    others = []
+    while clock.call(meanwhile=lambda: others.append(clock.call())) == 1:
+        others.clear()
+    assert others == [1]
+    assert clock.call() == 2
+
+
+def test_teams_that_set_out_before_a_pause_do_not_make_it_longer(clock):
+    def nested(depth):
+        return None if depth == 0 else lambda: clock.call(
+            took=18 * MS, meanwhile=nested(depth - 1))  # fmt: skip
+
+    pauses = _machine.team_info()["pauses"]
+    nested(8)()
+    assert _machine.team_info()["pauses"] == pauses + 1
+    assert clock.calls_until(2) < 2000
+
+
 @pytest.mark.parametrize("work", [100 * US, MS, 5 * MS])
 def test_on_a_busy_machine_few_calls_are_late(clock, work):
     got = [clock.call(took=work + 18 * MS, share=work // 2) for _ in range(3000)]
@@ -135,6 +174,14 @@ def test_large_teams_are_halved_step_by_step(clock):
         assert threads in (16, 8)  # what was halved is in time: rehearse says so
         sizes.append(threads)
     assert sizes[:3] == [16, 8, 8]
+
+
+def test_what_a_halved_team_gains_does_not_pay_for_failed_tries(clock):
+    clock.shares = 16
+    clock.call(took=30 * MS)
+    for _ in range(3):
+        clock.calls_until(16, took=MS)
+        assert clock.call() == 8
 
 
 def test_smaller_calls_than_the_halved_team_are_not_touched(clock):

@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # Whoever reads has had enough; nothing may be written on leaving either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (CommandError, ValueError, TypeError, MemoryError, OSError) as error:
+    except (CommandError, ValueError, TypeError, MemoryError, OSError, ImportError) as error:
         told = " ".join(str(error).split()) or type(error).__name__
         print(f"upshape {args.command}: error: {told}", file=sys.stderr)
         return 2

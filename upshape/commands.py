@@ -660,7 +660,7 @@ def solve(args: Any) -> int:
         taken = bool(answer) if args.size is None else args.size in answer
     except Exception as error:
         place = _where(error, file)
-        if not place:
+        if not place and isinstance(error, ValueError | TypeError):
             raise
         raise CommandError(f"{place}{_told_error(error)}") from error
     if args.json:

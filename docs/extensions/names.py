@@ -55,10 +55,7 @@ def is_public(full):
         return False
     if not member:
         return True
-    try:
-        owner = getattr(found, name)
-    except ImportError:  # it needs an extra that is not there
-        return False
+    owner = getattr(found, name)
     return inspect.isclass(owner) and not member[0].startswith("_") and hasattr(owner, member[0])
 
 

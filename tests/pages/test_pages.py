@@ -126,26 +126,17 @@ def inventory(path=BUILT / "objects.inv"):
     return {line.split(" ")[0] for line in listed.splitlines() if " py:" in line}
 
 
-def public(module, name):
-    """Return what a name stands for, None where it needs an extra that is not there."""
-    try:
-        return getattr(module, name)
-    except ImportError:
-        return None
-
-
 @pytest.mark.parametrize("module", MODULES)
 def test_every_public_name_has_its_entry(module):
     found = importlib.import_module(module)
     wanted = {f"{module}.{name}" for name in found.__all__}
     for name in found.__all__:
-        value = public(found, name)
+        value = getattr(found, name)
         if dataclasses.is_dataclass(value):
             wanted |= {f"{module}.{name}.{field.name}" for field in dataclasses.fields(value)}
         if inspect.isclass(value):
             own = (n for n, v in vars(value).items() if isinstance(v, property) or callable(v))
-            own = {n for n in own if not n.startswith("_")} - {"extra_repr"}  # PyTorch's hook
-            wanted |= {f"{module}.{name}.{n}" for n in own}
+            wanted |= {f"{module}.{name}.{n}" for n in own if not n.startswith("_")}
     assert wanted - inventory() == set()
 
 
@@ -173,7 +164,7 @@ def names_to_link():
     for module in map(importlib.import_module, MODULES):
         listed |= {name for name in module.__all__ if len(name) > 1}
         for name in module.__all__:
-            taken |= parameters(public(module, name))
+            taken |= parameters(getattr(module, name))
     return listed - taken
 
 

@@ -548,6 +548,15 @@ def test_what_is_not_understood_is_named_and_nothing_is_claimed():
             solve(network)
     # What no output depends on is no matter.
     assert from_onnx(build("n = NonZero(x) y = Relu(x)")).unread == ()
+    text = '<ir_version: 8, opset_import: ["" : 18]> g (float[1, 3, h, w] x, float[n, k] z) => '
+    unused = parser.parse_model(text + "(float[1, 3, h, w] y) { y = Relu(x) q = Relu(z) }")
+    assert from_onnx(unused).unread == ()
+    solve(from_onnx(unused)).check()
+    used = parser.parse_model(text + "(float[1, 3, h, w] y) { y = Add(x, z) }")
+    assert from_onnx(used).unread == ("input 'z': its axis 1 (k) is open",)
+    model = build("y = Relu(x)")
+    model.graph.node[0].input[0] = "nowhere"
+    assert from_onnx(model).unread == ("Relu 'y': nothing makes its input 'nowhere'",)
 
 
 def test_functions_of_a_model_are_looked_into():
@@ -568,8 +577,20 @@ def test_files_bytes_and_what_is_none(tmp_path):
     assert "half.onnx does not take 1" in str(solve(from_onnx(file)).explain(1))
     with pytest.raises(TypeError, match=r"must be a path, bytes or an onnx\.ModelProto, got 3"):
         from_onnx(3)
+    with pytest.raises(ValueError, match="from_onnx: the model is no ONNX model"):
+        from_onnx(b"junk" * 10)
+    with pytest.raises(ValueError, match="the model has no inputs, or no outputs"):
+        from_onnx(b"")
+    with pytest.raises(FileNotFoundError):
+        from_onnx(tmp_path / "none.onnx")
     with pytest.raises(ValueError, match="batch must be an int of at least 1, got 0"):
         from_onnx(model, batch=0)
+
+
+def test_files_are_not_mended():
+    network = from_onnx(build("y = Relu(x)"))
+    with pytest.raises(TypeError, match="and a file has none; mend the model"):
+        solve(network, fix="size")
 
 
 def test_check_finds_a_wrong_answer():

@@ -7,6 +7,7 @@ runs it (on the CPU, with zeros for weights), never as the reader sees it.
 import dataclasses
 import math
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -395,6 +396,9 @@ TURN = torch.eye(2, 3)[None]
         lambda s, x: F.grid_sample(x, F.affine_grid(TURN, list(x.shape), False)),
         lambda s, x: x[:, :, torch.arange(x.shape[2] // 2)],
         lambda s, x: torch.fft.rfft2(x).abs(),
+        lambda s, x: F.interpolate(x, size=[int(np.ceil(d / 7)) * 7 for d in x.shape[2:]]),
+        lambda s, x: x.reshape(1, -1, int(np.prod(x.shape[2:])) // 4),
+        lambda s, x: F.interpolate(x, size=-(-x.shape[2] // 3) + math.floor(-x.shape[2] / 7) + 9),
         lambda s, x: F.interpolate(x, scale_factor=2, mode="nearest") * x.shape[2] ** -0.5,
     ],
 )  # fmt: skip
@@ -538,3 +542,22 @@ def test_pairs_that_are_none(pair, match):
     answer = solve(from_torch(N(lambda s, x: s.conv(x), conv=c(3, 2))))
     with pytest.raises(ValueError, match=match):
         answer.next(pair)
+
+
+def test_a_machine_too_small_for_a_size_does_not_make_the_model_refuse_it(monkeypatch):
+    """Only the CPU tells whether what is empty on the way is refused; here it has no memory."""
+    from upshape.shapes import _run
+
+    monkeypatch.setattr(_run, "MOST_PIXELS", 0)
+    network = from_torch(N(lambda s, x: torch.cat([x, x[:, :0]], 1)))
+    assert len(network.unread) == 1
+    assert "not run on the CPU" in network.unread[0]
+
+
+def test_a_waveform_without_channels():
+    model = N(lambda s, x: s.conv(x.unsqueeze(1)), conv=nn.Conv1d(1, 4, 10, 5)).eval()
+    answer = solve(from_torch(model))
+    assert answer.minimum == 10
+    for n in range(10, 40):
+        assert answer.output(n) == model(torch.zeros(1, n)).shape[2]
+    answer.check()

@@ -1,5 +1,6 @@
 """What is made of answers for PyTorch: padding and cropping, exported dimensions, pasted code."""
 
+import copy
 import pickle
 
 import pytest
@@ -8,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from upshape import shapes
-from upshape.shapes import AutoPad, solve
+from upshape.shapes import AutoPad, solve, zoo
 
 
 class UNet(nn.Module):
@@ -79,6 +80,17 @@ def test_the_model_is_asked_unless_an_answer_is_given():
     padded = AutoPad(model)
     assert padded(torch.zeros(1, 1, 13, 18)).shape == (1, 8, 13, 18)
     assert [answer.requirement().multiple_of for answer in padded.answers(2)] == [4, 4]
+
+
+def test_padded_models_are_copied_and_pickled(answers):
+    model = UNet().eval()
+    for padded in (AutoPad(model), AutoPad(model, answers), AutoPad(model, solve(zoo.unet(2)))):
+        assert padded(torch.zeros(1, 1, 13, 18)).shape == (1, 8, 13, 18)
+        for twin in (copy.deepcopy(padded), pickle.loads(pickle.dumps(padded))):
+            assert isinstance(twin, AutoPad)
+            assert twin.module is not model
+            x = torch.randn(1, 1, 13, 18)
+            assert torch.equal(twin(x), padded(x))
 
 
 def test_begin_must_be_whole_output_pixels():
@@ -191,3 +203,125 @@ def test_unpooling_modules_are_read():
                     continue
                 made = None
             assert (height in layer.axes[0].choices(small.shape[2])) == (made is not None)
+
+
+def test_repairs_of_models_are_code_with_their_modules_names():
+    class Doubled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.down = nn.MaxPool2d(2)
+            self.up = nn.Upsample(scale_factor=2, mode="bilinear")
+
+        def forward(self, image):
+            return torch.cat([self.up(self.down(image)), image], 1)
+
+    class Mended(Doubled):
+        def forward(self, image):
+            scope = {"self": self, "F": F, "image": image, "x": self.down(image)}
+            exec(LINE, scope)
+            return torch.cat([scope["x"], image], 1)
+
+    repair = solve(Doubled(), fix="size").repair
+    LINE = repair.to_torch()
+    assert "mode=self.up.mode" in LINE
+    assert Mended()(torch.zeros(1, 1, 27, 30)).shape[2:] == (27, 30)
+    assert "up: Interpolate(scale_factor=2) (step 1) with size=i" in str(repair.calls[0])
+
+
+def test_answers_of_squares_compare_by_their_values():
+    class Flat(nn.Module):
+        def __init__(self, way):
+            super().__init__()
+            self.way = way
+
+        def forward(self, x):
+            return self.way(x)
+
+    ways = [
+        lambda x: x.flatten(1),
+        lambda x: x.reshape(1, x.shape[1] * x.shape[2] * x.shape[3]),
+        lambda x: x[:, :, :, : 2 * (x.shape[3] // 2)].flatten(1),
+        lambda x: torch.cat([x, x[:, :, : x.shape[2] // 40]], 2).flatten(1),
+    ]
+    first, second, *others = (solve(Flat(way)) for way in ways)
+    assert first == second
+    assert hash(first) == hash(second)
+    for other in (*others, solve(Flat(lambda x: x))):
+        assert first != other
+    assert pickle.loads(pickle.dumps(first)) == first
+
+
+def small_resnet(x):
+    y = shapes.Pool(3, 2, 1)(shapes.Conv(7, 2, 3)(x))
+    for stride in (1, 2):
+        z = shapes.Conv(3, padding=1)(shapes.Conv(3, stride, 1)(y))
+        y = shapes.same(z, shapes.Conv(1, stride)(y))
+    return y
+
+
+class SmallResNet(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 4, 7, 2, 3), nn.BatchNorm2d(4), nn.ReLU6())
+        self.first = nn.ModuleList(nn.Conv2d(4, 4, 3, stride, 1) for stride in (1, 2))
+        self.second = nn.ModuleList(nn.Conv2d(4, 4, 3, 1, 1) for _ in range(2))
+        self.short = nn.ModuleList(nn.Conv2d(4, 4, 1, stride) for stride in (1, 2))
+
+    def forward(self, x):
+        y = F.max_pool2d(self.stem(x), 3, 2, 1)
+        for first, second, short in zip(self.first, self.second, self.short, strict=True):
+            y = F.hardswish(second(F.gelu(first(y))) + short(y))
+        return y
+
+
+def unet(x):
+    skip0 = shapes.Conv(3, padding=1)(x)
+    skip1 = shapes.Conv(3, padding=1)(shapes.Pool(2)(skip0))
+    deep = shapes.Conv(3, padding=1)(shapes.Pool(2)(skip1))
+    x = shapes.same(shapes.ConvTranspose(2, 2)(deep), skip1)
+    return {
+        "map": shapes.same(shapes.ConvTranspose(2, 2)(x), skip0),
+        "pyramid": (skip1, deep),
+    }
+
+
+def test_receptive_fields_of_models_are_those_of_their_relations():
+    for model, network in ((SmallResNet(), small_resnet), (UNet("all"), unet)):
+        got = solve(model).receptive_field()
+        want = solve(network).receptive_field()
+        if isinstance(want, dict):
+            got = [got["map"], *got["pyramid"]]
+            want = [want["map"], *want["pyramid"]]
+        for one, other in zip(
+            *((x if isinstance(x, list) else [x]) for x in (got, want)), strict=True
+        ):
+            assert one[:3] == other[:3]
+            assert one.misaligned is None
+
+
+def test_models_of_one_image_show_their_fields_too():
+    class Single(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 5, 2, 2)
+
+        def forward(self, x):
+            y = self.conv(x.reshape(1, 3, *x.shape[2:]))
+            return y[:, :, 3:-3]
+
+    assert solve(Single(), axis=1).receptive_field()[:3] == (5, 2, 0)
+    assert solve(Single(), axis=0).receptive_field()[:3] == (5, 2, 6)
+
+
+def test_a_pixel_that_sees_everything():
+    class Gated(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 3, 3, padding=1)
+
+        def forward(self, x):
+            y = self.conv(x)
+            return y * y.mean((2, 3), keepdim=True)
+
+    with pytest.raises(ValueError, match="a pixel of Gated sees all of an input"):
+        solve(Gated()).receptive_field()

@@ -61,7 +61,7 @@ def network(answer: Any, n: int | None = None) -> Drawing:
     """
     from upshape.shapes import Answer, solve
     from upshape.shapes._explain import Explanation
-    from upshape.shapes._solve import _input_size
+    from upshape.shapes._results import _input_size
 
     if isinstance(answer, Explanation):
         answer, n = _asked(answer, n)

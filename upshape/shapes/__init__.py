@@ -22,6 +22,7 @@ from .layers import (
 
 if TYPE_CHECKING:
     from . import symbols, zoo
+    from ._answer import Answer, MendedCall, Repair
     from ._autopad import AutoPad
     from ._derivation import Derivation, derive, scale_condition
     from ._explain import Explanation
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from ._requirement import Requirement
     from ._search import Found, find
     from ._size import Size, maximum, minimum
-    from ._solve import Answer, MendedCall, Repair, same, solve
+    from ._solve import same, solve
     from .symbols import a, d, i, k, o, p, s
 
 __all__ = [
@@ -78,15 +79,15 @@ __all__ = [
 
 # Where the names live that are loaded on first use; a module's own name stands for the module.
 _LAZY = {
-    "Answer": "_solve",
+    "Answer": "_answer",
     "AutoPad": "_autopad",
     "Derivation": "_derivation",
     "Explanation": "_explain",
     "Field": "_field",
     "Found": "_search",
-    "MendedCall": "_solve",
+    "MendedCall": "_answer",
     "PeriodError": "_quasilinear",
-    "Repair": "_solve",
+    "Repair": "_answer",
     "Requirement": "_requirement",
     "Size": "_size",
     "derive": "_derivation",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ._solve import Answer
+    from ._answer import Answer
 
 __all__ = ["AutoPad"]
 

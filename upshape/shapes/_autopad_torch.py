@@ -9,7 +9,9 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from ._solve import Answer, _leaves, solve
+from ._answer import Answer
+from ._results import _leaves
+from ._solve import solve
 
 __all__ = ["AutoPad"]
 
@@ -42,6 +44,13 @@ class AutoPad(torch.nn.Module):
         self.value = float(value)
         self._given = answer
         self._axes: dict[int, list[Answer]] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The answer of a model runs the model; a copy asks its own.
+        given = self._given
+        models = [given] if isinstance(given, Answer) else list(given or ())
+        kept = None if any(hasattr(one, "_network") for one in models) else given
+        return {**self.__dict__, "_given": kept, "_axes": {}}
 
     def extra_repr(self) -> str:
         """Return what repr shows of the parameters."""

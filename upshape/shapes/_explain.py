@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import textwrap
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ._quasilinear import PeriodError
+from ._repair import mended
+from ._results import _at, _leaves, _listed
 from ._size import Condition, Step, ancestors
-from ._solve import Answer, _at, _leaves, _listed, mended
 from .layers import Conv, Pool
+
+if TYPE_CHECKING:
+    from ._answer import Answer
 
 __all__ = ["Explanation", "explanation", "table"]
 

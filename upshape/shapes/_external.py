@@ -94,7 +94,7 @@ def from_export(program: Any) -> Any:
     ...     unet, (torch.zeros(1, 3, 64, 64),), dynamic_shapes=({2: rows, 3: columns},)
     ... )  # doctest: +SKIP
     >>> shapes.solve(shapes.from_export(program))  # doctest: +SKIP
-    Answer(inputs={8 n : 1 <= n <= 512}, output=i)
+    Answer(inputs={16, 24, 32, 40, 48, 56, 64, 72, ..., 4096 (511 sizes)}, output=i)
     """
     if not hasattr(program, "range_constraints") or not callable(getattr(program, "module", None)):
         raise TypeError(

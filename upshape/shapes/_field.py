@@ -29,14 +29,15 @@ class Field(NamedTuple):
     offset : Fraction or None
         Where the centre of the output's pixel 0 lies, in input pixels (the centre of pixel 0 is
         0); None if branches that meet have their pixels at different places.
-    misaligned : tuple of str
-        The joins at which they do, and by how much.
+    misaligned : tuple of str, or None
+        The joins at which they do, and by how much; None for a model that is run: there `offset` is
+        the middle of what a pixel sees, and joins are not looked at.
     """
 
     size: int
     stride: Fraction
     offset: Fraction | None
-    misaligned: tuple[str, ...]
+    misaligned: tuple[str, ...] | None
 
 
 class Place(NamedTuple):

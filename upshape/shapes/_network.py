@@ -1,12 +1,11 @@
-"""What people hand over as a network, as a function of its input size."""
+"""What people hand over as a network, and what to write in place of what is none."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
 from typing import Any
 
-__all__ = ["as_network", "is_model", "no_instance", "returned_told"]
+__all__ = ["is_model", "no_instance", "returned_told"]
 
 
 def is_model(thing: Any) -> bool:
@@ -42,41 +41,6 @@ def no_instance(operation: str, thing: Any) -> str | None:
                 f"write {operation}({name}())"
             )
     return None
-
-
-def as_network(thing: Any) -> Callable[[Any], Any]:
-    """Return a function of the input size: `thing` itself, or what a module does to a size.
-
-    Raises
-    ------
-    TypeError
-        If it is neither a function of a size nor anything that is read as one.
-    """
-    from ._external import from_torch
-    from ._modules import layer_of
-
-    if (told := no_instance("solve", thing)) is not None:
-        raise TypeError(told)
-    if layer_of(thing) is not None or is_model(thing):
-        return _named(from_torch(thing), thing)
-    if not callable(thing):
-        raise TypeError(
-            f"solve: network must be a function of the input size, got {thing!r} "
-            f"({type(thing).__name__}); a PyTorch model will do, too"
-        )
-    return thing  # type: ignore[no-any-return]
-
-
-def _named(network: Any, thing: Any) -> Callable[[Any], Any]:
-    """Give a single layer that was read the name of its module."""
-    if hasattr(network, "__name__"):
-        return network  # type: ignore[no-any-return]
-
-    def layer(x: Any) -> Any:
-        return network(x)
-
-    layer.__name__ = type(thing).__name__
-    return layer
 
 
 def _signature(function: Any) -> inspect.Signature | None:

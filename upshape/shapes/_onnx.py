@@ -15,7 +15,7 @@ from ._onnx_values import Number, Real, Tensor, Unread, at_least, equal
 from ._outcome import Failure, Out
 from ._path import Path
 from ._reading import Survey, TorchAnswer, TorchNetwork, _told
-from ._solve import _leaves
+from ._results import _input_size, _leaves
 
 __all__ = ["OnnxAnswer", "OnnxNetwork", "load"]
 
@@ -28,16 +28,22 @@ def load(model: Any) -> tuple[Any, str]:
     """Return a model of any form as a ModelProto, and its name."""
     import onnx
 
-    if isinstance(model, bytes):
-        return onnx.load_from_string(model), "the model"
     if isinstance(model, onnx.ModelProto):
         return model, model.graph.name or "the model"
-    if isinstance(model, str | os.PathLike):
-        return onnx.load(os.fspath(model), load_external_data=False), os.path.basename(model)
-    raise TypeError(
-        "from_onnx: the model must be a path, bytes or an onnx.ModelProto, got "
-        f"{model!r} ({type(model).__name__})"
-    )
+    if not isinstance(model, bytes | str | os.PathLike):
+        raise TypeError(
+            "from_onnx: the model must be a path, bytes or an onnx.ModelProto, got "
+            f"{model!r} ({type(model).__name__})"
+        )
+    name = "the model" if isinstance(model, bytes) else os.path.basename(model)
+    try:
+        if isinstance(model, bytes):
+            return onnx.load_from_string(model), name
+        return onnx.load(os.fspath(model), load_external_data=False), name
+    except OSError:
+        raise
+    except Exception as error:  # protobuf's own, which has no public name
+        raise ValueError(f"from_onnx: {name} is no ONNX model: {error}") from None
 
 
 class Graph:
@@ -58,10 +64,15 @@ class Graph:
             if one.name not in self.constants
         ]
         self.outputs = [one.name for one in proto.graph.output]
+        if not self.inputs or not self.outputs:
+            raise ValueError("from_onnx: the model has no inputs, or no outputs")
         self.open = self._open_axes()
         self.rank = max(1, len(self.open))
-        self.nodes = [self._node(one) for one in _needed(proto.graph.node, self.outputs)]
+        needed = _needed(proto.graph.node, self.outputs)
+        self.nodes = [self._node(one) for one in needed]
+        self.used = _names(needed) | set(self.outputs)
         self.typical = TYPICAL
+        self.mending = None  # nothing of a file is called otherwise
 
     def _open_axes(self) -> list[int]:
         """Return the axes of the first input that are its sizes."""
@@ -143,6 +154,9 @@ class Graph:
     def _step(
         self, proto: Any, node: Node, known: dict[str, Any], watch: Callable[..., None] | None
     ) -> None:
+        for name in proto.input:
+            if name not in known:
+                raise Unread(f"{node.told}: nothing makes its input {name!r}")
         inputs = [known[name] for name in proto.input]
         if node.op == "If":
             made = self._branch(node, inputs[0], known)
@@ -182,8 +196,10 @@ class Graph:
         """Give every input its shape."""
         named: dict[str, Any] = {}
         for number, (name, dimensions, kind) in enumerate(self.inputs):
-            if dimensions is None:
-                raise Unread(f"input {name!r} has no shape")
+            if number and name not in self.used:
+                continue
+            if not dimensions:
+                raise Unread(f"input {name!r} has no axes")
             open_axes = self.open
             if number and len(dimensions) != len(self.inputs[0][1] or ()):
                 open_axes = []
@@ -301,13 +317,19 @@ def _needed(nodes: Sequence[Any], outputs: Sequence[str]) -> list[Any]:
     for node in reversed(nodes):
         if wanted.intersection(node.output):
             kept.append(node)
-            wanted.update(node.input)
-            for attribute in node.attribute:
-                for graph in (attribute.g, *attribute.graphs):
-                    for inner in graph.node:
-                        wanted.update(inner.input)
-                    wanted.update(one.name for one in graph.output)
+            wanted |= _names([node])
     return kept[::-1]
+
+
+def _names(nodes: Sequence[Any]) -> set[str]:
+    """Return what nodes read, in their branches too."""
+    found: set[str] = set()
+    for node in nodes:
+        found.update(node.input)
+        for attribute in node.attribute:
+            for graph in (attribute.g, *attribute.graphs):
+                found |= _names(graph.node) | {one.name for one in graph.output}
+    return found
 
 
 class OnnxNetwork(TorchNetwork):
@@ -383,7 +405,6 @@ class OnnxAnswer(TorchAnswer):
     def explain(self, n: Any) -> Any:
         """Walk through the model with the input size n, or one size an axis."""
         from ._explain import Explanation
-        from ._solve import _input_size
 
         what = "Answer.explain"
         n = checked(self, n, what) if several(n) else _input_size(n, what)
@@ -429,6 +450,13 @@ class OnnxAnswer(TorchAnswer):
             text.append("Nothing mends it: the model takes no size at all.")
         return "\n".join(text)
 
+    def receptive_field(self) -> Any:
+        """Refuse: of a file only shapes are followed."""
+        raise TypeError(
+            f"Answer.receptive_field: of {self._name} only the shapes are followed; ask the answer "
+            "of the model that was exported"
+        )
+
     def check(self, model: Any = None, *, device: str | None = None) -> None:
         """Run the model with ONNX Runtime where this answer could be wrong, and compare.
 
@@ -446,8 +474,8 @@ class OnnxAnswer(TorchAnswer):
 
         Notes
         -----
-        A pooling whose kernel does not fit has no output by ONNX's definition, but a pixel by ONNX
-        Runtime's; the answer keeps to the definition, and this is no disagreement.
+        Sizes that are refused because nothing is left of a map are not run: ONNX Runtime's poolings
+        make a pixel where ONNX defines none, and maps without pixels can end the process.
         """
         import onnxruntime
 
@@ -460,6 +488,8 @@ class OnnxAnswer(TorchAnswer):
         )
         for n in self._checked_sizes():
             wanted = self.output(n) if n in self else None
+            if wanted is None and self._is_too_small(n):
+                continue
             try:
                 found = self._outcome(session, n)
                 told = ""
@@ -467,7 +497,7 @@ class OnnxAnswer(TorchAnswer):
                 found, told = None, f" ({error.message})"
             except Exception as error:  # ONNX Runtime's own have no common base
                 found, told = None, f" ({str(error).splitlines()[0]})"
-            if wanted is None and (0 in _leaves(found) or self._is_pooled_small(n)):
+            if wanted is None and 0 in _leaves(found):
                 found = None
             if found != wanted:
                 says = "that it is not taken" if wanted is None else str(wanted)
@@ -476,15 +506,17 @@ class OnnxAnswer(TorchAnswer):
                     f"{self._name} at {n}: the answer says {says}, but ONNX Runtime {does}"
                 )
 
-    def _is_pooled_small(self, n: int) -> bool:
-        """Tell whether n is refused for a pooling's kernel that does not fit.
+    def _is_too_small(self, n: int) -> bool:
+        """Tell whether n is refused because nothing is left of a map.
 
-        ONNX Runtime divides towards zero there, and makes a pixel where ONNX defines none.
+        ONNX Runtime is not asked about such sizes: dividing towards zero, its poolings make a pixel
+        where ONNX defines none, and maps without pixels can end the process.
         """
         try:
             self._network._model.plain(self._survey.sizes(n))
         except Failure as error:
-            return "Pool" in error.message and "does not fit" in error.message
+            told = ("does not fit", "leaves no output", "would be empty", "negative size")
+            return any(one in error.message for one in told)
         return False
 
     def _outcome(self, session: Any, n: int) -> Any:
@@ -499,6 +531,11 @@ class OnnxAnswer(TorchAnswer):
                 "tensor(double)": np.float64,
                 "tensor(float16)": np.float16,
             }.get(one.type, np.int64)
-            feeds[one.name] = np.zeros(known[one.name].shape, kind)
+            shape = (
+                known[one.name].shape
+                if one.name in known
+                else [size if isinstance(size, int) else 1 for size in one.shape]
+            )
+            feeds[one.name] = np.zeros(shape, kind)
         made = [Out(graph._ordered(array.shape)) for array in session.run(None, feeds)]
         return _told(made[0] if len(made) == 1 else tuple(made), graph.rank, self._axis)

@@ -5,15 +5,28 @@ from __future__ import annotations
 import linecache
 import os
 import sys
+from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["Failure", "Out"]
+__all__ = ["Failure", "Out", "outs"]
 
 
 class Out(tuple[Any, ...]):
     """The shape of one output."""
 
     __slots__ = ()
+
+
+def outs(result: Any) -> Iterator[Out]:
+    """Yield the shapes in what a run returned."""
+    if isinstance(result, Out):
+        yield result
+    elif isinstance(result, dict):
+        for one in result.values():
+            yield from outs(one)
+    elif isinstance(result, tuple | list):
+        for one in result:
+            yield from outs(one)
 
 
 class Failure(Exception):
@@ -25,6 +38,11 @@ class Failure(Exception):
         self.message = _first_line(error)
         self.place = _place(error)
         super().__init__(f"{self.message} ({self.place})" if self.place else self.message)
+
+    @property
+    def is_of_memory(self) -> bool:
+        """Whether this machine is too small for the run, which says nothing about the sizes."""
+        return isinstance(self.error, MemoryError) or "allocate memory" in str(self.error)
 
 
 def _first_line(error: BaseException) -> str:

@@ -8,21 +8,23 @@ hold all sizes, that is the proof: every size goes one of them.
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ._answer import Answer, MendedCall, Repair
 from ._expression import Expression
-from ._outcome import Failure, Out
+from ._outcome import Failure, Out, outs
 from ._path import Path, Value
 from ._quasilinear import Function, Line, PeriodError, SizeSet, Stretch, _fits
+from ._results import _fitted, _input_size, _leaves
 from ._size import Step, Trace
-from ._solve import Answer, MendedCall, Repair, _leaves
 from .layers import Interpolate
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ MOST_SECONDS = 60.0
 MOST_ODD = 24  # sizes decided one by one, where symbolic sizes fail and plain ones do not
 MOST_VERIFIED = 1024  # ends of paths above are not run again: it would take long
 MOST_ENDS = 24
+MOST_COMPARED = 2**16  # sizes at which two functions are compared
 HEAD = 2**16  # output sizes below are tabulated where they follow no class
 
 
@@ -120,7 +123,7 @@ class Survey:
             try:
                 found = self.model.plain(self.sizes(n))
             except Failure as failure:
-                if way.failure is None:
+                if way.failure is None and not failure.is_of_memory:
                     self.lost[f"at size {n} PyTorch fails: {failure}, which its shapes hide"] = None
                 continue
             if way.failure is not None or _shapes_at(way.result, n) != found:
@@ -141,6 +144,9 @@ class Survey:
         try:
             plain = self.model.plain(self.sizes(hint))
         except Failure as failure:
+            if failure.is_of_memory:
+                self._give_up(told or failure)
+                return None
             if told is not None:
                 return Way(path, None, failure)
             told = Failure(TypeError("symbolic sizes pass where PyTorch refuses plain ones"))
@@ -157,13 +163,17 @@ class Survey:
         """Decide one size alone, by what PyTorch makes of it; give up when it is one of many."""
         self._odd += 1
         if self._odd > MOST_ODD or not self.ways:
-            place = f"{told.message} ({told.place})" if told.place else told.message
-            where = f"{told.module}: " if told.module else ""
-            self.lost[where + place] = None
+            self._give_up(told)
             return None
         path = Path(hint, hint)
         path.shrink(hint, hint + 1)
         return Way(path, plain, failure)
+
+    def _give_up(self, told: Failure) -> None:
+        """Note what could not be followed, and where."""
+        place = f"{told.message} ({told.place})" if told.place else told.message
+        where = f"{told.module}: " if told.module else ""
+        self.lost[where + place] = None
 
 
 def _blocked(ways: list[Way], hint: int) -> str:
@@ -402,8 +412,7 @@ class Pieces:
 
     def equals(self, other: Any) -> Function:
         """Return where it is another function: it is compared as a whole."""
-        same = isinstance(other, Pieces) and str(self) == str(other)
-        return Function.constant(int(same))
+        return Function.constant(int(isinstance(other, Pieces) and _agree(self, other)))
 
     def polynomial(self) -> Any:
         """Return the one polynomial of i that all pieces are, None if they are not one."""
@@ -479,6 +488,28 @@ class _Apart:
             f"{vars(self).get('__name__')}: a pickled answer does not hold the model, which is "
             "needed for this; solve it again"
         )
+
+
+def _agree(first: Pieces, second: Pieces) -> bool:
+    """Tell whether two functions have the same values wherever both have one.
+
+    Polynomials of degree m that agree at m + 1 places of a class agree on all of it.
+    """
+    for (mine, f), (yours, g) in itertools.product(first.pieces, second.pieces):
+        both = SizeSet(mine.mask.both(yours.mask))
+        points = both.from_to(1, both.threshold)
+        if not both.is_finite:
+            period, places = both.modulus, 1
+            for value in (f, g):
+                if isinstance(value, Value):
+                    period = math.lcm(period, value.path.period)
+                    places = max(places, len(value.rows()))
+            if period * places > MOST_COMPARED:
+                return False
+            points = both.from_to(1, both.threshold + period * places)
+        if any(_at(f, n) != _at(g, n) for n in points):
+            return False
+    return True
 
 
 class TorchAnswer(Answer):
@@ -586,6 +617,22 @@ class TorchAnswer(Answer):
             "_survey": apart,
         }
 
+    def receptive_field(self) -> Any:
+        """Return what the output's pixels see of the input, by running the model.
+
+        See `Answer.receptive_field`. A model that was solved without ``axis=`` is looked at along
+        its last axis. What is seen are the positions from which NaN arrives, through weights that
+        are 0 as well; through a mean over the whole map, a pixel sees all of it.
+
+        Raises
+        ------
+        ValueError
+            If a pixel sees the whole input.
+        """
+        from ._seen import seen
+
+        return seen(self)
+
     # Several axes at once: what the model itself does with them.
 
     @property
@@ -602,7 +649,7 @@ class TorchAnswer(Answer):
             found = self._network._model.plain(sizes)
         except Failure:
             return False
-        return not any(0 in shape for shape in _outs(found))
+        return not any(0 in shape for shape in outs(found))
 
     def _outputs(self, sizes: tuple[int, ...]) -> Any:
         try:
@@ -625,7 +672,6 @@ class TorchAnswer(Answer):
     def output(self, n: Any) -> Any:
         """Return the output size for the input size n, as the model returns it."""
         from ._axes import checked, several
-        from ._solve import _input_size
 
         if several(n):
             return self._outputs(checked(self, n, "Answer.output"))
@@ -652,8 +698,6 @@ class TorchAnswer(Answer):
         return "it is not decided"
 
     def _expression_of(self, leaf: Any) -> Any:
-        from ._solve import _fitted
-
         if isinstance(leaf, Leaf):
             if isinstance(leaf.function, Pieces):
                 return leaf.function
@@ -683,7 +727,6 @@ class TorchAnswer(Answer):
         """Walk through the model with the input size n, or one size an axis."""
         from ._axes import checked, several
         from ._explain import Explanation
-        from ._solve import _input_size
         from ._walk import walked
 
         what = "Answer.explain"
@@ -774,7 +817,7 @@ def _structure(told: Any) -> Any:
 def _not_empty(way: Way, rank: int) -> list[tuple[SizeSet, Any]]:
     """Return the sizes of a path for which every output is at least 1, with its shapes."""
     mask = way.path.mask()
-    for shape in _outs(way.result):
+    for shape in outs(way.result):
         for size in shape[2:] if len(shape) > 2 else shape:
             if isinstance(size, Value):
                 mask = mask.both(_at_least_one(size))
@@ -782,17 +825,6 @@ def _not_empty(way: Way, rank: int) -> list[tuple[SizeSet, Any]]:
                 return []
     sizes = SizeSet(mask)
     return [(sizes, way.result)] if sizes.minimum is not None else []
-
-
-def _outs(result: Any) -> Iterator[Out]:
-    if isinstance(result, Out):
-        yield result
-    elif isinstance(result, dict):
-        for one in result.values():
-            yield from _outs(one)
-    elif isinstance(result, tuple | list):
-        for one in result:
-            yield from _outs(one)
 
 
 def _at_least_one(value: Value) -> Function:

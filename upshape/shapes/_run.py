@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -84,6 +85,11 @@ class Model:
                 self._images = max(1, len(wanted))
         return self._images
 
+    def _shape(self, spatial: Sequence[Any]) -> tuple[Any, ...]:
+        """Return the shape of an input; without channels it has no axis for them."""
+        channels = (self.channels,) if self.channels else ()
+        return (self.batch, *channels, *spatial)
+
     # Runs.
 
     def symbolic(self, path: Path, sizes: Callable[[Any], Sequence[Any]]) -> Any:
@@ -91,6 +97,9 @@ class Model:
         env = Environment(path)
         mode = FakeTensorMode(shape_env=env, allow_non_fake_inputs=True)  # type: ignore[arg-type]
         mode.cache_enabled = False
+        devices = {one.device for one in (*self.module.parameters(), *self.module.buffers())}
+        state = self._state_on("meta") if len(devices) > 1 else None
+        device = "meta" if len(devices) > 1 else next(iter(devices), "cpu")
         with (
             self._untouched(),
             torch.no_grad(),
@@ -102,9 +111,8 @@ class Model:
         ):
             spatial = sizes(env.symint(path.identity()))
             return self._called(
-                lambda: torch.empty(
-                    (self.batch, self.channels, *spatial), dtype=self.dtype, device=self._device()
-                )
+                lambda: torch.empty(self._shape(spatial), dtype=self.dtype, device=device),
+                state,
             )
 
     def plain(self, spatial: Sequence[int], device: str = "meta", full: bool = False) -> Any:
@@ -120,19 +128,22 @@ class Model:
                 found = self._on("meta", spatial, full)
         except Failure as failure:
             if isinstance(failure.error, NotImplementedError) or "meta" in str(failure.error):
-                return self._on("cpu", spatial)
+                return self._on_cpu(spatial)
             raise
         # Kernels refuse what is empty where the meta device lets it pass.
-        return self._on("cpu", spatial) if watch.seen else found
+        return self._on_cpu(spatial) if watch.seen else found
+
+    def _on_cpu(self, spatial: Sequence[int]) -> Any:
+        if math.prod(spatial) > MOST_PIXELS:
+            raise Failure(MemoryError(f"{spatial} is not run on the CPU: it is too large"))
+        return self._on("cpu", spatial)
 
     def _on(self, device: str, spatial: Sequence[int], full: bool = True) -> Any:
         state = self._state_on(device)
         quick = Quick(self.read, light=not full, mending=self.mending)
         with self._untouched(), torch.no_grad(), self.read, quick:
             return self._called(
-                lambda: torch.zeros(
-                    (self.batch, self.channels, *spatial), dtype=self.dtype, device=device
-                ),
+                lambda: torch.zeros(self._shape(spatial), dtype=self.dtype, device=device),
                 state,
             )
 
@@ -163,11 +174,6 @@ class Model:
         finally:
             before.remove()
             after.remove()
-
-    def _device(self) -> Any:
-        first = next(self.module.parameters(), None)
-        first = next(self.module.buffers(), None) if first is None else first
-        return "cpu" if first is None else first.device
 
     def _state_on(self, device: str) -> dict[str, Any]:
         if device not in self._state:
@@ -243,6 +249,7 @@ def _helpers(names: set[str]) -> set[str]:
     return found
 
 
+MOST_PIXELS = 2**22  # larger inputs are not run on the CPU
 SIZES = (224, 64, 256, 32, 384, 28, 96, 512, 299)  # that models are made for
 
 
@@ -262,7 +269,8 @@ def _candidates(module: Any) -> list[tuple[int, int]]:
                 break
     first = list(found)[:1]
     common = [(rank, channels) for rank in ranks or {2: None} for channels in (3, 1, 4, 2)]
-    return list(dict.fromkeys([*first, *common, *list(found)[1:6]]))
+    bare = [(1, 0)] if 1 in ranks else []  # a waveform, to which forward adds the channels
+    return list(dict.fromkeys([*first, *common, *list(found)[1:6], *bare]))
 
 
 class _Empties(TorchDispatchMode):

@@ -403,7 +403,11 @@ class Node:
     sym_sqrt = sqrt
 
     def neg(self) -> Node:
-        return self.wrap_int(0).sub(self) if self.kind == "int" else self.wrap_float(0.0).sub(self)
+        if self.kind == "int":
+            return self._int(-self.value)
+        value: Quotient = self.value
+        top = None if value.top is None else -value.top
+        return self._float(Quotient(top, value.over, value.exact, lambda: -value.by()))
 
     def pos(self) -> Node:
         return self
@@ -757,15 +761,47 @@ class _Math:
         return getattr(math, name)
 
 
+def _rounded(name: str) -> Callable[[Any], Any]:
+    """Return NumPy's ceil, floor or sqrt, which keeps a symbolic number symbolic."""
+    plain = getattr(np, name)
+
+    def action(value: Any, *args: Any, **kwargs: Any) -> Any:
+        if not _is_symbolic(value):
+            return plain(value, *args, **kwargs)
+        if name == "sqrt":
+            return _sqrt(value)
+        return getattr(math, name)(value).__sym_float__()
+
+    return action
+
+
+class _Numpy:
+    """The `numpy` module for a model's module."""
+
+    ceil = staticmethod(_rounded("ceil"))
+    floor = staticmethod(_rounded("floor"))
+    sqrt = staticmethod(_rounded("sqrt"))
+
+    @staticmethod
+    def prod(values: Any, *args: Any, **kwargs: Any) -> Any:
+        """Return the product of numbers, symbolic if one of them is."""
+        if isinstance(values, tuple | list) and any(map(_is_symbolic, values)):
+            return math.prod(values)
+        return np.prod(values, *args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(np, name)
+
+
 _STAND_INS: dict[str, Any] = {"int": _Int, "float": _Float, "divmod": _divmod}
 
 
 @contextlib.contextmanager
 def symbolic_numbers(names: set[str]) -> Iterator[None]:
-    """Let `int`, `float`, `divmod` and `math` keep symbolic sizes in Python modules of a model."""
+    """Let `int`, `float`, `divmod`, `math` and `numpy` keep symbolic sizes in a model's code."""
     done: list[tuple[dict[str, Any], str, Any]] = []
     missing = object()
-    stand_in = _Math()
+    stand_in, stand_in_of_numpy = _Math(), _Numpy()
     try:
         for name in names:
             scope = getattr(sys.modules.get(name), "__dict__", None)
@@ -775,6 +811,8 @@ def symbolic_numbers(names: set[str]) -> Iterator[None]:
             for key, one in list(scope.items()):
                 if one is math:
                     wanted[key] = stand_in
+                elif one is np:
+                    wanted[key] = stand_in_of_numpy
                 elif one is math.sqrt:
                     wanted[key] = _sqrt
             for key, one in wanted.items():

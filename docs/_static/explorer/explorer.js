@@ -15,12 +15,13 @@
           `${n} positions lie beyond the last window`,
       one: "sizes that it can come back to", phases: "taps per phase",
       even: "even", uneven: "uneven: checkerboard", holes: "uneven: holes",
-      never: "The kernel does not fit:", spans: (span, room) =>
+      never: "The kernel does not fit: ", spans: (span, room) =>
         `it spans ${span} positions, the input and its padding have ${room}.`,
       nothing: "no output size is 1 or more: less padding is needed.",
       counts: "How many taps reach each output pixel; hatched: added by a; dashed: cut off by p.",
       windows: "Every window and its taps; dashed: padding; hatched: beyond the last window.",
       link: "link to this setting",
+      comma: ", ", colon: ": ", within: (text) => ` (${text})`,
     },
     zh: {
       i: "输入尺寸", k: "卷积核大小", s: "步长", p: "填充", d: "膨胀", a: "输出填充",
@@ -34,6 +35,7 @@
       counts: "每个输出像素收到几个抽头；斜线：由 a 添上的；虚线框：被 p 裁掉的。",
       windows: "每个窗口和它的抽头；虚线框：填充；斜线：最后一个窗口之外。",
       link: "此设置的链接",
+      comma: "，", colon: "：", within: (text) => `（${text}）`,
     },
   };
   const words = WORDS[document.documentElement.lang.startsWith("zh") ? "zh" : "en"];
@@ -143,24 +145,24 @@
     const heading = (text) => `<p class="line">${text}</p>`;
     if (o === null)
       return heading(`<strong>${words.conv}</strong>`) + drawWindows(state, width) +
-        `<p class="no">${words.never} ${words.spans(span, i + 2 * state.p)}</p>`;
+        `<p class="no">${words.never}${words.spans(span, i + 2 * state.p)}</p>`;
     const lost = upshapeSizes.remainder(i, state);
     const found = upshapeSizes.choices(o, state);
     const taps = upshapeSizes.taps(state);
     const even = taps.every((count) => count === taps[0]);
     const verdict = even ? words.even : taps.includes(0) ? words.holes : words.uneven;
-    let text = heading(`<strong>${words.conv}</strong> <span class="sizes">${i} → ${o}</span>, ` +
-      `a = ${lost}: ${words.lost(lost)}`);
+    let text = heading(`<strong>${words.conv}</strong> <span class="sizes">${i} → ${o}</span>` +
+      `${words.comma}a = ${lost}${words.colon}${words.lost(lost)}`);
     text += drawWindows(state, width) + `<p class="told">${words.windows}</p>`;
     const chosen = found.find((pair) => pair.a === state.a);
-    text += heading(`<strong>${words.back} ${o}</strong>: ${words.one}`);
+    text += heading(`<strong>${words.back} ${o}</strong>${words.colon}${words.one}`);
     text += `<p class="pairs">${found.map((pair) =>
       `<button type="button" data-a="${pair.a}" aria-pressed="${pair === chosen}">` +
       `a = ${pair.a} → ${pair.o}</button>`).join(" ")}</p>`;
     if (found.length === 0) text += `<p class="no">${words.nothing}</p>`;
     if (chosen)
       text += drawCounts(o, chosen.a, state, width) + `<p class="told">${words.counts}</p>` +
-        `<p class="line">${words.phases}: ${taps.join(", ")} (${verdict})</p>` +
+        `<p class="line">${words.phases}${words.colon}${taps.join(", ")}${words.within(verdict)}</p>` +
         `<pre>nn.ConvTranspose2d(c, c, ${torchCall(state, chosen.a)})</pre>`;
     return text;
   }
