@@ -922,6 +922,13 @@ def test_sizes_beyond_all_memory():
         up.conv_transpose2d(np.ones((1, 1, 2, 2)), np.ones((1, 1, 1, 1)), stride=2**40)
     with pytest.raises((MemoryError, ValueError)):
         up.conv_transpose1d(np.ones((1, 1, 2)), np.ones((1, 1, 2)), stride=2**70)
+    # Weights of which no copy can be made.
+    many = np.broadcast_to(np.array(1, np.float32), (1 << 23, 1 << 23, 1, 1))
+    with pytest.raises(MemoryError, match=r"^Conv2d: "):
+        up.Conv2d(many)
+    swapped = np.broadcast_to(np.array(1, np.dtype("f4").newbyteorder()), many.shape)
+    with pytest.raises(MemoryError, match=r"^conv2d: "):
+        up.conv2d(np.ones((1, 1 << 23, 1, 1), np.float32), swapped)
 
 
 def test_hostile_dilation_and_padding_stay_small():

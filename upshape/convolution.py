@@ -533,11 +533,19 @@ class _Layer:
             )
         return object.__new__(cls)
 
-    def _set_up(self, checked: tuple[_Parameters, AnyArray, AnyArray | None]) -> None:
-        self._parameters, weight, bias = checked
+    def _set_up(
+        self, weight: ArrayLike, bias: ArrayLike | None, stride: Ints, padding: Ints | str,
+        output_padding: Ints | None, groups: int, dilation: Ints,
+    ) -> None:
+        operation = type(self).__name__
+        with arrays.named(operation):
+            self._parameters, weight, bias = _check(
+                operation, weight, bias, stride, padding, output_padding, groups, dilation,
+                self._axes,
+            )
+            self._values = _Values(_own(weight), None if bias is None else _own(bias), {})
         self._dtype = weight.dtype
         self._calls: Calls[_Task] = Calls(_MOST_PLANS, _PLAN_BYTES)
-        self._values = _Values(_own(weight), None if bias is None else _own(bias), {})
 
     def _assign(self, **values: Any) -> None:
         """Hold these numbers; a call that is running ends with those it began with."""
@@ -842,10 +850,10 @@ def _once(
                 return _run_known(call, x, weight, bias)
             except MemoryError:
                 pass  # as in a layer's call
-    parameters, weight, bias = _check(
-        operation, weight, bias, stride, padding, output_padding, groups, dilation, axes
-    )
     with arrays.named(operation):
+        parameters, weight, bias = _check(
+            operation, weight, bias, stride, padding, output_padding, groups, dilation, axes
+        )
         layer = _OneCall(parameters, weight, bias)
         result = layer._first_call(x, output_size, out)
     if key is not None and layer.task is not None:
@@ -903,10 +911,7 @@ class _TransposedLayer(_Layer):
         self, weight: ArrayLike, bias: ArrayLike | None = None, stride: Ints = 1,
         padding: Ints = 0, output_padding: Ints = 0, groups: int = 1, dilation: Ints = 1,
     ) -> None:
-        self._set_up(_check(
-            type(self).__name__, weight, bias, stride, padding, output_padding, groups, dilation,
-            self._axes,
-        ))
+        self._set_up(weight, bias, stride, padding, output_padding, groups, dilation)
 
     def __call__(
         self, x: ArrayLike, output_size: Ints | None = None, out: AnyArray | None = None
@@ -934,9 +939,7 @@ class _OrdinaryLayer(_Layer):
         self, weight: ArrayLike, bias: ArrayLike | None = None, stride: Ints = 1,
         padding: Ints | str = 0, dilation: Ints = 1, groups: int = 1,
     ) -> None:
-        self._set_up(_check(
-            type(self).__name__, weight, bias, stride, padding, None, groups, dilation, self._axes
-        ))
+        self._set_up(weight, bias, stride, padding, None, groups, dilation)
         self._word = padding if isinstance(padding, str) else None
 
     def __call__(self, x: ArrayLike, out: AnyArray | None = None) -> AnyArray:
