@@ -1,5 +1,6 @@
 """Faults that were found and mended, one by one, each with the call that showed it."""
 
+import os
 import subprocess
 import sys
 import time
@@ -41,10 +42,15 @@ def peak():
 
 
 def run(code, timeout=120):
-    """Run a program in a process of its own; return what it prints."""
+    """Run a program in a process of its own; return what it prints.
+
+    Whatever is large comes from the system there, and no arena of the C library has it in store:
+    a limit of memory is felt.
+    """
     result = subprocess.run(
         [sys.executable, "-c", PRELUDE + code],
         capture_output=True, text=True, timeout=timeout, check=False,
+        env=os.environ | {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_ARENA_MAX": "1"},
     )
     assert result.returncode == 0, f"exit {result.returncode}\n{result.stderr[-2000:]}"
     return result.stdout
