@@ -192,7 +192,8 @@ MUTANTS = [
            "    if threads > 1:\n", "    if threads > 99:\n", f"{CONV} {hostile('Conv', 'conv')}"),
     # --- memory
     Mutant("a block of a larger class is taken", "pyx/machine.pyx",
-           "if store[i].bytes == bytes:", "if store[i].bytes >= bytes:", RUNTIME),
+           "if store[i].bytes == bytes:", "if store[i].bytes >= bytes:",
+           f"{RUNTIME} -k larger_class {RUNTIME}"),
     Mutant("forgotten blocks are not given back", "pyx/machine.pyx",
            "    upshape_unmap(store[index].start, store[index].bytes)\n", "", RUNTIME),
     Mutant("a block beyond the limit is kept", "pyx/machine.pyx",
