@@ -50,7 +50,7 @@ def run(code, timeout=120):
     result = subprocess.run(
         [sys.executable, "-c", PRELUDE + code],
         capture_output=True, text=True, timeout=timeout, check=False,
-        env=os.environ | {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_ARENA_MAX": "1"},
+        env=os.environ | {"MALLOC_MMAP_THRESHOLD_": "4096", "MALLOC_ARENA_MAX": "1"},
     )
     assert result.returncode == 0, f"exit {result.returncode}\n{result.stderr[-2000:]}"
     return result.stdout
