@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import operator
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -61,7 +62,7 @@ def as_array(operation: str, name: str, value: Any, dtypes: Sequence[str] = ()) 
 
 def _from_other(operation: str, name: str, value: Any) -> AnyArray:
     """Return what is no plain ndarray as one: sequences, other libraries' arrays and tensors."""
-    if isinstance(value, np.ma.MaskedArray):
+    if _is_masked(value):
         raise TypeError(
             f"{operation}: {name} is a masked array, whose mask would be lost; "
             f"pass {name}.filled(...) or {name}.data"
@@ -84,6 +85,12 @@ def _from_other(operation: str, name: str, value: Any) -> AnyArray:
         raise TypeError(
             f"{operation}: {name} cannot be made an array ({error}); {help_}"
         ) from error
+
+
+def _is_masked(value: Any) -> bool:
+    """Return whether this is a masked array; where nobody has imported those, there are none."""
+    ma = sys.modules.get("numpy.ma")
+    return ma is not None and isinstance(value, ma.MaskedArray)
 
 
 def _native(dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -286,7 +293,7 @@ def check_out(
     """Check that `out` can hold the result and that writing it changes no input."""
     if not isinstance(out, np.ndarray):
         raise TypeError(f"{operation}: out must be a NumPy array, not {type(out).__name__}")
-    if isinstance(out, np.ma.MaskedArray):
+    if _is_masked(out):
         raise TypeError(
             f"{operation}: out is a masked array, whose mask would stay as it is; pass out.data"
         )

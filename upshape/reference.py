@@ -138,8 +138,9 @@ def nearest_indices(
     The position is rounded to float32 before its floor is taken, whatever the dtype: that decides
     which pixel is taken where it is almost an integer, so it is part of the definition. With
     exact=True the centre ``(dst + 0.5) * scale - 0.5`` is rounded as well before the half is added
-    again. It is PyTorch's for contiguous arrays (``UpSampleKernel.cpp``, where ``floorf`` meets a
-    double); for channels-last ones PyTorch leaves out that detour, and differs from itself.
+    again. That is PyTorch's general way (``UpSampleKernel.cpp``, where ``floorf`` meets a double);
+    for small images and in channels-last memory PyTorch leaves out the detour, and differs from
+    itself.
 
     OpenCV's ``INTER_NEAREST`` takes the pixels of "nearest", and OpenCV's ``INTER_NEAREST_EXACT``,
     Pillow's ``NEAREST`` and scikit-image's ``resize`` with ``order=0, anti_aliasing=False`` take
