@@ -1,5 +1,6 @@
 """solve, same and what they answer; random networks are in test_solve_random.py."""
 
+import functools
 import pickle
 import subprocess
 import sys
@@ -578,3 +579,33 @@ def test_integers_solve_without_sympy():
 def test_sets_survive_a_pickle():
     inputs = solve(unet).inputs
     assert pickle.loads(pickle.dumps(inputs)) == inputs
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        lambda x: x if x in {3, 4} else 2 * x,
+        lambda x: {14: 3, 16: 4}.get(x, 2 * x),
+        functools.lru_cache(lambda x: 2 * x),
+    ],
+    ids=["set", "dict", "cache"],
+)
+def test_what_is_looked_up_by_a_size_is_refused(network):
+    with pytest.raises(TypeError, match=r"hash\(Size\)"):
+        solve(network)
+
+
+@pytest.mark.parametrize(
+    ("network", "missing"),
+    [(lambda x, y: same(x, y), "y"), (lambda x, *, k, s=1: x, "k"), (lambda x, y, z: x, "y, z")],
+)
+def test_a_function_that_needs_more_than_a_size_is_told_what_to_write(network, missing):
+    with pytest.raises(TypeError, match=f"needs {missing} besides the input size"):
+        solve(network)
+
+
+def test_the_nearest_sizes_below_one_an_axis():
+    answer = solve(zoo.unet())
+    assert answer.previous((480, 854)) == (480, 848)
+    assert answer.previous((15, 100)) is None
+    assert answer.previous((16, 31)) == (16, 16)

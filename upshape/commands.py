@@ -724,7 +724,7 @@ def _answer_record(
             "taken": taken,
             "output_size": answer.output(size) if taken else None,
             "next": above,
-            "previous": None if isinstance(size, tuple) else answer.previous(size),
+            "previous": answer.previous(size),
             "padding": None if above is None else answer.padding(size),
         }
     return record

@@ -561,3 +561,31 @@ def test_a_waveform_without_channels():
     for n in range(10, 40):
         assert answer.output(n) == model(torch.zeros(1, n)).shape[2]
     answer.check()
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        lambda y: torch.chunk(y, 3, 2)[0],
+        lambda y: y[:, :, : min(y.shape[2], 17), : max(y.shape[3] - 20, 4)],
+        lambda y: y[:, :, y.shape[2] // 2 :] if y.shape[2] // 10 else y,
+    ],
+    ids=["chunk", "bounds", "branch"],
+)
+def test_a_map_that_is_square_for_some_sizes_has_an_output_an_axis(part):
+    answer = holds(N(lambda s, x: part(s.conv(x)), conv=c(3, 1, 1)))
+    for n in answer.first(30):
+        made = answer.output(n)
+        told = tuple(leaf.function.at(n) for leaf in answer._result)
+        assert told == (made if isinstance(made, tuple) else (made, made))
+    assert "output=(" in repr(answer)
+
+
+def test_outputs_of_another_number_for_some_sizes_are_told_as_such():
+    answer = holds(N(lambda s, x: (x, F.max_pool2d(x, 2)) if x.shape[3] % 2 else x))
+    assert "2 -> 2, 3 -> (3, 1)" in repr(answer)
+    assert (answer.output(3), answer.output(4)) == ((3, 1), 4)
+    assert answer.at_least(2) == 2
+    assert answer == answer
+    with pytest.raises(ValueError, match="another number"):
+        answer.receptive_field()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ._axes import checked, joined, nearest, padded, several
+from ._axes import checked, joined, nearest, nearest_below, padded, several
 from ._expression import Expression
 from ._quasilinear import Function, SizeSet
 from ._repair import common
@@ -274,15 +274,21 @@ class Answer:
             return nearest(self, n)
         return self._sizes.next(_input_size(n, "Answer.next"))
 
-    def previous(self, n: int) -> int | None:
+    def previous(self, n: Any) -> Any:
         """Return the largest size that is taken and at most n, None if there is none.
+
+        Of one size an axis, return the nearest sizes that are taken and at most as large.
 
         Examples
         --------
         >>> from upshape.shapes import solve, zoo
         >>> solve(zoo.unet()).previous(600)
         592
+        >>> solve(zoo.unet()).previous((480, 854))
+        (480, 848)
         """
+        if several(n):
+            return nearest_below(self, n)
         return self._sizes.previous(_input_size(n, "Answer.previous"))
 
     def at_least(self, size: int) -> int | None:

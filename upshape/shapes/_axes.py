@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from typing import Any
 
 from ._size import whole_number
 
-__all__ = ["joined", "nearest", "padded", "several"]
+__all__ = ["joined", "nearest", "nearest_below", "padded", "several"]
 
 TRIED = 8  # sizes an axis from which the nearest are combined, where the axes hang together
 
@@ -41,22 +42,51 @@ def nearest(answer: Any, sizes: Any) -> tuple[int, ...] | None:
     the next ones are tried. None if nothing is found.
     """
     wanted = checked(answer, sizes, "Answer.next")
+    rows = [
+        list(itertools.islice(answer._of_axis(place)._sizes.from_to(size), TRIED))
+        for place, size in enumerate(wanted)
+    ]
+    equal = list(itertools.islice(answer._sizes.from_to(max(wanted)), TRIED))
+    return _combined(answer, wanted, rows, equal)
+
+
+def nearest_below(answer: Any, sizes: Any) -> tuple[int, ...] | None:
+    """Return sizes that are taken and at most these, with as few pixels less as possible."""
+    wanted = checked(answer, sizes, "Answer.previous")
+    rows = [
+        list(itertools.islice(_downwards(answer._of_axis(place)._sizes, size), TRIED))
+        for place, size in enumerate(wanted)
+    ]
+    equal = list(itertools.islice(_downwards(answer._sizes, min(wanted)), TRIED))
+    return _combined(answer, wanted, rows, equal)
+
+
+def _downwards(sizes: Any, n: int) -> Iterator[int]:
+    """Yield the sizes of a set that are at most n, largest first."""
+    found = sizes.previous(n)
+    while found is not None:
+        yield found
+        found = sizes.previous(found - 1) if found > 1 else None
+
+
+def _combined(
+    answer: Any, wanted: tuple[int, ...], rows: list[list[int]], equal: list[int]
+) -> tuple[int, ...] | None:
+    """Return the sizes nearest to the wanted ones that are taken: equal ones or one of each row."""
+
+    def far(one: tuple[int, ...]) -> int:
+        return sum(abs(size - n) for size, n in zip(one, wanted, strict=True))
+
     if answer._takes(wanted):
         return wanted
-    axes = [answer._of_axis(place) for place in range(len(wanted))]
-    first = tuple(axis.next(size) for axis, size in zip(axes, wanted, strict=True))
-    equal = list(itertools.islice(answer._sizes.from_to(max(wanted)), TRIED))
     found: list[tuple[int, ...]] = [(size,) * len(wanted) for size in equal]
-    if None not in first:
-        found = [*(one for one in found if sum(one) < sum(first)), first]
+    if all(rows):
+        first = tuple(row[0] for row in rows)
+        found = [*(one for one in found if far(one) < far(first)), first]
     taken = next((one for one in found if answer._takes(one)), None)
     if taken is not None:
         return taken
-    rows = [
-        list(itertools.islice(axis._sizes.from_to(size), TRIED))
-        for axis, size in zip(axes, wanted, strict=True)
-    ]
-    mixed = sorted(itertools.product(*rows), key=lambda one: (sum(one), one))
+    mixed = sorted(itertools.product(*rows), key=lambda one: (far(one), one))
     return next((one for one in mixed if answer._takes(one)), None)
 
 

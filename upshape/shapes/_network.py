@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-__all__ = ["is_model", "no_instance", "returned_told"]
+__all__ = ["is_model", "more_needed", "no_instance", "returned_told"]
 
 
 def is_model(thing: Any) -> bool:
@@ -64,6 +64,17 @@ def _takes_nothing(function: Any) -> bool:
     return signature is not None and all(
         one.kind in (one.KEYWORD_ONLY, one.VAR_KEYWORD) for one in signature.parameters.values()
     )
+
+
+def more_needed(function: Any) -> list[str]:
+    """Return the arguments that a function needs besides a first one given by its place."""
+    signature = _signature(function)
+    if signature is None:
+        return []
+    needed = [one for one in signature.parameters.values() if one.default is one.empty]
+    by_place = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    places = [one.name for one in needed if one.kind in by_place]
+    return places[1:] + [one.name for one in needed if one.kind is one.KEYWORD_ONLY]
 
 
 def returned_told(result: Any) -> str:

@@ -23,7 +23,7 @@ from ._expression import Expression
 from ._outcome import Failure, Out, outs
 from ._path import Path, Value
 from ._quasilinear import Function, Line, PeriodError, SizeSet, Stretch, _fits
-from ._results import _fitted, _input_size, _leaves
+from ._results import _fitted, _input_size, _leaves, _mapped
 from ._size import Step, Trace
 from .layers import Interpolate
 
@@ -396,6 +396,11 @@ class Leaf(Step):
         self.pieces = pieces
         self.number = number
 
+    @property
+    def varies(self) -> bool:
+        """Whether it is another number of sizes for some inputs than for others."""
+        return isinstance(self.function, Varied)
+
 
 class Pieces:
     """A function of the input size as the values on paths: where it is no quasi-linear one."""
@@ -468,6 +473,40 @@ class Pieces:
         return sympy.Function("f")(i) if found is None else found
 
 
+class Varied(Pieces):
+    """Outputs of which there are more, or that have other axes, for some sizes than for others."""
+
+    def at(self, n: int) -> Any:
+        """Return what the output is at n: a size, or a tuple, list or dict of them."""
+        for sizes, told in self.pieces:
+            if n in sizes:
+                return _mapped(told, lambda one: _at(one, n))
+        raise ValueError(f"no value at {n}")
+
+    def equals(self, other: Any) -> Function:
+        """Return where it is another such output: it is compared as a whole."""
+        return Function.constant(int(isinstance(other, Varied) and self._same_as(other)))
+
+    def _same_as(self, other: Varied) -> bool:
+        for (mine, f), (yours, g) in itertools.product(self.pieces, other.pieces):
+            both = SizeSet(mine.mask.both(yours.mask))
+            if both.minimum is None:
+                continue
+            if _structure(f) != _structure(g):
+                return False
+            pairs = zip(_leaves(f), _leaves(g), strict=True)
+            if not all(_agree(Pieces([(both, a)]), Pieces([(both, b)])) for a, b in pairs):
+                return False
+        return True
+
+    def polynomial(self) -> None:
+        """Return None: no polynomial has values of several kinds."""
+
+    def __str__(self) -> str:
+        firsts = [f"{n} -> {self.at(n)}" for n in self._firsts()]
+        return "another number of sizes for some inputs: " + ", ".join(firsts)
+
+
 class _Apart:
     """Stands for the model of a pickled answer, and for what was found out about it."""
 
@@ -536,26 +575,42 @@ class TorchAnswer(Answer):
         for sizes, _ in ways:
             taken = taken.either(sizes.mask)
         self._sizes = SizeSet(taken)
-        told = [_told(shapes, rank, axis) for _, shapes in ways]
-        self._result = self._joined([sizes for sizes, _ in ways], told)
+        self._result = self._joined([sizes for sizes, _ in ways], [one for _, one in ways])
 
     # The outputs.
 
-    def _joined(self, sizes: list[SizeSet], told: list[Any]) -> Any:
+    def _joined(self, sizes: list[SizeSet], shapes: list[Any]) -> Any:
         """Return what the paths return as one result, of leaves."""
-        if not told:
+        if not shapes:
             return 1
-        first = told[0]
-        if len({_structure(one) for one in told}) > 1:
-            return self._leaf(sizes, [1] * len(told)) if len(told) > 1 else first
+        first = shapes[0]
+        if all(isinstance(one, Out) for one in shapes):
+            return self._joined_shapes(sizes, shapes)
+        if len({_structure(one) for one in shapes}) > 1:
+            rank = self._network._model.rank
+            return self._varied(sizes, [_told(one, rank, self._axis) for one in shapes])
         if isinstance(first, dict):
-            return {key: self._joined(sizes, [one[key] for one in told]) for key in first}
-        if isinstance(first, tuple | list):
-            entries = [
-                self._joined(sizes, [one[place] for one in told]) for place in range(len(first))
-            ]
-            return tuple(entries) if isinstance(first, tuple) else entries
-        return self._leaf(sizes, told)
+            return {key: self._joined(sizes, [one[key] for one in shapes]) for key in first}
+        entries = [self._joined(sizes, [one[n] for one in shapes]) for n in range(len(first))]
+        return tuple(entries) if isinstance(first, tuple) else entries
+
+    def _joined_shapes(self, sizes: list[SizeSet], shapes: list[Out]) -> Any:
+        """Return the sizes of one output: one an axis if they differ on any path."""
+        told = [_told(one, self._network._model.rank, self._axis) for one in shapes]
+        axes = {len(one) for one in told if isinstance(one, tuple)}
+        if not axes:
+            return self._leaf(sizes, told)
+        if len(axes) > 1 or len({len(one) for one in shapes}) > 1:
+            return self._varied(sizes, told)
+        spread = [one if isinstance(one, tuple) else (one,) * min(axes) for one in told]
+        return tuple(self._leaf(sizes, list(axis)) for axis in zip(*spread, strict=True))
+
+    def _varied(self, sizes: list[SizeSet], told: list[Any]) -> Leaf:
+        """Return the leaf of an output that is another kind of thing for other sizes."""
+        pieces = list(zip(sizes, told, strict=True))
+        leaf = Leaf(Varied(pieces), pieces, len(self._trace.steps))
+        self._trace.steps.append(leaf)
+        return leaf
 
     def _leaf(self, sizes: list[SizeSet], values: list[Any]) -> Any:
         if all(isinstance(one, int) for one in values) and len(set(values)) == 1:
@@ -809,7 +864,7 @@ def _structure(told: Any) -> Any:
     """Return what a result is but for its sizes."""
     if isinstance(told, dict):
         return ("dict", *((key, _structure(one)) for key, one in told.items()))
-    if isinstance(told, tuple | list):
+    if isinstance(told, tuple | list) and not isinstance(told, Out):
         return (type(told).__name__, *map(_structure, told))
     return None
 

@@ -55,6 +55,11 @@ class _Runner:
         self.model = model
         self.axis = model.rank - 1 if answer._axis is None else answer._axis
         self.along = answer if answer._axis is not None else answer._of_axis(self.axis)
+        if any(getattr(leaf, "varies", False) for leaf in _leaves(self.along._result)):
+            raise ValueError(
+                f"Answer.receptive_field: {self.name} makes outputs of another number or of other "
+                "axes for some sizes than for others"
+            )
         self.rates = [_rate(leaf) for leaf in _leaves(self.along._result)]
         named = [*model.module.named_parameters(), *model.module.named_buffers()]
         self.state = {

@@ -587,7 +587,12 @@ class Size:
     def __ge__(self, other: object) -> bool:
         self._compare(">=")
 
-    __hash__ = object.__hash__
+    def __hash__(self) -> int:
+        self._refuse(
+            "hash(Size), as sets, dicts and caches ask for it",
+            "write what holds for every size with +, -, *, // and %; what is looked up by a size, "
+            "or differs for single ones, cannot be followed",
+        )
 
     def __index__(self) -> int:
         self._refuse(

@@ -8,7 +8,7 @@ from typing import Any, overload
 from ._answer import Answer, MendedCall, Repair
 from ._external import from_torch
 from ._modules import layer_of
-from ._network import is_model, no_instance, returned_told
+from ._network import is_model, more_needed, no_instance, returned_told
 from ._numbers import is_symbolic
 from ._quasilinear import Function
 from ._repair import common, is_bound, mended
@@ -150,9 +150,21 @@ def solve(network: Any, *, axis: int | None = None, fix: str | None = None) -> A
     if hasattr(network, "_solved"):  # a model, which brings its own way of being solved
         return network._solved(axis, fix)  # type: ignore[no-any-return]
     trace = Trace(axis)
+    _takes_one(network)
     result = _checked(network(trace.input), trace)
     answer = Answer(trace, result, _name_of(network))
     return answer if fix is None else _with_repair(answer, fix)
+
+
+def _takes_one(network: Any) -> None:
+    """Refuse a function that cannot be called with one size."""
+    missing = more_needed(network)
+    if missing:
+        raise TypeError(
+            f"solve: {_name_of(network)} needs {', '.join(missing)} besides the input size; give "
+            "it one argument: solve(lambda x: network(x, ...)), where a second input of the same "
+            "size is x again"
+        )
 
 
 def _name_of(network: Any) -> str:
