@@ -5,6 +5,7 @@ runs it (on the CPU, with zeros for weights), never as the reader sees it.
 """
 
 import dataclasses
+import logging
 import math
 import pickle
 
@@ -658,3 +659,52 @@ def test_a_model_that_fails_at_every_size_says_why():
         assert "at 224 it fails" in told
         assert "scalar types" in told
     assert "channel" in repr(solve(nn.Sequential(c(3), c(3, inside=7))))
+
+
+def refuses_by_percent(h):
+    if h % 4 or h < 9:
+        raise ValueError("bad size %d" % h)  # noqa: UP031
+
+
+def refuses_by_format(h):
+    if h % 4:
+        message = "bad size {:d}".format(h)  # noqa: UP032
+        raise ValueError(message)
+
+
+def asserts(h):
+    assert h % 4 == 0, "bad size " + str(h)
+
+
+def logs(h):
+    logging.getLogger("model").warning("size %d", h)
+
+
+@pytest.mark.parametrize("tells", [refuses_by_percent, refuses_by_format, asserts, logs])
+def test_a_size_that_is_told_parts_no_way(tells):
+    def forward(s, x):
+        tells(x.shape[2])
+        return s.conv(x)
+
+    model = N(forward, conv=c(3))
+    answer = holds(model)
+    assert len(answer._survey.ways) < 8
+    if tells is not logs:
+        assert "bad size 18" in answer.explain(18)
+
+
+def test_a_size_that_is_told_and_looked_up_is_no_constant():
+    def forward(s, x):
+        return F.max_pool2d(x, {"14": 2, "16": 4}.get(str(min(x.shape[2], 20)), 3))
+
+    assert holds(N(forward)).output(14) == 7
+
+    def caught(s, x):
+        try:
+            if x.shape[2] < 9:
+                raise ValueError("%d" % x.shape[2])  # noqa: UP031
+        except ValueError as error:
+            return F.max_pool2d(x, 2) if str(error) == "7" else x
+        return x
+
+    assert holds(N(caught)).output(7) == 3

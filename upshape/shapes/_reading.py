@@ -129,14 +129,16 @@ class Survey:
             if way.failure is not None or _shapes_at(way.result, n) != found:
                 self.lost[f"at size {n} PyTorch makes {found}, which its shapes hide"] = None
 
-    def _way(self, hint: int) -> Way | None:
+    def _way(self, hint: int, strict: bool = False) -> Way | None:
         """Follow one size; None if it is given up."""
-        path = Path(hint)
+        path = Path(hint, strict=strict)
         told: Failure | None = None
         try:
             result = self.model.symbolic(path, self.sizes)
         except Failure as failure:
             result, told = None, failure
+        if path.told and not (told and all(one.ended(told.error) for one in path.told)):
+            return self._way(hint, strict=True)
         if self.model.mending is not None:
             self._reached = {
                 key: tuple(map(_value_of, pair)) for key, pair in self.model.mending.reached.items()
