@@ -5,7 +5,9 @@ runs it (on the CPU, with zeros for weights), never as the reader sees it.
 """
 
 import dataclasses
+import logging
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from upshape.shapes import from_torch, solve
+from upshape.shapes import Conv, Pool, from_torch, same, solve
 
 
 class N(nn.Module):
@@ -589,3 +591,120 @@ def test_outputs_of_another_number_for_some_sizes_are_told_as_such():
     assert answer == answer
     with pytest.raises(ValueError, match="another number"):
         answer.receptive_field()
+
+
+def test_a_read_model_inside_a_network_of_sizes():
+    unet = N(
+        lambda s, x: torch.cat([s.up(F.max_pool2d(s.conv(x), 2)), s.conv(x)], 1),
+        conv=c(3), up=nn.ConvTranspose2d(3, 3, 2, 2),
+    )  # fmt: skip
+    inner, pool = from_torch(unet), Pool(2)
+    answer = solve(lambda x: same(Conv(3, padding=1)(inner(pool(x))), pool(x) - 2))
+    model = N(lambda s, x: unet(F.max_pool2d(x, 2)))
+    for n in range(1, 60):
+        wanted = run(model, (n, n), 3, None)
+        assert (n in answer) == (wanted is not None)
+        if wanted is not None:
+            assert answer.output(n) == wanted
+    assert "takes {2 n : n >= 2}" in answer.explain(6)
+    assert pickle.loads(pickle.dumps(answer)) == answer
+    with pytest.raises(TypeError, match="what becomes of the pixels"):
+        answer.receptive_field()
+
+
+@pytest.mark.parametrize(
+    "size", [lambda x: 20 - x, lambda x: 3 * x + 1, lambda x: x // 3 - 2, lambda x: x % 7]
+)
+def test_sizes_computed_before_a_read_model(size):
+    model = N(
+        lambda s, x: s.a(x) if x.shape[2] < 9 else F.max_pool2d(x, 3, ceil_mode=True), a=c(3, 2, 1)
+    )
+    inner = from_torch(model)
+    answer = solve(lambda x: inner(size(x)))
+    for n in range(1, 80):
+        i = size(n)
+        wanted = run(model, (i, i), 3, None) if i > 0 else None
+        assert (n in answer) == (wanted is not None)
+        if wanted is not None:
+            assert answer.output(n) == wanted
+
+
+def test_a_read_model_whose_size_is_no_quasi_linear_function_is_no_part():
+    inner = from_torch(N(lambda s, x: x.flatten(1)[:, : x.shape[2] * x.shape[3]]))
+    with pytest.raises(TypeError, match="not quasi-linear"):
+        solve(lambda x: inner(x))
+
+
+class ByKeyword(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = c(3, 2)
+
+    def forward(self, *, x, y):
+        return self.conv(x + y)
+
+
+def test_inputs_that_are_given_by_keyword():
+    answer = solve(ByKeyword())
+    assert str(answer._sizes) == "{n : n >= 3}"
+    assert answer.output(9) == 4
+
+
+def test_a_model_that_fails_at_every_size_says_why():
+    with pytest.raises(ValueError, match=r"of shape \(1, 3, n, n\), and fails whatever the size"):
+        solve(N(lambda s, d: s.conv(d["image"]), conv=c(3)))
+    answer = solve(nn.Embedding(3, 4))
+    assert answer.minimum is None
+    for told in (repr(answer), str(answer)):
+        assert "at 224 it fails" in told
+        assert "scalar types" in told
+    assert "channel" in repr(solve(nn.Sequential(c(3), c(3, inside=7))))
+
+
+def refuses_by_percent(h):
+    if h % 4 or h < 9:
+        raise ValueError("bad size %d" % h)  # noqa: UP031
+
+
+def refuses_by_format(h):
+    if h % 4:
+        message = "bad size {:d}".format(h)  # noqa: UP032
+        raise ValueError(message)
+
+
+def asserts(h):
+    assert h % 4 == 0, "bad size " + str(h)
+
+
+def logs(h):
+    logging.getLogger("model").warning("size %d", h)
+
+
+@pytest.mark.parametrize("tells", [refuses_by_percent, refuses_by_format, asserts, logs])
+def test_a_size_that_is_told_parts_no_way(tells):
+    def forward(s, x):
+        tells(x.shape[2])
+        return s.conv(x)
+
+    model = N(forward, conv=c(3))
+    answer = holds(model)
+    assert len(answer._survey.ways) < 8
+    if tells is not logs:
+        assert "bad size 18" in answer.explain(18)
+
+
+def test_a_size_that_is_told_and_looked_up_is_no_constant():
+    def forward(s, x):
+        return F.max_pool2d(x, {"14": 2, "16": 4}.get(str(min(x.shape[2], 20)), 3))
+
+    assert holds(N(forward)).output(14) == 7
+
+    def caught(s, x):
+        try:
+            if x.shape[2] < 9:
+                raise ValueError("%d" % x.shape[2])  # noqa: UP031
+        except ValueError as error:
+            return F.max_pool2d(x, 2) if str(error) == "7" else x
+        return x
+
+    assert holds(N(caught)).output(7) == 3

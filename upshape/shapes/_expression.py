@@ -172,6 +172,21 @@ class Expression:
             return f"{told} {'-' if self.constant < 0 else '+'} {abs(self.constant)}"
         return told or str(self.constant)
 
+    def at(self, i: Expression) -> Expression:
+        """Return the expression with another one in place of the input size."""
+        made = Expression(self.constant)
+        for atom, factor in self.terms:
+            if atom == INPUT:
+                made = made + i * factor
+                continue
+            first = atom[1].at(i)
+            if atom[0] in ("min", "max"):
+                part = first._choice(atom[0], atom[2].at(i))
+            else:  # "over" is whole, so that a floor changes nothing
+                part = first % atom[2] if atom[0] == "mod" else first // atom[2]
+            made = made + part * factor
+        return made
+
     def sympy(self) -> Any:
         """Return the SymPy expression."""
         import sympy

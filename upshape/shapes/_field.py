@@ -94,6 +94,11 @@ def _sources(
 ) -> list[tuple[Step, tuple[Function, Function]]]:
     """Return the windows that a window of a step's output takes of the maps before it."""
     if step.kind == "layer":
+        if hasattr(step.layer, "expression"):
+            raise TypeError(
+                f"Answer.receptive_field: {step.told()} was read as a function of sizes, which "
+                "does not say what becomes of the pixels"
+            )
         parent = step.args[0]
         if not isinstance(parent, Step):
             return []

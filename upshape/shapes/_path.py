@@ -49,10 +49,16 @@ class Path:
         The sizes themselves, where the path is a list of them; one a column of every value.
     narrowed : bool
         Whether sizes were left out because their period would have been too long.
+    told : list
+        The errors in whose messages a size was told: the path holds if the run ends in one.
+    strict : bool
+        Whether a size that is told is decided on like every other number.
     """
 
-    def __init__(self, hint: int, start: int = 1) -> None:
+    def __init__(self, hint: int, start: int = 1, strict: bool = False) -> None:
         self.hint = hint
+        self.told: list[Any] = []
+        self.strict = strict
         self.start = start
         self.stop: int | None = None
         self.period = 1

@@ -24,7 +24,7 @@ from ._outcome import Failure, Out, outs
 from ._path import Path, Value
 from ._quasilinear import Function, Line, PeriodError, SizeSet, Stretch, _fits
 from ._results import _fitted, _input_size, _leaves, _mapped
-from ._size import Step, Trace
+from ._size import Size, Step, Trace
 from .layers import Interpolate
 
 if TYPE_CHECKING:
@@ -129,14 +129,16 @@ class Survey:
             if way.failure is not None or _shapes_at(way.result, n) != found:
                 self.lost[f"at size {n} PyTorch makes {found}, which its shapes hide"] = None
 
-    def _way(self, hint: int) -> Way | None:
+    def _way(self, hint: int, strict: bool = False) -> Way | None:
         """Follow one size; None if it is given up."""
-        path = Path(hint)
+        path = Path(hint, strict=strict)
         told: Failure | None = None
         try:
             result = self.model.symbolic(path, self.sizes)
         except Failure as failure:
             result, told = None, failure
+        if path.told and not (told and all(one.ended(told.error) for one in path.told)):
+            return self._way(hint, strict=True)
         if self.model.mending is not None:
             self._reached = {
                 key: tuple(map(_value_of, pair)) for key, pair in self.model.mending.reached.items()
@@ -264,13 +266,32 @@ class TorchNetwork:
         return f"<TorchNetwork {self.__name__}>"
 
     def __call__(self, x: Any) -> Any:
-        """Return the output size for the input size x, an int or one an axis."""
+        """Return the output size for the input size x: an int, one an axis, or a traced Size."""
+        if isinstance(x, Size):
+            return self._inside(x)
         sizes = self._spatial(x)
         try:
             result = self._model.plain(sizes)
         except Failure as failure:
             raise ValueError(f"{self.__name__} does not take {x}: {failure}") from failure.error
         return _told(result, self._model.rank, None)
+
+    def _inside(self, x: Size) -> Any:
+        """Go through the model inside a network that is written as a function of its size."""
+        answer = self._solved(x._trace.axis)
+        if any(leaf.varies or isinstance(leaf.function, Pieces) for leaf in answer._read_leaves()):
+            raise TypeError(
+                f"{self.__name__}: its output size is not quasi-linear in its input size, so it "
+                "cannot be a part of another network; solve it by itself"
+            )
+        taken = x._trace.add(Step("demand", (x._step,), Taken(self.__name__, answer._sizes)))
+
+        def through(leaf: Any) -> Any:
+            if not isinstance(leaf, Leaf):
+                return leaf
+            return taken._through(Read(self.__name__, leaf.function, answer._expression_of(leaf)))
+
+        return _mapped(answer._result, through)
 
     def _spatial(self, x: Any) -> tuple[int, ...]:
         rank = self._model.rank
@@ -326,7 +347,21 @@ class TorchNetwork:
                 "from_torch(model, read={part: function of the size}), where a part is a module's "
                 "class, its name, or a function"
             )
+        self._refuse_miscalled(survey)
         return TorchAnswer(self, survey, axis)
+
+    def _refuse_miscalled(self, survey: Survey) -> None:
+        """Refuse to answer where no size is decided on: the model was called wrongly."""
+        if len(survey.ways) != 1 or survey.ways[0].failure is None:
+            return
+        (way,) = survey.ways
+        error = way.failure.error if way.failure is not None else None
+        if isinstance(error, TypeError | LookupError | AttributeError | NameError):
+            raise ValueError(
+                f"from_torch: {self.__name__} was called with {self._model.told_inputs()}, and "
+                f"fails whatever the size: {way.failure}. Give a module whose forward takes "
+                "feature maps alone, such as one that calls this model with what it needs"
+            ) from error
 
     def _mended(self, axis: int | None, fix: str) -> TorchAnswer:
         """Return the answer of the model with its upsamplings mended."""
@@ -507,6 +542,84 @@ class Varied(Pieces):
         return "another number of sizes for some inputs: " + ", ".join(firsts)
 
 
+class Taken:
+    """What a model that is a part of a network demands of its input size."""
+
+    def __init__(self, name: str, sizes: SizeSet) -> None:
+        self.name = name
+        self.sizes = sizes
+
+    def mask(self, value: Any) -> Function:
+        """Return where a size is one that the model takes."""
+        return _composed(self.sizes.mask, Function.of(value), 0)
+
+    def tell(self, n: int) -> str:
+        """Say what it demands."""
+        return f"it takes {self.sizes}"
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+class Read:
+    """What a model that is a part of a network does to a size, as a layer of it."""
+
+    minimum = 1
+
+    def __init__(self, name: str, function: Function, expression: Any) -> None:
+        self.name = name
+        self.function = function
+        self.expression = expression
+
+    def formula(self, i: Any) -> Any:
+        """Return the output size."""
+        if isinstance(i, Function):
+            return _composed(self.function, i, 1)
+        if isinstance(i, int):
+            return self.function.at(i)
+        if not isinstance(self.expression, Expression):
+            raise TypeError(f"{self.name}: its output size has no short expression")
+        return self.expression.at(i)
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+def _composed(outer: Function, inner: Function, otherwise: int) -> Function:
+    """Return outer(inner(i)), and a number where the inner size is below 1."""
+    tail = inner.tail
+    begin, last = inner.starts[-1], outer.starts[-1]
+    if tail.rise > 0:  # from where on is the inner size in the outer one's last stretch?
+        low = int(tail.offsets.min())
+        begin = max(begin, tail.period * (max(0, -(-(last - low) // tail.rise)) + 1))
+        times = outer.tail.period // math.gcd(outer.tail.period, tail.rise)
+    elif tail.rise < 0:
+        high = int(tail.offsets.max())
+        begin = max(begin, tail.period * (max(0, -(-high // -tail.rise)) + 1))
+        times = 1
+    else:
+        times = 1
+    period = _fits(tail.period * times)
+    if begin > HEAD:
+        raise PeriodError(f"the sizes follow no period before {begin}", begin)
+
+    def at(n: int) -> int:
+        size = inner.at(n)
+        return outer.at(size) if size >= 1 else otherwise
+
+    head = np.array([at(n) for n in range(1, begin)], object)
+    base = -(-begin // period) * period
+    values = [at(base + residue) for residue in range(2 * period)]
+    rise = values[period] - values[0]
+    offsets = np.array(values[:period], object) - rise * (base // period)
+    bound = max(1, *(abs(int(one)) for one in offsets))
+    stretches: list[Stretch] = [(begin, Line(period, rise, offsets, bound).reduced())]
+    if begin > 1:
+        bound = max(1, *(abs(int(one)) for one in head))
+        stretches.insert(0, (1, Line.explicit(1, head, bound)))
+    return Function._built(stretches)
+
+
 class _Apart:
     """Stands for the model of a pickled answer, and for what was found out about it."""
 
@@ -634,6 +747,9 @@ class TorchAnswer(Answer):
                 found = _shapes(shapes, lambda one: one.at(n) if isinstance(one, Value) else one)
                 return _plain(found)
         return self.output(n)
+
+    def _read_leaves(self) -> list[Leaf]:
+        return [leaf for leaf in _leaves(self._result) if isinstance(leaf, Leaf)]
 
     def _mended_calls(self, model: Model) -> tuple[MendedCall, ...]:
         """Return the calls of upsamplings that a repair changed."""
@@ -777,6 +893,25 @@ class TorchAnswer(Answer):
         return Expression.fraction(int(slope * run), int(start * run), run, floored=False)
 
     # Why not.
+
+    def _refusal_of_all(self) -> str:
+        """Say why no size is taken: how the model fails at the size that was tried first."""
+        way = self._survey.ways[0]
+        n = way.path.hint
+        if way.failure is None:
+            return f"at {n} an output would be empty"
+        where = f" in {way.failure.module}" if way.failure.module else ""
+        return f"at {n} it fails{where}: {way.failure}"
+
+    def __repr__(self) -> str:
+        if self.minimum is None and self._survey.ways:
+            return f"Answer(inputs={{}}; {self._refusal_of_all()})"
+        return super().__repr__()
+
+    def __str__(self) -> str:
+        if self.minimum is None and self._survey.ways:
+            return f"{super().__str__()}\n  {self._refusal_of_all()}"
+        return super().__str__()
 
     def explain(self, n: Any) -> Any:
         """Walk through the model with the input size n, or one size an axis."""

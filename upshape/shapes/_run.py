@@ -50,6 +50,7 @@ class Model:
         self.read = _Replacements(module, read)
         self._state: dict[str, dict[str, Any]] = {}
         self._images: int | None = None
+        self._by_name: tuple[str, ...] = ()  # inputs that forward demands by keyword
         self.mending: Any = None
         self.batch = batch
         self.rank, self.channels, self.typical = self._probed() if given is None else given
@@ -75,15 +76,27 @@ class Model:
         if self._images is None:
             import inspect
 
-            self._images = 1
+            self._images, self._by_name = 1, ()
             with contextlib.suppress(TypeError, ValueError):
                 parameters = inspect.signature(self.module.forward).parameters.values()
                 plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
                 wanted = [
                     one for one in parameters if one.kind in plain and one.default is one.empty
                 ]
-                self._images = max(1, len(wanted))
+                named = [
+                    one.name
+                    for one in parameters
+                    if one.kind is one.KEYWORD_ONLY and one.default is one.empty
+                ]
+                self._by_name = tuple(named)
+                self._images = len(wanted) if named else max(1, len(wanted))
         return self._images
+
+    def told_inputs(self) -> str:
+        """Say with what forward is called."""
+        shape = ", ".join([str(one) for one in self._shape(("n",) * self.rank)])
+        given = ["a tensor"] * self.images + [f"{name}=a tensor" for name in self._by_name]
+        return f"{', '.join(given)} of shape ({shape})"
 
     def _shape(self, spatial: Sequence[Any]) -> tuple[Any, ...]:
         """Return the shape of an input; without channels it has no axis for them."""
@@ -162,10 +175,13 @@ class Model:
         after = torch.nn.modules.module.register_module_forward_hook(leave)
         try:
             args = tuple(make() for _ in range(self.images))
+            named = {name: make() for name in self._by_name}
             if state is None:
-                made = self.module(*args)
+                made = self.module(*args, **named)
             else:
-                made = torch.func.functional_call(self.module, state, args, tie_weights=False)
+                made = torch.func.functional_call(
+                    self.module, state, args, named, tie_weights=False
+                )
             return shapes_of(made)
         except Misread:
             raise

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from ._path import Path, Value
+from ._telling import TOLD, asked_by_user, told_in
 
 __all__ = ["Environment", "Inexact", "Node"]
 
@@ -225,8 +226,19 @@ class Node:
             self.shape_env.symbols[name] = self
         return self._expr
 
+    def _only_told(self) -> bool:
+        """Tell whether this is for a reader: then the path holds for all of its sizes."""
+        if self.kind == "float" or self.path.strict:
+            return False
+        told = told_in()
+        if told is not None and told is not TOLD:
+            self.path.told.append(told)
+        return told is not None
+
     def str(self) -> str:
-        return f"{self.hint}*"
+        if self.kind == "int" and asked_by_user() and not self._only_told():
+            return f"{self.settled()}"  # it may be looked up by this name
+        return f"{self.hint}"
 
     __str__ = __repr__ = _graph_repr = str
 
@@ -295,7 +307,7 @@ class Node:
             self.path.narrow()
 
     def int_(self) -> int:
-        return int(self.settled())
+        return int(self.hint if self._only_told() else self.settled())
 
     def bool_(self) -> bool:
         return bool(self.settled())
