@@ -18,8 +18,11 @@ OPENMP = bool(_machine.build()["openmp"])
 
 
 def run_python(code, **environment):
+    """Run a program with these variables; None: without one."""
+    variables = {**os.environ, **environment}
     return subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, **environment},
+        [sys.executable, "-c", code],
+        env={name: value for name, value in variables.items() if value is not None},
         capture_output=True, text=True, timeout=120, check=False,
     )
 
@@ -134,7 +137,7 @@ def test_default_is_the_cpus_this_process_may_run_on():
         "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))});"
         "import upshape as up; print(up.get_num_threads())"
     )
-    environment = {"UPSHAPE_NUM_THREADS": "", "OMP_NUM_THREADS": ""}
+    environment = {"UPSHAPE_NUM_THREADS": None, "OMP_NUM_THREADS": None}
     if not hasattr(os, "sched_setaffinity"):
         pytest.skip("this system has no CPU affinity")
     assert run_python(code, **environment).stdout.split() == ["1"]

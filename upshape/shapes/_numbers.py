@@ -78,6 +78,11 @@ def ceil_div(x: Any, y: Any) -> Any:
     return -(-x // y)
 
 
+def is_bool(value: Any) -> bool:
+    """Return whether this is True or False, Python's or NumPy's."""
+    return isinstance(value, bool) or type(value).__name__ in ("bool", "bool_")
+
+
 def whole(value: Any, what: str, least: int) -> Any:
     """Return `value` as an int of at least `least`, or as the SymPy expression that it is.
 
@@ -90,7 +95,7 @@ def whole(value: Any, what: str, least: int) -> Any:
             if (value - least).is_negative:
                 raise ValueError(f"{what} must be at least {least}, got {value}")
             return value
-        if isinstance(value, bool):
+        if is_bool(value):
             raise TypeError(f"{what} must be an int, got {value!r}")
         try:
             value = operator.index(value)

@@ -17,7 +17,7 @@ from fractions import Fraction
 from typing import Any, NoReturn, overload
 
 from ._expression import Expression
-from ._numbers import is_symbolic
+from ._numbers import is_bool, is_symbolic
 from ._quasilinear import LIMIT, Function, PeriodError
 
 __all__ = ["Condition", "Size", "Step", "Trace", "maximum", "minimum"]
@@ -638,7 +638,7 @@ def _is_int(value: Any) -> bool:
 
 def whole_number(value: Any, what: str, kinds: str = "an int or a Size") -> int:
     """Return an int, or a NumPy or SymPy integer, as an int."""
-    if isinstance(value, bool) or type(value).__name__ == "bool_":
+    if is_bool(value):
         raise TypeError(f"{what} must be an int, got {value!r}")
     if isinstance(value, Fraction) and value.denominator == 1:
         return value.numerator
