@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 __all__ = ["TorchAnswer", "TorchNetwork"]
 
 MOST_PATHS = 400
-MOST_SECONDS = 60.0
+MOST_SINGLE = 100  # paths that hold a few sizes each, and none that goes on for ever
+MOST_SECONDS = 60.0  # of the processor
+MOST_SECONDS_WAITED = 90.0  # by the clock: the machine may be busy
 MOST_ODD = 24  # sizes decided one by one, where symbolic sizes fail and plain ones do not
 MOST_VERIFIED = 1024  # ends of paths above are not run again: it would take long
 MOST_ENDS = 24
@@ -77,10 +79,15 @@ class Survey:
             self._verify()
 
     def _run(self) -> None:
-        start = time.process_time()
+        start, since = time.process_time(), time.monotonic()
         hint: int | None = self.model.typical
         while hint is not None:
-            if len(self.ways) >= MOST_PATHS or time.process_time() - start > MOST_SECONDS:
+            late = time.process_time() - start > MOST_SECONDS
+            late = late or time.monotonic() - since > MOST_SECONDS_WAITED
+            single = len(self.ways) >= MOST_SINGLE and all(
+                way.path.points is not None for way in self.ways
+            )
+            if late or single or len(self.ways) >= MOST_PATHS:
                 self.lost[_blocked(self.ways, hint)] = None
                 return
             way = self._way(hint)
