@@ -737,3 +737,18 @@ def test_sizes_that_each_go_their_own_way_are_given_up_soon():
     network = from_torch(N(lambda s, x: torch.split(x, 5, 2)[-1]))
     assert "too many ways" in network.unread[0]
     assert len(network._survey(None).ways) <= 100
+
+
+def test_a_mended_functional_call_has_its_factor():
+    def forward(s, x):
+        y = F.interpolate(F.interpolate(x, scale_factor=0.5), scale_factor=2)
+        return torch.cat([y, x], 1)
+
+    (call,) = solve(N(forward), fix="size").repair.calls
+    assert repr(call) == "Interpolate(scale_factor=2) (step 1) with size=i"
+
+
+def test_a_size_that_is_looked_up_is_named_with_its_place():
+    (told,) = from_torch(N(lambda s, x: x if {14: 1}.get(x.shape[2]) else -x)).unread
+    assert told.startswith("a size is looked up in a dict, a set or a cache (")
+    assert "{14: 1}.get" in told

@@ -180,7 +180,10 @@ class Survey:
 
     def _give_up(self, told: Failure) -> None:
         """Note what could not be followed, and where."""
-        place = f"{told.message} ({told.place})" if told.place else told.message
+        message = told.message
+        if "unhashable type" in message and "SymInt" in message:  # PyTorch's word for a size
+            message = "a size is looked up in a dict, a set or a cache"
+        place = f"{message} ({told.place})" if told.place else message
         where = f"{told.module}: " if told.module else ""
         self.lost[where + place] = None
 
@@ -771,7 +774,8 @@ class TorchAnswer(Answer):
             sizes = [SizeSet(way.path.mask()) for way in ways]
             leaf = self._leaf(sizes, [way.reached[key][0] for way in ways])
             size = self._expression_of(leaf)
-            layer = layer_of(modules[key[0]]) or Interpolate(scale_factor=1)
+            factor = model.mending.factors.get(key, 1)
+            layer = layer_of(modules[key[0]]) or Interpolate(scale_factor=factor)
             padding = None
             if ways[0].reached[key][1] is not None and isinstance(size, Expression):
                 padding = self._padding_for(layer, size)
