@@ -708,3 +708,47 @@ def test_a_size_that_is_told_and_looked_up_is_no_constant():
         return x
 
     assert holds(N(caught)).output(7) == 3
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+@pytest.mark.parametrize("wrap", [nn.DataParallel, torch.compile])
+def test_wrapped_models_are_read_as_what_they_wrap(wrap):
+    model = nn.Sequential(c(3), nn.MaxPool2d(2))
+    assert solve(wrap(model)) == solve(model)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+@pytest.mark.parametrize(
+    ("make", "match"),
+    [
+        (lambda: torch.jit.script(nn.Sequential(c(3))), "TorchScript"),
+        (lambda: torch.jit.trace(nn.Sequential(c(3)), torch.zeros(1, 3, 8, 8)), "TorchScript"),
+        (lambda: nn.Sequential(c(3), nn.LazyConv2d(4, 3)), r"1 \(LazyConv2d\) has no weights"),
+        (lambda: nn.Sequential(nn.LazyLinear(4)), r"0 \(LazyLinear\) has no weights"),
+    ],
+    ids=["script", "trace", "convolution", "linear"],
+)
+def test_models_that_cannot_be_read_as_they_are(make, match):
+    with pytest.raises(TypeError, match=match):
+        from_torch(make())
+
+
+def test_sizes_that_each_go_their_own_way_are_given_up_soon():
+    network = from_torch(N(lambda s, x: torch.split(x, 5, 2)[-1]))
+    assert "too many ways" in network.unread[0]
+    assert len(network._survey(None).ways) <= 100
+
+
+def test_a_mended_functional_call_has_its_factor():
+    def forward(s, x):
+        y = F.interpolate(F.interpolate(x, scale_factor=0.5), scale_factor=2)
+        return torch.cat([y, x], 1)
+
+    (call,) = solve(N(forward), fix="size").repair.calls
+    assert repr(call) == "Interpolate(scale_factor=2) (step 1) with size=i"
+
+
+def test_a_size_that_is_looked_up_is_named_with_its_place():
+    (told,) = from_torch(N(lambda s, x: x if {14: 1}.get(x.shape[2]) else -x)).unread
+    assert told.startswith("a size is looked up in a dict, a set or a cache (")
+    assert "{14: 1}.get" in told

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ._modules import READERS, layer_of
-from ._network import is_model, no_instance
+from ._network import is_model, no_instance, unreadable, unwrapped
 
 __all__ = ["from_export", "from_torch"]
 
@@ -54,9 +54,12 @@ def from_torch(module: Any, *, read: Mapping[Any, Callable[..., Any]] | None = N
     """
     if (told := no_instance("from_torch", module)) is not None:
         raise TypeError(told)
+    module = unwrapped(module)
     layer = layer_of(module)
     if layer is not None:
         return layer
+    if (told := unreadable(module)) is not None:
+        raise TypeError(told)
     if is_model(module):
         from ._reading import TorchNetwork
 

@@ -32,6 +32,8 @@ class Mending:
         For calls of upsamplings, the tensor whose size they are to reach.
     proposed : dict
         What the last run would add to it.
+    factors : dict
+        The scale factors that the calls of interpolations had, where all axes have one.
     failing : bool
         Whether sizes met in the last run that differ.
     reached : dict
@@ -41,6 +43,7 @@ class Mending:
     def __init__(self, fix: str) -> None:
         self.fix = fix
         self.plan: dict[Key, Key] = {}
+        self.factors: dict[Key, float] = {}
         self.begin([])
 
     def begin(self, stack: list[str]) -> None:
@@ -140,6 +143,11 @@ class Mending:
             if name not in ("size", "scale_factor", "recompute_scale_factor")
         }
         self.reached[key] = (wanted[0], None)
+        factor = args[1] if len(args) > 1 else kwargs.get("scale_factor")
+        if isinstance(factor, tuple | list) and len(set(factor)) == 1:
+            factor = factor[0]
+        if isinstance(factor, int | float):
+            self.factors[key] = factor
         named = dict(zip(("mode", "align_corners"), args[2:4], strict=False))
         return (x, tuple(wanted)), {**kept, **named}
 

@@ -5,12 +5,44 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-__all__ = ["is_model", "more_needed", "no_instance", "returned_told"]
+__all__ = ["is_model", "more_needed", "no_instance", "returned_told", "unreadable", "unwrapped"]
 
 
 def is_model(thing: Any) -> bool:
     """Tell whether something is a module of PyTorch, without importing it."""
     return hasattr(thing, "named_children") and hasattr(thing, "forward")
+
+
+def unwrapped(module: Any) -> Any:
+    """Return the model inside what torch.compile and the data-parallel wrappers make of it."""
+    while True:
+        name = type(module).__name__
+        home = type(module).__module__
+        if home.startswith("torch.") and name in ("DataParallel", "DistributedDataParallel"):
+            module = module.module
+        elif home.startswith("torch._dynamo") and name == "OptimizedModule":
+            module = module._orig_mod
+        else:
+            return module
+
+
+def unreadable(module: Any) -> str | None:
+    """Say why a PyTorch model cannot be read as it is, None if it can."""
+    if type(module).__module__.startswith("torch.jit"):
+        return (
+            "from_torch: a TorchScript module no longer holds its Python code, which is what is "
+            "read; give the module that was traced or scripted"
+        )
+    if not is_model(module):
+        return None
+    for name, one in module.named_modules():
+        lacks = getattr(one, "has_uninitialized_params", None)
+        if callable(lacks) and lacks():
+            return (
+                f"from_torch: {name or 'the module'} ({type(one).__name__}) has no weights yet: "
+                "call the model once with an input, then read it"
+            )
+    return None
 
 
 def no_instance(operation: str, thing: Any) -> str | None:

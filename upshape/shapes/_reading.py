@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 __all__ = ["TorchAnswer", "TorchNetwork"]
 
 MOST_PATHS = 400
-MOST_SECONDS = 60.0
+MOST_SINGLE = 100  # paths that hold a few sizes each, and none that goes on for ever
+MOST_SECONDS = 60.0  # of the processor
+MOST_SECONDS_WAITED = 90.0  # by the clock: the machine may be busy
 MOST_ODD = 24  # sizes decided one by one, where symbolic sizes fail and plain ones do not
 MOST_VERIFIED = 1024  # ends of paths above are not run again: it would take long
 MOST_ENDS = 24
@@ -77,10 +79,15 @@ class Survey:
             self._verify()
 
     def _run(self) -> None:
-        start = time.process_time()
+        start, since = time.process_time(), time.monotonic()
         hint: int | None = self.model.typical
         while hint is not None:
-            if len(self.ways) >= MOST_PATHS or time.process_time() - start > MOST_SECONDS:
+            late = time.process_time() - start > MOST_SECONDS
+            late = late or time.monotonic() - since > MOST_SECONDS_WAITED
+            single = len(self.ways) >= MOST_SINGLE and all(
+                way.path.points is not None for way in self.ways
+            )
+            if late or single or len(self.ways) >= MOST_PATHS:
                 self.lost[_blocked(self.ways, hint)] = None
                 return
             way = self._way(hint)
@@ -173,7 +180,10 @@ class Survey:
 
     def _give_up(self, told: Failure) -> None:
         """Note what could not be followed, and where."""
-        place = f"{told.message} ({told.place})" if told.place else told.message
+        message = told.message
+        if "unhashable type" in message and "SymInt" in message:  # PyTorch's word for a size
+            message = "a size is looked up in a dict, a set or a cache"
+        place = f"{message} ({told.place})" if told.place else message
         where = f"{told.module}: " if told.module else ""
         self.lost[where + place] = None
 
@@ -764,7 +774,8 @@ class TorchAnswer(Answer):
             sizes = [SizeSet(way.path.mask()) for way in ways]
             leaf = self._leaf(sizes, [way.reached[key][0] for way in ways])
             size = self._expression_of(leaf)
-            layer = layer_of(modules[key[0]]) or Interpolate(scale_factor=1)
+            factor = model.mending.factors.get(key, 1)
+            layer = layer_of(modules[key[0]]) or Interpolate(scale_factor=factor)
             padding = None
             if ways[0].reached[key][1] is not None and isinstance(size, Expression):
                 padding = self._padding_for(layer, size)
