@@ -10,8 +10,7 @@ from __future__ import annotations
 import math
 import operator
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -324,16 +323,25 @@ def check_memory(operation: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -
         )
 
 
-@contextmanager
-def named(operation: str) -> Iterator[None]:
-    """Let a MemoryError say whose it is."""
-    try:
-        yield
-    except MemoryError as error:
-        told = str(error)
-        if told.startswith(f"{operation}: "):
-            raise
-        raise MemoryError(f"{operation}: {told or 'no memory is left'}") from None
+class named:
+    """Let a MemoryError say whose it is: ``with named("conv2d"): ...``.
+
+    A class, since a generator is made anew for every call and wants memory of its own at the end.
+    """
+
+    __slots__ = ("operation",)
+
+    def __init__(self, operation: str) -> None:
+        self.operation = operation
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, MemoryError):
+            told = str(error)
+            if not told.startswith(f"{self.operation}: "):
+                raise MemoryError(f"{self.operation}: {told or 'no memory is left'}") from None
 
 
 def has_own_memory(array: AnyArray) -> bool:
