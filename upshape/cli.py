@@ -225,16 +225,25 @@ def _integer(text: str) -> int:
     return int(text)
 
 
-def _sizes(text: str) -> int | tuple[int, ...]:
+def _an_axis(text: str, read: Callable[[str], Any]) -> Any:
+    """Read one value, or one for each axis with an x between them."""
+    parts = text.split("x")
+    if "" in parts:
+        raise argparse.ArgumentTypeError(
+            f"{short(text)} lacks a number; write 3, or 3x5 for two axes"
+        )
+    found = tuple(map(read, parts))
+    return found if len(found) > 1 else found[0]
+
+
+def _sizes(text: str) -> Any:
     """Read 12, or 12x14."""
-    sizes = tuple(_integer(part) for part in text.split("x"))
-    return sizes if len(sizes) > 1 else sizes[0]
+    return _an_axis(text, _integer)
 
 
 def _paddings(text: str) -> Any:
     """Read 1, 0:1, same, and for several axes 1x0:1."""
-    found = tuple(map(_padding, text.split("x")))
-    return found if len(found) > 1 else found[0]
+    return _an_axis(text, _padding)
 
 
 def _padding(text: str) -> int | str | shapes.Padding:
@@ -266,10 +275,9 @@ def _range(text: str) -> tuple[int, int]:
     return first, last
 
 
-def _scales(text: str) -> Fraction | tuple[Fraction, ...]:
+def _scales(text: str) -> Any:
     """Read 2, 3/2 or 2.5, and for several axes 2x1.5."""
-    found = tuple(map(_scale, text.split("x")))
-    return found if len(found) > 1 else found[0]
+    return _an_axis(text, _scale)
 
 
 def _count(text: str) -> int:
