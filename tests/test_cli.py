@@ -444,7 +444,7 @@ def test_solve_tells_what_is_wrong_with_a_users_file(run, networks, tmp_path):
         ("nothing", "invalid choice: 'nothing'"),
         ("conv 12 -k 3 -p same -s x", "'x' lacks a number"),
         (f"interpolate {2**40} --to {2**41} --positions", "--positions lists 10000 pixels at most"),
-        ("conv 12 -k 3 -p 1:", "'x' lacks a number"),
+        ("conv 12 -k 3 -p 1:", "'1:' lacks a number"),
         ("conv 12 -k 3 -p wide", "'wide' is no integer"),
         ("pool 12 -k 3 -p 2", "padding can be at most half of kernel_size"),
         ("deconv 6 -k 3 -s 2 -p same -a 1", "output_padding must be 0, got 1"),

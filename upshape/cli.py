@@ -254,6 +254,8 @@ def _padding(text: str) -> int | str | shapes.Padding:
     if text.lower() == "valid":
         return 0
     before, colon, after = text.partition(":")
+    if colon and not (before and after):
+        raise argparse.ArgumentTypeError(f"{short(text)} lacks a number; write 0:1 for two sides")
     return shapes.Padding(_integer(before), _integer(after)) if colon else _integer(text)
 
 
