@@ -31,7 +31,7 @@ The products of a band of input rows wait in a ring, until all that land on a ro
 there: o = i s + k d - p, or i - (k d - p) in an ordinary convolution of stride 1. They are added up
 in the order of the kernel's indices, whatever the band.
 
-Where a row's two phases can be made in one tile, and it pays (see pair.h), the tile writes them
+Where a row's two phases can be made in one tile, and it pays (see tile_pairs.inc.h), the tile writes them
 side by side into the result; other tiles leave their sums to write_chunk, which also writes the
 pixels that no tap reaches. Layers whose channels have no other channel to be summed with are
 depthwise.pyx's.
@@ -144,11 +144,11 @@ cdef extern from "tile.h" nogil:
                    Py_ssize_t x_row, Py_ssize_t rows, Py_ssize_t step, Py_ssize_t planes,
                    Py_ssize_t low, Py_ssize_t high, Py_ssize_t n) noexcept
 
-cdef extern from "part.h" nogil:
+cdef extern from "tile.h" nogil:
     void fill_32(float* to, float value, Py_ssize_t n) noexcept
     void fill_64(double* to, double value, Py_ssize_t n) noexcept
 
-cdef extern from "pair.h" nogil:
+cdef extern from "tile.h" nogil:
     enum:
         UPSHAPE_PAIRS
     void tile_pairs_32(int pairs, int nv, const float* x, Py_ssize_t x_channel,

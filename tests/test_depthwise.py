@@ -137,11 +137,11 @@ def test_the_tiles_are_those_that_were_meant(rng):
             turned = run("depthwise lanes", x, layer)[1].description["tile"]
             assert turned == tiles[square][1]
     for square in SQUARES[:7]:
-        assert tiles[square] == ("window", "march")
+        assert tiles[square] == ("window", "sliding")
     for square in SQUARES[7:13]:
-        assert tiles[square] == ("stamp", "taps")
+        assert tiles[square] == ("stride2", "taps")
     for square in SQUARES[13:17]:
-        assert tiles[square] == ("taps", "march")
+        assert tiles[square] == ("taps", "sliding")
     for square in SQUARES[17:]:
         assert tiles[square] == ("taps", "taps")
 
