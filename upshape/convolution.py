@@ -237,20 +237,20 @@ def _new_layout(parameters: _Parameters, order: str, pairs: bool | None) -> Any:
             axes.append((s, 1, _phases(kernel, s, p, d)))
         else:
             axes.append((1, s, [(0, [(k * d - p, k) for k in range(kernel)])]))
-    if parameters.axes == 1:
-        axes.insert(0, (1, 1, [(0, [(0, 0)])]))
-    groups = parameters.groups
+    groups, one = parameters.groups, (1, 1, [(0, [(0, 0)])])
     if order.startswith("depthwise"):
         square = None
-        alike = {*zip(parameters.weight_shape[2:], parameters.stride, parameters.padding,
-                      parameters.dilation, strict=True)}
-        if parameters.axes == 2 and len(alike) == 1 and parameters.dilation == (1, 1):
-            square = (parameters.weight_shape[2], parameters.stride[0], parameters.padding[0])
+        alike = {*zip(parameters.weight_shape[2:][-2:], parameters.stride[-2:],
+                      parameters.padding[-2:], strict=True)}
+        if parameters.axes >= 2 and len(alike) == 1 and parameters.dilation[-2:] == (1, 1):
+            square, = alike
         return _depthwise.Layout(
-            *axes, groups, parameters.channels_out // groups, parameters.weight_shape[-1],
-            int(np.prod(parameters.weight_shape[2:])), order == "depthwise channels",
-            order == "depthwise lanes", parameters.single, square,
+            *[one] * (3 - len(axes)), *axes, groups, parameters.channels_out // groups,
+            {"depthwise channels": "channels", "depthwise lanes": "lanes"}.get(order, "rows"),
+            parameters.single, square,
         )
+    if parameters.axes == 1:
+        axes.insert(0, one)
     return _kernel.Layout(
         *axes, groups, parameters.channels_in // groups, parameters.channels_out // groups,
         parameters.weight_shape[-1], int(np.prod(parameters.weight_shape[2:])),
