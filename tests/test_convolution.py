@@ -275,9 +275,9 @@ def run_plan(
         out = channels_last(out)
     plan = kernel.Plan(
         layout,
-        convolution._four(x.shape, 1),
+        convolution._five(x.shape, 1),
         convolution._steps(x),
-        convolution._four(shape, 1),
+        convolution._five(shape, 1),
         convolution._steps(out),
         threads,
         source,
@@ -457,7 +457,8 @@ def assert_writes_its_result_alone(order, layer, x):
     whole = np.full([n + 2 for n in shape], 7.0, np.float32)
     out = whole[1:-1, 1:-1, 1:-1, 1:-1]
     layout = convolution._layout(layer._parameters, order)
-    plan = kernel.Plan(layout, x.shape, convolution._steps(x), shape, convolution._steps(out), 2)
+    plan = kernel.Plan(layout, convolution._five(x.shape, 1), convolution._steps(x),
+                       convolution._five(shape, 1), convolution._steps(out), 2)
     plan.run(x, layout.pack(layer.weight, layer.bias), out)
     assert_close_conv_transpose(
         out, x, layer.weight, layer.bias, stride=layer.stride, padding=layer.padding,
@@ -500,7 +501,8 @@ def test_a_plan_that_does_not_fit_is_not_run(rng):
     layout = convolution._layout(layer._parameters, "stamps")
     x, out = normal(rng, (1, 3, 50, 50)), np.zeros((1, 1, 89, 89), np.float32)
     steps = convolution._steps(x), convolution._steps(out)
-    plan = kernel.Plan(layout, x.shape, steps[0], out.shape, steps[1], 1)
+    plan = kernel.Plan(layout, convolution._five(x.shape, 1), steps[0],
+                       convolution._five(out.shape, 1), steps[1], 1)
     assert not plan.fits
     with pytest.raises(ValueError, match="does not fit"):
         plan.run(x, layout.pack(layer.weight, None), out)
@@ -529,7 +531,8 @@ def test_pairs_of_phases_equal_phases_on_their_own(size, source, dtype, rng):
             whole = np.full([n + 2 for n in shape], 7.0, dtype)
             out = whole[1:-1, 1:-1, 1:-1, 1:-1]
             plan = kernel.Plan(
-                layout, x.shape, convolution._steps(x), shape, convolution._steps(out), threads,
+                layout, convolution._five(x.shape, 1), convolution._steps(x),
+                convolution._five(shape, 1), convolution._steps(out), threads,
                 source,
             )
             plan.run(x, layout.pack(layer.weight, bias), out)
@@ -556,7 +559,8 @@ def run_layout(x, layer, pairs):
     layout = convolution._layout(layer._parameters, "pixels", pairs)
     out = np.full(convolution._out_shape(layer._parameters, x.shape, None), np.nan, x.dtype)
     plan = kernel.Plan(
-        layout, x.shape, convolution._steps(x), out.shape, convolution._steps(out), 1, "rows"
+        layout, convolution._five(x.shape, 1), convolution._steps(x),
+        convolution._five(out.shape, 1), convolution._steps(out), 1, "rows"
     )
     plan.run(x, layout.pack(layer.weight, layer.bias), out)
     return out

@@ -46,8 +46,8 @@ def run(order, x, layer, threads=1, **choices):
         out = channels_last(out)
     kernel = depthwise if order.startswith("depthwise") else general
     plan = kernel.Plan(
-        layout, convolution._four(x.shape, 1), convolution._steps(x),
-        convolution._four(shape, 1), convolution._steps(out), threads, **choices,
+        layout, convolution._five(x.shape, 1), convolution._steps(x),
+        convolution._five(shape, 1), convolution._steps(out), threads, **choices,
     )
     packed = layout.pack(layer.weight, layer.bias)
     gaps = convolution._leaves_gaps(parameters, order)
@@ -295,7 +295,7 @@ def test_a_thread_needs_little_memory(shape, kernel, parameters, last):
     steps = convolution._steps(order(np.empty(shape, np.float32)))
     out_steps = convolution._steps(order(np.empty(out_shape, np.float32)))
     name, plan = convolution._planned(
-        layer._parameters, convolution._four(x.shape, 1), steps, convolution._four(out_shape, 1),
+        layer._parameters, convolution._five(x.shape, 1), steps, convolution._five(out_shape, 1),
         out_steps, last, 1,
     )
     assert name.startswith("depthwise") or (kernel[0] > 5 and not last)

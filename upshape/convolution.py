@@ -17,20 +17,28 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from upshape import arrays, runtime, shapes
+from upshape import arrays, lanes, runtime, shapes
 from upshape.calls import Calls, also_forget, lock
 
 __all__ = [
-    "Conv1d", "Conv2d", "ConvTranspose1d", "ConvTranspose2d",
-    "conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d", "from_torch",
+    "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d",
+    "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",
+    "from_torch",
 ]
 
 AnyArray = NDArray[Any]
 Ints = int | Sequence[int]
 
 _DTYPES = ("float32", "float64")
-_LAYOUTS = {1: "(N, C, L) or (C, L)", 2: "(N, C, H, W) or (C, H, W)"}
+_LAYOUTS = {
+    1: "(N, C, L) or (C, L)",
+    2: "(N, C, H, W) or (C, H, W)",
+    3: "(N, C, D, H, W) or (C, D, H, W)",
+}
 
+# What lies side by side in a register, in each order of work.
+_VECTORS = {"pixels": "pixels", "channels": "channels", "phases": "phases",
+            "turned": "transposed", "stamps": "col2im"}
 # From this output stride on, the phases of a row are vectors of their own.
 _WIDE_STRIDE = 8
 # Output channels that an input channel of its own may have, to be made one by one.
@@ -84,7 +92,8 @@ class _Parameters(NamedTuple):
     def depthwise(self) -> bool:
         """Whether every input channel has a few output channels of its own."""
         multiplier = self.channels_out // self.groups
-        return self.channels_in == self.groups and multiplier <= _MOST_MULTIPLIER
+        return (self.axes < 3 and self.channels_in == self.groups
+                and multiplier <= _MOST_MULTIPLIER)
 
     @property
     def can_be_stamped(self) -> bool:
@@ -97,7 +106,7 @@ class _Parameters(NamedTuple):
         return (
             (self.transposed or set(self.stride) == {1})
             and any(k > s for k, s in zip(kernel, self.stride, strict=True))
-            and taps <= _MOST_STAMPS and taps * self.channels_out <= _MOST_PRODUCTS
+            and self.axes < 3 and taps <= _MOST_STAMPS and taps * self.channels_out <= _MOST_PRODUCTS
         )
 
     @property
@@ -119,7 +128,7 @@ def _check(
     """Check everything but the input; output_padding None: an ordinary convolution."""
     transposed = output_padding is not None
     weight = arrays.as_array(operation, "weight", weight, _DTYPES)
-    kernel = ", ".join(("kH", "kW")[-axes:] if axes > 1 else ("k",))
+    kernel = ", ".join(("kD", "kH", "kW")[-axes:] if axes > 1 else ("k",))
     first = "C_in, C_out/groups" if transposed else "C_out, C_in/groups"
     arrays.check_rank(operation, "weight", weight, {axes + 2: f"({first}, {kernel})"})
     arrays.check_no_empty_axis(operation, "weight", weight)
@@ -196,18 +205,6 @@ def _sized(operation: str, ask: Callable[..., Any], *arguments: Any) -> Any:
 # --- layouts and plans ---------------------------------------------------------------------------
 
 
-def _phases(kernel: int, stride: int, padding: int, dilation: int) -> list[Any]:
-    """Return the phases of one axis of a transposed convolution that taps reach.
-
-    Output o = q s + r is reached by the taps k with o + p - k d = i s, i = q + offset.
-    """
-    phases: dict[int, list[tuple[int, int]]] = {}
-    for k in range(kernel):
-        offset, r = divmod(k * dilation - padding, stride)
-        phases.setdefault(r, []).append((-offset, k))
-    return sorted(phases.items())
-
-
 _layouts: Calls[Any] = Calls(256, _PLAN_BYTES)
 
 
@@ -225,37 +222,33 @@ def _layout(parameters: _Parameters, order: str, pairs: bool | None = None) -> A
 
 
 def _new_layout(parameters: _Parameters, order: str, pairs: bool | None) -> Any:
-    axes: list[Any] = []
-    for kernel, s, p, d in zip(
-        parameters.weight_shape[2:], parameters.stride, parameters.padding, parameters.dilation,
-        strict=True,
-    ):
-        if order == "stamps":
-            sign = 1 if parameters.transposed else -1
-            axes.append((s, 1, [(sign * (k * d - p), [(0, k)]) for k in range(kernel)]))
-        elif parameters.transposed:
-            axes.append((s, 1, _phases(kernel, s, p, d)))
-        else:
-            axes.append((1, s, [(0, [(k * d - p, k) for k in range(kernel)])]))
-    if parameters.axes == 1:
-        axes.insert(0, (1, 1, [(0, [(0, 0)])]))
+    kernel = parameters.weight_shape[2:]
+    trivial = (1,) * (3 - parameters.axes)
+    axes = tuple([
+        lanes.axis_of(k, s, p, d, transposed=parameters.transposed,
+                      taps_are_phases=order == "stamps")
+        for k, s, p, d in zip(
+            trivial + kernel, trivial + parameters.stride, (0,) * len(trivial) + parameters.padding,
+            trivial + parameters.dilation, strict=True,
+        )
+    ])
     groups = parameters.groups
     if order.startswith("depthwise"):
         square = None
-        alike = {*zip(parameters.weight_shape[2:], parameters.stride, parameters.padding,
-                      parameters.dilation, strict=True)}
+        alike = {*zip(kernel, parameters.stride, parameters.padding, parameters.dilation,
+                      strict=True)}
         if parameters.axes == 2 and len(alike) == 1 and parameters.dilation == (1, 1):
-            square = (parameters.weight_shape[2], parameters.stride[0], parameters.padding[0])
+            square = (kernel[0], parameters.stride[0], parameters.padding[0])
         return _depthwise.Layout(
-            *axes, groups, parameters.channels_out // groups, parameters.weight_shape[-1],
-            int(np.prod(parameters.weight_shape[2:])), order == "depthwise channels",
-            order == "depthwise lanes", parameters.single, square,
+            *map(tuple, axes[1:]), groups, parameters.channels_out // groups, kernel[-1], math.prod(kernel),
+            order == "depthwise channels", order == "depthwise lanes", parameters.single, square,
         )
+    arranged = lanes.arrange(
+        axes, trivial + kernel, parameters.channels_in // groups, parameters.channels_out // groups,
+        lanes.Tile(*_kernel.tile(parameters.single)), vectors=_VECTORS[order], pairs=pairs,
+    )
     return _kernel.Layout(
-        *axes, groups, parameters.channels_in // groups, parameters.channels_out // groups,
-        parameters.weight_shape[-1], int(np.prod(parameters.weight_shape[2:])),
-        parameters.transposed, order in ("channels", "phases", "turned"), order == "phases",
-        parameters.single, pairs, order == "stamps", order == "turned",
+        arranged, groups, math.prod(kernel), parameters.transposed, parameters.single
     )
 
 
@@ -263,7 +256,7 @@ def _new_layout(parameters: _Parameters, order: str, pairs: bool | None) -> Any:
 def _leaves_gaps(parameters: _Parameters, order: str) -> bool:
     """Return whether an order leaves out the pixels that no tap reaches: nothing but bias."""
     return parameters.transposed and order not in ("pixels", "stamps", "turned") and any(
-        len(_phases(k, s, p, d)) < s
+        len(lanes.phases_of(k, s, p, d)) < s
         for k, s, p, d in zip(
             parameters.weight_shape[2:], parameters.stride, parameters.padding,
             parameters.dilation, strict=True,
@@ -299,13 +292,13 @@ def _as_walkable(array: AnyArray) -> AnyArray:
     return copy
 
 
-def _four(values: tuple[int, ...], filler: int) -> tuple[int, ...]:
-    """Return the numbers of (N, C, L) axes as those of (N, C, 1, L)."""
-    return values if len(values) == 4 else (*values[:2], filler, values[2])
+def _five(values: tuple[int, ...], filler: int) -> tuple[int, ...]:
+    """Return the numbers of axes (N, C, *spatial) as those of (N, C, D, H, W)."""
+    return (*values[:2], *(filler,) * (5 - len(values)), *values[2:])
 
 
 def _steps(array: AnyArray) -> tuple[int, ...]:
-    """Return the strides of an array in elements, as those of (N, C, H, W).
+    """Return the strides of an array in elements, as those of (N, C, D, H, W).
 
     An axis of one element has the step that it would have without gaps, whatever its stride says.
     """
@@ -318,7 +311,7 @@ def _steps(array: AnyArray) -> tuple[int, ...]:
             if array.shape[axis] == 1:
                 steps[axis] = inner
             inner = abs(steps[axis]) * array.shape[axis]
-    return _four(tuple(steps), 0)
+    return _five(tuple(steps), 0)
 
 
 def _is_plain(output_size: Any) -> bool:
@@ -441,7 +434,7 @@ def _new(memory: tuple[int, ...], view: tuple[int, ...] | None, dtype: Any) -> A
 def _plan(parameters: _Parameters, x: AnyArray, out: AnyArray, threads: int) -> tuple[str, Any]:
     """Choose the order of work for these arrays, and plan it."""
     return _planned(
-        parameters, _four(x.shape, 1), _steps(x), _four(out.shape, 1), _steps(out),
+        parameters, _five(x.shape, 1), _steps(x), _five(out.shape, 1), _steps(out),
         _memory_order(out) == "channels", threads,
     )
 
@@ -1001,6 +994,26 @@ class ConvTranspose2d(_TransposedLayer):
     _axes = 2
 
 
+class ConvTranspose3d(_TransposedLayer):
+    """Hold the weights of a 3-D transposed convolution, packed for the kernel.
+
+    Parameters are those of `conv_transpose3d`; the layer copies the weights. Layers can be called
+    from several threads at once, pickled and copied.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import upshape as up
+    >>> layer = up.ConvTranspose3d(np.ones((1, 1, 2, 2, 2)), stride=2)
+    >>> layer
+    ConvTranspose3d(1 -> 1, kernel_size=2, stride=2, bias=None, float64: o = 2i)
+    >>> layer(np.ones((1, 1, 4, 6, 5))).shape
+    (1, 1, 8, 12, 10)
+    """
+
+    _axes = 3
+
+
 class Conv1d(_OrdinaryLayer):
     """Hold the weights of a 1-D convolution, packed for the kernel.
 
@@ -1043,8 +1056,31 @@ class Conv2d(_OrdinaryLayer):
     _axes = 2
 
 
+class Conv3d(_OrdinaryLayer):
+    """Hold the weights of a 3-D convolution, packed for the kernel.
+
+    Parameters are those of `conv3d`; the layer copies the weights. Layers can be called from
+    several threads at once, pickled and copied.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import upshape as up
+    >>> layer = up.Conv3d(np.ones((1, 1, 3, 3, 3)), padding=1)
+    >>> layer
+    Conv3d(1 -> 1, kernel_size=3, padding=1, bias=None, float64: o = i)
+    >>> layer(np.ones((1, 1, 2, 3, 3)))[0, 0, 0]
+    array([[ 8., 12.,  8.],
+           [12., 18., 12.],
+           [ 8., 12.,  8.]])
+    """
+
+    _axes = 3
+
+
 _KINDS: dict[str, type[_Layer]] = {
-    kind.__name__: kind for kind in (Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d)
+    kind.__name__: kind
+    for kind in (Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d)
 }
 
 
@@ -1053,13 +1089,13 @@ def from_torch(module: Any) -> Any:
 
     Parameters
     ----------
-    module : torch.nn.Conv1d, Conv2d, ConvTranspose1d or ConvTranspose2d
+    module : torch.nn.Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d or ConvTranspose3d
         With ``padding_mode="zeros"``, its parameters in the CPU's memory, float32 or float64. They
         are copied: the layer does not follow a training that goes on.
 
     Returns
     -------
-    Conv1d, Conv2d, ConvTranspose1d or ConvTranspose2d
+    Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d or ConvTranspose3d
 
     Raises
     ------
@@ -1227,6 +1263,60 @@ def conv_transpose2d(
                  groups, dilation, output_size, out)
 
 
+def conv_transpose3d(
+    x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, stride: Ints = 1,
+    padding: Ints = 0, output_padding: Ints = 0, groups: int = 1, dilation: Ints = 1, *,
+    output_size: Ints | None = None, out: AnyArray | None = None,
+) -> AnyArray:
+    """Compute a 3-D transposed convolution: every input voxel stamps its kernel onto the output.
+
+    The output size is ``o = (i-1)s - 2p + [d(k-1)+1] + a`` along each axis.
+
+    Parameters
+    ----------
+    x : array_like, shape (N, C_in, D, H, W) or (C_in, D, H, W)
+        float32 or float64. Memory whose innermost axis is the channels' is computed as it is, and
+        gives a result in the same memory order.
+    weight : array_like, shape (C_in, C_out/groups, kD, kH, kW)
+        Of the dtype of `x`.
+    bias, stride, padding, output_padding, groups, dilation, output_size, out
+        As of `conv_transpose2d`, for three axes.
+
+    Returns
+    -------
+    ndarray, shape (N, C_out, oD, oH, oW) or (C_out, oD, oH, oW)
+        `out`, or a new array of the dtype of `x` and `weight`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is out of range, or of a kind or dtype that is not taken.
+
+    See Also
+    --------
+    conv_transpose2d : With all notes.
+    ConvTranspose3d : The same with weights that are packed once.
+    upshape.reference.conv_transpose3d : The definition in plain NumPy.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import upshape as up
+    >>> x = np.array([[[[1.0, 2.0]]], [[[10.0, 20.0]]]])
+    >>> up.conv_transpose3d(x, np.ones((2, 1, 1, 1, 2)), stride=2)  # two channels, one result
+    array([[[[11., 11., 22., 22.],
+             [ 0.,  0.,  0.,  0.]],
+    <BLANKLINE>
+            [[ 0.,  0.,  0.,  0.],
+             [ 0.,  0.,  0.,  0.]]]])
+    >>> volume, kernel = np.ones((1, 1, 6, 6, 5)), np.ones((1, 1, 3, 3, 3))
+    >>> up.conv_transpose3d(volume, kernel, stride=2, padding=1, output_size=(12, 11, 10)).shape
+    (1, 1, 12, 11, 10)
+    """
+    return _once("conv_transpose3d", 3, x, weight, bias, stride, padding, output_padding,
+                 groups, dilation, output_size, out)
+
+
 def conv1d(
     x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, stride: Ints = 1,
     padding: Ints | str = 0, dilation: Ints = 1, groups: int = 1, *,
@@ -1336,3 +1426,52 @@ def conv2d(
            [20., 33., 24.]])
     """
     return _once("conv2d", 2, x, weight, bias, stride, padding, None, groups, dilation, None, out)
+
+
+def conv3d(
+    x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, stride: Ints = 1,
+    padding: Ints | str = 0, dilation: Ints = 1, groups: int = 1, *,
+    out: AnyArray | None = None,
+) -> AnyArray:
+    """Compute a 3-D convolution: every output voxel is a weighted sum of the voxels below it.
+
+    The output size is ``o = floor((i + 2p - [d(k-1)+1]) / s) + 1`` along each axis.
+
+    Parameters
+    ----------
+    x : array_like, shape (N, C_in, D, H, W) or (C_in, D, H, W)
+        float32 or float64. Memory whose innermost axis is the channels' is computed as it is, and
+        gives a result in the same memory order.
+    weight : array_like, shape (C_out, C_in/groups, kD, kH, kW)
+        Of the dtype of `x`. The kernel is not rotated.
+    bias, stride, padding, dilation, groups, out
+        As of `conv2d`, for three axes.
+
+    Returns
+    -------
+    ndarray, shape (N, C_out, oD, oH, oW) or (C_out, oD, oH, oW)
+        `out`, or a new array of the dtype of `x` and `weight`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is out of range, or of a kind or dtype that is not taken.
+
+    See Also
+    --------
+    conv2d : With all notes.
+    Conv3d : The same with weights that are packed once.
+    upshape.reference.conv3d : The definition in plain NumPy.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import upshape as up
+    >>> x = np.arange(8.0).reshape(1, 1, 2, 2, 2)
+    >>> up.conv3d(x, np.ones((1, 1, 2, 2, 2)))
+    array([[[[[28.]]]]])
+    >>> up.conv3d(x, np.ones((1, 1, 2, 1, 1)))
+    array([[[[[ 4.,  6.],
+              [ 8., 10.]]]]])
+    """
+    return _once("conv3d", 3, x, weight, bias, stride, padding, None, groups, dilation, None, out)
