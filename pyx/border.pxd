@@ -3,20 +3,14 @@
 cimport numpy as cnp
 
 
-cdef struct Frame:  # an array of axes (N, C, D, H, W): how many elements, and how many from one on
+cdef struct Frame:  # an array of axes (N, C, D, H, W): how many elements, how many from one on
     Py_ssize_t[5] sizes
     Py_ssize_t[5] steps
-
-
-cdef inline tuple five(tuple values, filler):
-    """Return the numbers of (N, C, H, W) axes as those of (N, C, 1, H, W); five are returned."""
-    return values[:2] + (filler,) * (5 - len(values)) + values[2:]
 
 
 cdef inline Frame frame_of(tuple sizes, tuple steps):
     cdef Frame frame
     cdef int axis
-    sizes, steps = five(sizes, 1), five(steps, 0)
     for axis in range(5):
         frame.sizes[axis], frame.steps[axis] = sizes[axis], steps[axis]
     return frame

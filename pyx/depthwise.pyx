@@ -4,16 +4,17 @@
         w[g co + c, k] x[g, q t + offset(k)]
 
 on each of three axes, with s the step of the output and t that of the input, and the phases and
-their taps as convolution.pyx has them: s phases and t = 1 for a transposed convolution, one phase
+their taps as lanes.py has them: s phases and t = 1 for a transposed convolution, one phase
 for an ordinary one. Fewer axes are leading ones of one pixel and one tap. There are no channels to
 sum over, so nothing is a product of matrices: the taps of a pixel are few, its input is read once,
 and what counts is that every load serves several sums.
 
 Three orders of work, each with a part below:
 
-rows      Pixels of a row are neighbours in memory: a padded patch of input rows, the columns of an
+pixels    Pixels of a row are neighbours in memory: a padded patch of input rows, the columns of an
           input step t apart, is copied into the first cache; tiles make vectors of pixels from it.
-lanes     Where rows are short or steps are wide, vectors of pixels would be neither full nor in one
+transposed
+          Where rows are short or steps are wide, vectors of pixels would be neither full nor in one
           piece. There a vector of channels of rows is transposed into the first cache, made as in
           channels-last memory, and transposed back.
 channels  Channels-last: vectors of channels, straight from the input; a pixel at the border has
@@ -38,7 +39,7 @@ cimport numpy as cnp
 from cython.parallel cimport prange
 from libc.stdint cimport uintptr_t
 
-from border cimport Frame, five, frame_of, lies
+from border cimport Frame, frame_of, lies
 from check cimport UPSHAPE_CHECK, check_parts, cut, part_bytes
 from depthwise_tiles cimport (
     UPSHAPE_LEAST_SLIDING,
@@ -122,8 +123,8 @@ cdef double TRANSPOSED_OUT = 0.5
 cdef double PAGES_APART = 0.25
 
 cdef enum Order:
-    ROWS
-    LANES
+    PIXELS
+    TRANSPOSED
     CHANNELS
 
 # What makes the sums.
@@ -252,23 +253,23 @@ cdef class Layout:
     cdef list kept
 
     def __init__(self, tuple z_axis, tuple y_axis, tuple x_axis, Py_ssize_t groups, Py_ssize_t co,
-                 str order, bint single, square):
-        """Arrange a layer's work; the axes are those of convolution.Layout, always three.
+                 str vectors, bint single, square):
+        """Arrange a layer's work; an axis: (step, input step, its phases), as lanes.Axis has them.
 
-        `order`: "rows", "lanes" or "channels". `square`: (kernel, stride, padding) where the last
-        two axes have the same and no dilation, or None.
+        `vectors`: "pixels", "transposed" or "channels". `square`: (kernel, stride, padding) where
+        the last two axes have the same and no dilation, or None.
         """
         self.kept = []
         self.z = axis_of(self.kept, z_axis[0], z_axis[1], z_axis[2])
         self.y = axis_of(self.kept, y_axis[0], y_axis[1], y_axis[2])
         self.x = axis_of(self.kept, x_axis[0], x_axis[1], x_axis[2])
         self.groups, self.co, self.single = groups, co, single
-        self.order = LANES if order == "lanes" else CHANNELS if order == "channels" else ROWS
+        self.order = <Order><int>("pixels", "transposed", "channels").index(vectors)
         self.flat_area = self.y.taps * self.x.taps
         self.area = self.z.taps * self.flat_area
         self.phases = self.z.step * self.y.step * self.x.step
         self.tile, self.code = TAPS, 0
-        if self.order != ROWS:
+        if self.order != PIXELS:
             if (self.z.step == 1 and is_sliding(&self.y) and is_sliding(&self.x)
                     and self.x.input_step <= 2):
                 self.tile = SLIDING
@@ -298,7 +299,7 @@ cdef class Layout:
         """How many bytes packed weights take."""
         item = 4 if self.single else 8
         count = self.groups * self.co
-        if self.order == LANES:
+        if self.order == TRANSPOSED:
             lanes_of_vector = UPSHAPE_VECTOR_BYTES // item
             count = up(count, lanes_of_vector) * lanes_of_vector
         return (count * (self.area + 1) + UPSHAPE_VECTOR_BYTES) * item
@@ -306,8 +307,8 @@ cdef class Layout:
     def pack(self, cnp.ndarray weight not None, cnp.ndarray bias, cnp.ndarray packed=None):
         """Return the weights (C-contiguous, of this layout's dtype) in the order of use.
 
-        That is [channel][tap] for rows, and [tap][channel] for vectors of channels, those of lanes
-        one after the other; then the biases. They are put into `packed` if that is given, memory of
+        That is [channel][tap] for pixels, and [tap][channel] for vectors of channels, transposed
+        ones one after the other; then the biases. They are put into `packed` if that is given, memory of
         packed_bytes or more.
         """
         if packed is None:
@@ -327,7 +328,7 @@ cdef void pack_weights(Layout layout, const real* weight, const real* bias,
                        real* packed) noexcept nogil:
     cdef Py_ssize_t count = layout.groups * layout.co, area = layout.area, c, t, c0, block
     cdef Py_ssize_t vector = UPSHAPE_VECTOR_BYTES // sizeof(real)
-    if layout.order == LANES:
+    if layout.order == TRANSPOSED:
         for block in range(up(count, vector)):
             # The last block is whole: some channels are in two.
             c0 = max(min(block * vector, count - vector), 0)
@@ -387,7 +388,7 @@ cdef class Plan:
 
     def __init__(self, Layout layout, tuple x_shape, tuple x_strides, tuple out_shape,
                  tuple out_strides, int threads, rows=None, columns=None, bint plain=False):
-        """Plan for (N, C, D, H, W) arrays, or (N, C, H, W); strides count elements.
+        """Plan for (N, C, D, H, W) arrays; strides count elements.
 
         `rows`, `columns`: the size of blocks, and `plain`: taps from a table only; tests hold them
         against each other. Where `fits` is False, this is no plan; without `pays` convolution.pyx
@@ -397,8 +398,8 @@ cdef class Plan:
         cdef double work
         self.layout = layout
         self.n = x_shape[0]
-        self.size, self.result = point_of(five(x_shape, 1)), point_of(five(out_shape, 1))
-        self.source, self.target = steps_of(five(x_strides, 0)), steps_of(five(out_strides, 0))
+        self.size, self.result = point_of(x_shape), point_of(out_shape)
+        self.source, self.target = steps_of(x_strides), steps_of(out_strides)
         self.source_frame = frame_of(x_shape, x_strides)
         self.target_frame = frame_of(out_shape, out_strides)
         self.packed_bytes = layout.packed_bytes
@@ -414,7 +415,7 @@ cdef class Plan:
         self.lead = self.patch_size = self.made_size = 0
         if layout.order == CHANNELS:
             self.set_channels(item, rows, columns)
-        elif layout.order == LANES:
+        elif layout.order == TRANSPOSED:
             self.set_lanes(item, rows, columns)
         else:
             self.set_rows(item, rows, columns)
@@ -426,16 +427,16 @@ cdef class Plan:
                                  + part_bytes(2 * layout.area * sizeof(Py_ssize_t)))
             self.list_taps()
             self.list_rows()
-            if layout.order == LANES:
+            if layout.order == TRANSPOSED:
                 self.cycles = self.lanes_cycles()
-            elif layout.order == ROWS:
+            elif layout.order == PIXELS:
                 self.cycles = self.rows_cycles()
 
     cdef bint is_worth_it(self, Py_ssize_t item) noexcept:
         """Return whether convolution.pyx is not known to be faster."""
         cdef Layout layout = self.layout
         cdef Py_ssize_t few = FEW_PIXELS * layout.groups
-        if layout.order == LANES:
+        if layout.order == TRANSPOSED:
             # A single tap is hardly worth a transposition, nor are many more results than inputs:
             # those of channels that are made twice or whole pages apart even less.
             few //= up(layout.groups, self.vector) * self.vector
@@ -620,7 +621,7 @@ cdef class Plan:
                     weight * layout.groups)
         column -= layout.x.first
         place = (depth - layout.z.first) * self.depth + (row - layout.y.first) * self.row
-        if layout.order == LANES:
+        if layout.order == TRANSPOSED:
             return place + column * self.vector, weight * self.vector
         return (place + column % layout.x.input_step * self.plane + column // layout.x.input_step,
                 weight)
@@ -765,7 +766,7 @@ cdef void run_share(Plan plan, Layout layout, int thread, const real* x, const r
         if layout.order == CHANNELS:
             channels_block[real](plan, layout, &block, x + block.n * plan.source.n, packed,
                                  out + block.n * plan.target.n, space)
-        elif layout.order == LANES:
+        elif layout.order == TRANSPOSED:
             lanes_block[real](plan, layout, &block, x + block.n * plan.source.n, packed,
                               out + block.n * plan.target.n, space)
         else:
@@ -774,7 +775,7 @@ cdef void run_share(Plan plan, Layout layout, int thread, const real* x, const r
         to_next(plan, &block)
 
 
-# --- rows: vectors of pixels ---------------------------------------------------------------------
+# --- pixels: vectors of pixels ---------------------------------------------------------------------
 
 cdef void rows_block(Plan plan, Layout layout, const Block* block, const real* x,
                      const real* packed, real* out, const Space* space) noexcept nogil:
@@ -904,7 +905,7 @@ cdef inline void interleave(Layout layout, const real* made, Py_ssize_t line, re
             to[j * step + r] = made[rx * line + j]
 
 
-# --- lanes: vectors of channels, transposed ------------------------------------------------------
+# --- transposed: vectors of channels, from rows ---------------------------------------------------
 
 cdef void lanes_block(Plan plan, Layout layout, const Block* block, const real* x,
                       const real* packed, real* out, const Space* space) noexcept nogil:
