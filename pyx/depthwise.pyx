@@ -304,10 +304,10 @@ cdef class Plan:
         cdef Py_ssize_t item = 4 if layout.single else 8
         cdef double work
         self.layout = layout
-        self.n, _, self.hi, self.wi = x_shape
-        self.ho, self.wo = out_shape[2], out_shape[3]
-        self.xn, self.xc, self.xy, self.xx = x_strides
-        self.on, self.oc, self.oy, self.ox = out_strides
+        self.n, _, _, self.hi, self.wi = x_shape
+        _, _, _, self.ho, self.wo = out_shape
+        self.xn, self.xc, _, self.xy, self.xx = x_strides
+        self.on, self.oc, _, self.oy, self.ox = out_strides
         self.source_frame = frame_of(x_shape, x_strides)
         self.result_frame = frame_of(out_shape, out_strides)
         self.packed_bytes = layout.packed_bytes

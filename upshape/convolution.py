@@ -22,15 +22,20 @@ from upshape.calls import Calls, also_forget, lock
 from upshape.orders import PLAN_BYTES, Order, Parameters
 
 __all__ = [
-    "Conv1d", "Conv2d", "ConvTranspose1d", "ConvTranspose2d",
-    "conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d", "from_torch",
+    "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d",
+    "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",
+    "from_torch",
 ]
 
 AnyArray = NDArray[Any]
 Ints = int | Sequence[int]
 
 _DTYPES = ("float32", "float64")
-_LAYOUTS = {1: "(N, C, L) or (C, L)", 2: "(N, C, H, W) or (C, H, W)"}
+_LAYOUTS = {
+    1: "(N, C, L) or (C, L)",
+    2: "(N, C, H, W) or (C, H, W)",
+    3: "(N, C, D, H, W) or (C, D, H, W)",
+}
 
 # Plans that a layer keeps: the input shapes that a network alternates between, and some.
 _MOST_PLANS = 64
@@ -58,7 +63,7 @@ def _check(
     """Check everything but the input; output_padding None: an ordinary convolution."""
     transposed = output_padding is not None
     weight = arrays.as_array(operation, "weight", weight, _DTYPES)
-    kernel = ", ".join(("kH", "kW")[-axes:] if axes > 1 else ("k",))
+    kernel = ", ".join(("kD", "kH", "kW")[-axes:] if axes > 1 else ("k",))
     first = "C_in, C_out/groups" if transposed else "C_out, C_in/groups"
     arrays.check_rank(operation, "weight", weight, {axes + 2: f"({first}, {kernel})"})
     arrays.check_no_empty_axis(operation, "weight", weight)
@@ -755,6 +760,26 @@ class ConvTranspose2d(_TransposedLayer):
     _axes = 2
 
 
+class ConvTranspose3d(_TransposedLayer):
+    """Hold the weights of a 3-D transposed convolution, packed for the kernel.
+
+    Parameters are those of `conv_transpose3d`; the layer copies the weights. Layers can be called
+    from several threads at once, pickled and copied.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import upshape as up
+    >>> layer = up.ConvTranspose3d(np.ones((1, 1, 2, 2, 2)), stride=2)
+    >>> layer
+    ConvTranspose3d(1 -> 1, kernel_size=2, stride=2, bias=None, float64: o = 2i)
+    >>> layer(np.ones((1, 1, 4, 6, 5))).shape
+    (1, 1, 8, 12, 10)
+    """
+
+    _axes = 3
+
+
 class Conv1d(_OrdinaryLayer):
     """Hold the weights of a 1-D convolution, packed for the kernel.
 
@@ -797,8 +822,31 @@ class Conv2d(_OrdinaryLayer):
     _axes = 2
 
 
+class Conv3d(_OrdinaryLayer):
+    """Hold the weights of a 3-D convolution, packed for the kernel.
+
+    Parameters are those of `conv3d`; the layer copies the weights. Layers can be called from
+    several threads at once, pickled and copied.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import upshape as up
+    >>> layer = up.Conv3d(np.ones((1, 1, 3, 3, 3)), padding=1)
+    >>> layer
+    Conv3d(1 -> 1, kernel_size=3, padding=1, bias=None, float64: o = i)
+    >>> layer(np.ones((1, 1, 2, 3, 3)))[0, 0, 0]
+    array([[ 8., 12.,  8.],
+           [12., 18., 12.],
+           [ 8., 12.,  8.]])
+    """
+
+    _axes = 3
+
+
 _KINDS: dict[str, type[_Layer]] = {
-    kind.__name__: kind for kind in (Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d)
+    kind.__name__: kind
+    for kind in (Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d)
 }
 
 
@@ -807,13 +855,13 @@ def from_torch(module: Any) -> Any:
 
     Parameters
     ----------
-    module : torch.nn.Conv1d, Conv2d, ConvTranspose1d or ConvTranspose2d
+    module : torch.nn.Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d or ConvTranspose3d
         With ``padding_mode="zeros"``, its parameters in the CPU's memory, float32 or float64. They
         are copied: the layer does not follow a training that goes on.
 
     Returns
     -------
-    Conv1d, Conv2d, ConvTranspose1d or ConvTranspose2d
+    Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d or ConvTranspose3d
 
     Raises
     ------
@@ -981,6 +1029,60 @@ def conv_transpose2d(
                  groups, dilation, output_size, out)
 
 
+def conv_transpose3d(
+    x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, stride: Ints = 1,
+    padding: Ints = 0, output_padding: Ints = 0, groups: int = 1, dilation: Ints = 1, *,
+    output_size: Ints | None = None, out: AnyArray | None = None,
+) -> AnyArray:
+    """Compute a 3-D transposed convolution: every input voxel stamps its kernel onto the output.
+
+    The output size is ``o = (i-1)s - 2p + [d(k-1)+1] + a`` along each axis.
+
+    Parameters
+    ----------
+    x : array_like, shape (N, C_in, D, H, W) or (C_in, D, H, W)
+        float32 or float64. Memory whose innermost axis is the channels' is computed as it is, and
+        gives a result in the same memory order.
+    weight : array_like, shape (C_in, C_out/groups, kD, kH, kW)
+        Of the dtype of `x`.
+    bias, stride, padding, output_padding, groups, dilation, output_size, out
+        As of `conv_transpose2d`, for three axes.
+
+    Returns
+    -------
+    ndarray, shape (N, C_out, oD, oH, oW) or (C_out, oD, oH, oW)
+        `out`, or a new array of the dtype of `x` and `weight`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is out of range, or of a kind or dtype that is not taken.
+
+    See Also
+    --------
+    conv_transpose2d : With all notes.
+    ConvTranspose3d : The same with weights that are packed once.
+    upshape.reference.conv_transpose3d : The definition in plain NumPy.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import upshape as up
+    >>> x = np.array([[[[1.0, 2.0]]], [[[10.0, 20.0]]]])
+    >>> up.conv_transpose3d(x, np.ones((2, 1, 1, 1, 2)), stride=2)  # two channels, one result
+    array([[[[11., 11., 22., 22.],
+             [ 0.,  0.,  0.,  0.]],
+    <BLANKLINE>
+            [[ 0.,  0.,  0.,  0.],
+             [ 0.,  0.,  0.,  0.]]]])
+    >>> volume, kernel = np.ones((1, 1, 6, 6, 5)), np.ones((1, 1, 3, 3, 3))
+    >>> up.conv_transpose3d(volume, kernel, stride=2, padding=1, output_size=(12, 11, 10)).shape
+    (1, 1, 12, 11, 10)
+    """
+    return _once("conv_transpose3d", 3, x, weight, bias, stride, padding, output_padding,
+                 groups, dilation, output_size, out)
+
+
 def conv1d(
     x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, stride: Ints = 1,
     padding: Ints | str = 0, dilation: Ints = 1, groups: int = 1, *,
@@ -1090,3 +1192,52 @@ def conv2d(
            [20., 33., 24.]])
     """
     return _once("conv2d", 2, x, weight, bias, stride, padding, None, groups, dilation, None, out)
+
+
+def conv3d(
+    x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, stride: Ints = 1,
+    padding: Ints | str = 0, dilation: Ints = 1, groups: int = 1, *,
+    out: AnyArray | None = None,
+) -> AnyArray:
+    """Compute a 3-D convolution: every output voxel is a weighted sum of the voxels below it.
+
+    The output size is ``o = floor((i + 2p - [d(k-1)+1]) / s) + 1`` along each axis.
+
+    Parameters
+    ----------
+    x : array_like, shape (N, C_in, D, H, W) or (C_in, D, H, W)
+        float32 or float64. Memory whose innermost axis is the channels' is computed as it is, and
+        gives a result in the same memory order.
+    weight : array_like, shape (C_out, C_in/groups, kD, kH, kW)
+        Of the dtype of `x`. The kernel is not rotated.
+    bias, stride, padding, dilation, groups, out
+        As of `conv2d`, for three axes.
+
+    Returns
+    -------
+    ndarray, shape (N, C_out, oD, oH, oW) or (C_out, oD, oH, oW)
+        `out`, or a new array of the dtype of `x` and `weight`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is out of range, or of a kind or dtype that is not taken.
+
+    See Also
+    --------
+    conv2d : With all notes.
+    Conv3d : The same with weights that are packed once.
+    upshape.reference.conv3d : The definition in plain NumPy.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import upshape as up
+    >>> x = np.arange(8.0).reshape(1, 1, 2, 2, 2)
+    >>> up.conv3d(x, np.ones((1, 1, 2, 2, 2)))
+    array([[[[[28.]]]]])
+    >>> up.conv3d(x, np.ones((1, 1, 2, 1, 1)))
+    array([[[[[ 4.,  6.],
+              [ 8., 10.]]]]])
+    """
+    return _once("conv3d", 3, x, weight, bias, stride, padding, None, groups, dilation, None, out)

@@ -12,7 +12,7 @@ import itertools
 import math
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -73,6 +73,7 @@ _PIECES_BYTES = 20 << 20
 
 _nearest = runtime.kernel("nearest")
 _linear = runtime.kernel("linear")
+_taps = runtime.kernel("taps")
 _empty = runtime.empty
 _threads = runtime.threads
 
@@ -257,6 +258,20 @@ def layout_of(array: Array, channel_axis: int) -> Layout:
 # --- plans ----------------------------------------------------------------------------------------
 
 
+class Convention(Protocol):
+    """What the pixels of an axis are made of: hashable, equal to what makes the same tables."""
+
+    def taps(
+        self, i: int, o: int, factor: float | None, part: slice | None = None
+    ) -> tuple[Index, Distance] | None:
+        """Return the table of an axis from `i` to `o` pixels, or of a part of them.
+
+        `first`, int64 [o], and `weights`, float64 [o, K]: pixel x is the sum of the K pixels from
+        ``first[x]`` on, each times its weight, with 0 <= first and first + K <= i. Rows with fewer
+        taps are filled up with zeros. None: the axis is copied.
+        """
+
+
 class How(NamedTuple):
     """What the arguments ask for, apart from the arrays: sizes, factors and mode."""
 
@@ -264,12 +279,12 @@ class How(NamedTuple):
     sizes: tuple[int, ...]
     factors: tuple[float | None, ...]  # that decide coordinates; None: i / o does
     align_corners: bool
-
+    convention: Convention | None = None  # of any number of taps; None: the mode says all
 
     @property
     def linear(self) -> bool:
         """Whether means are made: of aligned elements, where nearest copies any bytes."""
-        return not self.mode.startswith("nearest")
+        return self.convention is not None or not self.mode.startswith("nearest")
 
 
 def kernel_plan(
@@ -311,22 +326,35 @@ class _Maker(NamedTuple):
     streaming: bool
 
     def table(self, axis: int, part: slice | None = None) -> tuple[Any, ...]:
-        """Return an axis' table, or that of a part of its output: (source, distances, size)."""
+        """Return an axis' table, or that of a part of its output.
+
+        (first source pixels, distances or weights, the source's size); None instead of the second:
+        pixels are copied.
+        """
         how = self.how
         i, o, factor = self.inputs[axis], how.sizes[axis], how.factors[axis]
+        if how.convention is not None:
+            taps = how.convention.taps(i, o, factor, part)
+            return (_range(o, part), None, i) if taps is None else (*taps, i)
         if how.linear:
             return linear_axis(i, o, factor, how.align_corners, part)
         exact, double = how.mode == "nearest-exact", self.dtype == np.float64
         return nearest_axis(i, o, factor, exact, double, part), None, i
 
     def plan(self, tables: Sequence[tuple[Any, ...]], plain: bool = False) -> Any:
-        """Return the plan for these tables; a plain one goes pixel by pixel, and is made at once.
+        """Return the plan for these tables; a plain one is made at once.
 
         Both give the same bits.
         """
         item = self.dtype.itemsize
         width = tables[-1][2]
         missing = 3 - len(tables)
+        if self.how.convention is not None:
+            axes = (*[(np.zeros(1, np.int64), None, 1)] * missing, *tables)
+            return _taps.Plan(
+                self.roles, axes, self.dtype.char, self.elements, self.spacing // item,
+                self.streaming,
+            )
         if not self.how.linear:
             indices = [np.zeros(1, np.int64)] * missing + [table[0] for table in tables]
             return _nearest.Plan(
@@ -383,10 +411,10 @@ class Pieces:
         tables = []
         reads, writes = ([slice(None)] * (len(parts) + 2) for _ in range(2))
         for axis, (own, part) in enumerate(zip(self.layout.spatial, parts, strict=True)):
-            low, distance, i = self.make.table(axis, part)
-            first = int(low[0])
-            end = min(int(low[-1]) + (1 if distance is None else 2), i)
-            tables.append((low - first, distance, end - first))
+            low, weights, i = self.make.table(axis, part)
+            reach = 1 if weights is None else 2 if weights.ndim == 1 else weights.shape[1]
+            first, end = int(low.min()), min(int(low.max()) + reach, i)
+            tables.append((low - first, weights, end - first))
             reads[own], writes[own] = slice(first, end), part
         return tables, tuple(reads), tuple(writes)
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from upshape import runtime, shapes
+from upshape import lanes, runtime, shapes
 from upshape.calls import Calls
 
 __all__ = [
@@ -101,7 +101,6 @@ class Order:
     usable: Callable[[Any], bool]  # this plan
     tier: int
     share: float = 1.0
-    taps_are_phases: bool = False  # every tap's products are made, and added up afterwards
     skips_gaps: bool = False  # pixels that no tap reaches are left to the caller
 
     def __repr__(self) -> str:
@@ -119,7 +118,7 @@ class Order:
 
 def _is_depthwise(parameters: Parameters) -> bool:
     """Return whether every input channel has a few output channels of its own."""
-    return (parameters.channels_in == parameters.groups
+    return (parameters.axes < 3 and parameters.channels_in == parameters.groups
             and parameters.channels_out // parameters.groups <= _MOST_MULTIPLIER)
 
 
@@ -138,7 +137,7 @@ def _can_be_added_up(parameters: Parameters) -> bool:
     """
     taps = math.prod(parameters.kernel)
     return (
-        (parameters.transposed or set(parameters.stride) == {1})
+        parameters.axes < 3 and (parameters.transposed or set(parameters.stride) == {1})
         and any(k > s for k, s in zip(parameters.kernel, parameters.stride, strict=True))
         and taps <= _MOST_ADDED_TAPS and taps * parameters.channels_out <= _MOST_PRODUCTS
     )
@@ -148,7 +147,7 @@ def _can_be_added_up(parameters: Parameters) -> bool:
 def _has_gaps(parameters: Parameters) -> bool:
     """Return whether a transposed convolution has pixels that no tap reaches."""
     return parameters.transposed and any(
-        len(_phases(k, s, p, d)) < s
+        len(lanes.phases_of(k, s, p, d)) < s
         for k, s, p, d in zip(
             parameters.kernel, parameters.stride, parameters.padding, parameters.dilation,
             strict=True,
@@ -184,8 +183,7 @@ ORDERS = (
           takes=lambda parameters, last: True),
     Order("transposed", "convolution", "transposed", tier=2, share=_CLEARLY, usable=_fits,
           takes=lambda parameters, last: _has_many_channels(parameters)),
-    Order("col2im", "convolution", "pixels", tier=2, share=_CLEARLY, usable=_fits,
-          taps_are_phases=True,
+    Order("col2im", "convolution", "col2im", tier=2, share=_CLEARLY, usable=_fits,
           takes=lambda parameters, last: _can_be_added_up(parameters)),
 )
 
@@ -213,49 +211,41 @@ def layout(parameters: Parameters, order: Order, pairs: bool | None = None) -> A
 
 
 def _new_layout(parameters: Parameters, order: Order, pairs: bool | None) -> Any:
-    axes = _axes(parameters, order)
-    groups, area = parameters.groups, math.prod(parameters.kernel)
-    lanes = parameters.channels_out // groups
+    axes, kernel = _axes(parameters, order), _three(parameters.kernel, 1)
+    groups, area = parameters.groups, math.prod(kernel)
+    channels_out = parameters.channels_out // groups
     if order.kernel == "depthwise":
         return order.module.Layout(
-            *axes, groups, lanes, parameters.kernel[-1], area, order.vectors == "channels",
-            order.vectors == "transposed", parameters.single, _square(parameters),
+            *map(tuple, axes[1:]), groups, channels_out, kernel[2], area,
+            order.vectors == "channels", order.vectors == "transposed", parameters.single,
+            _square(parameters),
         )
+    arranged = lanes.arrange(
+        axes, kernel, parameters.channels_in // groups, channels_out,
+        lanes.Tile(*order.module.tile(parameters.single)), vectors=order.vectors, pairs=pairs,
+    )
     return order.module.Layout(
-        *axes, groups, parameters.channels_in // groups, lanes, parameters.kernel[-1], area,
-        parameters.transposed, order.vectors != "pixels", order.vectors == "phases",
-        parameters.single, pairs, order.taps_are_phases, order.vectors == "transposed",
+        arranged, groups, area, parameters.transposed, parameters.single
     )
 
 
-def _axes(parameters: Parameters, order: Order) -> list[Any]:
-    """Return (output step, input step, phases) of rows and columns."""
-    axes: list[Any] = []
-    for kernel, s, p, d in zip(
-        parameters.kernel, parameters.stride, parameters.padding, parameters.dilation, strict=True
-    ):
-        if order.taps_are_phases:
-            sign = 1 if parameters.transposed else -1
-            axes.append((s, 1, [(sign * (k * d - p), [(0, k)]) for k in range(kernel)]))
-        elif parameters.transposed:
-            axes.append((s, 1, _phases(kernel, s, p, d)))
-        else:
-            axes.append((1, s, [(0, [(k * d - p, k) for k in range(kernel)])]))
-    if parameters.axes == 1:
-        axes.insert(0, (1, 1, [(0, [(0, 0)])]))
-    return axes
+def _three(values: tuple[int, ...], filler: int) -> tuple[int, int, int]:
+    """Return the numbers of one to three axes as those of three."""
+    z, y, x = (filler,) * (3 - len(values)) + values
+    return z, y, x
 
 
-def _phases(kernel: int, stride: int, padding: int, dilation: int) -> list[Any]:
-    """Return the phases of one axis of a transposed convolution that taps reach.
-
-    Output o = q s + r is reached by the taps k with o + p - k d = i s, i = q + offset.
-    """
-    phases: dict[int, list[tuple[int, int]]] = {}
-    for k in range(kernel):
-        offset, r = divmod(k * dilation - padding, stride)
-        phases.setdefault(r, []).append((-offset, k))
-    return sorted(phases.items())
+def _axes(parameters: Parameters, order: Order) -> tuple[lanes.Axis, lanes.Axis, lanes.Axis]:
+    """Return the phases of depth, rows and columns."""
+    z, y, x = [
+        lanes.axis_of(k, s, p, d, transposed=parameters.transposed,
+                      taps_are_phases=order.vectors == "col2im")
+        for k, s, p, d in zip(
+            _three(parameters.kernel, 1), _three(parameters.stride, 1),
+            _three(parameters.padding, 0), _three(parameters.dilation, 1), strict=True,
+        )
+    ]
+    return z, y, x
 
 
 def _square(parameters: Parameters) -> tuple[int, int, int] | None:
@@ -298,13 +288,13 @@ def as_walkable(array: AnyArray) -> AnyArray:
     return copy
 
 
-def _four(values: tuple[int, ...], filler: int) -> tuple[int, ...]:
-    """Return the numbers of (N, C, L) axes as those of (N, C, 1, L)."""
-    return values if len(values) == 4 else (*values[:2], filler, values[2])
+def _five(values: tuple[int, ...], filler: int) -> tuple[int, ...]:
+    """Return the numbers of axes (N, C, *spatial) as those of (N, C, D, H, W)."""
+    return (*values[:2], *(filler,) * (5 - len(values)), *values[2:])
 
 
 def _steps(array: AnyArray) -> tuple[int, ...]:
-    """Return the strides of an array in elements, as those of (N, C, H, W).
+    """Return the strides of an array in elements, as those of (N, C, D, H, W).
 
     An axis of one element has the step that it would have without gaps, whatever its stride says.
     """
@@ -317,7 +307,7 @@ def _steps(array: AnyArray) -> tuple[int, ...]:
             if array.shape[axis] == 1:
                 steps[axis] = inner
             inner = abs(steps[axis]) * array.shape[axis]
-    return _four(tuple(steps), 0)
+    return _five(tuple(steps), 0)
 
 
 class Frames(NamedTuple):
@@ -333,7 +323,7 @@ class Frames(NamedTuple):
 def frames_of(x: AnyArray, out: AnyArray) -> Frames:
     """Return what a plan knows of an input and a result that the kernels can walk."""
     return Frames(
-        _four(x.shape, 1), _steps(x), _four(out.shape, 1), _steps(out),
+        _five(x.shape, 1), _steps(x), _five(out.shape, 1), _steps(out),
         memory_order(out) == "channels",
     )
 

@@ -34,11 +34,13 @@ __all__ = [
     "conv",
     "conv1d",
     "conv2d",
+    "conv3d",
     "conv_matrix",
     "conv_output_size",
     "conv_transpose",
     "conv_transpose1d",
     "conv_transpose2d",
+    "conv_transpose3d",
     "conv_transpose_by_matrix",
     "conv_transpose_by_scatter",
     "conv_transpose_by_zeros",
@@ -950,6 +952,39 @@ def conv2d(
     return conv(x, weight, bias, stride, padding, dilation, groups)
 
 
+def conv3d(
+    x: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike | None = None,
+    stride: int | Sequence[int] = 1,
+    padding: int | Sequence[int] | str = 0,
+    dilation: int | Sequence[int] = 1,
+    groups: int = 1,
+) -> Float64:
+    """Convolve volumes (N, C, D, H, W); the slow twin of `upshape.conv3d`.
+
+    Parameters
+    ----------
+    x, weight, bias, stride, padding, dilation, groups
+        As in `conv`, with three spatial axes.
+
+    Returns
+    -------
+    ndarray of float64
+        As in `conv`.
+
+    Examples
+    --------
+    >>> x = np.arange(8).reshape(1, 2, 2, 2)
+    >>> conv3d(x, np.ones((1, 1, 2, 1, 1)))
+    array([[[[ 4.,  6.],
+             [ 8., 10.]]]])
+    """
+    if np.ndim(weight) != 5:
+        raise ValueError(f"conv3d: weight has shape {np.shape(weight)}; five axes are needed")
+    return conv(x, weight, bias, stride, padding, dilation, groups)
+
+
 def _axis_matrices(i: int, o: int, k: int, s: int, p: int, d: int) -> Float64:
     """Return for every tap m the o x i matrix of zeros and ones that picks its pixel."""
     picks = np.zeros((k, o, i))
@@ -1518,6 +1553,45 @@ def conv_transpose2d(
     if np.ndim(weight) != 4:
         raise ValueError(
             f"conv_transpose2d: weight has shape {np.shape(weight)}; four axes are needed"
+        )
+    return conv_transpose(
+        x, weight, bias, stride, padding, output_padding, groups, dilation, output_size=output_size
+    )
+
+
+def conv_transpose3d(
+    x: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike | None = None,
+    stride: int | Sequence[int] = 1,
+    padding: int | Sequence[int] = 0,
+    output_padding: int | Sequence[int] = 0,
+    groups: int = 1,
+    dilation: int | Sequence[int] = 1,
+    *,
+    output_size: int | Sequence[int] | None = None,
+) -> Float64:
+    """Transposed convolution of volumes; the slow twin of `upshape.conv_transpose3d`.
+
+    Parameters
+    ----------
+    x, weight, bias, stride, padding, output_padding, groups, dilation, output_size
+        As in `conv_transpose`, with three spatial axes.
+
+    Returns
+    -------
+    ndarray of float64
+        As in `conv_transpose`.
+
+    Examples
+    --------
+    >>> conv_transpose3d([[[[1, 2]]]], np.ones((1, 1, 1, 2, 2)), stride=(1, 1, 2))
+    array([[[[1., 1., 2., 2.],
+             [1., 1., 2., 2.]]]])
+    """
+    if np.ndim(weight) != 5:
+        raise ValueError(
+            f"conv_transpose3d: weight has shape {np.shape(weight)}; five axes are needed"
         )
     return conv_transpose(
         x, weight, bias, stride, padding, output_padding, groups, dilation, output_size=output_size
