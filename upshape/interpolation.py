@@ -1,7 +1,7 @@
 """Nearest-neighbour and linear interpolation: from a user's arguments to a kernel's plan.
 
-What an output pixel is made of is decided axis by axis, in tables: `nearest_axis` and `linear_axis`
-are all there is of conventions. A `Resize` is everything that follows from the arguments and the
+What an output pixel is made of is decided axis by axis, in tables, and `upshape.tables` is all there
+is of conventions. A `Resize` is everything that follows from the arguments and the
 arrays' layout; it is made once for each combination and kept, so that a call on arrays of a shape
 seen before is a look-up, an allocation and a run of the kernel.
 """
@@ -12,18 +12,18 @@ import itertools
 import math
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from upshape import arrays, runtime, shapes
 from upshape.calls import Calls
+from upshape.tables import Convention, linear_axis, nearest_axis, outputs
 
 __all__ = ["interpolate"]
 
 Array = NDArray[Any]
-Index = NDArray[np.int64]
 Distance = NDArray[np.float64]
 
 #: How many spatial axes each mode is for.
@@ -76,55 +76,6 @@ _linear = runtime.kernel("linear")
 _taps = runtime.kernel("taps")
 _empty = runtime.empty
 _threads = runtime.threads
-
-
-# --- tables: which source pixels an output pixel is made of, along one axis -----------------------
-
-
-def nearest_axis(
-    i: int, o: int, factor: float | None, exact: bool, double: bool, part: slice | None = None
-) -> Index:
-    """Return the source pixel of each of `o` output pixels, or of a part of them.
-
-    The scale (``1 / factor``, else ``i / o``) and the product are float64 for float64 arrays, else
-    float32; the position is rounded to float32 before its floor is taken. "nearest-exact" goes to
-    the pixel's centre and back, which float32 notices on long axes.
-    """
-    real: Any = np.float64 if double else np.float32
-    scale = real(i) / real(o) if factor is None else real(1.0 / factor)
-    dst = _range(o, part).astype(real)
-    if exact:
-        # float64 holds the product of two float32: one rounding, as by a fused multiply-add.
-        centre = ((dst + real(0.5)).astype(np.float64) * np.float64(scale) - 0.5).astype(real)
-        position = centre + real(0.5)
-    else:
-        position = dst * scale
-    index: Index = position.astype(np.float32).astype(np.int64)
-    np.minimum(index, i - 1, out=index)
-    return index
-
-
-def linear_axis(
-    i: int, o: int, factor: float | None, align_corners: bool, part: slice | None = None
-) -> tuple[Index, Distance | None, int]:
-    """Return the lower neighbour of each of `o` output pixels, how far it is, and `i`.
-
-    An axis whose size does not change is copied, whatever the factor: its distances are None.
-    """
-    dst = _range(o, part).astype(np.float64)
-    if o == i:
-        return dst.astype(np.int64), None, i
-    if align_corners:
-        position = dst * (i - 1) / max(o - 1, 1)
-    else:
-        scale = i / o if factor is None else 1.0 / factor
-        position = np.maximum((dst + 0.5) * scale - 0.5, 0.0)
-    low = np.minimum(position.astype(np.int64), i - 1)
-    return low, np.clip(position - low, 0.0, 1.0), i
-
-
-def _range(o: int, part: slice | None) -> Index:
-    return np.arange(o) if part is None else np.arange(part.start, part.stop)
 
 
 def _weights_are_exact(distances: Sequence[Distance | None]) -> bool:
@@ -258,20 +209,6 @@ def layout_of(array: Array, channel_axis: int) -> Layout:
 # --- plans ----------------------------------------------------------------------------------------
 
 
-class Convention(Protocol):
-    """What the pixels of an axis are made of: hashable, equal to what makes the same tables."""
-
-    def taps(
-        self, i: int, o: int, factor: float | None, part: slice | None = None
-    ) -> tuple[Index, Distance] | None:
-        """Return the table of an axis from `i` to `o` pixels, or of a part of them.
-
-        `first`, int64 [o], and `weights`, float64 [o, K]: pixel x is the sum of the K pixels from
-        ``first[x]`` on, each times its weight, with 0 <= first and first + K <= i. Rows with fewer
-        taps are filled up with zeros. None: the axis is copied.
-        """
-
-
 class How(NamedTuple):
     """What the arguments ask for, apart from the arrays: sizes, factors and mode."""
 
@@ -335,7 +272,7 @@ class _Maker(NamedTuple):
         i, o, factor = self.inputs[axis], how.sizes[axis], how.factors[axis]
         if how.convention is not None:
             taps = how.convention.taps(i, o, factor, part)
-            return (_range(o, part), None, i) if taps is None else (*taps, i)
+            return (outputs(o, part), None, i) if taps is None else (*taps, i)
         if how.linear:
             return linear_axis(i, o, factor, how.align_corners, part)
         exact, double = how.mode == "nearest-exact", self.dtype == np.float64
