@@ -1,10 +1,10 @@
 """Tables of resizing: of which source pixels, and how much of each, a pixel of the result is made.
 
-All there is of conventions is here, one axis at a time, in pure NumPy. A table is `Taps`. It is made
-in two steps: a rule of *coordinates* says where on the source's axis a pixel of the result lies, and
-a *kernel* says what is taken there: one pixel, a weighted sum of its neighbours, or, where a picture
-shrinks and *antialias* is asked for, of as many as the result's pixel covers. What would lie beyond
-the border goes to the border pixel, or is left out, or reflected.
+All there is of conventions is here, one axis at a time, in pure NumPy. A table is `Taps`. It is
+made in two steps: a rule of *coordinates* says where on the source's axis a pixel of the result
+lies, and a *kernel* says what is taken there: one pixel, a weighted sum of its neighbours, or, where
+a picture shrinks and *antialias* is asked for, of as many as the result's pixel covers. What would
+lie beyond the border goes to the border pixel, or is left out, or reflected.
 
 `Convention` names a choice of all these; `Convention.taps` makes the table.
 """
@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 __all__ = [
     "COORDINATES", "KERNELS", "ROUNDINGS", "Convention", "Taps", "antialiased", "area_axis",
     "box", "coverage_axis", "cubic", "hamming", "interpolated", "lanczos", "linear_axis",
-    "nearest_axis", "outputs", "packed", "positions", "rounded", "smoothed_linear_axis", "transposed",
-    "triangle",
+    "nearest_axis", "outputs", "packed", "positions", "rounded", "smoothed_linear_axis",
+    "transposed", "triangle",
 ]
 
 Index = NDArray[np.int64]
@@ -113,7 +113,8 @@ def rounded(rounding: str, position: NDArray[Any]) -> Index:
         index = floor + (position - floor >= half)
     else:
         index = floor + (position - floor > half)
-    return index.astype(np.int64)
+    whole: Index = index.astype(np.int64)
+    return whole
 
 
 def nearest_axis(
@@ -215,8 +216,8 @@ def packed(low: Index, weights: Float64, i: int, border: str = "edge") -> Taps:
     """Return the table of windows that may reach beyond the border.
 
     Window x has the pixels from ``low[x]`` on, each with its weight. What lies outside is added to
-    the border's pixel ("edge") or to its mirror image ("mirror"), or left out, and the other weights
-    grow until their sum is 1 ("exclude").
+    the border's pixel ("edge") or to its mirror image ("mirror"), or left out, and the other
+    weights grow until their sum is 1 ("exclude").
 
     >>> packed(np.array([-1, 2]), np.array([[0.25, 0.25, 0.5]] * 2), 3).weights
     array([[0.5, 0.5], [0. , 1. ]])
@@ -238,7 +239,7 @@ def packed(low: Index, weights: Float64, i: int, border: str = "edge") -> Taps:
     first = np.minimum(first, i - count)
     # Columns one after the other, each into its place: several may share one.
     places = (index - first[:, None]) + np.arange(len(low))[:, None] * count
-    folded = np.bincount(places.ravel(), weights.ravel(), len(low) * count)
+    folded: Float64 = np.bincount(places.ravel(), weights.ravel(), len(low) * count)
     return Taps(first, folded.reshape(len(low), count))
 
 
@@ -375,7 +376,7 @@ def transposed(taps: Taps | None, i: int) -> Taps | None:
     """
     if taps is None:
         return None
-    o, count = taps.weights.shape
+    o = len(taps.first)
     rows, columns = np.nonzero(taps.weights)
     pixels = taps.first[rows] + columns
     begin = np.full(i, o, np.int64)
