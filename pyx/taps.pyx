@@ -795,6 +795,7 @@ cdef class Plan:
                 t.strip[3 * k + 2] - t.strip[3 * k + 1]) * t.channels)
         if t.longest_source > WIDEST:
             t.turned = False
+            t.group = 1
         # Lines begin with a line of the cache, and have room for what a vector more would take.
         t.longest = (t.longest + 31) // 16 * 16
         t.longest_source = (t.longest_source + 31) // 16 * 16
@@ -834,8 +835,10 @@ cdef class Plan:
         desk.turned = memory + at
         at += padded(t.longest_source * t.group * work if t.turned else 0)
         desk.ring = memory + at
-        at += padded(work * (t.ring * t.longest if t.across_first else
-                             t.group * t.longest_source))
+        if t.across_first:
+            at += padded(t.ring * t.longest * work)
+        elif not t.w.copied and not t.h.copied:
+            at += padded(t.group * t.longest_source * work)
         desk.deep = memory + at
         at += padded(0 if t.d.copied else t.deep_ring * t.longest_source * work)
         desk.line = memory + at
