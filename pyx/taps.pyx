@@ -192,7 +192,9 @@ cdef struct Axis:
     Py_ssize_t stride
     int shift  # fixed point: sums are divided by 2^shift
     Way way
-    int16_t* scale  # TINY: what a pixel's sums are multiplied with, times 2^15; 0: nothing
+    # TINY: what a pixel's sums are multiplied with, times 2^15; 0: nothing. ROUNDED: how often they
+    # are doubled: half the weights are laid out for a pixel with one above 1.
+    int16_t* scale
     int lift  # ROUNDED: what bytes are multiplied with first, as a power of two
     int most_line  # fixed point: what an element of a line is at most, 0 at least; -1: anything
 
@@ -392,7 +394,7 @@ cdef inline int16_t fixed_element(const pixel_t* p, Py_ssize_t apart, const pixe
         return sum if axis.most_line < 0 else min(max(sum, 0), axis.most_line)
     if axis.way == TINY and axis.scale[at] != 0:
         return (sum * axis.scale[at] + 0x4000) >> 15
-    return sum
+    return sum << axis.scale[at] if axis.way == ROUNDED else sum
 
 
 cdef inline void blend_tiny(int16_t* line, const uint8_t** row, const int16_t* weight,
@@ -436,7 +438,7 @@ cdef inline void blend_shorts(int16_t* line, const pixel_t** row, const Axis* ax
 
 
 cdef inline void blend_four_rounded(int16_t* line, const int16_t** row, const int16_t* weight,
-                                    Py_ssize_t taps, Py_ssize_t j) noexcept nogil:
+                                    Py_ssize_t taps, int doubled, Py_ssize_t j) noexcept nogil:
     """Make four vectors of a line."""
     cdef shorts a = no_shorts(), b = no_shorts(), c = no_shorts(), d = no_shorts(), w
     cdef const int16_t* p
@@ -448,14 +450,14 @@ cdef inline void blend_four_rounded(int16_t* line, const int16_t** row, const in
         b = add_rounded(b, load_shorts(p + UPSHAPE_SHORTS), w)
         c = add_rounded(c, load_shorts(p + 2 * UPSHAPE_SHORTS), w)
         d = add_rounded(d, load_shorts(p + 3 * UPSHAPE_SHORTS), w)
-    store_shorts(line + j, a)
-    store_shorts(line + j + UPSHAPE_SHORTS, b)
-    store_shorts(line + j + 2 * UPSHAPE_SHORTS, c)
-    store_shorts(line + j + 3 * UPSHAPE_SHORTS, d)
+    store_shorts(line + j, lift(a, doubled))
+    store_shorts(line + j + UPSHAPE_SHORTS, lift(b, doubled))
+    store_shorts(line + j + 2 * UPSHAPE_SHORTS, lift(c, doubled))
+    store_shorts(line + j + 3 * UPSHAPE_SHORTS, lift(d, doubled))
 
 
 cdef inline void blend_rounded(int16_t* line, const pixel_t** row, const Axis* axis,
-                               const int16_t* weight, Py_ssize_t taps,
+                               const int16_t* weight, Py_ssize_t taps, int doubled,
                                Py_ssize_t j) noexcept nogil:
     """Make a vector of a line."""
     cdef shorts sum = no_shorts()
@@ -463,7 +465,7 @@ cdef inline void blend_rounded(int16_t* line, const pixel_t** row, const Axis* a
     for k in range(taps):
         sum = add_rounded(sum, lift(shorts_of(row[k] + j), axis.lift),
                           splat_short(weight + 2 * k))
-    store_shorts(line + j, sum)
+    store_shorts(line + j, lift(sum, doubled))
 
 
 cdef void blend_fixed(int16_t* line, const pixel_t** row, const Axis* axis, Py_ssize_t at,
@@ -484,13 +486,13 @@ cdef void blend_fixed(int16_t* line, const pixel_t** row, const Axis* axis, Py_s
     elif axis.way == ROUNDED:
         if pixel_t is int16_t:
             while j + 4 * UPSHAPE_SHORTS <= count:
-                blend_four_rounded(line, row, weight, taps, j)
+                blend_four_rounded(line, row, weight, taps, axis.scale[at], j)
                 j += 4 * UPSHAPE_SHORTS
         while j + UPSHAPE_SHORTS <= count:
-            blend_rounded(line, row, axis, weight, taps, j)
+            blend_rounded(line, row, axis, weight, taps, axis.scale[at], j)
             j += UPSHAPE_SHORTS
         if j < count and count >= UPSHAPE_SHORTS:
-            blend_rounded(line, row, axis, weight, taps, count - UPSHAPE_SHORTS)
+            blend_rounded(line, row, axis, weight, taps, axis.scale[at], count - UPSHAPE_SHORTS)
             return
     else:
         if pixel_t is uint8_t:
@@ -645,6 +647,8 @@ cdef void spread_fixed(int16_t** to, const int16_t* turned, const Axis* w, Py_ss
             if w.way == ROUNDED:
                 block[n] = column_rounded(from_ + c * UPSHAPE_SHORTS, weight, w.taps[x],
                                           channels * UPSHAPE_SHORTS)
+                if w.scale[x] != 0:
+                    block[n] = lift(block[n], 1)
             else:
                 block[n] = column_fixed(from_ + c * UPSHAPE_SHORTS, w, weight, w.taps[x],
                                         channels * UPSHAPE_SHORTS)
@@ -1133,7 +1137,7 @@ cdef class Plan:
             t.fraction -= 1
             if t.fraction < 4:
                 return False
-        if whole is not None and t.fraction == (6 if by.any() else 7):
+        if whole is not None and t.channels * t.w.source >= 4 * UPSHAPE_SHORTS and t.fraction == (6 if by.any() else 7):
             if t.fraction == 6:  # what is divided by 128 as it is has one digit more
                 by = np.where(by == 0, 16384, by)
             laid = [(order[0], TINY, whole, 0, by)]
@@ -1152,7 +1156,7 @@ cdef class Plan:
             axis.shift = shift
             axis.lift = t.fraction if way == ROUNDED and j == order[0] else 0
             self.weigh_fixed(axis, whole)
-            if way == TINY:
+            if scale is not None:
                 axis.scale = <int16_t*>self.allocate(axis.count * sizeof(int16_t))
                 for at in range(axis.count):
                     axis.scale[at] = scale[at]
@@ -1167,14 +1171,15 @@ cdef class Plan:
             if n < len(laid):
                 continue
             own, given = weights[j], 0 if n == 0 else t.fraction
-            top = np.abs(own).max()
             # Each product rounded: quickly done, but not where there are many.
-            whole = np.clip(np.rint(own * 32768.0), -32768, 32767)
-            off = size * np.abs(whole / 32768.0 - own).sum(1).max()
-            off += own.shape[1] * 0.5**(t.fraction + 1)
-            if (n > 0 or j == 2) and top <= 1.0 and error * sums[j] + off < OFF * (
+            twice = np.abs(own).max(1) > 1.0
+            one = 32768.0 / (1.0 + twice[:, None])
+            whole = np.clip(np.rint(own * one), -32768, 32767)
+            off = (size * np.abs(whole / one - own).sum(1)
+                   + (own != 0).sum(1) * (1.0 + twice) * 0.5**(t.fraction + 1)).max()
+            if (n > 0 or j == 2) and np.abs(own).max() < 1.99 and error * sums[j] + off < OFF * (
                     0.5 if n < len(order) - 1 else 1.0):
-                laid.append((j, ROUNDED, whole, 0, None))
+                laid.append((j, ROUNDED, whole, 0, twice))
             else:
                 bit = bits_of(own, size * sums[j] * 2.0**given)
                 whole = whole_weights(own, bit)
