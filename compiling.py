@@ -31,8 +31,8 @@ FOLDERS = ["pyx", "pyx/simd", "pyx/conv"]
 # Module: seconds that a core of Zen 5 takes to translate it and to compile it for a level. They
 # order the work and announce its time, no more.
 SECONDS = {
-    "convolution": (2, 15), "depthwise": (1, 9), "linear": (5, 5), "taps": (5, 7), "nearest": (1.5, 3),
-    "limits": (1, 3), "machine": (1, 1),
+    "convolution": (2, 15), "depthwise": (1, 9), "linear": (5, 5), "taps": (5, 7),
+    "nearest": (1.5, 3), "limits": (1, 3), "machine": (1, 1),
 }
 SECONDS_OF_OTHERS = (1, 3)
 SLOWER = 2  # than Zen 5, where no translation has shown the speed of this machine
