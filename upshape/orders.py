@@ -216,9 +216,8 @@ def _new_layout(parameters: Parameters, order: Order, pairs: bool | None) -> Any
     channels_out = parameters.channels_out // groups
     if order.kernel == "depthwise":
         return order.module.Layout(
-            *map(tuple, axes), groups, channels_out,
-            {"channels": "channels", "transposed": "lanes"}.get(order.vectors, "rows"),
-            parameters.single, _square(parameters),
+            *map(tuple, axes), groups, channels_out, order.vectors, parameters.single,
+            _square(parameters),
         )
     arranged = lanes.arrange(
         axes, kernel, parameters.channels_in // groups, channels_out,
@@ -249,12 +248,12 @@ def _axes(parameters: Parameters, order: Order) -> tuple[lanes.Axis, lanes.Axis,
 
 
 def _square(parameters: Parameters) -> tuple[int, int, int] | None:
-    """Return (kernel size, stride, padding) of a layer whose last two axes are alike."""
+    """Return (kernel size, stride, padding) if the last two axes are alike and not dilated."""
     alike = {*zip(parameters.kernel[-2:], parameters.stride[-2:], parameters.padding[-2:],
                   strict=True)}
     if parameters.axes < 2 or len(alike) != 1 or parameters.dilation[-2:] != (1, 1):
         return None
-    return next(iter(alike))
+    return alike.pop()
 
 
 # --- arrays --------------------------------------------------------------------------------------
