@@ -36,6 +36,7 @@ from upshape.tables import (
     COORDINATES,
     ROUNDINGS,
     Convention,
+    FixedPoint,
     Taps,
     linear_axis,
     nearest_axis,
@@ -222,8 +223,51 @@ def _resize(
         result = arrays.check_out("resize", out, tuple(shape), image.dtype, image)
         target = _as_batch(result, axis)
         layout = layout_of(target, 1)
-    Job(x, target, how, layout, target.nbytes, out is None).run()
+    passes = _fixed_point(like, mode, how, image.dtype)
+    if passes is None:
+        Job(x, target, how, layout, target.nbytes, out is None).run()
+    else:
+        np.copyto(target, _in_passes(x, how, passes))
     return result
+
+
+def _fixed_point(
+    like: str | None, mode: str, how: How, dtype: np.dtype[Any]
+) -> FixedPoint | None:
+    """Return the tables of a library that rounds bytes after each axis; None: it does not."""
+    if dtype != np.uint8 or not how.linear or mode == "area":
+        return None
+    convention = how.convention
+    if convention is None:
+        convention = Convention("linear", "align_corners" if how.align_corners else "half_pixel")
+    if not isinstance(convention, Convention):
+        return None
+    if like == "torch":
+        return FixedPoint(convention)
+    if like == "pillow" or (like == "onnx" and convention.antialias):
+        return FixedPoint(convention, 22)
+    return None
+
+
+def _in_passes(x: Array, how: How, tables: FixedPoint) -> Array:
+    """Return bytes that are rounded and clipped after each axis, the last one first.
+
+    Sums of bytes and weights of so few bits are exact in float64, so that ties are the library's.
+    """
+    for axis in reversed(range(2, x.ndim)):
+        o = how.sizes[axis - 2]
+        if tables.taps(x.shape[axis], o, how.factors[axis - 2]) is None:
+            continue
+        sizes = (*x.shape[2:axis], o, *x.shape[axis + 1:])
+        factors = tuple(
+            how.factors[at] if at == axis - 2 else None for at in range(len(sizes))
+        )
+        own = How(how.mode, sizes, factors, False, tables)
+        sums = np.empty((*x.shape[:2], *sizes))
+        Job(x.astype(np.float64), sums, own, layout_of(sums, 1), sums.nbytes, True).run()
+        np.clip(np.floor(sums + 0.5, out=sums), 0, 255, out=sums)
+        x = sums.astype(np.uint8)
+    return x
 
 
 def _as_channels(image: Array, value: Any, size: Any) -> int | None:
@@ -236,7 +280,7 @@ def _as_channels(image: Array, value: Any, size: Any) -> int | None:
                 f"resize: image has shape {image.shape}, {rank} axes; with channel_axis={value} it "
                 f"must have 2, 3 or 4 (pass batches to up.interpolate)"
             )
-        return axis
+        return int(axis)
     if not 1 <= rank <= 3:
         raise ValueError(
             f"resize: image has shape {image.shape}, {rank} axes; it must be (W,), (H, W) or "

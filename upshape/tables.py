@@ -24,6 +24,7 @@ __all__ = [
     "KERNELS",
     "ROUNDINGS",
     "Convention",
+    "FixedPoint",
     "Taps",
     "antialiased",
     "area_axis",
@@ -419,7 +420,7 @@ def area_linear_axis(i: int, o: int, part: slice | None = None) -> Taps:
     array([[1. , 0. ], [0.5, 0.5], [0. , 1. ]])
     """
     dst = outputs(o, part)
-    low = np.minimum((dst * (i / o)).astype(np.int64), i - 1)
+    low = np.minimum((dst * (1.0 / (o / i))).astype(np.int64), i - 1)
     beyond = (dst + 1) - (low + 1) * (o / i)
     beyond = np.where(beyond <= 0, 0.0, beyond - np.floor(beyond))
     return packed(low, np.stack([1.0 - beyond, beyond], axis=1), i)
@@ -584,3 +585,39 @@ class Convention(NamedTuple):
         if self.kernel == "lanczos":
             return lambda x: lanczos(x, self.lobes), float(self.lobes)
         return _STRETCHED[self.kernel]
+
+
+class FixedPoint(NamedTuple):
+    """A convention's tables with weights of so many bits after the point.
+
+    `bits` None: as many as a 16-bit integer has room for, given the largest weight of the axis.
+    """
+
+    convention: Convention
+    bits: int | None = None
+
+    @property
+    def copies(self) -> bool:
+        """Whether each pixel is one of the source, as it is."""
+        return False
+
+    def taps(
+        self, i: int, o: int, factor: float | None = None, part: slice | None = None
+    ) -> Taps | None:
+        """Return the table of an axis, as `Convention.taps` does.
+
+        >>> (FixedPoint(Convention(), 4).taps(3, 5).weights * 16)[1:3]
+        array([[10.,  6.], [16.,  0.]])
+        """
+        taps = self.convention.taps(i, o, factor)
+        if taps is None:
+            return None
+        bits = self.bits
+        if bits is None:
+            bits, largest = 0, float(taps.weights.max())
+            while bits < 22 and int(0.5 + largest * 2 ** (bits + 1)) < 1 << 15:
+                bits += 1
+        # Halves away from zero, as by C's conversion of w + 0.5 or w - 0.5.
+        whole = np.trunc(taps.weights * 2.0**bits + np.copysign(0.5, taps.weights))
+        first, weights = taps.first, whole / 2.0**bits
+        return Taps(first, weights) if part is None else Taps(first[part], weights[part])
