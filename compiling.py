@@ -25,6 +25,8 @@ from setuptools.command.build_ext import build_ext
 import preflight
 
 KEPT = Path("build", "kept")
+# Where headers and .pxd are looked for; a file's name is the same in every #include and cimport.
+FOLDERS = ["pyx", "pyx/simd", "pyx/conv"]
 
 # Module: seconds that a core of Zen 5 takes to translate it and to compile it for a level. They
 # order the work and announce its time, no more.
@@ -44,6 +46,11 @@ def say(text: str) -> None:
 def seconds(stem: str) -> tuple[float, float]:
     """Return how long a module takes: see above."""
     return SECONDS.get(stem, SECONDS_OF_OTHERS)
+
+
+def source_of(stem: str) -> str:
+    """Return the path of a module's .pyx, in whichever folder of pyx/ it lies."""
+    return str(next(Path("pyx").rglob(f"{stem}.pyx")))
 
 
 def up_to_date(made: Path, sources: Iterable[str]) -> bool:
@@ -89,7 +96,7 @@ class CompileKernels(build_ext):
 
     def build_extensions(self) -> None:
         """Give every module its flags and its C, then let setuptools compile."""
-        self.headers = [str(path) for path in Path("pyx").iterdir() if path.suffix != ".pyx"]
+        self.headers = [str(path) for path in Path("pyx").rglob("*.*") if path.suffix != ".pyx"]
         self.headers.append("upshape/_machine.pxd")  # what the kernels take from that module
         stems = {ext.name: Path(ext.sources[0]).stem for ext in self.extensions}
         self.extensions.sort(key=lambda ext: -seconds(stems[ext.name])[1])
@@ -112,7 +119,7 @@ class CompileKernels(build_ext):
         """Translate what has changed; return how much slower than Zen 5 this machine did it."""
         shared = [path for path in self.headers if path.endswith(".pxd")]
         stale = [stem for stem in stems
-                 if not up_to_date(self.translated(stem), [f"pyx/{stem}.pyx", *shared])]
+                 if not up_to_date(self.translated(stem), [source_of(stem), *shared])]
         if not stale:
             return SLOWER
         say(f"translating {len(stale)} modules to C")
@@ -130,10 +137,13 @@ class CompileKernels(build_ext):
         began = time.time()
         unfinished = made.with_suffix(".unfinished.c")
         options = [word for name, on in self.directives.items() for word in ("-X", f"{name}={on}")]
-        command = [sys.executable, "-m", "cython", "-3", "-I", "pyx", "-I", ".", *options,
-                   "--module-name", name, "-o", str(unfinished), f"pyx/{stem}.pyx"]
+        if self.directives["boundscheck"]:  # a debug build: its checks name lines of the .pyx
+            options.append("--line-directives")
+        command = [sys.executable, "-m", "cython", "-3", *[f"-I{folder}" for folder in FOLDERS],
+                   "-I.", *options, "--module-name", name, "-o", str(unfinished),
+                   source_of(stem)]
         if subprocess.run(command).returncode:
-            raise SystemExit(f"upshape: Cython cannot translate pyx/{stem}.pyx")
+            raise SystemExit(f"upshape: Cython cannot translate {source_of(stem)}")
         os.utime(unfinished, (began, began))  # what is edited meanwhile is younger
         unfinished.replace(made)
 
@@ -160,7 +170,7 @@ class CompileKernels(build_ext):
         import numpy  # here: what compiles nothing needs no NumPy
 
         ext.depends = [*ext.sources, *self.headers]
-        ext.include_dirs = ["pyx", numpy.get_include()]
+        ext.include_dirs = [*FOLDERS, numpy.get_include()]
         ext.define_macros += [("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")]
         tools = [preflight.version(), sys.version, numpy.__version__]
         tools += [shlex.join(preflight.words(name)) for name in ("CPPFLAGS", "CFLAGS", "LDFLAGS")]

@@ -69,14 +69,14 @@ KNOWN_TO_SOME_LINKERS = ["-Wl,-z,relro,-z,now"]  # the table of foreign addresse
 
 def extensions() -> list[Extension]:
     """Name every module, with its .pyx as source: the sdist needs no generated C."""
-    kernels = sorted(path.stem for path in ROOT.glob("pyx/*.pyx") if path.stem != "machine")
+    kernels = sorted(path for path in ROOT.glob("pyx/**/*.pyx") if path.stem != "machine")
     modules = [Extension("upshape._machine", ["pyx/machine.pyx"], extra_compile_args=FLAGS[:],
                          extra_link_args=LINK_FLAGS[:])]
     for package, flags in LEVELS.values():
         modules += [
-            Extension(f"upshape.{package}.{kernel}", [f"pyx/{kernel}.pyx"],
+            Extension(f"upshape.{package}.{path.stem}", [str(path.relative_to(ROOT))],
                       extra_compile_args=FLAGS + flags, extra_link_args=LINK_FLAGS[:])
-            for kernel in kernels
+            for path in kernels
         ]
     return modules
 

@@ -1,243 +1,40 @@
 """Which published network takes which sizes: every model read, solved and run at its borders.
 
-    python -m benchmarks.zoo                     all models of the libraries that are installed
+    python -m benchmarks.zoo --out zoo.jsonl     all models of the libraries that are installed
     python -m benchmarks.zoo timm: monai:        those whose names start so
     python -m benchmarks.zoo --sample 12         one model each of so many families, seed 0
-    python -m benchmarks.zoo --axes              each axis alone as well
+    python -m benchmarks.zoo --axes              height alone as well
     python -m benchmarks.zoo --table zoo.jsonl   the table of an earlier run
+    python -m benchmarks.zoo --page zoo.jsonl    the tables of the documentation
 
-It needs torch; torchvision, timm, segmentation_models_pytorch, monai, diffusers and transformers
-are asked as far as they are installed. Nothing is downloaded: models are built without weights.
+It needs torch; torchvision, timm, segmentation_models_pytorch, monai, diffusers, transformers and
+dynamic_network_architectures are asked as far as they are installed. The models come in a random
+order, the same one every time, so that a run that is stopped has seen a fair sample; each runs in a
+process of its own. A run goes on where the file of its results ends.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import importlib.util
+import datetime
+import importlib.metadata
 import json
+import os
 import random
+import resource
+import select
 import signal
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator
 from typing import Any
 
-SECONDS = 120  # of the processor for a model: more is no answer
+from .zoo_models import LIBRARIES, Build, has, models
 
-Build = Callable[[], Any]
-
-
-def has(name: str) -> bool:
-    """Tell whether a library is installed."""
-    return importlib.util.find_spec(name) is not None
-
-
-def models() -> Iterator[tuple[str, Build]]:
-    """Yield all models, as (library:name, how to build it)."""
-    for name, source in LIBRARIES.items():
-        if has(name):
-            yield from ((f"{name}:{one}", build) for one, build in source())
-
-
-def _torchvision() -> Iterator[tuple[str, Build]]:
-    import torchvision
-
-    for module in (
-        torchvision.models,
-        torchvision.models.segmentation,
-        torchvision.models.video,
-        torchvision.models.optical_flow,
-    ):
-        for name in torchvision.models.list_models(module=module):
-            yield name, lambda name=name: torchvision.models.get_model(name, **_no_weights(name))
-
-
-def _no_weights(name: str) -> dict[str, Any]:
-    if name in ("googlenet", "inception_v3"):
-        return {"weights": None, "init_weights": False}
-    if name.startswith(("deeplab", "fcn", "lraspp")):
-        return {"weights": None, "weights_backbone": None}
-    return {"weights": None}
-
-
-def _timm() -> Iterator[tuple[str, Build]]:
-    import timm
-
-    families: dict[str, str] = {}
-    for name in timm.list_models():
-        module = timm.models.model_entrypoint(name).__module__
-        stem = name.split("_")[0].rstrip("0123456789")
-        families.setdefault(f"{module}:{stem}", name)
-    for name in sorted(families.values()):
-        yield name, lambda name=name: timm.create_model(name, pretrained=False)
-        yield (
-            f"{name}+features",
-            lambda name=name: timm.create_model(name, pretrained=False, features_only=True),
-        )
-
-
-def _smp() -> Iterator[tuple[str, Build]]:
-    import segmentation_models_pytorch as smp
-
-    decoders = ("Unet", "UnetPlusPlus", "MAnet", "Linknet", "FPN", "PSPNet", "PAN", "DeepLabV3",
-                "DeepLabV3Plus", "UPerNet", "Segformer")  # fmt: skip
-    encoders = ("resnet18", "mobilenet_v2", "efficientnet-b0", "vgg11", "mit_b0", "densenet121",
-                "timm-regnetx_002")  # fmt: skip
-    for decoder in decoders:
-        for encoder in encoders:
-            yield (
-                f"{decoder}/{encoder}",
-                lambda decoder=decoder, encoder=encoder: getattr(smp, decoder)(
-                    encoder, encoder_weights=None
-                ),
-            )
-
-
-def _monai() -> Iterator[tuple[str, Build]]:
-    import monai.networks.nets as nets
-
-    made: dict[str, Callable[[Any, int], Any]] = {
-        "UNet": lambda n, d: n.UNet(d, 1, 2, (8, 16, 32, 64), (2, 2, 2), num_res_units=2),
-        "BasicUNet": lambda n, d: n.BasicUNet(d, 1, 2, (8, 8, 16, 16, 32, 8)),
-        "BasicUNetPlusPlus": lambda n, d: n.BasicUNetPlusPlus(d, 1, 2, (8, 8, 16, 16, 32, 8)),
-        "FlexibleUNet": lambda n, d: n.FlexibleUNet(1, 2, "efficientnet-b0", spatial_dims=d),
-        "AttentionUnet": lambda n, d: n.AttentionUnet(d, 1, 2, (8, 16, 32), (2, 2)),
-        "SegResNet": lambda n, d: n.SegResNet(d, 8, 1, 2),
-        "SegResNetDS": lambda n, d: n.SegResNetDS(d, 8, 1, 2),
-        "VNet": lambda n, d: n.VNet(d, 1, 2),
-        "DynUNet": lambda n, d: n.DynUNet(d, 1, 2, [3] * 4, [1, 2, 2, 2], [2] * 3),
-        "HighResNet": lambda n, d: n.HighResNet(d, 1, 2),
-        "AHNet": lambda n, d: n.AHNet(spatial_dims=d, upsample_mode="transpose"),
-        "AutoEncoder": lambda n, d: n.AutoEncoder(d, 1, 1, (8, 16), (2, 2)),
-        "UNETR": lambda n, d: n.UNETR(1, 2, (32,) * d, 8, 48, 96, 4, spatial_dims=d),
-        "SwinUNETR": lambda n, d: n.SwinUNETR(1, 2, feature_size=12, spatial_dims=d),
-        "ViT": lambda n, d: n.ViT(1, (32,) * d, (16,) * d, 48, 96, 2, 4, spatial_dims=d),
-        "DenseNet121": lambda n, d: n.DenseNet121(d, 1, 2),
-        "ResNet18": lambda n, d: n.resnet18(spatial_dims=d, n_input_channels=1),
-        "SENet154": lambda n, d: n.SEResNet50(d, 1),
-        "EfficientNet": lambda n, d: n.EfficientNetBN("efficientnet-b0", False, spatial_dims=d),
-        "MedNeXt": lambda n, d: n.MedNeXt(d, 8, 1, 2),
-        "UNet-1": lambda n, d: n.UNet(d, 1, 2, (4, 8), (2,), num_res_units=0),
-        "DiffusionAutoencoder": lambda n, d: n.AutoencoderKL(
-            d, 1, 1, (1, 1), (8, 16), (False, False), norm_num_groups=4
-        ),
-        "VQVAE": lambda n, d: n.VQVAE(d, 1, 1, (8, 8), 1, (8, 8)),
-        "Discriminator": lambda n, d: n.PatchDiscriminator(d, 8, 1),
-    }
-    for name, build in made.items():
-        for axes in (2, 3):
-            yield f"{name}-{axes}d", lambda build=build, axes=axes: build(nets, axes)
-
-
-def _diffusers() -> Iterator[tuple[str, Build]]:
-    def small(name: str, **options: Any) -> Build:
-        def build() -> Any:
-            import diffusers
-
-            return getattr(diffusers, name)(**options)
-
-        return build
-
-    down, up = ("DownEncoderBlock2D",) * 3, ("UpDecoderBlock2D",) * 3
-    yield "AutoencoderKL", small("AutoencoderKL", down_block_types=down, up_block_types=up,
-                                 block_out_channels=(32, 32, 64), norm_num_groups=8)  # fmt: skip
-    yield "VQModel", small("VQModel", down_block_types=down, up_block_types=up,
-                           block_out_channels=(32, 32, 64), norm_num_groups=8)  # fmt: skip
-    yield "AutoencoderTiny", small("AutoencoderTiny")
-    yield "AsymmetricAutoencoderKL", small(
-        "AsymmetricAutoencoderKL", down_block_types=down[:2], up_block_types=up[:2],
-        down_block_out_channels=(32, 64), up_block_out_channels=(32, 64), norm_num_groups=8,
-    )  # fmt: skip
-    yield "AutoencoderDC", small("AutoencoderDC", encoder_block_out_channels=(32, 64, 64),
-        decoder_block_out_channels=(32, 64, 64), encoder_layers_per_block=(1, 1, 1),
-        decoder_layers_per_block=(1, 1, 1), encoder_qkv_multiscales=((), (), ()),
-        decoder_qkv_multiscales=((), (), ()), attention_head_dim=8,
-        encoder_block_types="ResBlock", decoder_block_types="ResBlock")  # fmt: skip
-    yield "UNet2DModel", small_unet
-
-
-def small_unet() -> Any:
-    """Return diffusers' UNet2DModel at one time step."""
-    import torch
-    from diffusers import UNet2DModel
-
-    class AtOneTime(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.unet = UNet2DModel(
-                block_out_channels=(32, 64, 64), norm_num_groups=8,
-                down_block_types=("DownBlock2D", "AttnDownBlock2D", "DownBlock2D"),
-                up_block_types=("UpBlock2D", "AttnUpBlock2D", "UpBlock2D"),
-            )  # fmt: skip
-
-        def forward(self, x: Any) -> Any:
-            return self.unet(x, 3)
-
-    return AtOneTime()
-
-
-def _transformers() -> Iterator[tuple[str, Build]]:
-    def small(config: str, model: str, **options: Any) -> Build:
-        def build() -> Any:
-            import transformers
-
-            return getattr(transformers, model)(getattr(transformers, config)(**options))
-
-        return build
-
-    tiny = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2,
-            "intermediate_size": 64}  # fmt: skip
-    for name in ("ViT", "DeiT", "Dinov2", "ViTMAE", "Beit", "ViTMSN", "Dinov2WithRegisters"):
-        yield name, small(f"{name}Config", f"{name}Model", **tiny)
-    yield "ResNet", small("ResNetConfig", "ResNetModel", embedding_size=8, depths=[1, 1, 1, 1],
-                          hidden_sizes=[8, 16, 16, 16])  # fmt: skip
-    yield "ConvNext", small("ConvNextConfig", "ConvNextModel", hidden_sizes=[8, 16, 16, 16],
-                            depths=[1, 1, 1, 1])  # fmt: skip
-    yield "ConvNextV2", small("ConvNextV2Config", "ConvNextV2Model", hidden_sizes=[8, 16, 16, 16],
-                              depths=[1, 1, 1, 1])  # fmt: skip
-    yield "RegNet", small("RegNetConfig", "RegNetModel", depths=[1, 1, 1, 1])
-    yield "MobileNetV1", small("MobileNetV1Config", "MobileNetV1Model", depth_multiplier=0.25)
-    yield "MobileNetV2", small("MobileNetV2Config", "MobileNetV2Model", depth_multiplier=0.35)
-    yield "MobileViT", small("MobileViTConfig", "MobileViTModel")
-    yield "MobileViTV2", small("MobileViTV2Config", "MobileViTV2Model")
-    yield "EfficientNet", small("EfficientNetConfig", "EfficientNetModel", width_coefficient=0.25)
-    yield "Swin", small("SwinConfig", "SwinModel", embed_dim=16, depths=[2, 2],
-                        num_heads=[2, 2], window_size=7)  # fmt: skip
-    yield "Swinv2", small("Swinv2Config", "Swinv2Model", embed_dim=16, depths=[2, 2],
-                          num_heads=[2, 2], window_size=7)  # fmt: skip
-    yield "Swin2SR", small("Swin2SRConfig", "Swin2SRForImageSuperResolution", embed_dim=16,
-                           depths=[2, 2], num_heads=[2, 2], window_size=8)  # fmt: skip
-    yield "Segformer", small("SegformerConfig", "SegformerForSemanticSegmentation",
-                             hidden_sizes=[8, 16, 40, 64], depths=[1, 1, 1, 1],
-                             decoder_hidden_size=16)  # fmt: skip
-    yield "PoolFormer", small("PoolFormerConfig", "PoolFormerModel", depths=[1, 1, 1, 1])
-    yield "Pvt", small("PvtConfig", "PvtModel", depths=[1, 1, 1, 1])
-    yield "PvtV2", small("PvtV2Config", "PvtV2Model", depths=[1, 1, 1, 1])
-    yield "FocalNet", small("FocalNetConfig", "FocalNetModel", embed_dim=16, depths=[1, 1, 1, 1])
-    yield "Cvt", small("CvtConfig", "CvtModel", depth=[1, 1, 2])
-    yield "Levit", small("LevitConfig", "LevitModel")
-    yield "BiT", small("BitConfig", "BitModel", depths=[1, 1, 1, 1])
-    yield "DPT", small("DPTConfig", "DPTForDepthEstimation", **tiny,
-                       backbone_out_indices=[0, 1, 1, 1], neck_hidden_sizes=[8, 8, 8, 8],
-                       fusion_hidden_size=8)  # fmt: skip
-    yield "HieraModel", small("HieraConfig", "HieraModel", depths=[1, 1, 1, 1], embed_dim=16)
-    yield "VitDet", small("VitDetConfig", "VitDetModel", hidden_size=32, num_hidden_layers=2,
-                          num_attention_heads=2)  # fmt: skip
-    yield "Wav2Vec2", small("Wav2Vec2Config", "Wav2Vec2Model", **tiny)
-    yield "Hubert", small("HubertConfig", "HubertModel", **tiny)
-    yield "EnCodec", small("EncodecConfig", "EncodecModel")
-
-
-LIBRARIES: dict[str, Callable[[], Iterator[tuple[str, Build]]]] = {
-    "torchvision": _torchvision,
-    "timm": _timm,
-    "segmentation_models_pytorch": _smp,
-    "monai": _monai,
-    "diffusers": _diffusers,
-    "transformers": _transformers,
-}
+SECONDS = 150  # of the processor for a model: more is no answer
+WAITED = 8 * SECONDS  # by the clock: the machine may be busy
+MEMORY = 40 * 2**30  # bytes of addresses that a model's process may take
 
 
 class TooLong(BaseException):
@@ -250,82 +47,162 @@ def _late(*args: Any) -> None:
 
 def judged(name: str, build: Build, axes: bool = False) -> dict[str, Any]:
     """Read, solve and check one model; return what came of it."""
-    import torch
-
-    from upshape import shapes
-
     record: dict[str, Any] = {"model": name}
     signal.signal(signal.SIGVTALRM, _late)
     signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS)
     try:
-        try:
-            with torch.device("meta"):
-                model = build().eval()
-        except Exception:
-            model = build().eval()
-        record["layers"] = sum(1 for one in model.modules() if not list(one.children()))
-        start = time.process_time()
-        network = shapes.from_torch(model)
-        if network.unread:
-            record.update(outcome="refused", why=network.unread[0][:500])
-            record["seconds"] = round(time.process_time() - start, 2)
-            return record
-        answer = shapes.solve(network)
-        record["seconds"] = round(time.process_time() - start, 2)
-        record["sizes"] = str(answer._sizes)
-        record["answer"] = repr(answer)[:300]
-        record["ways"] = len(answer._survey.ways)
-        answers = [answer]
-        if axes:
-            answers += [shapes.solve(network, axis=axis) for axis in range(network._model.rank)]
-        for one in answers:
-            one.check()
-        record["outcome"] = "right" if answer else "right, none"
+        _judge(record, build, axes)
     except TooLong:
-        record.update(outcome="too long", seconds=SECONDS)
+        record.update(outcome="too long", why=f"not done after {SECONDS} s")
     except AssertionError as error:
         record.update(outcome="wrong", why=str(error)[:500])
     except Exception as error:
-        stage = "crash" if "seconds" in record or "layers" in record else "not built"
+        stage = "crash" if "layers" in record else "not built"
         record.update(outcome=stage, why=f"{type(error).__name__}: {str(error)[:500]}")
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
     return record
 
 
+def _judge(record: dict[str, Any], build: Build, axes: bool) -> None:
+    """Fill in the record of a model."""
+    from upshape import shapes
+
+    model = _built(build)
+    record["layers"] = sum(1 for one in model.modules() if not list(one.children()))
+    start = time.process_time()
+    network = shapes.from_torch(model)
+    if network.unread:
+        record["seconds"] = round(time.process_time() - start, 2)
+        record.update(outcome="refused", why=network.unread[0][:500])
+        return
+    answer = shapes.solve(network)
+    record["seconds"] = round(time.process_time() - start, 2)
+    record["sizes"] = str(answer._sizes)[:300]
+    record["ways"] = len(answer._survey.ways)
+    answer.check()
+    if axes:
+        start = time.process_time()
+        try:
+            alone = shapes.solve(network, axis=0)
+        except ValueError as error:
+            record.update(outcome="refused", why=f"axis=0: {str(error)[:500]}")
+            return
+        record["seconds_alone"] = round(time.process_time() - start, 2)
+        record["height"] = str(alone._sizes)[:300]
+        alone.check()
+    record["outcome"] = "right" if answer else "right, none"
+
+
+def _built(build: Build) -> Any:
+    """Build a model whose weights are whatever lies in memory: its buffers are what they should."""
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    random = {getattr(torch.Tensor, name) for name in ("normal_", "uniform_", "erfinv_", "random_")}
+
+    class Unset(TorchFunctionMode):
+        def __torch_function__(self, func: Any, types: Any, args: Any, kwargs: Any = None) -> Any:
+            return args[0] if func in random else func(*args, **(kwargs or {}))
+
+    with Unset():
+        return build().eval()
+
+
+def apart(name: str, build: Build, axes: bool = False) -> dict[str, Any]:
+    """Judge a model in a process of its own, which may run out of time, memory, or luck."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if not pid:
+        os.close(reader)
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        resource.setrlimit(resource.RLIMIT_CPU, (2 * SECONDS, 2 * SECONDS))
+        with contextlib.redirect_stdout(sys.stderr):
+            told = json.dumps(judged(name, build, axes))
+        with os.fdopen(writer, "w") as pipe:
+            pipe.write(told)
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as pipe:
+        if not select.select([pipe], [], [], WAITED)[0]:
+            os.kill(pid, signal.SIGKILL)
+        told = pipe.read()
+    _, status = os.waitpid(pid, 0)
+    if told:
+        record: dict[str, Any] = json.loads(told)
+        return record
+    number = os.waitstatus_to_exitcode(status)
+    late = -number in (signal.SIGKILL, signal.SIGXCPU)
+    return {"model": name, "outcome": "too long" if late else "crash", "why": f"exit {number}"}
+
+
+def family(name: str) -> str:
+    """Return the family of a model: its library, and what its name begins with."""
+    return name.partition("+")[0].split("_")[0].split("/")[0].rstrip("0123456789")
+
+
 def sample(count: int, seed: int = 0) -> list[tuple[str, Build]]:
     """Return one model each of so many families."""
     families: dict[str, list[tuple[str, Build]]] = {}
     for name, build in models():
-        families.setdefault(name.split("_")[0].split("/")[0].rstrip("0123456789"), []).append(
-            (name, build)
-        )
+        families.setdefault(family(name), []).append((name, build))
     chance = random.Random(seed)
     chosen = chance.sample(sorted(families), min(count, len(families)))
     return [chance.choice(families[one]) for one in chosen]
 
 
+KINDS = ("right", "refused", "too long", "wrong", "crash")
+
+
 def table(records: list[dict[str, Any]]) -> str:
     """Return the table of outcomes, a line a library."""
-    kinds = ("right", "refused", "too long", "wrong", "crash")
     lines = [
-        f"{'library':<30}{'models':>8}" + "".join(f"{kind:>10}" for kind in kinds) + "  median s"
+        f"{'library':<30}{'models':>8}" + "".join(f"{kind:>10}" for kind in KINDS) + "  median s"
     ]
     libraries = dict.fromkeys(record["model"].partition(":")[0] for record in records)
     for library in [*libraries, ""]:
-        own = [
-            record
-            for record in records
-            if record["model"].startswith(library) and record["outcome"] != "not built"
-        ]
-        times = sorted(record.get("seconds", 0) for record in own) or [0]
-        counts = [sum(record["outcome"].startswith(kind) for record in own) for kind in kinds]
+        own, counts, seconds = counted(records, library)
         lines.append(
             f"{library or 'all':<30}{len(own):>8}"
             + "".join(f"{count:>10}" for count in counts)
-            + f"{times[len(times) // 2]:>10.1f}"
+            + f"{seconds:>10.1f}"
         )
     return "\n".join(lines)
+
+
+def counted(
+    records: list[dict[str, Any]], library: str
+) -> tuple[list[dict[str, Any]], list[int], float]:
+    """Return a library's models, how many have each outcome, and the median of their seconds."""
+    own = [
+        record
+        for record in records
+        if record["model"].startswith(library) and record["outcome"] != "not built"
+    ]
+    times = sorted(record["seconds"] for record in own if "seconds" in record) or [0]
+    counts = [sum(record["outcome"].startswith(kind) for record in own) for kind in KINDS]
+    return own, counts, times[len(times) // 2]
+
+
+def read(path: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return what a file says of its run, and the last record of every model."""
+    about: dict[str, Any] = {}
+    found: dict[str, dict[str, Any]] = {}
+    with contextlib.suppress(FileNotFoundError), open(path) as file:
+        for line in file:
+            record = json.loads(line)
+            if "model" in record:
+                found[record["model"]] = record
+            else:
+                about.update(record)
+    return about, list(found.values())
+
+
+def about_this_run() -> dict[str, Any]:
+    """Return the date and the versions of what is installed."""
+    names = ["torch", *(name for name in LIBRARIES if has(name))]
+    versions = {name: importlib.metadata.version(name.replace("_", "-")) for name in names}
+    return {"date": datetime.date.today().isoformat(), "versions": versions}
 
 
 def main() -> None:
@@ -335,32 +212,37 @@ def main() -> None:
     )
     parser.add_argument("names", nargs="*", help="what the names of the models start with")
     parser.add_argument("--sample", type=int, help="one model each of so many families")
-    parser.add_argument("--axes", action="store_true", help="each axis alone as well")
+    parser.add_argument("--axes", action="store_true", help="height alone as well")
     parser.add_argument("--out", help="a file to which the records are added, a line of JSON each")
+    parser.add_argument("--again", nargs="*", default=[], help="outcomes that are tried once more")
     parser.add_argument("--table", help="print the table of such a file, and run nothing")
     args = parser.parse_args()
     if args.table:
-        with open(args.table) as file:
-            print(table([json.loads(line) for line in file]))
+        print(table(read(args.table)[1]))
         return
     warnings.simplefilter("ignore")
     chosen = sample(args.sample) if args.sample else list(models())
+    random.Random(0).shuffle(chosen)
     if args.names:
         chosen = [one for one in chosen if one[0].startswith(tuple(args.names))]
-    records = []
+    records = {one["model"]: one for one in (read(args.out)[1] if args.out else [])}
+    if args.out and not records:
+        _added(args.out, about_this_run())
     for name, build in chosen:
-        with contextlib.redirect_stdout(sys.stderr):
-            record = judged(name, build, args.axes)
-        records.append(record)
-        told = record.get("sizes") or record.get("why", "")
-        print(
-            f"{record['outcome']:<9} {record.get('seconds', 0):>6} s  {name}: {told[:160]}",
-            flush=True,
-        )
+        if name in records and records[name]["outcome"] not in args.again:
+            continue
+        records[name] = record = apart(name, build, args.axes)
+        told = record.get("sizes") if record["outcome"].startswith("right") else record["why"]
+        seconds = record.get("seconds", 0)
+        print(f"{record['outcome']:<9} {seconds:>6} s  {name}: {told[:160]}", flush=True)
         if args.out:
-            with open(args.out, "a") as file:
-                print(json.dumps(record), file=file)
-    print(table(records))
+            _added(args.out, record)
+    print(table(list(records.values())))
+
+
+def _added(path: str, record: dict[str, Any]) -> None:
+    with open(path, "a") as file:
+        print(json.dumps(record), file=file)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ The caller has checked: sizes and strides agree with the arrays, the output is d
 inputs. No Python object is touched inside run's parallel part.
 
 Hot functions (see depthwise.h), for the guard of the generated code:
-window_{32,64}_{K}x{S}, stamp_{32,64}_{K}x{P}, march_{32,64}_{K}x{S}_{pixels}, taps_{32,64},
+window_{32,64}_{K}x{S}, stride2_{32,64}_{K}x{P}, sliding_{32,64}_{K}x{S}_{pixels}, taps_{32,64},
 pixels_{32,64}, lanes_{32,64}
 """
 
@@ -51,10 +51,10 @@ cdef extern from "depthwise.h" nogil:
     enum:
         UPSHAPE_VECTOR_BYTES
         UPSHAPE_WINDOW_ROWS
-        UPSHAPE_LEAST_MARCH
-    int march_pixels(Py_ssize_t n)
+        UPSHAPE_LEAST_SLIDING
+    int sliding_pixels(Py_ssize_t n)
     int window_code(Py_ssize_t kernel, Py_ssize_t stride)
-    int stamp_code(Py_ssize_t kernel, Py_ssize_t padding)
+    int stride2_code(Py_ssize_t kernel, Py_ssize_t padding)
     void lines_32(float* to, Py_ssize_t to_row, Py_ssize_t rows, Py_ssize_t length,
                   const float* x, Py_ssize_t x_row, Py_ssize_t first, Py_ssize_t end,
                   Py_ssize_t step, Py_ssize_t low, Py_ssize_t high) noexcept
@@ -67,9 +67,9 @@ cdef extern from "depthwise.h" nogil:
     void window_64(int code, const double* x, Py_ssize_t row, Py_ssize_t plane, const double* w,
                    double start, double* to, Py_ssize_t to_row, Py_ssize_t rows,
                    Py_ssize_t n) noexcept
-    void stamp_32(int code, const float* x, Py_ssize_t row, const float* w, float start, float* to,
+    void stride2_32(int code, const float* x, Py_ssize_t row, const float* w, float start, float* to,
                   Py_ssize_t to_row, Py_ssize_t rows, Py_ssize_t n) noexcept
-    void stamp_64(int code, const double* x, Py_ssize_t row, const double* w, double start,
+    void stride2_64(int code, const double* x, Py_ssize_t row, const double* w, double start,
                   double* to, Py_ssize_t to_row, Py_ssize_t rows, Py_ssize_t n) noexcept
     void taps_32(const float* x, const Py_ssize_t* tap, const Py_ssize_t* kernel, Py_ssize_t taps,
                  const float* w, float start, float* to, Py_ssize_t n) noexcept
@@ -81,22 +81,22 @@ cdef extern from "depthwise.h" nogil:
     void pixels_64(const double* x, Py_ssize_t x_pixel, Py_ssize_t pixels, const Py_ssize_t* tap,
                    const Py_ssize_t* kernel, Py_ssize_t taps, const double* w, const double* start,
                    double* to, Py_ssize_t to_pixel, Py_ssize_t channels) noexcept
-    void march_32(int step, int many, Py_ssize_t k, const float* x, Py_ssize_t row,
+    void sliding_32(int step, int many, Py_ssize_t k, const float* x, Py_ssize_t row,
                   Py_ssize_t rows, Py_ssize_t pixel, Py_ssize_t low, Py_ssize_t high,
                   const float* w, Py_ssize_t w_tap, const float* start, float* to,
                   Py_ssize_t to_pixel, Py_ssize_t channels) noexcept
-    void march_64(int step, int many, Py_ssize_t k, const double* x, Py_ssize_t row,
+    void sliding_64(int step, int many, Py_ssize_t k, const double* x, Py_ssize_t row,
                   Py_ssize_t rows, Py_ssize_t pixel, Py_ssize_t low, Py_ssize_t high,
                   const double* w, Py_ssize_t w_tap, const double* start, double* to,
                   Py_ssize_t to_pixel, Py_ssize_t channels) noexcept
-    void turn_in_32(const float* x, Py_ssize_t x_channel, Py_ssize_t x_row, Py_ssize_t rows,
+    void transpose_in_32(const float* x, Py_ssize_t x_channel, Py_ssize_t x_row, Py_ssize_t rows,
                     Py_ssize_t low, Py_ssize_t high, float* to, Py_ssize_t width,
                     Py_ssize_t to_row) noexcept
-    void turn_in_64(const double* x, Py_ssize_t x_channel, Py_ssize_t x_row, Py_ssize_t rows,
+    void transpose_in_64(const double* x, Py_ssize_t x_channel, Py_ssize_t x_row, Py_ssize_t rows,
                     Py_ssize_t low, Py_ssize_t high, double* to, Py_ssize_t width,
                     Py_ssize_t to_row) noexcept
-    void turn_out_32(const float* x, Py_ssize_t n, float* to, Py_ssize_t to_channel) noexcept
-    void turn_out_64(const double* x, Py_ssize_t n, double* to, Py_ssize_t to_channel) noexcept
+    void transpose_out_32(const float* x, Py_ssize_t n, float* to, Py_ssize_t to_channel) noexcept
+    void transpose_out_64(const double* x, Py_ssize_t n, double* to, Py_ssize_t to_channel) noexcept
     void lanes_32(const float* x, Py_ssize_t x_pixel, Py_ssize_t pixels, const Py_ssize_t* tap,
                   const Py_ssize_t* kernel, Py_ssize_t taps, const float* w, const float* start,
                   float* to, Py_ssize_t to_pixel) noexcept
@@ -134,8 +134,8 @@ cdef enum:
 cdef enum Tile:
     TAPS
     WINDOW
-    STAMP
-    MARCH
+    STRIDE2
+    SLIDING
 
 
 cdef inline Py_ssize_t up(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
@@ -175,7 +175,7 @@ cdef Axis axis_of(list kept, Py_ssize_t step, Py_ssize_t input_step, list phases
     return axis
 
 
-cdef bint is_march(const Axis* axis) noexcept:
+cdef bint is_sliding(const Axis* axis) noexcept:
     """Return whether the taps of an ordinary convolution read neighbours."""
     return (axis.step == 1 and axis.span == axis.start[1]
             and axis.offset[axis.span - 1] == axis.first + axis.span - 1)
@@ -205,14 +205,14 @@ cdef class Layout:
         self.channels, self.turned, self.single = channels, turned, single
         self.tile, self.code = TAPS, 0
         if channels or turned:
-            if is_march(&self.y) and is_march(&self.x) and self.x.input_step <= 2:
-                self.tile = MARCH
+            if is_sliding(&self.y) and is_sliding(&self.x) and self.x.input_step <= 2:
+                self.tile = SLIDING
         elif square is not None:
             kernel, stride, padding = square
             if self.x.step == 1 and self.x.offset[0] == self.x.first:
                 self.tile, self.code = WINDOW, window_code(kernel, stride)
             elif self.x.step == 2:
-                self.tile, self.code = STAMP, stamp_code(kernel, padding)
+                self.tile, self.code = STRIDE2, stride2_code(kernel, padding)
             if self.code == 0:
                 self.tile = TAPS
 
@@ -304,10 +304,10 @@ cdef class Plan:
         cdef Py_ssize_t item = 4 if layout.single else 8
         cdef double work
         self.layout = layout
-        self.n, _, self.hi, self.wi = x_shape
-        self.ho, self.wo = out_shape[2], out_shape[3]
-        self.xn, self.xc, self.xy, self.xx = x_strides
-        self.on, self.oc, self.oy, self.ox = out_strides
+        self.n, _, _, self.hi, self.wi = x_shape
+        _, _, _, self.ho, self.wo = out_shape
+        self.xn, self.xc, _, self.xy, self.xx = x_strides
+        self.on, self.oc, _, self.oy, self.ox = out_strides
         self.source_frame = frame_of(x_shape, x_strides)
         self.result_frame = frame_of(out_shape, out_strides)
         self.packed_bytes = layout.packed_bytes
@@ -318,7 +318,7 @@ cdef class Plan:
         self.kept = []
         self.tile = TAPS if plain else layout.tile
         if layout.channels:
-            if self.qx < UPSHAPE_LEAST_MARCH:
+            if self.qx < UPSHAPE_LEAST_SLIDING:
                 self.tile = TAPS
             self.set_depth(item, rows, columns)
         elif layout.turned:
@@ -424,7 +424,7 @@ cdef class Plan:
             if bytes * layout.y.span <= TURNED_BYTES or columns is not None or self.columns <= 16:
                 break
             self.columns = up(self.columns, 2)
-        if self.qx - (up(self.qx, self.columns) - 1) * self.columns < UPSHAPE_LEAST_MARCH:
+        if self.qx - (up(self.qx, self.columns) - 1) * self.columns < UPSHAPE_LEAST_SLIDING:
             self.tile = TAPS
         self.fits = (self.fits and bytes * layout.y.span <= MOST_BYTES
                      and <double>self.columns * phases * lanes * item <= MOST_BYTES)
@@ -469,17 +469,17 @@ cdef class Plan:
         """Estimate what vectors of turned channels cost: the turns, and the taps."""
         cdef Layout layout = self.layout
         cdef Py_ssize_t item = 4 if layout.single else 8
-        cdef double turn_in = 0.25 * self.vector, turn_out = 1 + 0.5 * self.vector
+        cdef double transpose_in = 0.25 * self.vector, transpose_out = 1 + 0.5 * self.vector
         cdef double tap = 0.85 if self.tile == TAPS else 0.5
         if UPSHAPE_VECTOR_BYTES == 16:
             tap *= 1.5  # products and sums are apart
         # Channels that are whole pages apart meet in a few lines of the first cache.
         if self.xc * item % PAGE_BYTES == 0:
-            turn_in += 0.25 * self.vector
+            transpose_in += 0.25 * self.vector
         if self.oc * item % PAGE_BYTES == 0:
-            turn_out += 0.25 * self.vector
+            transpose_out += 0.25 * self.vector
         return self.n * self.c_blocks * (
-            turn_in * self.hi * self.wi + turn_out * self.ho * self.wo
+            transpose_in * self.hi * self.wi + transpose_out * self.ho * self.wo
             + tap * layout.area * self.qy * self.qx)
 
     def list_taps(self):
@@ -517,7 +517,7 @@ cdef class Plan:
             "order": ("channels" if self.layout.channels
                       else "turned" if self.layout.turned else "pixels"),
             "source": "depthwise",
-            "tile": ("taps", "window", "stamp", "march")[self.tile],
+            "tile": ("taps", "window", "stride2", "sliding")[self.tile],
             "rows": self.rows, "columns": self.columns, "channels": self.depth,
             "items": self.items, "threads": self.threads,
         }
@@ -657,7 +657,7 @@ cdef void rows_block(Plan plan, Layout layout, const real* x, const real* w, con
         if plan.tile == WINDOW:
             window[real](plan, layout, strip, w + c * layout.area, bias[c], to, q, length)
         else:
-            stamp[real](plan, layout, strip, w + c * layout.area, bias[c], to, q, length)
+            stride2[real](plan, layout, strip, w + c * layout.area, bias[c], to, q, length)
 
 
 cdef inline void window(Plan plan, Layout layout, const real* x, const real* w, real start,
@@ -668,12 +668,12 @@ cdef inline void window(Plan plan, Layout layout, const real* x, const real* w, 
         window_64(layout.code, x, plan.row, plan.plane, w, start, to, plan.oy, rows, n)
 
 
-cdef inline void stamp(Plan plan, Layout layout, const real* x, const real* w, real start, real* to,
+cdef inline void stride2(Plan plan, Layout layout, const real* x, const real* w, real start, real* to,
                        Py_ssize_t rows, Py_ssize_t n) noexcept nogil:
     if real is float:
-        stamp_32(layout.code, x, plan.row, w, start, to, plan.oy, rows, n)
+        stride2_32(layout.code, x, plan.row, w, start, to, plan.oy, rows, n)
     else:
-        stamp_64(layout.code, x, plan.row, w, start, to, plan.oy, rows, n)
+        stride2_64(layout.code, x, plan.row, w, start, to, plan.oy, rows, n)
 
 
 cdef void taps_rows(Plan plan, Layout layout, const real* strip, const real* w, real start,
@@ -750,25 +750,25 @@ cdef void lanes_block(Plan plan, Layout layout, const real* x, const real* w, re
         top = max(top, turned)
         turned = height
         if top < bottom:
-            turn_in[real](plan, x + (iy + top) * plan.xy, bottom - top, low, high,
+            transpose_in[real](plan, x + (iy + top) * plan.xy, bottom - top, low, high,
                           strip + top * plan.row, width)
         lanes_rows[real](plan, layout, strip + q * layout.y.input_step * plan.row, w, block,
                          y0 + q, y0 + end, made, x0, made_columns)
-        turn_out[real](plan, made, out + (y0 + q) * layout.y.step * plan.oy,
+        transpose_out[real](plan, made, out + (y0 + q) * layout.y.step * plan.oy,
                        min((end - q) * layout.y.step, plan.ho - (y0 + q) * layout.y.step),
                        made_columns)
         q = end
 
 
-cdef inline void turn_in(Plan plan, const real* x, Py_ssize_t rows, Py_ssize_t low,
+cdef inline void transpose_in(Plan plan, const real* x, Py_ssize_t rows, Py_ssize_t low,
                          Py_ssize_t high, real* to, Py_ssize_t width) noexcept nogil:
     if real is float:
-        turn_in_32(x, plan.xc, plan.xy, rows, low, high, to, width, plan.row)
+        transpose_in_32(x, plan.xc, plan.xy, rows, low, high, to, width, plan.row)
     else:
-        turn_in_64(x, plan.xc, plan.xy, rows, low, high, to, width, plan.row)
+        transpose_in_64(x, plan.xc, plan.xy, rows, low, high, to, width, plan.row)
 
 
-cdef inline void turn_out(Plan plan, const real* made, real* out, Py_ssize_t rows,
+cdef inline void transpose_out(Plan plan, const real* made, real* out, Py_ssize_t rows,
                           Py_ssize_t columns) noexcept nogil:
     cdef Py_ssize_t row, n = columns
     if plan.oy == columns:
@@ -776,9 +776,9 @@ cdef inline void turn_out(Plan plan, const real* made, real* out, Py_ssize_t row
         n, rows = rows * columns, 1
     for row in range(rows):
         if real is float:
-            turn_out_32(made + row * n * plan.vector, n, out + row * plan.oy, plan.oc)
+            transpose_out_32(made + row * n * plan.vector, n, out + row * plan.oy, plan.oc)
         else:
-            turn_out_64(made + row * n * plan.vector, n, out + row * plan.oy, plan.oc)
+            transpose_out_64(made + row * n * plan.vector, n, out + row * plan.oy, plan.oc)
 
 
 cdef inline void lanes_rows(Plan plan, Layout layout, const real* x, const real* w,
@@ -812,10 +812,10 @@ cdef inline void lanes_rows(Plan plan, Layout layout, const real* x, const real*
                 part += (t - layout.y.start[ry]) * count
                 count *= end - t
                 to = made + ((oy - first * layout.y.step) * columns + layout.x.phase[rx]) * lanes
-                if plan.tile == MARCH:
+                if plan.tile == SLIDING:
                     source = x + t * plan.row
                     source -= (x0 * layout.x.input_step + layout.x.first) * lanes
-                    march_row[real](plan, layout, source, plan.row, end - t, lanes,
+                    sliding_row[real](plan, layout, source, plan.row, end - t, lanes,
                                     w + t * layout.kernel_x * lanes, lanes, bias, to, lanes, x0,
                                     x0 + columns, lanes)
                     continue
@@ -845,12 +845,12 @@ cdef void channels_block(Plan plan, Layout layout, const real* x, const real* w,
             oy = q * layout.y.step + layout.y.phase[ry]
             if oy >= plan.ho:
                 continue
-            if plan.tile == MARCH:
+            if plan.tile == SLIDING:
                 # The taps that stay within the input's height.
                 inside(1, q * layout.y.input_step + layout.y.first, plan.hi, layout.y.span, &low,
                        &high)
                 end = min(x0 + plan.columns, plan.qx)
-                march_row[real](plan, layout,
+                sliding_row[real](plan, layout,
                                 x + c0 + (q * layout.y.input_step + layout.y.first + low) * plan.xy,
                                 plan.xy, high - low, plan.xx,
                                 w + c0 + low * layout.kernel_x * layout.groups, layout.groups,
@@ -862,26 +862,26 @@ cdef void channels_block(Plan plan, Layout layout, const real* x, const real* w,
                                out + oy * plan.oy + c0, q, x0, channels, scratch)
 
 
-cdef void march_row(Plan plan, Layout layout, const real* x, Py_ssize_t row, Py_ssize_t rows,
+cdef void sliding_row(Plan plan, Layout layout, const real* x, Py_ssize_t row, Py_ssize_t rows,
                     Py_ssize_t pixel, const real* w, Py_ssize_t w_tap, const real* bias, real* to,
                     Py_ssize_t to_pixel, Py_ssize_t first, Py_ssize_t end,
                     Py_ssize_t channels) noexcept nogil:
-    """Make the pixels from `first` to before `end` of a row, a march's or more.
+    """Make the pixels from `first` to before `end` of a row, a sliding window's or more.
 
     x: the first pixel of the first of the `rows` rows that are read; to: pixel `first`.
     """
     cdef Py_ssize_t qx = first, ix, low, high, step = layout.x.input_step
-    cdef int many = march_pixels(end - first)
+    cdef int many = sliding_pixels(end - first)
     while qx < end:
         # The last pixels may be made twice.
         qx = min(qx, end - many)
         ix = qx * step + layout.x.first
         low, high = max(-ix, 0), min(plan.wi - ix, step * (many - 1) + layout.x.span)
         if real is float:
-            march_32(<int>step, many, layout.x.span, x + ix * pixel, row, rows, pixel, low, high,
+            sliding_32(<int>step, many, layout.x.span, x + ix * pixel, row, rows, pixel, low, high,
                      w, w_tap, bias, to + (qx - first) * to_pixel, to_pixel, channels)
         else:
-            march_64(<int>step, many, layout.x.span, x + ix * pixel, row, rows, pixel, low, high,
+            sliding_64(<int>step, many, layout.x.span, x + ix * pixel, row, rows, pixel, low, high,
                      w, w_tap, bias, to + (qx - first) * to_pixel, to_pixel, channels)
         qx += many
 

@@ -3,42 +3,14 @@
 #ifndef UPSHAPE_LIMIT_LOOPS_H
 #define UPSHAPE_LIMIT_LOOPS_H
 
-#include <stddef.h>
-#include "level.h"
-#if defined(__SSE2__)
-#include <immintrin.h>
-#endif
+#include "vector.h"
 
 /* Independent sums: two units x four cycles of latency need 8, and 12 leave room at every level
  * (16 registers: 12 sums, the factor, the addend, a temporary where there is no FMA). */
 enum { UPSHAPE_CHAINS = 12 };
 
-typedef float upshape_floats __attribute__((vector_size(UPSHAPE_VECTOR_BYTES)));
-typedef double upshape_doubles __attribute__((vector_size(UPSHAPE_VECTOR_BYTES)));
-
-/* sum = sum * factor + addend, `rounds` times in every chain; the total, so that nothing is
- * optimised away. A factor and an addend of one half keep the sums near 1: no subnormals. The caller passes values
- * that the compiler does not know. */
-#define UPSHAPE_CHAIN_LOOP(name, scalar, vector)                                                  \
-    static __attribute__((noinline)) double name(ptrdiff_t rounds, scalar factor, scalar addend)  \
-    {                                                                                             \
-        vector sums[UPSHAPE_CHAINS], total = {0};                                                 \
-        double result = 0;                                                                        \
-        UPSHAPE_UNROLLED(12) for (int j = 0; j < UPSHAPE_CHAINS; j++)                         \
-            sums[j] = (vector){0} + (scalar)j;                                                    \
-        for (ptrdiff_t i = 0; i < rounds; i++) {                                                  \
-            UPSHAPE_UNROLLED(12) for (int j = 0; j < UPSHAPE_CHAINS; j++)                     \
-                sums[j] = sums[j] * factor + addend;                                              \
-        }                                                                                         \
-        UPSHAPE_UNROLLED(12) for (int j = 0; j < UPSHAPE_CHAINS; j++)                         \
-            total += sums[j];                                                                     \
-        for (size_t k = 0; k < sizeof(vector) / sizeof(scalar); k++)                              \
-            result += total[k];                                                                   \
-        return result;                                                                            \
-    }
-
-UPSHAPE_CHAIN_LOOP(upshape_chains_float, float, upshape_floats)
-UPSHAPE_CHAIN_LOOP(upshape_chains_double, double, upshape_doubles)
+#define UPSHAPE_EACH_REAL "limit_chains.inc.h"
+#include "each_real.h"
 
 static inline void upshape_limits_stream(float *to, upshape_floats value)
 {
@@ -56,7 +28,7 @@ static inline void upshape_limits_stream(float *to, upshape_floats value)
 /* Write whole lines: start is on a line (64 bytes), count is a multiple of 16 floats. */
 static __attribute__((noinline)) void upshape_fill_stream(float *start, ptrdiff_t count, float value)
 {
-    upshape_floats vector = (upshape_floats){0} + value;
+    upshape_floats vector = splat_32(value);
     for (ptrdiff_t i = 0; i < count; i += sizeof(vector) / sizeof(float))
         upshape_limits_stream(start + i, vector);
 #if defined(__SSE2__)
@@ -66,7 +38,7 @@ static __attribute__((noinline)) void upshape_fill_stream(float *start, ptrdiff_
 
 static __attribute__((noinline)) void upshape_fill_plain(float *start, ptrdiff_t count, float value)
 {
-    upshape_floats vector = (upshape_floats){0} + value;
+    upshape_floats vector = splat_32(value);
     for (ptrdiff_t i = 0; i < count; i += sizeof(vector) / sizeof(float))
         *(upshape_floats *)(start + i) = vector;
 }

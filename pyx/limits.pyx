@@ -10,8 +10,8 @@ from cython.parallel cimport prange
 cdef extern from "limit_loops.h" nogil:
     const int UPSHAPE_CHAINS
     const int UPSHAPE_VECTOR_BYTES
-    double upshape_chains_float(Py_ssize_t rounds, float factor, float addend)
-    double upshape_chains_double(Py_ssize_t rounds, double factor, double addend)
+    double upshape_chains_32(Py_ssize_t rounds, float factor, float addend)
+    double upshape_chains_64(Py_ssize_t rounds, double factor, double addend)
     void upshape_fill_stream(float* start, Py_ssize_t count, float value)
     void upshape_fill_plain(float* start, Py_ssize_t count, float value)
 
@@ -22,8 +22,8 @@ cdef enum:
 
 cdef double chains(Py_ssize_t rounds, bint double_precision, float half) noexcept nogil:
     if double_precision:
-        return upshape_chains_double(rounds, half, half)
-    return upshape_chains_float(rounds, half, half)
+        return upshape_chains_64(rounds, half, half)
+    return upshape_chains_32(rounds, half, half)
 
 
 def fma_peak(Py_ssize_t rounds, int threads, bint double_precision=False, float half=0.5):

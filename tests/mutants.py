@@ -63,7 +63,7 @@ SOLVE = "tests/test_solve.py"
 LONG = "tests/test_long_axes.py"
 
 FRONT = "upshape/interpolation.py"
-CONVOLUTION = "upshape/convolution.py"
+CONVOLUTION, ORDERS = "upshape/convolution.py", "upshape/orders.py"
 
 MUTANTS = [
     # --- interpolation's front
@@ -148,10 +148,10 @@ MUTANTS = [
     Mutant("clear_cache leaves the plans", "upshape/calls.py",
            "        store.clear()", "        pass", f"{CALLS} {FAULTS} -k 'given_back or call'"),
     # --- convolution's front
-    Mutant("misaligned arrays are walked", CONVOLUTION,
+    Mutant("misaligned arrays are walked", ORDERS,
            "    if not array.flags.aligned:\n        return \"other\"",
            "    if False:\n        return \"other\"", f"{CONV} {hostile('Conv', 'conv')}"),
-    Mutant("pixels may overlap in memory", CONVOLUTION,
+    Mutant("pixels may overlap in memory", ORDERS,
            "stride >= item * shape[1]", "stride >= item", CONV),
     Mutant("a layer knows a shape whatever its strides", CONVOLUTION,
            "return x.shape, x.strides, output_size, threads\n", "return x.shape, output_size, threads\n",
@@ -172,12 +172,12 @@ MUTANTS = [
            "flags.c_contiguous and array.dtype.isnative", f"{hostile('conv')}"),
     Mutant("a function does not tell whether there is a bias", CONVOLUTION,
            "None if bias is None else (bias.dtype, bias.shape), stride", "None, stride", CONV),
-    Mutant("one phase without taps is left out", CONVOLUTION,
+    Mutant("one phase without taps is left out", ORDERS,
            "len(_phases(k, s, p, d)) < s", "len(_phases(k, s, p, d)) < s - 1",
            f"{CONV} {hostile('Transpose', 'transpose')}"),
-    Mutant("phases are shifted the other way", CONVOLUTION,
+    Mutant("phases are shifted the other way", ORDERS,
            "divmod(k * dilation - padding, stride)", "divmod(k * dilation + padding, stride)", CONV),
-    Mutant("the steps of single pixels are taken", CONVOLUTION,
+    Mutant("the steps of single pixels are taken", ORDERS,
            "    if 1 in array.shape:\n", "    if False:\n", f"{FAULTS} -k 'length_one or channels' {CONV}"),
     Mutant("new weights do not end old plans", CONVOLUTION,
            "            self._calls.clear()\n", "            pass\n", f"{FAULTS} -k layers_place"),
@@ -188,7 +188,7 @@ MUTANTS = [
            "tuple((effective - 1) // 2 for", "tuple(effective // 2 for", CONV),
     Mutant("gaps are filled before there is scratch", CONVOLUTION,
            "scratch = self.plan.take()", "scratch = None", f"{FAULTS} -k runs_out"),
-    Mutant("the order of work depends on the threads", CONVOLUTION,
+    Mutant("the order of work depends on the threads", ORDERS,
            "    if threads > 1:\n", "    if threads > 99:\n", f"{CONV} {hostile('Conv', 'conv')}"),
     # --- memory
     Mutant("a block of a larger class is taken", "pyx/machine.pyx",
@@ -245,15 +245,15 @@ MUTANTS = [
     Mutant("a row's last vector is not moved back", "pyx/linear.pyx",
            "- (first + 1) * lanes, k\n", "- first * lanes, k\n", f"{LINEAR} {hostile('linear')}"),
     # --- kernels of convolution
-    Mutant("channels are counted by their steps", "pyx/tile.h",
-           "for (ptrdiff_t channel = 0, k = 0; channel < channels; channel++, k += x_channel) {    \\",
-           "for (ptrdiff_t k = 0; k < channels * x_channel; k += x_channel) {                      \\",
+    Mutant("channels are counted by their steps", "pyx/conv/tile_channels.inc.h",
+           "for (ptrdiff_t channel = 0, k = 0; channel < channels; channel++, k += x_channel) {",
+           "for (ptrdiff_t k = 0; k < channels * x_channel; k += x_channel) {",
            f"{FAULTS} -k channels_may {hostile('Conv', 'conv')}", "convolution"),
-    Mutant("the right border is not cleared", "pyx/tile.h",
-           "zero_##BITS(b + p->high, p->n - p->high);  ", "(void)b;                                   ",
+    Mutant("the right border is not cleared", "pyx/conv/pack.inc.h",
+           "        OF(zero)(b + p->high, p->n - p->high);\n", "",
            f"{CONV}", "convolution"),
-    Mutant("stamps are added up beyond their end", "pyx/tile.h",
-           "k < high && k < here; k++)", "k < here; k++)             ", CONV, "convolution"),
+    Mutant("stamps are added up beyond their end", "pyx/conv/place.inc.h",
+           "k < high && k < here; k++)", "k < here; k++)", CONV, "convolution"),
     Mutant("the left border is rounded down", "pyx/convolution.pyx",
            "(-start + step - 1) // step, length)", "-start // step, length)", CONV),
     Mutant("rows are joined across a gap", "pyx/convolution.pyx",

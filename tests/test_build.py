@@ -198,11 +198,35 @@ def test_level_of_this_machine_is_what_the_kernels_see():
 def test_every_kernel_is_named_once_for_each_level(setup_script):
     modules = setup_script().extensions()
     names = [ext.name for ext in modules]
-    kernels = {path.stem for path in ROOT.glob("pyx/*.pyx")} - {"machine"}
+    kernels = {path.stem for path in ROOT.glob("pyx/**/*.pyx")} - {"machine"}
     packages = {package for package, _ in setup_script().LEVELS.values()}
     assert sorted(names) == sorted(
         ["upshape._machine", *(f"upshape.{p}.{k}" for p in packages for k in kernels)]
     )
+
+
+def test_every_source_of_the_kernels_is_in_the_source_distribution(tmp_path):
+    pytest.importorskip("setuptools", minversion="77")
+    command = [sys.executable, "setup.py", "-q", "egg_info", "--egg-base", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True)
+    listed = (tmp_path / "upshape.egg-info" / "SOURCES.txt").read_text().splitlines()
+    sources = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("pyx/**/*.*")}
+    assert {Path(name).parent.as_posix() for name in sources} >= {"pyx", "pyx/conv", "pyx/simd"}
+    assert sources - set(listed) == set()
+
+
+MOST_LINES_OF_A_MACRO = 8
+
+
+def test_what_is_compiled_has_lines():
+    # A debugger and a compiler's message cannot point into a macro.
+    longest = {}
+    for path in ROOT.glob("pyx/**/*.h"):
+        run = 0
+        for line in path.read_text().splitlines():
+            run = run + 1 if line.endswith("\\") else 0
+            longest[path.name] = max(longest.get(path.name, 0), run + 1)
+    assert {name: lines for name, lines in longest.items() if lines > MOST_LINES_OF_A_MACRO} == {}
 
 
 def test_folders_of_the_building_python_are_dropped_from_the_linker(tmp_path, monkeypatch):

@@ -16,10 +16,7 @@ from layers import draw_output, normal
 from layouts import channels_last
 
 import upshape as up
-from upshape import convolution, runtime
-
-general = runtime.kernel("convolution")
-depthwise = runtime.kernel("depthwise")
+from upshape import convolution, orders
 
 DTYPES = [np.float32, np.float64]
 # Around a vector of every level, and around the tiles' rows and pixels.
@@ -38,19 +35,14 @@ WITH_GAPS = [(True, 1, 2, 0)]
 
 def run(order, x, layer, threads=1, **choices):
     """Run a layer with the kernel of this order of work."""
-    parameters = layer._parameters
-    layout = convolution._layout(parameters, order)
+    parameters, order = layer._parameters, orders.BY_NAME[order]
     shape = convolution._out_shape(parameters, x.shape, None)
     out = np.full(shape, np.nan, x.dtype)
-    if order.endswith("channels"):
+    if order.vectors == "channels":
         out = channels_last(out)
-    kernel = depthwise if order.startswith("depthwise") else general
-    plan = kernel.Plan(
-        layout, convolution._four(x.shape, 1), convolution._steps(x),
-        convolution._four(shape, 1), convolution._steps(out), threads, **choices,
-    )
-    packed = layout.pack(layer.weight, layer.bias)
-    gaps = convolution._leaves_gaps(parameters, order)
+    plan = orders.plan_of(parameters, order, orders.frames_of(x, out), threads, **choices)
+    packed = orders.layout(parameters, order).pack(layer.weight, layer.bias)
+    gaps = order.leaves_gaps(parameters)
     convolution._Task(order, plan, (), None, gaps, packed, layer.bias).run(
         x, packed, layer.bias, out
     )
@@ -102,10 +94,10 @@ def test_turned_channels_equal_the_general_path_at_every_width(square, dtype, rn
             continue
         x = normal(rng, (2, 21, height, width), dtype)
         expected, _ = run("pixels", x, layer)
-        y, plan = run("depthwise lanes", x, layer)
+        y, plan = run("depthwise transposed", x, layer)
         assert plan.fits
         assert_same_pixels(y, expected)
-        assert_same_pixels(run("depthwise lanes", x, layer, plain=True)[0], expected)
+        assert_same_pixels(run("depthwise transposed", x, layer, plain=True)[0], expected)
         tried += 1
     assert tried > 25
 
@@ -134,14 +126,14 @@ def test_the_tiles_are_those_that_were_meant(rng):
             run("depthwise channels", channels_last(x), layer)[1].description["tile"],
         )
         if square not in WITH_GAPS:
-            turned = run("depthwise lanes", x, layer)[1].description["tile"]
+            turned = run("depthwise transposed", x, layer)[1].description["tile"]
             assert turned == tiles[square][1]
     for square in SQUARES[:7]:
-        assert tiles[square] == ("window", "march")
+        assert tiles[square] == ("window", "sliding")
     for square in SQUARES[7:13]:
-        assert tiles[square] == ("stamp", "taps")
+        assert tiles[square] == ("stride2", "taps")
     for square in SQUARES[13:17]:
-        assert tiles[square] == ("taps", "march")
+        assert tiles[square] == ("taps", "sliding")
     for square in SQUARES[17:]:
         assert tiles[square] == ("taps", "taps")
 
@@ -158,13 +150,13 @@ def test_blocks_and_threads_change_no_bit(square, rng):
         y, _ = run("depthwise channels", last, layer, threads, rows=rows, columns=columns)
         assert_same_pixels(y, expected)
         if square not in WITH_GAPS:
-            y, _ = run("depthwise lanes", x, layer, threads, rows=rows, columns=columns)
+            y, _ = run("depthwise transposed", x, layer, threads, rows=rows, columns=columns)
             assert_same_pixels(y, expected)
     for threads in (2, 7):
         assert_same_pixels(run("depthwise", x, layer, threads)[0], expected)
         assert_same_pixels(run("depthwise channels", last, layer, threads)[0], expected)
         if square not in WITH_GAPS:
-            assert_same_pixels(run("depthwise lanes", x, layer, threads)[0], expected)
+            assert_same_pixels(run("depthwise transposed", x, layer, threads)[0], expected)
 
 
 @st.composite
@@ -220,11 +212,13 @@ def test_a_channel_multiplier_equals_the_general_path(square, multiplier, rng):
 
 
 def test_many_output_channels_are_left_to_the_general_path(rng):
-    few = up.Conv2d(normal(rng, (12, 1, 3, 3)), groups=3)
-    many = up.Conv2d(normal(rng, (15, 1, 3, 3)), groups=3)
-    assert few._parameters.depthwise
-    assert not many._parameters.depthwise
-    assert not up.Conv2d(normal(rng, (6, 2, 3, 3)), groups=3)._parameters.depthwise
+    def taken(weight_shape):
+        parameters = up.Conv2d(normal(rng, weight_shape), groups=3)._parameters
+        return {order.kernel for order in orders.ORDERS if order.takes(parameters, False)}
+
+    assert "depthwise" in taken((12, 1, 3, 3))
+    assert "depthwise" not in taken((15, 1, 3, 3))
+    assert "depthwise" not in taken((6, 2, 3, 3))
 
 
 @pytest.mark.parametrize("last", [False, True], ids=["rows", "channels-last"])
@@ -290,15 +284,10 @@ def test_a_thread_needs_little_memory(shape, kernel, parameters, last):
     kind = up.Conv1d if len(shape) == 3 else up.Conv2d
     channels = shape[1]
     layer = kind(np.ones((channels, 1, *kernel), np.float32), groups=channels, **parameters)
-    x = np.broadcast_to(np.float32(1), shape)
     out_shape = convolution._out_shape(layer._parameters, shape, None)
-    steps = convolution._steps(order(np.empty(shape, np.float32)))
-    out_steps = convolution._steps(order(np.empty(out_shape, np.float32)))
-    name, plan = convolution._planned(
-        layer._parameters, convolution._four(x.shape, 1), steps, convolution._four(out_shape, 1),
-        out_steps, last, 1,
-    )
-    assert name.startswith("depthwise") or (kernel[0] > 5 and not last)
+    x, out = order(np.empty(shape, np.float32)), order(np.empty(out_shape, np.float32))
+    chosen, plan = orders.plan(layer._parameters, x, out, 1)
+    assert chosen.kernel == "depthwise" or (kernel[0] > 5 and not last)
     assert plan.thread_bytes <= 320 << 10
 
 
@@ -306,7 +295,7 @@ def order_of(rng, square, shape, last=False):
     layer = layer_of(rng, square, shape[1])
     x = normal(rng, shape)
     x = channels_last(x) if last else x
-    return convolution._plan(layer._parameters, x, layer(x), 1)[0]
+    return orders.plan(layer._parameters, x, layer(x), 1)[0].name
 
 
 def test_rows_of_two_axes_from_a_table_are_left_to_other_paths(rng):
@@ -314,21 +303,21 @@ def test_rows_of_two_axes_from_a_table_are_left_to_other_paths(rng):
     assert order_of(rng, (False, 3, 1, 1), few) == "depthwise"
     assert order_of(rng, (True, 4, 2, 1), few) == "depthwise"
     assert order_of(rng, (False, 4, 1, 1), few) == "pixels"
-    assert order_of(rng, (False, 4, 1, 1), many) == "depthwise lanes"
+    assert order_of(rng, (False, 4, 1, 1), many) == "depthwise transposed"
     assert order_of(rng, (False, 1, 1, 0), many) == "pixels"
     assert order_of(rng, (False, 4, 1, 1), many, True) == "depthwise channels"
     layer = up.Conv1d(normal(rng, (2, 1, 4)), groups=2)
     x = normal(rng, (1, 2, 40))
-    assert convolution._plan(layer._parameters, x, layer(x), 1)[0] == "depthwise"
+    assert orders.plan(layer._parameters, x, layer(x), 1)[0].name == "depthwise"
 
 
 def test_channels_are_turned_where_rows_are_short_or_steps_wide(rng):
     assert order_of(rng, (False, 3, 1, 1), (1, 64, 112, 112)) == "depthwise"
     assert order_of(rng, (True, 4, 2, 1), (1, 64, 64, 64)) == "depthwise"
     for square in ((False, 3, 1, 1), (False, 5, 1, 2), (False, 7, 1, 3), (True, 3, 1, 1)):
-        assert order_of(rng, square, (1, 64, 7, 7)) == "depthwise lanes"
+        assert order_of(rng, square, (1, 64, 7, 7)) == "depthwise transposed"
     for square in ((False, 3, 2, 1), (False, 6, 2, 2), (False, 8, 3, 0)):
-        assert order_of(rng, square, (1, 64, 56, 56)) == "depthwise lanes"
+        assert order_of(rng, square, (1, 64, 56, 56)) == "depthwise transposed"
 
 
 def test_what_does_not_fit_goes_the_general_way(rng):

@@ -1,7 +1,7 @@
 """Upsample feature maps on the CPU, and solve their sizes exactly.
 
-Kernels: `interpolate`, `conv_transpose1d`, `conv_transpose2d`, `conv1d`, `conv2d`, their layers,
-and `upsample_concat`, on NumPy arrays. Sizes: ``from upshape import shapes``. The definitions of
+Kernels: `interpolate`, `conv_transpose1d`, `2d`, `3d`, `conv1d`, `2d`, `3d`, their layers, and
+`upsample_concat`, on NumPy arrays. Sizes: ``from upshape import shapes``. The definitions of
 all operations, in plain NumPy: `upshape.reference`; pictures of layers and networks:
 `upshape.draw`. Both are loaded when they are first used.
 """
@@ -12,12 +12,16 @@ from upshape import shapes
 from upshape.convolution import (
     Conv1d,
     Conv2d,
+    Conv3d,
     ConvTranspose1d,
     ConvTranspose2d,
+    ConvTranspose3d,
     conv1d,
     conv2d,
+    conv3d,
     conv_transpose1d,
     conv_transpose2d,
+    conv_transpose3d,
     from_torch,
 )
 from upshape.interpolation import interpolate
@@ -33,14 +37,18 @@ from upshape.runtime import (
 __all__ = [
     "Conv1d",
     "Conv2d",
+    "Conv3d",
     "ConvTranspose1d",
     "ConvTranspose2d",
+    "ConvTranspose3d",
     "__version__",
     "clear_cache",
     "conv1d",
     "conv2d",
+    "conv3d",
     "conv_transpose1d",
     "conv_transpose2d",
+    "conv_transpose3d",
     "draw",
     "from_torch",
     "get_num_threads",

@@ -17,35 +17,28 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from upshape import arrays, runtime, shapes
+from upshape import arrays, orders, runtime, shapes
 from upshape.calls import Calls, also_forget, lock
+from upshape.orders import PLAN_BYTES, Order, Parameters
 
 __all__ = [
-    "Conv1d", "Conv2d", "ConvTranspose1d", "ConvTranspose2d",
-    "conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d", "from_torch",
+    "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d",
+    "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",
+    "from_torch",
 ]
 
 AnyArray = NDArray[Any]
 Ints = int | Sequence[int]
 
 _DTYPES = ("float32", "float64")
-_LAYOUTS = {1: "(N, C, L) or (C, L)", 2: "(N, C, H, W) or (C, H, W)"}
+_LAYOUTS = {
+    1: "(N, C, L) or (C, L)",
+    2: "(N, C, H, W) or (C, H, W)",
+    3: "(N, C, D, H, W) or (C, D, H, W)",
+}
 
-# From this output stride on, the phases of a row are vectors of their own.
-_WIDE_STRIDE = 8
-# Output channels that an input channel of its own may have, to be made one by one.
-_MOST_MULTIPLIER = 4
-# Taps that may be stamped, and products of an input pixel: with more, it has never been faster.
-_MOST_STAMPS = 128
-_MOST_PRODUCTS = 8192
-# Output channels of a group from which on they may be vectors, to be turned into rows.
-_MANY_CHANNELS = 8
-# The share of the other orders' estimated time below which one of these two is chosen.
-_CLEARLY = 0.95
-# Plans that a layer keeps: the input shapes that a network alternates between, and some; and the
-# bytes that plans may take, of a layer, of all functions, of the layouts.
+# Plans that a layer keeps: the input shapes that a network alternates between, and some.
 _MOST_PLANS = 64
-_PLAN_BYTES = 16 << 20
 # Kinds of calls that the functions know, and bytes of memory that they keep for packed weights,
 # twice at most: fresh memory costs as much as packing.
 _MOST_CALLS = 256
@@ -54,59 +47,10 @@ _MOST_SPARE = 4 << 20
 _MOST_TAPS = 1 << 18
 # Parameters that can tell one call from another: True == 1 must not.
 _PLAIN = frozenset([int, str, type(None)])
-# Bytes a thread may use for more than its results; what asks for more is laid out differently.
-_MOST_SCRATCH = 1 << 20
 
 _kernel = runtime.kernel("convolution")
-_depthwise = runtime.kernel("depthwise")
 _threads = runtime.threads
 _empty = runtime.empty
-
-
-class _Parameters(NamedTuple):
-    """What a layer is, without its weights' values: hashable, one int an axis."""
-
-    operation: str
-    transposed: bool
-    weight_shape: tuple[int, ...]
-    stride: tuple[int, ...]
-    padding: tuple[int, ...]  # at the start of each axis
-    dilation: tuple[int, ...]
-    groups: int
-    relation: shapes.Conv | shapes.ConvTranspose
-    single: bool
-
-    @property
-    def axes(self) -> int:
-        return len(self.stride)
-
-    @property
-    def depthwise(self) -> bool:
-        """Whether every input channel has a few output channels of its own."""
-        multiplier = self.channels_out // self.groups
-        return self.channels_in == self.groups and multiplier <= _MOST_MULTIPLIER
-
-    @property
-    def can_be_stamped(self) -> bool:
-        """Whether the products of all taps may be made first, and added up then.
-
-        Where no kernel is larger than its stride, there is nothing to be added up.
-        """
-        kernel = self.weight_shape[2:]
-        taps = math.prod(kernel)
-        return (
-            (self.transposed or set(self.stride) == {1})
-            and any(k > s for k, s in zip(kernel, self.stride, strict=True))
-            and taps <= _MOST_STAMPS and taps * self.channels_out <= _MOST_PRODUCTS
-        )
-
-    @property
-    def channels_in(self) -> int:
-        return self.weight_shape[0] if self.transposed else self.weight_shape[1] * self.groups
-
-    @property
-    def channels_out(self) -> int:
-        return self.weight_shape[1] * self.groups if self.transposed else self.weight_shape[0]
 
 
 # --- parameters ----------------------------------------------------------------------------------
@@ -115,11 +59,11 @@ class _Parameters(NamedTuple):
 def _check(
     operation: str, weight: ArrayLike, bias: ArrayLike | None, stride: Ints, padding: Ints | str,
     output_padding: Ints | None, groups: int, dilation: Ints, axes: int,
-) -> tuple[_Parameters, AnyArray, AnyArray | None]:
+) -> tuple[Parameters, AnyArray, AnyArray | None]:
     """Check everything but the input; output_padding None: an ordinary convolution."""
     transposed = output_padding is not None
     weight = arrays.as_array(operation, "weight", weight, _DTYPES)
-    kernel = ", ".join(("kH", "kW")[-axes:] if axes > 1 else ("k",))
+    kernel = ", ".join(("kD", "kH", "kW")[-axes:] if axes > 1 else ("k",))
     first = "C_in, C_out/groups" if transposed else "C_out, C_in/groups"
     arrays.check_rank(operation, "weight", weight, {axes + 2: f"({first}, {kernel})"})
     arrays.check_no_empty_axis(operation, "weight", weight)
@@ -157,7 +101,7 @@ def _parameters(
     operation: str, weight_shape: tuple[int, ...], strides: tuple[int, ...],
     pads: tuple[int, ...] | str, extra: tuple[int, ...] | None, dilations: tuple[int, ...],
     groups: int, single: bool,
-) -> _Parameters:
+) -> Parameters:
     """Return the parameters of a layer, as far as they can be checked without arrays."""
     kernels = weight_shape[2:]
     for name, values in {
@@ -179,7 +123,7 @@ def _parameters(
         pads = tuple((effective - 1) // 2 for effective in relation.effective_kernel)
     elif pads == "valid":
         pads = (0,) * len(strides)
-    return _Parameters(
+    return Parameters(
         operation, extra is not None, weight_shape, strides, pads,  # type: ignore[arg-type]
         dilations, groups, relation, single,
     )
@@ -193,132 +137,7 @@ def _sized(operation: str, ask: Callable[..., Any], *arguments: Any) -> Any:
         raise type(error)(f"{operation}: {error}") from None
 
 
-# --- layouts and plans ---------------------------------------------------------------------------
-
-
-def _phases(kernel: int, stride: int, padding: int, dilation: int) -> list[Any]:
-    """Return the phases of one axis of a transposed convolution that taps reach.
-
-    Output o = q s + r is reached by the taps k with o + p - k d = i s, i = q + offset.
-    """
-    phases: dict[int, list[tuple[int, int]]] = {}
-    for k in range(kernel):
-        offset, r = divmod(k * dilation - padding, stride)
-        phases.setdefault(r, []).append((-offset, k))
-    return sorted(phases.items())
-
-
-_layouts: Calls[Any] = Calls(256, _PLAN_BYTES)
-
-
-def _layout(parameters: _Parameters, order: str, pairs: bool | None = None) -> Any:
-    """Return the kernel's arrangement of a layer for an order of work.
-
-    `pairs`: as of the kernel's Layout.
-    """
-    key = parameters, order, pairs
-    layout = _layouts.get(key)
-    if layout is None:
-        layout = _new_layout(parameters, order, pairs)
-        _layouts.put(key, layout, layout.nbytes)
-    return layout
-
-
-def _new_layout(parameters: _Parameters, order: str, pairs: bool | None) -> Any:
-    axes: list[Any] = []
-    for kernel, s, p, d in zip(
-        parameters.weight_shape[2:], parameters.stride, parameters.padding, parameters.dilation,
-        strict=True,
-    ):
-        if order == "stamps":
-            sign = 1 if parameters.transposed else -1
-            axes.append((s, 1, [(sign * (k * d - p), [(0, k)]) for k in range(kernel)]))
-        elif parameters.transposed:
-            axes.append((s, 1, _phases(kernel, s, p, d)))
-        else:
-            axes.append((1, s, [(0, [(k * d - p, k) for k in range(kernel)])]))
-    if parameters.axes == 1:
-        axes.insert(0, (1, 1, [(0, [(0, 0)])]))
-    groups = parameters.groups
-    if order.startswith("depthwise"):
-        square = None
-        alike = {*zip(parameters.weight_shape[2:], parameters.stride, parameters.padding,
-                      parameters.dilation, strict=True)}
-        if parameters.axes == 2 and len(alike) == 1 and parameters.dilation == (1, 1):
-            square = (parameters.weight_shape[2], parameters.stride[0], parameters.padding[0])
-        return _depthwise.Layout(
-            *axes, groups, parameters.channels_out // groups, parameters.weight_shape[-1],
-            int(np.prod(parameters.weight_shape[2:])), order == "depthwise channels",
-            order == "depthwise lanes", parameters.single, square,
-        )
-    return _kernel.Layout(
-        *axes, groups, parameters.channels_in // groups, parameters.channels_out // groups,
-        parameters.weight_shape[-1], int(np.prod(parameters.weight_shape[2:])),
-        parameters.transposed, order in ("channels", "phases", "turned"), order == "phases",
-        parameters.single, pairs, order == "stamps", order == "turned",
-    )
-
-
-@lru_cache(maxsize=1024)
-def _leaves_gaps(parameters: _Parameters, order: str) -> bool:
-    """Return whether an order leaves out the pixels that no tap reaches: nothing but bias."""
-    return parameters.transposed and order not in ("pixels", "stamps", "turned") and any(
-        len(_phases(k, s, p, d)) < s
-        for k, s, p, d in zip(
-            parameters.weight_shape[2:], parameters.stride, parameters.padding,
-            parameters.dilation, strict=True,
-        )
-    )
-
-
-def _memory_order(array: AnyArray) -> str:
-    """Return "rows" if pixels of a row are neighbours in memory, "channels" if channels are.
-
-    "other": neither, or elements that are not aligned; the kernels can walk no such array. The
-    stride of an axis of one element means nothing.
-    """
-    item, strides, shape = array.itemsize, array.strides, array.shape
-    if not array.flags.aligned:
-        return "other"
-    if array.flags.c_contiguous:
-        return "rows"
-    if strides[1] == item and shape[1] > 1 and all(
-        stride >= item * shape[1]
-        for stride, size in zip(strides[2:], shape[2:], strict=True) if size > 1
-    ):
-        return "channels"
-    return "rows" if strides[-1] == item or shape[-1] == 1 else "other"
-
-
-def _as_walkable(array: AnyArray) -> AnyArray:
-    """Return an array that the kernels can walk, a copy if need be."""
-    if _memory_order(array) != "other":
-        return array
-    copy = _empty(array.shape, array.dtype)
-    np.copyto(copy, array)
-    return copy
-
-
-def _four(values: tuple[int, ...], filler: int) -> tuple[int, ...]:
-    """Return the numbers of (N, C, L) axes as those of (N, C, 1, L)."""
-    return values if len(values) == 4 else (*values[:2], filler, values[2])
-
-
-def _steps(array: AnyArray) -> tuple[int, ...]:
-    """Return the strides of an array in elements, as those of (N, C, H, W).
-
-    An axis of one element has the step that it would have without gaps, whatever its stride says.
-    """
-    steps = [stride // array.itemsize for stride in array.strides]
-    if 1 in array.shape:
-        inner = 1
-        axes = range(2, array.ndim)
-        for axis in ((1, *axes[::-1], 0) if _memory_order(array) == "channels"
-                     else (*axes[::-1], 1, 0)):
-            if array.shape[axis] == 1:
-                steps[axis] = inner
-            inner = abs(steps[axis]) * array.shape[axis]
-    return _four(tuple(steps), 0)
+# --- calls -------------------------------------------------------------------------------------
 
 
 def _is_plain(output_size: Any) -> bool:
@@ -353,13 +172,13 @@ class _Values(NamedTuple):
 
     weight: AnyArray
     bias: AnyArray | None
-    packed: dict[str, AnyArray]
+    packed: dict[Order, AnyArray]
 
 
 class _Task(NamedTuple):
     """A plan, what its results are made of, and the numbers it is for."""
 
-    order: str
+    order: Order
     plan: Any
     memory: tuple[int, ...]
     view: tuple[int, ...] | None
@@ -378,7 +197,7 @@ class _Task(NamedTuple):
 
 
 def _out_shape(
-    parameters: _Parameters, x_shape: tuple[int, ...], output_size: Any, batched: bool = True
+    parameters: Parameters, x_shape: tuple[int, ...], output_size: Any, batched: bool = True
 ) -> tuple[int, ...]:
     """Return the shape of the result for an input of shape (N, C, *spatial)."""
     operation, axes = parameters.operation, parameters.axes
@@ -398,7 +217,7 @@ def _out_shape(
 
 
 def _unreachable(
-    parameters: _Parameters, sizes: tuple[int, ...], output_size: Any
+    parameters: Parameters, sizes: tuple[int, ...], output_size: Any
 ) -> str:
     """Say which output sizes there are instead of the one that was asked for."""
     told = []
@@ -427,7 +246,7 @@ def _unreachable(
 
 def _memory(x: AnyArray, shape: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
     """Return the shape of a new result's memory, and the axes of it that the result is."""
-    if _memory_order(x) != "channels":
+    if orders.memory_order(x) != "channels":
         return shape, None
     return (shape[0], *shape[2:], shape[1]), (0, x.ndim - 1, *range(1, x.ndim - 1))
 
@@ -436,66 +255,6 @@ def _new(memory: tuple[int, ...], view: tuple[int, ...] | None, dtype: Any) -> A
     """Return memory for a result."""
     result: AnyArray = _empty(memory, dtype)
     return result if view is None else result.transpose(view)
-
-
-def _plan(parameters: _Parameters, x: AnyArray, out: AnyArray, threads: int) -> tuple[str, Any]:
-    """Choose the order of work for these arrays, and plan it."""
-    return _planned(
-        parameters, _four(x.shape, 1), _steps(x), _four(out.shape, 1), _steps(out),
-        _memory_order(out) == "channels", threads,
-    )
-
-
-_plans: Calls[tuple[str, Any]] = Calls(512, _PLAN_BYTES)
-
-
-def _planned(*key: Any) -> tuple[str, Any]:
-    """Return what `_choose` returns, once made for all."""
-    known = _plans.get(key)
-    if known is None:
-        known = _choose(*key)
-        _plans.put(key, known, known[1].nbytes)
-    return known
-
-
-def _choose(
-    parameters: _Parameters, x_shape: tuple[int, ...], x_steps: tuple[int, ...],
-    out_shape: tuple[int, ...], out_steps: tuple[int, ...], channels_last: bool, threads: int,
-) -> tuple[str, Any]:
-    """Return the order of work that is estimated to take the least time, and its plan."""
-    def plan(order: str) -> Any:
-        kernel = _depthwise if order.startswith("depthwise") else _kernel
-        return kernel.Plan(
-            _layout(parameters, order), x_shape, x_steps, out_shape, out_steps, threads
-        )
-
-    if threads > 1:
-        # Orders differ in the last bit: their choice must not depend on the threads.
-        order, _ = _planned(
-            parameters, x_shape, x_steps, out_shape, out_steps, channels_last, 1
-        )
-        return order, plan(order)
-    if parameters.depthwise:
-        orders = ["depthwise channels"] if channels_last else ["depthwise", "depthwise lanes"]
-        plans = [(order, plan(order)) for order in orders]
-        plans = [(order, own) for order, own in plans if own.fits and own.pays]
-        if plans:
-            return min(plans, key=lambda named: named[1].cycles)
-    if channels_last or (parameters.transposed and parameters.stride[-1] >= _WIDE_STRIDE):
-        order = "channels" if channels_last else "phases"
-        chosen = plan(order)
-        if chosen.thread_bytes <= _MOST_SCRATCH:
-            return order, chosen
-    order, chosen = "pixels", plan("pixels")
-    if parameters.channels_out // parameters.groups >= _MANY_CHANNELS:
-        turned = plan("turned")
-        if turned.cycles < _CLEARLY * chosen.cycles:
-            order, chosen = "turned", turned
-    if parameters.can_be_stamped:
-        stamps = plan("stamps")
-        if stamps.fits and stamps.cycles < _CLEARLY * chosen.cycles:
-            order, chosen = "stamps", stamps
-    return order, chosen
 
 
 class _Layer:
@@ -545,7 +304,7 @@ class _Layer:
             )
             self._values = _Values(_own(weight), None if bias is None else _own(bias), {})
         self._dtype = weight.dtype
-        self._calls: Calls[_Task] = Calls(_MOST_PLANS, _PLAN_BYTES)
+        self._calls: Calls[_Task] = Calls(_MOST_PLANS, PLAN_BYTES)
 
     def _assign(self, **values: Any) -> None:
         """Hold these numbers; a call that is running ends with those it began with."""
@@ -615,10 +374,10 @@ class _Layer:
         """The relation of input and output size."""
         return self._parameters.relation
 
-    def _packed(self, values: _Values, order: str) -> AnyArray:
+    def _packed(self, values: _Values, order: Order) -> AnyArray:
         packed = values.packed.get(order)
         if packed is None:
-            packed = values.packed[order] = _layout(self._parameters, order).pack(
+            packed = values.packed[order] = orders.layout(self._parameters, order).pack(
                 values.weight, values.bias
             )
         return packed
@@ -678,17 +437,17 @@ class _Layer:
         self, x: AnyArray, values: _Values, plain: bool, output_size: Any, shape: tuple[int, ...],
         out: AnyArray | None,
     ) -> AnyArray:
-        given, x = x, _as_walkable(x)
+        given, x = x, orders.as_walkable(x)
         target = out
-        if out is not None and _memory_order(out) == "other":
+        if out is not None and orders.memory_order(out) == "other":
             target = _empty(shape, self._dtype)
         memory, view = _memory(x, shape)
         if target is None:
             target = _new(memory, view, self._dtype)
         threads = _threads()
-        order, plan = _plan(self._parameters, x, target, threads)
+        order, plan = orders.plan(self._parameters, x, target, threads)
         task = _Task(
-            order, plan, memory, view, _leaves_gaps(self._parameters, order),
+            order, plan, memory, view, order.leaves_gaps(self._parameters),
             self._packed(values, order), values.bias,
         )
         if plain and x is given and (out is None or target is out) and _is_plain(output_size):
@@ -787,7 +546,7 @@ def _formula(axis: Any) -> str:
         f"o = floor(i/{axis.stride}) + 1")
 
 
-def _as_input(parameters: _Parameters, x: ArrayLike) -> AnyArray:
+def _as_input(parameters: Parameters, x: ArrayLike) -> AnyArray:
     """Return the input as an array of the right dtype, rank and channels."""
     operation, axes = parameters.operation, parameters.axes
     dtype = np.dtype(np.float32 if parameters.single else np.float64)
@@ -810,7 +569,7 @@ class _Call(NamedTuple):
     layout: Any
 
 
-_calls: Calls[_Call] = Calls(_MOST_CALLS, _PLAN_BYTES)
+_calls: Calls[_Call] = Calls(_MOST_CALLS, PLAN_BYTES)
 
 # No packed weights: a function's are packed anew for every call.
 _NOTHING: AnyArray = np.empty(0, np.uint8)
@@ -857,7 +616,7 @@ def _once(
         layer = _OneCall(parameters, weight, bias)
         result = layer._first_call(x, output_size, out)
     if key is not None and layer.task is not None:
-        layout = _layout(parameters, layer.task.order)
+        layout = orders.layout(parameters, layer.task.order)
         task = layer.task._replace(packed=_NOTHING, bias=None)
         _calls.put(key, _Call(task, layout), task.plan.nbytes)
     return result
@@ -890,7 +649,7 @@ class _OneCall(_Layer):
     """A layer without a name, whose weights are not copied."""
 
     def __init__(
-        self, parameters: _Parameters, weight: AnyArray, bias: AnyArray | None
+        self, parameters: Parameters, weight: AnyArray, bias: AnyArray | None
     ) -> None:
         self._parameters, self._dtype = parameters, weight.dtype
         self._axes = parameters.axes  # type: ignore[misc]
@@ -1001,6 +760,26 @@ class ConvTranspose2d(_TransposedLayer):
     _axes = 2
 
 
+class ConvTranspose3d(_TransposedLayer):
+    """Hold the weights of a 3-D transposed convolution, packed for the kernel.
+
+    Parameters are those of `conv_transpose3d`; the layer copies the weights. Layers can be called
+    from several threads at once, pickled and copied.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import upshape as up
+    >>> layer = up.ConvTranspose3d(np.ones((1, 1, 2, 2, 2)), stride=2)
+    >>> layer
+    ConvTranspose3d(1 -> 1, kernel_size=2, stride=2, bias=None, float64: o = 2i)
+    >>> layer(np.ones((1, 1, 4, 6, 5))).shape
+    (1, 1, 8, 12, 10)
+    """
+
+    _axes = 3
+
+
 class Conv1d(_OrdinaryLayer):
     """Hold the weights of a 1-D convolution, packed for the kernel.
 
@@ -1043,8 +822,31 @@ class Conv2d(_OrdinaryLayer):
     _axes = 2
 
 
+class Conv3d(_OrdinaryLayer):
+    """Hold the weights of a 3-D convolution, packed for the kernel.
+
+    Parameters are those of `conv3d`; the layer copies the weights. Layers can be called from
+    several threads at once, pickled and copied.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import upshape as up
+    >>> layer = up.Conv3d(np.ones((1, 1, 3, 3, 3)), padding=1)
+    >>> layer
+    Conv3d(1 -> 1, kernel_size=3, padding=1, bias=None, float64: o = i)
+    >>> layer(np.ones((1, 1, 2, 3, 3)))[0, 0, 0]
+    array([[ 8., 12.,  8.],
+           [12., 18., 12.],
+           [ 8., 12.,  8.]])
+    """
+
+    _axes = 3
+
+
 _KINDS: dict[str, type[_Layer]] = {
-    kind.__name__: kind for kind in (Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d)
+    kind.__name__: kind
+    for kind in (Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d)
 }
 
 
@@ -1053,13 +855,13 @@ def from_torch(module: Any) -> Any:
 
     Parameters
     ----------
-    module : torch.nn.Conv1d, Conv2d, ConvTranspose1d or ConvTranspose2d
+    module : torch.nn.Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d or ConvTranspose3d
         With ``padding_mode="zeros"``, its parameters in the CPU's memory, float32 or float64. They
         are copied: the layer does not follow a training that goes on.
 
     Returns
     -------
-    Conv1d, Conv2d, ConvTranspose1d or ConvTranspose2d
+    Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d or ConvTranspose3d
 
     Raises
     ------
@@ -1227,6 +1029,60 @@ def conv_transpose2d(
                  groups, dilation, output_size, out)
 
 
+def conv_transpose3d(
+    x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, stride: Ints = 1,
+    padding: Ints = 0, output_padding: Ints = 0, groups: int = 1, dilation: Ints = 1, *,
+    output_size: Ints | None = None, out: AnyArray | None = None,
+) -> AnyArray:
+    """Compute a 3-D transposed convolution: every input voxel stamps its kernel onto the output.
+
+    The output size is ``o = (i-1)s - 2p + [d(k-1)+1] + a`` along each axis.
+
+    Parameters
+    ----------
+    x : array_like, shape (N, C_in, D, H, W) or (C_in, D, H, W)
+        float32 or float64. Memory whose innermost axis is the channels' is computed as it is, and
+        gives a result in the same memory order.
+    weight : array_like, shape (C_in, C_out/groups, kD, kH, kW)
+        Of the dtype of `x`.
+    bias, stride, padding, output_padding, groups, dilation, output_size, out
+        As of `conv_transpose2d`, for three axes.
+
+    Returns
+    -------
+    ndarray, shape (N, C_out, oD, oH, oW) or (C_out, oD, oH, oW)
+        `out`, or a new array of the dtype of `x` and `weight`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is out of range, or of a kind or dtype that is not taken.
+
+    See Also
+    --------
+    conv_transpose2d : With all notes.
+    ConvTranspose3d : The same with weights that are packed once.
+    upshape.reference.conv_transpose3d : The definition in plain NumPy.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import upshape as up
+    >>> x = np.array([[[[1.0, 2.0]]], [[[10.0, 20.0]]]])
+    >>> up.conv_transpose3d(x, np.ones((2, 1, 1, 1, 2)), stride=2)  # two channels, one result
+    array([[[[11., 11., 22., 22.],
+             [ 0.,  0.,  0.,  0.]],
+    <BLANKLINE>
+            [[ 0.,  0.,  0.,  0.],
+             [ 0.,  0.,  0.,  0.]]]])
+    >>> volume, kernel = np.ones((1, 1, 6, 6, 5)), np.ones((1, 1, 3, 3, 3))
+    >>> up.conv_transpose3d(volume, kernel, stride=2, padding=1, output_size=(12, 11, 10)).shape
+    (1, 1, 12, 11, 10)
+    """
+    return _once("conv_transpose3d", 3, x, weight, bias, stride, padding, output_padding,
+                 groups, dilation, output_size, out)
+
+
 def conv1d(
     x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, stride: Ints = 1,
     padding: Ints | str = 0, dilation: Ints = 1, groups: int = 1, *,
@@ -1336,3 +1192,52 @@ def conv2d(
            [20., 33., 24.]])
     """
     return _once("conv2d", 2, x, weight, bias, stride, padding, None, groups, dilation, None, out)
+
+
+def conv3d(
+    x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, stride: Ints = 1,
+    padding: Ints | str = 0, dilation: Ints = 1, groups: int = 1, *,
+    out: AnyArray | None = None,
+) -> AnyArray:
+    """Compute a 3-D convolution: every output voxel is a weighted sum of the voxels below it.
+
+    The output size is ``o = floor((i + 2p - [d(k-1)+1]) / s) + 1`` along each axis.
+
+    Parameters
+    ----------
+    x : array_like, shape (N, C_in, D, H, W) or (C_in, D, H, W)
+        float32 or float64. Memory whose innermost axis is the channels' is computed as it is, and
+        gives a result in the same memory order.
+    weight : array_like, shape (C_out, C_in/groups, kD, kH, kW)
+        Of the dtype of `x`. The kernel is not rotated.
+    bias, stride, padding, dilation, groups, out
+        As of `conv2d`, for three axes.
+
+    Returns
+    -------
+    ndarray, shape (N, C_out, oD, oH, oW) or (C_out, oD, oH, oW)
+        `out`, or a new array of the dtype of `x` and `weight`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is out of range, or of a kind or dtype that is not taken.
+
+    See Also
+    --------
+    conv2d : With all notes.
+    Conv3d : The same with weights that are packed once.
+    upshape.reference.conv3d : The definition in plain NumPy.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import upshape as up
+    >>> x = np.arange(8.0).reshape(1, 1, 2, 2, 2)
+    >>> up.conv3d(x, np.ones((1, 1, 2, 2, 2)))
+    array([[[[[28.]]]]])
+    >>> up.conv3d(x, np.ones((1, 1, 2, 1, 1)))
+    array([[[[[ 4.,  6.],
+              [ 8., 10.]]]]])
+    """
+    return _once("conv3d", 3, x, weight, bias, stride, padding, None, groups, dilation, None, out)

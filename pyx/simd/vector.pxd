@@ -1,4 +1,4 @@
-"""Cython's view of vector.h."""
+"""Cython's view of vector.h and narrow.h."""
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t
 
@@ -6,9 +6,6 @@ cdef extern from "vector.h" nogil:
     enum:
         UPSHAPE_VECTOR_BYTES
         UPSHAPE_INDEX_BYTES
-        UPSHAPE_SUMS
-        UPSHAPE_SUM_WINDOWS
-    float BAND "UPSHAPE_BAND"
     ctypedef struct words "upshape_words":
         pass
     ctypedef struct bytes16 "upshape_bytes":
@@ -30,6 +27,15 @@ cdef extern from "vector.h" nogil:
     words splat_double "upshape_splat_double"(double)
     words add_floats "upshape_add_floats"(words, words)
     words add_doubles "upshape_add_doubles"(words, words)
+    void stream_store "upshape_stream_store"(void*, words)
+    void stream "upshape_stream"(char*, const char*, size_t)
+    void stream_end "upshape_stream_end"()
+
+cdef extern from "narrow.h" nogil:
+    enum:
+        UPSHAPE_SUMS
+        UPSHAPE_SUM_WINDOWS
+    float BAND "UPSHAPE_BAND"
     float half_to_float "upshape_half_to_float"(uint16_t)
     uint16_t float_to_half "upshape_float_to_half"(float)
     words widen_half "upshape_widen_half"(const uint16_t*)
@@ -51,6 +57,3 @@ cdef extern from "vector.h" nogil:
     sums mean_sums "upshape_mean_sums"(sums, sums, int, int, const division*)
     void store_means "upshape_store_means"(uint8_t*, sums)
     void store_means_twice "upshape_store_means_twice"(uint8_t*, uint8_t*, sums, sums)
-    void stream_store "upshape_stream_store"(void*, words)
-    void stream "upshape_stream"(char*, const char*, size_t)
-    void stream_end "upshape_stream_end"()
