@@ -118,7 +118,7 @@ class Order:
 
 def _is_depthwise(parameters: Parameters) -> bool:
     """Return whether every input channel has a few output channels of its own."""
-    return (parameters.axes < 3 and parameters.channels_in == parameters.groups
+    return (parameters.channels_in == parameters.groups
             and parameters.channels_out // parameters.groups <= _MOST_MULTIPLIER)
 
 
@@ -216,8 +216,7 @@ def _new_layout(parameters: Parameters, order: Order, pairs: bool | None) -> Any
     channels_out = parameters.channels_out // groups
     if order.kernel == "depthwise":
         return order.module.Layout(
-            *map(tuple, axes[1:]), groups, channels_out, kernel[2], area,
-            order.vectors == "channels", order.vectors == "transposed", parameters.single,
+            *map(tuple, axes), groups, channels_out, order.vectors, parameters.single,
             _square(parameters),
         )
     arranged = lanes.arrange(
@@ -249,12 +248,12 @@ def _axes(parameters: Parameters, order: Order) -> tuple[lanes.Axis, lanes.Axis,
 
 
 def _square(parameters: Parameters) -> tuple[int, int, int] | None:
-    """Return (kernel size, stride, padding) of a layer whose two axes are alike, not dilated."""
-    alike = {*zip(parameters.kernel, parameters.stride, parameters.padding, parameters.dilation,
+    """Return (kernel size, stride, padding) if the last two axes are alike and not dilated."""
+    alike = {*zip(parameters.kernel[-2:], parameters.stride[-2:], parameters.padding[-2:],
                   strict=True)}
-    if parameters.axes != 2 or len(alike) != 1 or parameters.dilation != (1, 1):
+    if parameters.axes < 2 or len(alike) != 1 or parameters.dilation[-2:] != (1, 1):
         return None
-    return parameters.kernel[0], parameters.stride[0], parameters.padding[0]
+    return alike.pop()
 
 
 # --- arrays --------------------------------------------------------------------------------------

@@ -29,8 +29,11 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 __all__ = [
+    "antialias_matrix",
+    "area_matrix",
     "bilinear",
     "bilinear_point",
+    "box_kernel",
     "conv",
     "conv1d",
     "conv2d",
@@ -45,13 +48,19 @@ __all__ = [
     "conv_transpose_by_scatter",
     "conv_transpose_by_zeros",
     "conv_transpose_output_size",
+    "cubic_kernel",
+    "cubic_matrix",
+    "hamming_kernel",
     "insert_zeros",
     "interpolate",
+    "lanczos_kernel",
     "linear",
     "linear_coordinates",
+    "linear_kernel",
     "linear_neighbours",
     "nearest",
     "nearest_indices",
+    "resample",
     "rotate_180",
     "scaled_size",
     "trilinear",
@@ -64,8 +73,10 @@ Float64 = NDArray[np.float64]
 Padding = int | Sequence[int | Sequence[int]] | str
 _SAME = ("same_upper", "same_lower")
 
-_SPATIAL_AXES = {"linear": 1, "bilinear": 2, "trilinear": 3}
-_LINEAR_MODE = {axes: mode for mode, axes in _SPATIAL_AXES.items()}
+_SPATIAL_AXES = {
+    "linear": 1, "bilinear": 2, "trilinear": 3, "cubic": 1, "bicubic": 2, "tricubic": 3
+}  # fmt: skip
+_LINEAR_MODE = {axes: mode for mode, axes in _SPATIAL_AXES.items() if mode.endswith("linear")}
 
 
 # --------------------------------------------------------------------------------------------------
@@ -342,6 +353,282 @@ def bilinear_point(
 
 
 # --------------------------------------------------------------------------------------------------
+# Resampling kernels: how much a pixel counts that lies x pixels away
+# --------------------------------------------------------------------------------------------------
+
+
+def linear_kernel(x: float) -> float:
+    """Return the weight of linear interpolation: 1 - |x|, and 0 from 1 on.
+
+    Examples
+    --------
+    >>> linear_kernel(0.25), linear_kernel(-0.25), linear_kernel(2)
+    (0.75, 0.75, 0.0)
+    """
+    return max(0.0, 1.0 - abs(x))
+
+
+def cubic_kernel(x: float, a: float = -0.75) -> float:
+    """Return the weight of cubic convolution.
+
+    ::
+
+        (a + 2) |x|^3 - (a + 3) |x|^2 + 1            for      |x| <= 1
+        a |x|^3 - 5 a |x|^2 + 8 a |x| - 4 a          for  1 < |x| <  2
+
+    Parameters
+    ----------
+    x : float
+        The distance, in pixels.
+    a : float
+        The slope at 1. Keys derives -1/2: then quadratic polynomials are interpolated exactly.
+        OpenCV, PyTorch and ONNX take -3/4, which is a little sharper.
+
+    Returns
+    -------
+    float
+        The weight; 1 at 0 and 0 at every other whole number.
+
+    Notes
+    -----
+    R. G. Keys, "Cubic convolution interpolation for digital image processing", IEEE Transactions on
+    Acoustics, Speech, and Signal Processing 29 (1981), equations 9 and 15.
+
+    Examples
+    --------
+    >>> [cubic_kernel(x, a=-0.5) for x in (0, 0.5, 1, 1.5, 2)]
+    [1.0, 0.5625, 0.0, -0.0625, 0.0]
+    """
+    x = abs(x)
+    if x <= 1:
+        return (a + 2) * x**3 - (a + 3) * x**2 + 1
+    if x < 2:
+        return a * x**3 - 5 * a * x**2 + 8 * a * x - 4 * a
+    return 0.0
+
+
+def lanczos_kernel(x: float, lobes: int = 3) -> float:
+    """Return the weight of Lanczos' kernel: sinc(x) sinc(x / lobes), and 0 from `lobes` on.
+
+    The ideal low-pass filter, sinc(x) = sin(pi x) / (pi x), under the first lobe of another one.
+
+    Notes
+    -----
+    C. E. Duchon, "Lanczos filtering in one and two dimensions", Journal of Applied Meteorology 18
+    (1979), in one dimension.
+
+    Examples
+    --------
+    >>> lanczos_kernel(0), round(lanczos_kernel(0.5), 4), round(lanczos_kernel(1.5), 4)
+    (1.0, 0.6079, -0.1351)
+    """
+    if abs(x) >= lobes:
+        return 0.0
+    if x == 0:
+        return 1.0
+    y = math.pi * x
+    return lobes * math.sin(y) * math.sin(y / lobes) / y**2
+
+
+def box_kernel(x: float) -> float:
+    """Return the weight of a box one pixel wide, which is open on its left.
+
+    Examples
+    --------
+    >>> box_kernel(0.5), box_kernel(-0.5), box_kernel(0.6)
+    (1.0, 0.0, 0.0)
+    """
+    return 1.0 if -0.5 < x <= 0.5 else 0.0
+
+
+def hamming_kernel(x: float) -> float:
+    """Return the weight of Pillow's ``HAMMING``: one lobe of the sinc under Hamming's window.
+
+    Examples
+    --------
+    >>> hamming_kernel(0), round(hamming_kernel(0.5), 4), hamming_kernel(1)
+    (1.0, 0.3438, 0.0)
+    """
+    if abs(x) >= 1:
+        return 0.0
+    if x == 0:
+        return 1.0
+    y = math.pi * x
+    return math.sin(y) / y * (0.54 + 0.46 * math.cos(y))
+
+
+# --------------------------------------------------------------------------------------------------
+# Resampling an axis, as a matrix [o, i]: row x holds what pixel x of the result takes of each pixel
+# --------------------------------------------------------------------------------------------------
+
+
+def cubic_matrix(
+    input_size: int,
+    output_size: int,
+    *,
+    scale_factor: float | None = None,
+    align_corners: bool = False,
+    a: float = -0.75,
+) -> Float64:
+    """Return the matrix of cubic interpolation: four pixels around each position.
+
+    Parameters
+    ----------
+    input_size, output_size : int
+        i and o.
+    scale_factor, align_corners
+        As in `linear_coordinates`, but that a position may lie outside, and that an axis of
+        unchanged size is resampled where its scale is not 1.
+    a : float
+        As in `cubic_kernel`.
+
+    Returns
+    -------
+    ndarray of float64, shape (o, i)
+        Pixels beyond the border are the border's pixel: it takes their weight.
+
+    Examples
+    --------
+    >>> cubic_matrix(4, 2)
+    array([[ 0.5    ,  0.59375, -0.09375,  0.     ],
+           [ 0.     , -0.09375,  0.59375,  0.5    ]])
+    """
+    i, o = input_size, output_size
+    scale = i / o if scale_factor is None else 1.0 / float(scale_factor)
+    matrix = np.zeros((o, i))
+    for dst in range(o):
+        position = (dst + 0.5) * scale - 0.5
+        if align_corners:
+            position = dst * (i - 1) / (o - 1) if o > 1 else 0.0
+        low = math.floor(position)
+        for pixel in range(low - 1, low + 3):
+            inside = min(max(pixel, 0), i - 1)
+            matrix[dst, inside] += cubic_kernel(position - pixel, a)
+    return matrix
+
+
+def area_matrix(input_size: int, output_size: int) -> Float64:
+    """Return the matrix of means over the pixels that a pixel of the result touches.
+
+    Pixel ``dst`` covers the source from ``dst * i / o`` to ``(dst + 1) * i / o``; the pixels that
+    it touches count alike, whether it covers them or a part of them.
+
+    Parameters
+    ----------
+    input_size, output_size : int
+        i and o.
+
+    Returns
+    -------
+    ndarray of float64, shape (o, i)
+        Rows sum to 1.
+
+    Notes
+    -----
+    PyTorch's ``mode="area"``, which is its ``adaptive_avg_pool``. OpenCV's ``INTER_AREA`` counts
+    pixels by the part that is covered.
+
+    Examples
+    --------
+    >>> area_matrix(4, 2)
+    array([[0.5, 0.5, 0. , 0. ],
+           [0. , 0. , 0.5, 0.5]])
+    >>> area_matrix(3, 2)
+    array([[0.5, 0.5, 0. ],
+           [0. , 0.5, 0.5]])
+    """
+    i, o = input_size, output_size
+    matrix = np.zeros((o, i))
+    for dst in range(o):
+        begin, end = math.floor(Fraction(dst * i, o)), math.ceil(Fraction((dst + 1) * i, o))
+        matrix[dst, begin:end] = 1 / (end - begin)
+    return matrix
+
+
+def antialias_matrix(
+    input_size: int,
+    output_size: int,
+    kernel: Callable[[float], float],
+    radius: float,
+    *,
+    scale_factor: float | None = None,
+) -> Float64:
+    """Return the matrix of a kernel that is as wide as the result's pixels are.
+
+    Where a picture shrinks by `scale`, its pixels are `scale` source pixels wide. A kernel that
+    looks at its own neighbourhood only would miss those in between; so it is stretched. The pixels
+    whose centres lie within ``radius * scale`` of the result's, rounded, are weighted by the kernel
+    at their distance over `scale`; their weights are divided by their sum. Pixels that do not exist
+    do not count. Where a picture grows, nothing is stretched.
+
+    Parameters
+    ----------
+    input_size, output_size : int
+        i and o.
+    kernel : callable
+        The weight of a pixel at some distance.
+    radius : float
+        From which distance on the kernel is 0.
+    scale_factor : float, optional
+        If given, ``scale`` is ``1 / scale_factor``; else it is ``i / o``.
+
+    Returns
+    -------
+    ndarray of float64, shape (o, i)
+        Rows sum to 1.
+
+    Notes
+    -----
+    Pillow's ``precompute_coeffs`` (``Resample.c``), and PyTorch's ``antialias=True`` after it.
+
+    Examples
+    --------
+    >>> antialias_matrix(4, 2, linear_kernel, 1) * 7
+    array([[3., 3., 1., 0.],
+           [0., 1., 3., 3.]])
+    """
+    i, o = input_size, output_size
+    scale = i / o if scale_factor is None else 1.0 / float(scale_factor)
+    stretch = max(scale, 1.0)
+    matrix = np.zeros((o, i))
+    for dst in range(o):
+        centre = (dst + 0.5) * scale  # counted from the edge, where the first pixel's is 0.5
+        begin = max(math.floor(centre - radius * stretch + 0.5), 0)
+        end = min(math.floor(centre + radius * stretch + 0.5), i)
+        for pixel in range(begin, end):
+            matrix[dst, pixel] = kernel((pixel + 0.5 - centre) / stretch)
+        matrix[dst] /= matrix[dst].sum()
+    return matrix
+
+
+def resample(x: ArrayLike, matrices: Sequence[ArrayLike]) -> Float64:
+    """Multiply the last axes of an array by one matrix each.
+
+    Parameters
+    ----------
+    x : array_like, shape (..., i_1, i_2, ...)
+        As many last axes as there are matrices.
+    matrices : sequence of array_like, shapes (o_1, i_1), (o_2, i_2), ...
+        One an axis.
+
+    Returns
+    -------
+    ndarray of float64, shape (..., o_1, o_2, ...)
+        The products.
+
+    Examples
+    --------
+    >>> resample([[1, 2], [3, 4]], [[[0.5, 0.5]], [[1, 0], [0.5, 0.5], [0, 1]]])
+    array([[2. , 2.5, 3. ]])
+    """
+    y = np.asarray(x).astype(np.float64)
+    for axis, matrix in enumerate(matrices, start=y.ndim - len(matrices)):
+        product = np.tensordot(np.asarray(matrix, np.float64), y, (1, axis))
+        y = np.moveaxis(product, 0, axis)
+    return y
+
+
+# --------------------------------------------------------------------------------------------------
 # Interpolation of whole arrays
 # --------------------------------------------------------------------------------------------------
 
@@ -599,10 +886,11 @@ def interpolate(
     mode: str = "nearest",
     align_corners: bool | None = None,
     recompute_scale_factor: bool | None = None,
+    antialias: bool = False,
     *,
     channel_axis: int = 1,
 ) -> Array:
-    """Resize by one of five modes; the slow twin of `upshape.interpolate`.
+    """Resize by one of its modes; the slow twin of `upshape.interpolate`.
 
     Parameters
     ----------
@@ -610,17 +898,21 @@ def interpolate(
         The input.
     size, scale_factor, recompute_scale_factor
         As in `nearest`.
-    mode : {"nearest", "nearest-exact", "linear", "bilinear", "trilinear"}
-        The linear modes are for one, two and three spatial axes.
+    mode : str
+        nearest, nearest-exact, area or lanczos for any number of spatial axes; linear and cubic,
+        bilinear and bicubic, trilinear and tricubic for one, two and three.
     align_corners : bool, optional
-        For the linear modes: see `linear_coordinates`.
+        For the linear and cubic modes: see `linear_coordinates`.
+    antialias : bool
+        For the linear and cubic modes and lanczos, which needs it: see `antialias_matrix`. A cubic
+        kernel has a = -1/2 then, and -3/4 without.
     channel_axis : {1, -1}
         Where the channels are.
 
     Returns
     -------
     ndarray
-        In the dtype of `x` for the nearest modes, in float64 for the linear ones.
+        In the dtype of `x` for the nearest modes, in float64 for all others.
 
     Examples
     --------
@@ -639,25 +931,50 @@ def interpolate(
             x, size, scale_factor, exact=exact, recompute_scale_factor=recompute_scale_factor
         )
     else:
-        by_mode: dict[str, Callable[..., Float64]] = {
-            "linear": linear,
-            "bilinear": bilinear,
-            "trilinear": trilinear,
-        }
-        if mode not in by_mode:
-            raise ValueError(f"mode={mode!r} is none of nearest, nearest-exact, {by_mode.keys()}")
-        if x.ndim - 2 != _SPATIAL_AXES[mode]:
+        if _SPATIAL_AXES.get(mode, x.ndim - 2) != x.ndim - 2:
             raise ValueError(
                 f"mode={mode!r} is for {_SPATIAL_AXES[mode]} spatial axes; x has {x.ndim - 2}"
             )
-        y = by_mode[mode](
-            x,
-            size,
-            scale_factor,
-            align_corners=bool(align_corners),
-            recompute_scale_factor=recompute_scale_factor,
+        if mode.endswith("linear") and not antialias:
+            by_axes: tuple[Callable[..., Float64], ...] = (linear, bilinear, trilinear)
+            y = by_axes[x.ndim - 3](
+                x, size, scale_factor, align_corners=bool(align_corners),
+                recompute_scale_factor=recompute_scale_factor,
+            )
+            return np.moveaxis(y, 1, channel_axis)
+        sizes, factors = _sizes_and_factors(
+            x.shape[2:], size, scale_factor, recompute_scale_factor
         )
+        y = resample(x, [
+            _mode_matrix(i, o, factor, mode, bool(align_corners), antialias)
+            for i, o, factor in zip(x.shape[2:], sizes, factors, strict=True)
+        ])  # fmt: skip
     return np.moveaxis(y, 1, channel_axis)
+
+
+def _mode_matrix(
+    i: int, o: int, factor: float | None, mode: str, align_corners: bool, antialias: bool
+) -> Float64:
+    """Return the matrix of an axis in one of the modes that take means."""
+    if mode == "area":
+        return area_matrix(i, o)
+    if antialias:
+        if i == o:
+            return np.eye(i)
+        if align_corners:
+            # PyTorch's antialias has aligned corners as another scale, and no other centre.
+            factor = (o - 1) / (i - 1) if min(i, o) > 1 else math.inf
+        if mode.endswith("linear"):
+            return antialias_matrix(i, o, linear_kernel, 1, scale_factor=factor)
+        if mode.endswith("cubic"):
+            return antialias_matrix(
+                i, o, lambda x: cubic_kernel(x, a=-0.5), 2, scale_factor=factor
+            )
+        if mode == "lanczos":
+            return antialias_matrix(i, o, lanczos_kernel, 3, scale_factor=factor)
+    elif mode.endswith("cubic"):
+        return cubic_matrix(i, o, scale_factor=factor, align_corners=align_corners)
+    raise ValueError(f"there is no mode={mode!r} with antialias={antialias}")
 
 
 def upsample_concat(
