@@ -1,8 +1,8 @@
 """Upsample feature maps on the CPU, and solve their sizes exactly.
 
-Kernels: `interpolate`, `conv_transpose1d`, `2d`, `3d`, `conv1d`, `2d`, `3d`, their layers, and
-`upsample_concat`, on NumPy arrays. Sizes: ``from upshape import shapes``. The definitions of
-all operations, in plain NumPy: `upshape.reference`; pictures of layers and networks:
+Kernels: `interpolate`, `resize`, `conv_transpose1d`, `2d`, `3d`, `conv1d`, `2d`, `3d`, their
+layers, and `upsample_concat`, on NumPy arrays. Sizes: ``from upshape import shapes``. The
+definitions of all operations, in plain NumPy: `upshape.reference`; pictures of layers and networks:
 `upshape.draw`. Both are loaded when they are first used.
 """
 
@@ -26,6 +26,7 @@ from upshape.convolution import (
 )
 from upshape.interpolation import interpolate
 from upshape.pyramid import upsample_concat
+from upshape.resizing import interpolate_backward, resize
 from upshape.runtime import (
     __version__,
     clear_cache,
@@ -53,7 +54,9 @@ __all__ = [
     "from_torch",
     "get_num_threads",
     "interpolate",
+    "interpolate_backward",
     "reference",
+    "resize",
     "set_num_threads",
     "shapes",
     "show_config",

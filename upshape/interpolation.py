@@ -12,14 +12,14 @@ import itertools
 import math
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from upshape import arrays, runtime, shapes
 from upshape.calls import Calls
-from upshape.tables import Convention, linear_axis, nearest_axis, outputs
+from upshape.tables import Convention, Taps, linear_axis, nearest_axis, outputs
 
 __all__ = ["interpolate"]
 
@@ -224,6 +224,19 @@ def layout_of(array: Array, channel_axis: int) -> Layout:
 # --- plans ----------------------------------------------------------------------------------------
 
 
+class Tabled(Protocol):
+    """What makes tables: hashable, equal to what makes the same ones."""
+
+    @property
+    def copies(self) -> bool:
+        """Whether each pixel is one of the source, as it is."""
+
+    def taps(
+        self, i: int, o: int, factor: float | None = None, part: slice | None = None
+    ) -> Taps | None:
+        """Return the table of an axis from `i` to `o` pixels, or of a part; None: a copy."""
+
+
 class How(NamedTuple):
     """What the arguments ask for, apart from the arrays: sizes, factors and mode."""
 
@@ -231,7 +244,7 @@ class How(NamedTuple):
     sizes: tuple[int, ...]
     factors: tuple[float | None, ...]  # that decide coordinates; None: i / o does
     align_corners: bool
-    convention: Convention | None = None  # of any number of taps; None: the mode says all
+    convention: Tabled | None = None  # of any number of taps; None: the mode says all
 
     @property
     def linear(self) -> bool:
