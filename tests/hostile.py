@@ -277,24 +277,42 @@ def conv_transpose(x: np.ndarray, weight: np.ndarray, parameters: dict[str, Any]
     """Return a transposed convolution without bias: every tap in turn stamps the whole input."""
     x, weight = x.astype(np.float64), weight.astype(np.float64)
     groups, kernel = parameters["groups"], weight.shape[2:]
-    per_axis = [parameters[name] for name in ("stride", "padding", "dilation", "output_padding")]
-    per_axis = [
-        value if isinstance(value, tuple) else (value,) * len(kernel) for value in per_axis
-    ]
+    per_axis = [parameters[name] for name in ("stride", "dilation", "output_padding")]
     spatial = x.shape[-len(kernel):]
     full = [(i - 1) * s + d * (k - 1) + 1 + a
-            for i, k, s, _, d, a in zip(spatial, kernel, *per_axis, strict=True)]
+            for i, k, s, d, a in zip(spatial, kernel, *per_axis, strict=True)]
     y = np.zeros((x.shape[0], groups, weight.shape[1], *full))
     x = x.reshape(x.shape[0], groups, -1, *spatial)
     weight = weight.reshape(groups, x.shape[2], *weight.shape[1:])
     for tap in np.ndindex(*kernel):
         where = tuple(
             slice(m * d, m * d + (i - 1) * s + 1, s)
-            for m, i, s, _, d, _ in zip(tap, spatial, *per_axis, strict=True)
+            for m, i, s, d, _ in zip(tap, spatial, *per_axis, strict=True)
         )
         y[(..., *where)] += np.einsum("ngi...,gio->ngo...", x, weight[(..., *tap)])
-    kept = tuple(slice(p, size - p) for size, p in zip(full, per_axis[1], strict=True))
+    if isinstance(parameters["padding"], str):
+        y, kept = same_of(y, spatial, per_axis[0], parameters["padding"])
+    else:
+        kept = tuple(
+            slice(p[0], size - p[1]) for size, p in zip(full, parameters["padding"], strict=True)
+        )
     return y[(..., *kept)].reshape(y.shape[0], -1, *[k.stop - k.start for k in kept])
+
+
+def same_of(
+    y: np.ndarray, sizes: tuple[int, ...], stride: tuple[int, ...], word: str
+) -> tuple[np.ndarray, tuple[slice, ...]]:
+    """Return all that was stamped, with zeros up to i s pixels, and which i s of them SAME keeps.
+
+    As many are cut off before as after; an odd one after them, or with "same_lower" before.
+    """
+    wanted = [i * s for i, s in zip(sizes, stride, strict=True)]
+    full = y.shape[-len(sizes):]
+    missing = [max(size - n, 0) for size, n in zip(wanted, full, strict=True)]
+    y = np.pad(y, [(0, 0)] * (y.ndim - len(sizes)) + [(0, n) for n in missing])
+    beyond = [max(n - size, 0) for size, n in zip(wanted, full, strict=True)]
+    first = [(n + 1) // 2 if word == "same_lower" else n // 2 for n in beyond]
+    return y, tuple(slice(p, p + size) for p, size in zip(first, wanted, strict=True))
 
 
 def sums(definition: Any, x: Any, weight: Any, bias: Any, parameters: dict[str, Any]) -> Any:
@@ -474,7 +492,9 @@ def draw_convolution(rng: np.random.Generator, name: str) -> Case:
         if rng.random() < 0.5:
             kernel = kernel[:1] * axes
         stride = tuple(int(s) for s in rng.choice([1, 1, 2, 2, 3, 4, 9], axes))
-        padding = tuple(int(p) for p in rng.choice([0, 0, 0, 1, 2, 3], axes))
+        padding = tuple((int(p),) * 2 for p in rng.choice([0, 0, 0, 1, 2, 3], axes))
+        if rng.random() < 0.15:
+            padding = tuple((p, int(rng.integers(4))) for p, _ in padding)
         dilation = tuple(int(d) for d in rng.choice([1, 1, 1, 2, 3], axes))
         if rng.random() < 0.5:
             stride, padding, dilation = (v[:1] * axes for v in (stride, padding, dilation))
@@ -482,17 +502,23 @@ def draw_convolution(rng: np.random.Generator, name: str) -> Case:
         parameters: dict[str, Any] = {
             "stride": stride, "padding": padding, "dilation": dilation, "groups": groups,
         }
+        same = rng.random() < 0.1
+        if same:
+            parameters["padding"] = choose(rng, ["same_upper", "same_lower"])
         if transposed:
             parameters["output_padding"] = tuple(
-                int(rng.integers(max(s, d))) if rng.random() < 0.3 else 0
+                int(rng.integers(max(s, d))) if rng.random() < 0.3 and not same else 0
                 for s, d in zip(stride, dilation, strict=True)
             )
         window = [d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True)]
-        if transposed:
-            sizes = [(i - 1) * s - 2 * p + w + a for i, s, p, w, a in zip(
+        if same:
+            sizes = [i * s if transposed else -(-i // s)
+                     for i, s in zip(spatial, stride, strict=True)]
+        elif transposed:
+            sizes = [(i - 1) * s - sum(p) + w + a for i, s, p, w, a in zip(
                 spatial, stride, padding, window, parameters["output_padding"], strict=True)]
         else:
-            sizes = [(i + 2 * p - w) // s + 1
+            sizes = [(i + sum(p) - w) // s + 1
                      for i, p, w, s in zip(spatial, padding, window, stride, strict=True)]
         if min(sizes) > 0 and np.prod(sizes) * c_out * batch <= 4 * MOST_PIXELS:
             break
@@ -506,6 +532,10 @@ def draw_convolution(rng: np.random.Generator, name: str) -> Case:
         values["bias"] = draw_values(rng, (c_out,), dtype, special=False)
     definition = conv_transpose if transposed else conv
     arguments = {key: plain(rng, value) for key, value in parameters.items()}
+    if not same and all(before == after for before, after in padding):
+        arguments["padding"] = plain(rng, tuple(before for before, _ in padding))
+    elif not same:
+        arguments["padding"] = padding  # a single pair would be two axes
 
     def check(y: np.ndarray, given: dict[str, np.ndarray]) -> None:
         given = {key: array.astype(dtype) for key, array in given.items()}
@@ -575,8 +605,9 @@ KINDS: dict[str, Callable[[np.random.Generator], Case]] = {
        for mode in ("nearest", "nearest-exact", *LINEAR.values())},
     "upsample_concat": draw_concat,
     **{name: (lambda rng, name=name: draw_convolution(rng, name))
-       for name in ("conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d",
-                    "Conv1d", "Conv2d", "ConvTranspose1d", "ConvTranspose2d")},
+       for name in ("conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d",
+                    "conv_transpose3d", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d",
+                    "ConvTranspose2d", "ConvTranspose3d")},
 }  # fmt: skip
 
 

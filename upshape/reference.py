@@ -69,6 +69,9 @@ __all__ = [
 
 Array = NDArray[Any]
 Float64 = NDArray[np.float64]
+# What is padded, or cut off a transposed convolution: ints, pairs (before, after), or a word.
+Padding = int | Sequence[int | Sequence[int]] | str
+_SAME = ("same_upper", "same_lower")
 
 _SPATIAL_AXES = {
     "linear": 1, "bilinear": 2, "trilinear": 3, "cubic": 1, "bicubic": 2, "tricubic": 3
@@ -1109,7 +1112,7 @@ def conv(
     weight: ArrayLike,
     bias: ArrayLike | None = None,
     stride: int | Sequence[int] = 1,
-    padding: int | Sequence[int] | str = 0,
+    padding: Padding = 0,
     dilation: int | Sequence[int] = 1,
     groups: int = 1,
 ) -> Float64:
@@ -1131,9 +1134,11 @@ def conv(
         Added to every pixel of an output channel.
     stride : int or sequence of int
         Distance between kernel positions.
-    padding : int or sequence of int or {"valid", "same"}
-        Zeros put on both sides of every axis. "same" keeps the size (for stride 1) and puts the
-        odd zero, if there is one, at the end.
+    padding : int, sequence with one int or pair (before, after) an axis, or a word
+        Zeros put on both sides of every axis. "valid": none. "same" keeps the size (for stride 1)
+        and puts the odd zero, if there is one, at the end. "same_upper" and "same_lower" put so
+        many that ``o = ceil(i / s)``, an odd one at the end or at the start (TensorFlow's SAME;
+        ONNX' auto_pad).
     dilation : int or sequence of int
         Distance between kernel taps.
     groups : int
@@ -1166,7 +1171,7 @@ def conv(
     x, has_batch = _batched(x, axes)
     s = _each_axis("stride", stride, axes)
     d = _each_axis("dilation", dilation, axes)
-    before, after = _paddings(padding, kernel, s, d)
+    before, after = _paddings(padding, x.shape[2:], kernel, s, d)
     x = np.pad(x, [(0, 0), (0, 0), *zip(before, after, strict=True)])
     # The padding is in x now, so p is 0 from here on.
     o = tuple(conv_output_size(x.shape[2 + n], kernel[n], s[n], 0, d[n]) for n in range(axes))
@@ -1188,7 +1193,8 @@ def conv(
 
 
 def _paddings(
-    padding: int | Sequence[int] | str,
+    padding: Padding,
+    sizes: tuple[int, ...],
     kernel: tuple[int, ...],
     s: tuple[int, ...],
     d: tuple[int, ...],
@@ -1199,10 +1205,41 @@ def _paddings(
             raise ValueError("padding='same' is for stride 1: no padding keeps the size otherwise")
         total = [gap * (k - 1) for k, gap in zip(kernel, d, strict=True)]
         return tuple(t // 2 for t in total), tuple(t - t // 2 for t in total)
-    if padding == "valid":
-        padding = 0
-    p = _each_axis("padding", padding, len(kernel))
-    return p, p
+    if _is_same(padding):
+        windows = [-(-i // step) for i, step in zip(sizes, s, strict=True)]
+        halves = [
+            _halves(padding, max((o - 1) * step + gap * (k - 1) + 1 - i, 0))
+            for i, o, k, step, gap in zip(sizes, windows, kernel, s, d, strict=True)
+        ]
+        return tuple(one[0] for one in halves), tuple(one[1] for one in halves)
+    return _sides(0 if padding == "valid" else padding, len(kernel))
+
+
+def _is_same(padding: Any) -> bool:
+    return isinstance(padding, str) and padding in _SAME
+
+
+def _halves(word: Any, total: int) -> tuple[int, int]:
+    """Return a SAME padding's two sides; an odd pixel goes where the word says."""
+    return (total // 2, total - total // 2)[:: 1 if word == "same_upper" else -1]  # type: ignore[return-value]
+
+
+def _sides(padding: Any, axes: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return what goes before and after, for every axis: an int counts for both sides."""
+    if isinstance(padding, str):
+        raise ValueError(f"padding={padding!r} is none of the words that are taken")
+    pairs = [
+        tuple(one) if isinstance(one, (Sequence, np.ndarray)) else (one, one)
+        for one in _each_axis("padding", padding, axes)
+    ]
+    return tuple(before for before, _ in pairs), tuple(after for _, after in pairs)
+
+
+def _check_axes(name: str, weight: ArrayLike, axes: int) -> None:
+    """Check that a weight's kernels have so many axes."""
+    if np.ndim(weight) != axes + 2:
+        count = ("three", "four", "five")[axes - 1]
+        raise ValueError(f"{name}: weight has shape {np.shape(weight)}; {count} axes are needed")
 
 
 def conv1d(
@@ -1210,7 +1247,7 @@ def conv1d(
     weight: ArrayLike,
     bias: ArrayLike | None = None,
     stride: int | Sequence[int] = 1,
-    padding: int | Sequence[int] | str = 0,
+    padding: Padding = 0,
     dilation: int | Sequence[int] = 1,
     groups: int = 1,
 ) -> Float64:
@@ -1231,8 +1268,7 @@ def conv1d(
     >>> conv1d([[1, 2, 3]], [[[1, 10]]], bias=[0.5])
     array([[21.5, 32.5]])
     """
-    if np.ndim(weight) != 3:
-        raise ValueError(f"conv1d: weight has shape {np.shape(weight)}; three axes are needed")
+    _check_axes("conv1d", weight, 1)
     return conv(x, weight, bias, stride, padding, dilation, groups)
 
 
@@ -1241,7 +1277,7 @@ def conv2d(
     weight: ArrayLike,
     bias: ArrayLike | None = None,
     stride: int | Sequence[int] = 1,
-    padding: int | Sequence[int] | str = 0,
+    padding: Padding = 0,
     dilation: int | Sequence[int] = 1,
     groups: int = 1,
 ) -> Float64:
@@ -1264,8 +1300,7 @@ def conv2d(
     array([[[10., 18.],
             [42., 50.]]])
     """
-    if np.ndim(weight) != 4:
-        raise ValueError(f"conv2d: weight has shape {np.shape(weight)}; four axes are needed")
+    _check_axes("conv2d", weight, 2)
     return conv(x, weight, bias, stride, padding, dilation, groups)
 
 
@@ -1274,7 +1309,7 @@ def conv3d(
     weight: ArrayLike,
     bias: ArrayLike | None = None,
     stride: int | Sequence[int] = 1,
-    padding: int | Sequence[int] | str = 0,
+    padding: Padding = 0,
     dilation: int | Sequence[int] = 1,
     groups: int = 1,
 ) -> Float64:
@@ -1297,8 +1332,7 @@ def conv3d(
     array([[[[ 4.,  6.],
              [ 8., 10.]]]])
     """
-    if np.ndim(weight) != 5:
-        raise ValueError(f"conv3d: weight has shape {np.shape(weight)}; five axes are needed")
+    _check_axes("conv3d", weight, 3)
     return conv(x, weight, bias, stride, padding, dilation, groups)
 
 
@@ -1345,7 +1379,7 @@ def conv_matrix(
     weight: ArrayLike,
     input_shape: Sequence[int],
     stride: int | Sequence[int] = 1,
-    padding: int | Sequence[int] = 0,
+    padding: Padding = 0,
     dilation: int | Sequence[int] = 1,
     groups: int = 1,
 ) -> Float64:
@@ -1402,9 +1436,10 @@ def conv_matrix(
         )
     sizes = shape[1:]
     s = _each_axis("stride", stride, axes)
-    p = _each_axis("padding", padding, axes)
     d = _each_axis("dilation", dilation, axes)
-    o = tuple(conv_output_size(sizes[n], kernel[n], s[n], p[n], d[n]) for n in range(axes))
+    p, after = _paddings(padding, sizes, kernel, s, d)
+    padded = [before + i + more for before, i, more in zip(p, sizes, after, strict=True)]
+    o = tuple(conv_output_size(padded[n], kernel[n], s[n], 0, d[n]) for n in range(axes))
     if min(o, default=1) < 1:
         raise ValueError(f"a kernel {kernel} with dilation {d} does not fit in {sizes}")
     return _matrix(weight, sizes, o, s, p, d, groups)
@@ -1471,6 +1506,25 @@ def rotate_180(weight: ArrayLike, spatial_axes: int) -> Array:
     return np.flip(weight, axis=tuple(range(weight.ndim - spatial_axes, weight.ndim)))
 
 
+def _same_cut(
+    word: Any,
+    i: tuple[int, ...],
+    o: tuple[int, ...],
+    kernel: tuple[int, ...],
+    s: tuple[int, ...],
+    d: tuple[int, ...],
+) -> tuple[tuple[tuple[int, int], ...], tuple[int, ...]]:
+    """Return what SAME cuts off where o is asked for, and the output padding, for every axis.
+
+    It is what a convolution with SAME padding would pad that leads from o back to i.
+    """
+    full = [
+        (n - 1) * step + gap * (k - 1) + 1 for n, k, step, gap in zip(i, kernel, s, d, strict=True)
+    ]
+    cut = tuple(_halves(word, max(f - size, 0)) for f, size in zip(full, o, strict=True))
+    return cut, tuple(max(size - f, 0) for f, size in zip(full, o, strict=True))
+
+
 class _Plan:
     """Arguments of a transposed convolution, checked, one value an axis."""
 
@@ -1479,7 +1533,7 @@ class _Plan:
         x: ArrayLike,
         weight: ArrayLike,
         stride: int | Sequence[int],
-        padding: int | Sequence[int],
+        padding: Padding,
         output_padding: int | Sequence[int],
         groups: int,
         dilation: int | Sequence[int],
@@ -1489,10 +1543,15 @@ class _Plan:
         self.axes = len(self.kernel)
         self.x, self.has_batch = _batched(x, self.axes)
         self.s = _each_axis("stride", stride, self.axes)
-        self.p = _each_axis("padding", padding, self.axes)
-        self.a = _each_axis("output_padding", output_padding, self.axes)
         self.d = _each_axis("dilation", dilation, self.axes)
         self.i = self.x.shape[2:]
+        if _is_same(padding):
+            if np.any(output_padding):
+                raise ValueError(f"padding={padding!r} decides the size; output_padding must be 0")
+            o = tuple(i * s for i, s in zip(self.i, self.s, strict=True))
+            padding, output_padding = _same_cut(padding, self.i, o, self.kernel, self.s, self.d)
+        self.a = _each_axis("output_padding", output_padding, self.axes)
+        self.p, self.after = _sides(padding, self.axes)
         c_in = self.weight.shape[0]
         if self.x.shape[1] != c_in or c_in % groups:
             raise ValueError(
@@ -1507,10 +1566,10 @@ class _Plan:
         self.c_out = groups * self.weight.shape[1]
         self.o = tuple(
             conv_transpose_output_size(
-                self.i[n], self.kernel[n], self.s[n], self.p[n], self.a[n], self.d[n]
-            )
+                self.i[n], self.kernel[n], self.s[n], 0, self.a[n], self.d[n]
+            ) - self.p[n] - self.after[n]
             for n in range(self.axes)
-        )
+        )  # fmt: skip
         if min(self.o, default=1) < 1:
             raise ValueError(f"the output would have size {self.o}; less padding is needed")
 
@@ -1524,7 +1583,7 @@ def conv_transpose_by_zeros(
     weight: ArrayLike,
     bias: ArrayLike | None = None,
     stride: int | Sequence[int] = 1,
-    padding: int | Sequence[int] = 0,
+    padding: Padding = 0,
     output_padding: int | Sequence[int] = 0,
     groups: int = 1,
     dilation: int | Sequence[int] = 1,
@@ -1547,8 +1606,11 @@ def conv_transpose_by_zeros(
         have changed places in meaning only, so that the same array serves both.
     bias : array_like, shape (C_out,), optional
         Added to every pixel of an output channel.
-    stride, padding, dilation : int or sequence of int
-        s, p and d of the convolution that is transposed.
+    stride, dilation : int or sequence of int
+        s and d of the convolution that is transposed.
+    padding : int, sequence with one int or pair (before, after) an axis, or a word
+        p, which is cut off both ends of every axis of the output. "same_upper" and "same_lower"
+        cut so much off that ``o = i * s``, an odd pixel at the end or at the start.
     output_padding : int or sequence of int
         a: how many pixels the output gets on top of the smallest size, at the end of each axis.
     groups : int
@@ -1580,8 +1642,10 @@ def conv_transpose_by_zeros(
     plan = _Plan(x, weight, stride, padding, output_padding, groups, dilation)
     spread = insert_zeros(plan.x, plan.s, plan.axes)
     for n in range(plan.axes):
-        border = plan.d[n] * (plan.kernel[n] - 1) - plan.p[n]
-        spread = _pad_or_crop(spread, 2 + n, border, border + plan.a[n])
+        border = plan.d[n] * (plan.kernel[n] - 1)
+        spread = _pad_or_crop(
+            spread, 2 + n, border - plan.p[n], border - plan.after[n] + plan.a[n]
+        )
     # (C_in, C_out/g, ...) -> (C_out, C_in/g, ...): the convolution goes from C_in to C_out.
     c_in, c_group = plan.weight.shape[:2]
     rotated = rotate_180(plan.weight, plan.axes)
@@ -1604,7 +1668,7 @@ def conv_transpose_by_matrix(
     weight: ArrayLike,
     bias: ArrayLike | None = None,
     stride: int | Sequence[int] = 1,
-    padding: int | Sequence[int] = 0,
+    padding: Padding = 0,
     output_padding: int | Sequence[int] = 0,
     groups: int = 1,
     dilation: int | Sequence[int] = 1,
@@ -1655,7 +1719,7 @@ def conv_transpose_by_scatter(
     weight: ArrayLike,
     bias: ArrayLike | None = None,
     stride: int | Sequence[int] = 1,
-    padding: int | Sequence[int] = 0,
+    padding: Padding = 0,
     output_padding: int | Sequence[int] = 0,
     groups: int = 1,
     dilation: int | Sequence[int] = 1,
@@ -1732,7 +1796,7 @@ def conv_transpose(
     weight: ArrayLike,
     bias: ArrayLike | None = None,
     stride: int | Sequence[int] = 1,
-    padding: int | Sequence[int] = 0,
+    padding: Padding = 0,
     output_padding: int | Sequence[int] = 0,
     groups: int = 1,
     dilation: int | Sequence[int] = 1,
@@ -1773,24 +1837,27 @@ def conv_transpose(
         kernel = np.shape(weight)[2:]
         axes = len(kernel)
         sizes = np.shape(x)[-axes:]
-        s, p, d = (
-            _each_axis(name, value, axes)
-            for name, value in (("stride", stride), ("padding", padding), ("dilation", dilation))
-        )
+        s, d = _each_axis("stride", stride, axes), _each_axis("dilation", dilation, axes)
         if np.ndim(output_size) == 0:
             wanted = _each_axis("output_size", output_size, axes)
         else:
             wanted = tuple(np.asarray(output_size).tolist())[-axes:]
-        smallest = [
-            conv_transpose_output_size(sizes[n], kernel[n], s[n], p[n], 0, d[n])
-            for n in range(axes)
-        ]
+        if _is_same(padding):
+            smallest = [(i - 1) * step + 1 for i, step in zip(sizes, s, strict=True)]
+        else:
+            before, after = _sides(padding, axes)
+            smallest = [
+                conv_transpose_output_size(sizes[n], kernel[n], s[n], 0, 0, d[n])
+                - before[n] - after[n] for n in range(axes)
+            ]  # fmt: skip
         output_padding = tuple(w - least for w, least in zip(wanted, smallest, strict=True))
         if any(not 0 <= a < step for a, step in zip(output_padding, s, strict=True)):
             raise ValueError(
                 f"output_size={output_size} is out of reach: each axis can have from {smallest} "
                 f"on as many sizes as its stride, {s}"
             )
+        if _is_same(padding):
+            padding, output_padding = _same_cut(padding, sizes, wanted, kernel, s, d)
     if method not in _METHODS:
         raise ValueError(f"method={method!r} is none of {', '.join(_METHODS)}")
     return _METHODS[method](x, weight, bias, stride, padding, output_padding, groups, dilation)
@@ -1801,7 +1868,7 @@ def conv_transpose1d(
     weight: ArrayLike,
     bias: ArrayLike | None = None,
     stride: int | Sequence[int] = 1,
-    padding: int | Sequence[int] = 0,
+    padding: Padding = 0,
     output_padding: int | Sequence[int] = 0,
     groups: int = 1,
     dilation: int | Sequence[int] = 1,
@@ -1825,10 +1892,7 @@ def conv_transpose1d(
     >>> conv_transpose1d([[1, 10]], [[[1, 2]]], stride=2)
     array([[ 1.,  2., 10., 20.]])
     """
-    if np.ndim(weight) != 3:
-        raise ValueError(
-            f"conv_transpose1d: weight has shape {np.shape(weight)}; three axes are needed"
-        )
+    _check_axes("conv_transpose1d", weight, 1)
     return conv_transpose(
         x, weight, bias, stride, padding, output_padding, groups, dilation, output_size=output_size
     )
@@ -1839,7 +1903,7 @@ def conv_transpose2d(
     weight: ArrayLike,
     bias: ArrayLike | None = None,
     stride: int | Sequence[int] = 1,
-    padding: int | Sequence[int] = 0,
+    padding: Padding = 0,
     output_padding: int | Sequence[int] = 0,
     groups: int = 1,
     dilation: int | Sequence[int] = 1,
@@ -1867,10 +1931,7 @@ def conv_transpose2d(
             [3., 3., 4., 4.],
             [3., 3., 4., 4.]]])
     """
-    if np.ndim(weight) != 4:
-        raise ValueError(
-            f"conv_transpose2d: weight has shape {np.shape(weight)}; four axes are needed"
-        )
+    _check_axes("conv_transpose2d", weight, 2)
     return conv_transpose(
         x, weight, bias, stride, padding, output_padding, groups, dilation, output_size=output_size
     )
@@ -1881,7 +1942,7 @@ def conv_transpose3d(
     weight: ArrayLike,
     bias: ArrayLike | None = None,
     stride: int | Sequence[int] = 1,
-    padding: int | Sequence[int] = 0,
+    padding: Padding = 0,
     output_padding: int | Sequence[int] = 0,
     groups: int = 1,
     dilation: int | Sequence[int] = 1,
@@ -1906,10 +1967,7 @@ def conv_transpose3d(
     array([[[[1., 1., 2., 2.],
              [1., 1., 2., 2.]]]])
     """
-    if np.ndim(weight) != 5:
-        raise ValueError(
-            f"conv_transpose3d: weight has shape {np.shape(weight)}; five axes are needed"
-        )
+    _check_axes("conv_transpose3d", weight, 3)
     return conv_transpose(
         x, weight, bias, stride, padding, output_padding, groups, dilation, output_size=output_size
     )
