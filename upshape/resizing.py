@@ -218,7 +218,7 @@ def _resize(
     layout = layout_of(x, 1)
     if out is None:
         target = layout.empty((*x.shape[:2], *sizes), image.dtype)
-        result = target[0, 0] if axis is None else np.moveaxis(target[0], 0, axis)
+        result: Array = target[0, 0] if axis is None else np.moveaxis(target[0], 0, axis)
     else:
         result = arrays.check_out("resize", out, tuple(shape), image.dtype, image)
         target = _as_batch(result, axis)

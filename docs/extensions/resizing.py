@@ -1,4 +1,4 @@
-"""Pictures of what each mode of `resize` does, made by it: ``.. edges::`` and ``.. photographs::``."""
+"""What each mode of `resize` does, drawn by it: ``.. edges::`` and ``.. photographs::``."""
 
 import base64
 import struct
