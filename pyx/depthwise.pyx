@@ -284,7 +284,7 @@ cdef class Plan:
     # far into the first vector it starts, so that its stores straddle no cache lines.
     cdef Py_ssize_t planes, plane, row, lead, strip_size
     cdef readonly size_t thread_bytes
-    cdef readonly double cycles  # estimated, of one core with all of it
+    cdef readonly double nanoseconds  # estimated, of one core with all of it
     cdef Tile tile
     cdef list kept
     cdef Py_ssize_t* tap
@@ -328,9 +328,9 @@ cdef class Plan:
         if self.fits:
             self.list_taps()
             if layout.turned:
-                self.cycles = self.turned_cycles()
+                self.nanoseconds = self.turned_cycles()
             elif not layout.channels:
-                self.cycles = self.strip_cycles()
+                self.nanoseconds = self.strip_cycles()
         phases = layout.y.step * layout.x.step
         if layout.turned:
             # A single tap is hardly worth a turn, nor are many more results than inputs: those of
