@@ -34,7 +34,9 @@ PLAUSIBLE = {
     "stepped vectors": 2, "picked": 0.3, "pieces": 2, "stepped pieces": 3, "picked pieces": 0.5,
     "listed": 4, "far lines": 2, "tiles": 8, "partial": 0.5, "transposed": 1.5, "added rows": 0.5,
     "added": 1.2, "placed rows": 5, "placed": 0.5, "woven": 1.0,
-    "filled": 0.5,
+    "filled": 0.5, "blocks": 30, "channel blocks": 20, "patch rows": 1, "patch vectors": 0.4,
+    "table taps": 0.28, "taps of 9": 0.13, "taps of 25": 0.18, "taps of 49": 0.23,
+    "sliding taps": 0.13, "transposed in": 0.06, "transposed out": 0.14, "pages apart": 0.06,
 }
 # How strongly rates are drawn to these: as if so many layers had said so.
 DRAWN = 0.3
@@ -81,8 +83,6 @@ def ways_of(row: dict[str, Any], number: int) -> Iterator[Way]:
     parameters, frames = frames_of(Layer(**{"group": "fit"} | fields))
     for way in row["ways"]:
         order = orders.BY_NAME[way["order"]]
-        if order.kernel != "convolution":
-            continue
         choices = dict(way["choices"])
         if order.kernel == "convolution":
             # The very plan that was measured, whatever the rates say now.
@@ -191,11 +191,12 @@ def fitted(rows: list[dict[str, Any]]) -> tuple[dict[str, dict[str, float]], str
 def write(rates: dict[str, Any], measured: dict[str, str]) -> None:
     """Write the module that holds the rates."""
     head = Path(_rates.__file__).read_text().split("# fmt: off")[0]
-    shown = {"MEASURED: dict[str, str]": measured,
-             "RATES: dict[str, dict[str, dict[str, float]]]": rates}
-    text = "\n\n".join(f"{name} = {pprint.pformat(value, width=98, sort_dicts=False)}"
-                       for name, value in shown.items())
-    Path(_rates.__file__).write_text(f"{head}# fmt: off\n{text}\n")
+    told = "".join(f"    {level!r}:\n        {text!r},\n" for level, text in measured.items())
+    table = pprint.pformat(rates, width=98, sort_dicts=False)
+    Path(_rates.__file__).write_text(
+        f"{head}# fmt: off\nMEASURED: dict[str, str] = {{\n{told}}}\n\n"
+        f"RATES: dict[str, dict[str, dict[str, float]]] = \\\n {table}\n"
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:

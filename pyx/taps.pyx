@@ -39,6 +39,7 @@ cimport numpy as cnp
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from cython.parallel cimport prange
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t
+from libc.math cimport fabs, floor, rint
 from libc.string cimport memcpy, memset
 
 from rows cimport (
@@ -53,6 +54,39 @@ from rows cimport (
     step,
     strides_of,
     takes,
+)
+from shorts_h cimport (
+    UPSHAPE_SHORTS,
+    add_products,
+    add_products_of_bytes,
+    add_rounded,
+    add_tiny,
+    clamp_shorts,
+    eight_bytes,
+    eight_shorts,
+    lift,
+    load_shorts,
+    narrow_short,
+    narrow_shorts,
+    no_shorts,
+    no_sums,
+    no_sums_of_bytes,
+    no_tiny_sums,
+    pair_of_weights,
+    scaled,
+    scaled_one,
+    shorts,
+    splat_pair,
+    splat_short,
+    store_eight,
+    store_scaled,
+    store_shorts,
+    store_tiny,
+    sums32,
+    sums_of_bytes,
+    tiny_sums,
+    turn_shorts,
+    widen_to_shorts,
 )
 from taps_h cimport (
     clamp_byte,
@@ -112,9 +146,10 @@ ctypedef fused pixel_t:  # an element of the arrays
     uint16_t
     int32_t
 
-ctypedef fused work_t:  # what sums are formed in
+ctypedef fused work_t:  # an element of a line
     float
     double
+    int16_t  # fixed point
 
 # Elements of a strip, of source or result, whichever is more: what is transposed of a group, and
 # what becomes of it, stay in the first cache.
@@ -133,8 +168,18 @@ cdef enum:
 cdef enum:
     MOST_LANES = 16
 
+# How sums are formed in fixed point.
+cdef enum Way:
+    PAIRS  # products of two taps, 32 bits: weights are pairs
+    ROUNDED  # products of 16 bits, each rounded: a weight is stored twice
+    TINY  # weights of 8 bits, fractions with a small denominator
+
 # What `across` costs, a tap of an element, where `down` costs 1.
 cdef double ACROSS = 2.5
+
+# Fixed point is taken where no result is more off than this before it is rounded: results are then
+# the exact values rounded to nearest, but for those that close to a tie, which may be one off.
+cdef double OFF = 0.1
 
 # The table of an axis, zeros at the ends of the weights left out.
 cdef struct Axis:
@@ -143,7 +188,15 @@ cdef struct Axis:
     bint copied
     int64_t* first
     int64_t* taps
-    char* weight  # `most` a pixel, in what sums are formed in
+    char* weight  # `stride` a pixel, as wide as an element of a line
+    Py_ssize_t stride
+    int shift  # fixed point: sums are divided by 2^shift
+    Way way
+    # TINY: what a pixel's sums are multiplied with, times 2^15; 0: nothing. ROUNDED: how often they
+    # are doubled: half the weights are laid out for a pixel with one above 1.
+    int16_t* scale
+    int lift  # ROUNDED: what bytes are multiplied with first, as a power of two
+    int most_line  # fixed point: what an element of a line is at most, 0 at least; -1: anything
 
 cdef struct Table:
     Axis d
@@ -152,6 +205,8 @@ cdef struct Table:
     bint across_first
     Py_ssize_t channels, spacing  # elements of a pixel, from one to the next in the result
     float most_byte  # what bytes of the result are at most: 1 for bool
+    int fraction  # fixed point: binary digits of a line's elements behind the point
+    bint rounded  # every pass gives integers
     Py_ssize_t group  # rows that go across together
     Py_ssize_t strips
     Py_ssize_t* strip  # for each: its first pixel, the first and the last + 1 of the source
@@ -190,16 +245,19 @@ cdef inline words widen(const pixel_t* p) noexcept nogil:
 
 cdef inline work_t widened(const pixel_t* p, work_t like) noexcept nogil:
     if pixel_t is half:
-        return half_to_float(p[0].bits)
+        return <work_t>half_to_float(p[0].bits)
     else:
         return <work_t>p[0]
 
 
-cdef inline void narrowed(pixel_t* p, work_t value, work_t most) noexcept nogil:
+cdef inline void narrowed(pixel_t* p, work_t value, const Table* t) noexcept nogil:
+    """Round an element of a line to what the result holds; bytes to no more than `most_byte`."""
     if pixel_t is half:
         p[0].bits = float_to_half(value)
+    elif pixel_t is uint8_t and work_t is int16_t:
+        p[0] = narrow_short(value, t.fraction, <int>t.most_byte)
     elif pixel_t is uint8_t:
-        p[0] = round_byte(min(max(value, <work_t>0), most))
+        p[0] = round_byte(min(max(<float>value, 0.0), t.most_byte))
     elif pixel_t is int8_t:
         p[0] = <int8_t>to_integer(value, -128.0, 127.0)
     elif pixel_t is int16_t:
@@ -237,7 +295,7 @@ cdef inline work_t plus_one(work_t sum, work_t a, work_t b) noexcept nogil:
     if work_t is double:
         return plus_double(sum, a, b)
     else:
-        return plus_float(sum, a, b)
+        return <work_t>plus_float(sum, a, b)
 
 
 cdef inline void turn_block(words* block, work_t like) noexcept nogil:
@@ -245,6 +303,21 @@ cdef inline void turn_block(words* block, work_t like) noexcept nogil:
         turn_doubles(block)
     else:
         turn_floats(block)
+
+
+cdef inline Py_ssize_t lanes_of(work_t like) noexcept nogil:
+    """Return how many rows go across together."""
+    return UPSHAPE_SHORTS if work_t is int16_t else UPSHAPE_VECTOR_BYTES // sizeof(work_t)
+
+
+cdef inline shorts shorts_of(const pixel_t* p) noexcept nogil:
+    return widen_to_shorts(<const uint8_t*>p) if pixel_t is uint8_t else load_shorts(
+        <const int16_t*>p)
+
+
+cdef inline shorts eights_of(const pixel_t* p, const pixel_t* q) noexcept nogil:
+    return eight_bytes(<const uint8_t*>p, <const uint8_t*>q) if pixel_t is uint8_t else (
+        eight_shorts(<const int16_t*>p, <const int16_t*>q))
 
 
 # --- through and down: a line as a sum of rows ---------------------------------------------------
@@ -258,16 +331,13 @@ cdef inline void blend_vector(work_t* line, const pixel_t** row, const work_t* w
     store(line + j, sum)
 
 
-cdef void blend(work_t* line, const pixel_t** row, const work_t* weight, Py_ssize_t taps,
-                Py_ssize_t count) noexcept nogil:
+cdef void blend_reals(work_t* line, const pixel_t** row, const work_t* weight, Py_ssize_t taps,
+                      Py_ssize_t count) noexcept nogil:
     """Add up so many elements of rows, four vectors at a time."""
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
     cdef Py_ssize_t j = 0, k
     cdef words a, b, c, d, w
     cdef work_t sum
-    if taps == 0:
-        memset(line, 0, count * sizeof(work_t))
-        return
     while j + 4 * lanes <= count:
         w = splat(weight[0])
         a = times(widen(row[0] + j), w, weight[0])
@@ -299,7 +369,176 @@ cdef void blend(work_t* line, const pixel_t** row, const work_t* weight, Py_ssiz
         j += 1
 
 
+cdef inline shorts scaled_line(sums32 sum, const Axis* axis) noexcept nogil:
+    cdef shorts value = scaled(sum, axis.shift)
+    return value if axis.most_line < 0 else clamp_shorts(value, axis.most_line)
+
+
+cdef inline int16_t fixed_element(const pixel_t* p, Py_ssize_t apart, const pixel_t** row,
+                                  Py_ssize_t j, const Axis* axis, Py_ssize_t at) noexcept nogil:
+    """Sum one element: of rows, or, where those are NULL, of a row's pixels from `p` on."""
+    cdef const int16_t* weight = <const int16_t*>axis.weight + at * axis.stride
+    cdef const int8_t* tiny = <const int8_t*>weight
+    cdef int32_t sum = 0, value
+    cdef Py_ssize_t k
+    for k in range(axis.taps[at]):
+        value = widened(row[k] + j if row != NULL else p + k * apart, <int16_t>0)
+        if axis.way == PAIRS:
+            sum += value * weight[k]
+        elif axis.way == TINY:
+            sum += value * tiny[k // 2 * 4 + k % 2]
+        else:
+            sum += ((value << axis.lift) * weight[2 * k] + 0x4000) >> 15
+    if axis.way == PAIRS:
+        sum = scaled_one(sum, axis.shift)
+        return sum if axis.most_line < 0 else min(max(sum, 0), axis.most_line)
+    if axis.way == TINY and axis.scale[at] != 0:
+        return (sum * axis.scale[at] + 0x4000) >> 15
+    return sum << axis.scale[at] if axis.way == ROUNDED else sum
+
+
+cdef inline void blend_tiny(int16_t* line, const uint8_t** row, const int16_t* weight,
+                            Py_ssize_t pairs, int scale, Py_ssize_t j) noexcept nogil:
+    """Make four vectors of a line."""
+    cdef tiny_sums a = no_tiny_sums(), b = no_tiny_sums()
+    cdef shorts w
+    cdef const uint8_t* p
+    cdef const uint8_t* q
+    cdef Py_ssize_t k
+    for k in range(pairs):
+        w = splat_short(weight + 2 * k)
+        p = row[2 * k] + j
+        q = row[2 * k + 1] + j
+        a = add_tiny(a, p, q, w)
+        b = add_tiny(b, p + 2 * UPSHAPE_SHORTS, q + 2 * UPSHAPE_SHORTS, w)
+    store_tiny(line + j, a, scale)
+    store_tiny(line + j + 2 * UPSHAPE_SHORTS, b, scale)
+
+
+cdef inline void blend_bytes(int16_t* line, const uint8_t** row, const Axis* axis,
+                             const int16_t* weight, Py_ssize_t pairs, Py_ssize_t j) noexcept nogil:
+    """Make two vectors of a line."""
+    cdef sums_of_bytes sum = no_sums_of_bytes()
+    cdef Py_ssize_t k
+    for k in range(pairs):
+        add_products_of_bytes(&sum, row[2 * k] + j, row[2 * k + 1] + j, splat_pair(weight + 2 * k))
+    store_scaled(line + j, &sum, axis.shift, axis.most_line)
+
+
+cdef inline void blend_shorts(int16_t* line, const pixel_t** row, const Axis* axis,
+                              const int16_t* weight, Py_ssize_t pairs,
+                              Py_ssize_t j) noexcept nogil:
+    """Make a vector of a line."""
+    cdef sums32 sum = no_sums()
+    cdef Py_ssize_t k
+    for k in range(pairs):
+        sum = add_products(sum, shorts_of(row[2 * k] + j), shorts_of(row[2 * k + 1] + j),
+                           splat_pair(weight + 2 * k))
+    store_shorts(line + j, scaled_line(sum, axis))
+
+
+cdef inline void blend_four_rounded(int16_t* line, const int16_t** row, const int16_t* weight,
+                                    Py_ssize_t taps, int doubled, Py_ssize_t j) noexcept nogil:
+    """Make four vectors of a line."""
+    cdef shorts a = no_shorts(), b = no_shorts(), c = no_shorts(), d = no_shorts(), w
+    cdef const int16_t* p
+    cdef Py_ssize_t k
+    for k in range(taps):
+        w = splat_short(weight + 2 * k)
+        p = row[k] + j
+        a = add_rounded(a, load_shorts(p), w)
+        b = add_rounded(b, load_shorts(p + UPSHAPE_SHORTS), w)
+        c = add_rounded(c, load_shorts(p + 2 * UPSHAPE_SHORTS), w)
+        d = add_rounded(d, load_shorts(p + 3 * UPSHAPE_SHORTS), w)
+    store_shorts(line + j, lift(a, doubled))
+    store_shorts(line + j + UPSHAPE_SHORTS, lift(b, doubled))
+    store_shorts(line + j + 2 * UPSHAPE_SHORTS, lift(c, doubled))
+    store_shorts(line + j + 3 * UPSHAPE_SHORTS, lift(d, doubled))
+
+
+cdef inline void blend_rounded(int16_t* line, const pixel_t** row, const Axis* axis,
+                               const int16_t* weight, Py_ssize_t taps, int doubled,
+                               Py_ssize_t j) noexcept nogil:
+    """Make a vector of a line."""
+    cdef shorts sum = no_shorts()
+    cdef Py_ssize_t k
+    for k in range(taps):
+        sum = add_rounded(sum, lift(shorts_of(row[k] + j), axis.lift),
+                          splat_short(weight + 2 * k))
+    store_shorts(line + j, lift(sum, doubled))
+
+
+cdef void blend_fixed(int16_t* line, const pixel_t** row, const Axis* axis, Py_ssize_t at,
+                      Py_ssize_t count) noexcept nogil:
+    """The same in fixed point."""
+    cdef const int16_t* weight = <const int16_t*>axis.weight + at * axis.stride
+    cdef Py_ssize_t taps = axis.taps[at], pairs = (taps + 1) // 2, j = 0
+    if taps % 2:
+        row[taps] = row[0]  # with weight 0
+    if axis.way == TINY:
+        if pixel_t is uint8_t:
+            while j + 4 * UPSHAPE_SHORTS <= count:
+                blend_tiny(line, row, weight, pairs, axis.scale[at], j)
+                j += 4 * UPSHAPE_SHORTS
+            if j < count and count >= 4 * UPSHAPE_SHORTS:
+                blend_tiny(line, row, weight, pairs, axis.scale[at], count - 4 * UPSHAPE_SHORTS)
+                return
+    elif axis.way == ROUNDED:
+        if pixel_t is int16_t:
+            while j + 4 * UPSHAPE_SHORTS <= count:
+                blend_four_rounded(line, row, weight, taps, axis.scale[at], j)
+                j += 4 * UPSHAPE_SHORTS
+        while j + UPSHAPE_SHORTS <= count:
+            blend_rounded(line, row, axis, weight, taps, axis.scale[at], j)
+            j += UPSHAPE_SHORTS
+        if j < count and count >= UPSHAPE_SHORTS:
+            blend_rounded(line, row, axis, weight, taps, axis.scale[at], count - UPSHAPE_SHORTS)
+            return
+    else:
+        if pixel_t is uint8_t:
+            while j + 2 * UPSHAPE_SHORTS <= count:
+                blend_bytes(line, row, axis, weight, pairs, j)
+                j += 2 * UPSHAPE_SHORTS
+        while j + UPSHAPE_SHORTS <= count:
+            blend_shorts(line, row, axis, weight, pairs, j)
+            j += UPSHAPE_SHORTS
+        if j < count and count >= UPSHAPE_SHORTS:
+            blend_shorts(line, row, axis, weight, pairs, count - UPSHAPE_SHORTS)
+            return
+    for j in range(j, count):
+        line[j] = fixed_element(row[0], 0, row, j, axis, at)
+
+
+cdef inline void blend(work_t* line, const pixel_t** row, const Axis* axis, Py_ssize_t at,
+                       Py_ssize_t count) noexcept nogil:
+    """Make a line of `count` elements: the rows that pixel `at` of an axis is made of, summed."""
+    if axis.taps[at] == 0:
+        memset(line, 0, count * sizeof(work_t))
+    elif work_t is int16_t:
+        blend_fixed(line, row, axis, at, count)
+    else:
+        blend_reals(line, row, <const work_t*>axis.weight + at * axis.stride, axis.taps[at], count)
+
+
 # --- across: rows side by side, a column a vector ------------------------------------------------
+
+cdef void turn_fixed(int16_t* turned, const pixel_t** row, Py_ssize_t count,
+                     int by) noexcept nogil:
+    """Transpose so many columns of `UPSHAPE_SHORTS` rows; multiply them with 2^by."""
+    cdef Py_ssize_t j = 0, g
+    cdef shorts[8] block
+    while j + 8 <= count:
+        for g in range(8):
+            block[g] = eights_of(row[g] + j, row[(g + 8) % UPSHAPE_SHORTS] + j)
+        turn_shorts(block)
+        for g in range(8):
+            store_shorts(turned + (j + g) * UPSHAPE_SHORTS, lift(block[g], by))
+        j += 8
+    while j < count:
+        for g in range(UPSHAPE_SHORTS):
+            turned[j * UPSHAPE_SHORTS + g] = widened(row[g] + j, <int16_t>0) << by
+        j += 1
+
 
 cdef void turn(work_t* turned, const pixel_t** row, Py_ssize_t count) noexcept nogil:
     """Transpose so many columns of as many rows as a vector has lanes."""
@@ -343,7 +582,7 @@ cdef void spread(work_t** to, const work_t* turned, const Axis* w, Py_ssize_t ch
     cdef words[MOST_LANES] block
     for x in range(first, last):
         from_ = turned + (w.first[x] - low) * channels * lanes
-        weight = <const work_t*>w.weight + x * w.most
+        weight = <const work_t*>w.weight + x * w.stride
         for c in range(channels):
             block[n] = column(from_ + c * lanes, weight, w.taps[x], channels * lanes)
             n += 1
@@ -359,6 +598,75 @@ cdef void spread(work_t** to, const work_t* turned, const Axis* w, Py_ssize_t ch
             memcpy(to[g] + e, &block[g], n * sizeof(work_t))
 
 
+cdef inline shorts column_fixed(const int16_t* turned, const Axis* w, const int16_t* weight,
+                                Py_ssize_t taps, Py_ssize_t apart) noexcept nogil:
+    cdef sums32 sum = no_sums()
+    cdef Py_ssize_t k
+    cdef shorts last
+    for k in range(taps // 2):
+        sum = add_products(sum, load_shorts(turned), load_shorts(turned + apart),
+                           splat_pair(weight + 2 * k))
+        turned += 2 * apart
+    if taps % 2:
+        last = load_shorts(turned)
+        sum = add_products(sum, last, last, splat_pair(weight + taps - 1))
+    return scaled_line(sum, w)
+
+
+cdef inline shorts column_rounded(const int16_t* turned, const int16_t* weight, Py_ssize_t taps,
+                                  Py_ssize_t apart) noexcept nogil:
+    cdef shorts sum = no_shorts()
+    cdef Py_ssize_t k = 0
+    while k + 4 <= taps:
+        sum = add_rounded(sum, load_shorts(turned), splat_short(weight))
+        sum = add_rounded(sum, load_shorts(turned + apart), splat_short(weight + 2))
+        sum = add_rounded(sum, load_shorts(turned + 2 * apart), splat_short(weight + 4))
+        sum = add_rounded(sum, load_shorts(turned + 3 * apart), splat_short(weight + 6))
+        turned += 4 * apart
+        weight += 8
+        k += 4
+    while k < taps:
+        sum = add_rounded(sum, load_shorts(turned), splat_short(weight))
+        turned += apart
+        weight += 2
+        k += 1
+    return sum
+
+
+cdef void spread_fixed(int16_t** to, const int16_t* turned, const Axis* w, Py_ssize_t channels,
+                       Py_ssize_t first, Py_ssize_t last, Py_ssize_t low) noexcept nogil:
+    """The same in fixed point."""
+    cdef Py_ssize_t x, c, g, n = 0, e = 0
+    cdef const int16_t* from_
+    cdef const int16_t* weight
+    cdef shorts[8] block
+    for x in range(first, last):
+        from_ = turned + (w.first[x] - low) * channels * UPSHAPE_SHORTS
+        weight = <const int16_t*>w.weight + x * w.stride
+        for c in range(channels):
+            if w.way == ROUNDED:
+                block[n] = column_rounded(from_ + c * UPSHAPE_SHORTS, weight, w.taps[x],
+                                          channels * UPSHAPE_SHORTS)
+                if w.scale[x] != 0:
+                    block[n] = lift(block[n], 1)
+            else:
+                block[n] = column_fixed(from_ + c * UPSHAPE_SHORTS, w, weight, w.taps[x],
+                                        channels * UPSHAPE_SHORTS)
+            n += 1
+            if n == 8:
+                turn_shorts(block)
+                for g in range(8):
+                    store_eight(to[g] + e, to[g + 8] + e, block[g])
+                e += 8
+                n = 0
+    if n > 0:
+        turn_shorts(block)
+        for g in range(8):
+            memcpy(to[g] + e, &block[g], n * sizeof(int16_t))
+            if UPSHAPE_SHORTS == 16:
+                memcpy(to[g + 8] + e, <char*>&block[g] + 16, n * sizeof(int16_t))
+
+
 cdef void spread_row(work_t* to, const pixel_t* row, const Axis* w, Py_ssize_t channels,
                      Py_ssize_t first, Py_ssize_t last) noexcept nogil:
     """Make the pixels `first` to `last` - 1 of one row, element by element."""
@@ -367,15 +675,18 @@ cdef void spread_row(work_t* to, const pixel_t* row, const Axis* w, Py_ssize_t c
     cdef const work_t* weight
     cdef work_t sum
     for x in range(first, last):
-        weight = <const work_t*>w.weight + x * w.most
+        weight = <const work_t*>w.weight + x * w.stride
         for c in range(channels):
             from_ = row + w.first[x] * channels + c
-            sum = 0
-            if w.taps[x] > 0:
-                sum = widened(from_, sum) * weight[0]
-            for k in range(1, w.taps[x]):
-                sum = plus_one(sum, widened(from_ + k * channels, sum), weight[k])
-            to[0] = sum
+            if work_t is int16_t:
+                to[0] = fixed_element(from_, channels, <const pixel_t**>NULL, 0, w, x)
+            else:
+                sum = 0
+                if w.taps[x] > 0:
+                    sum = widened(from_, sum) * weight[0]
+                for k in range(1, w.taps[x]):
+                    sum = plus_one(sum, widened(from_ + k * channels, sum), weight[k])
+                to[0] = sum
             to += 1
 
 
@@ -386,7 +697,7 @@ cdef void spread_channels(work_t* to, const pixel_t* row, const Axis* w, Py_ssiz
     for x in range(first, last):
         for k in range(w.taps[x]):
             taps[k] = <const char*>(row + (w.first[x] + k) * channels)
-        blend(to, <const pixel_t**>taps, <const work_t*>w.weight + x * w.most, w.taps[x], channels)
+        blend(to, <const pixel_t**>taps, w, x, channels)
         to += channels
 
 
@@ -397,10 +708,16 @@ cdef inline bint alike(pixel_t* a, work_t b) noexcept nogil:
     return (pixel_t is float and work_t is float) or (pixel_t is double and work_t is double)
 
 
-cdef void narrow(pixel_t* to, const work_t* line, Py_ssize_t count, work_t most) noexcept nogil:
-    """Round a line to what the result holds; bytes to no more than `most`."""
+cdef void narrow(pixel_t* to, const work_t* line, Py_ssize_t count,
+                 const Table* t) noexcept nogil:
+    """Round a line to what the result holds."""
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t), j = 0
-    if pixel_t is uint8_t and work_t is float:
+    cdef float most = t.most_byte
+    if pixel_t is uint8_t and work_t is int16_t:
+        while j + UPSHAPE_SHORTS <= count:
+            narrow_shorts(to + j, load_shorts(line + j), t.fraction, <int>most)
+            j += UPSHAPE_SHORTS
+    elif pixel_t is uint8_t and work_t is float:
         while j + lanes <= count:
             narrow_byte(to + j, clamp_byte(load(line + j), most))
             j += lanes
@@ -409,7 +726,7 @@ cdef void narrow(pixel_t* to, const work_t* line, Py_ssize_t count, work_t most)
             narrow_half(<uint16_t*>to + j, load(line + j))
             j += lanes
     for j in range(j, count):
-        narrowed(to + j, line[j], most)
+        narrowed(to + j, line[j], t)
 
 
 cdef void put(pixel_t* to, const work_t* line, Py_ssize_t count, const Table* t,
@@ -419,14 +736,14 @@ cdef void put(pixel_t* to, const work_t* line, Py_ssize_t count, const Table* t,
     if t.spacing != t.channels:
         for x in range(count // t.channels):
             for c in range(t.channels):
-                narrowed(to + x * t.spacing + c, line[x * t.channels + c], <work_t>t.most_byte)
+                narrowed(to + x * t.spacing + c, line[x * t.channels + c], t)
     elif stage == NULL:
         if <const void*>to != <const void*>line:
-            narrow(to, line, count, <work_t>t.most_byte)
+            narrow(to, line, count, t)
     elif alike(to, <work_t>0):
         stream(<char*>to, <const char*>line, count * sizeof(pixel_t))
     else:
-        narrow(<pixel_t*>stage, line, count, <work_t>t.most_byte)
+        narrow(<pixel_t*>stage, line, count, t)
         stream(<char*>to, stage, count * sizeof(pixel_t))
 
 
@@ -461,7 +778,7 @@ cdef void deepen(Plane* p, const Table* t, const Rows* rows, Desk* desk, Py_ssiz
         for k in range(t.d.taps[p.d]):
             desk.row[k] = from_ + k * rows.src_d + h * rows.src_h
         blend(<work_t*>desk.deep + h % t.deep_ring * t.longest_source, <const pixel_t**>desk.row,
-              <const work_t*>t.d.weight + p.d * t.d.most, t.d.taps[p.d], count)
+              &t.d, p.d, count)
     p.made_to = max(p.made_to, last)
     p.made_from = max(p.made_from, p.made_to - t.deep_ring)
 
@@ -475,17 +792,30 @@ cdef inline const char* source_row(const Plane* p, const Table* t, const Rows* r
     return <const char*>(<work_t*>desk.deep + h % t.deep_ring * t.longest_source)
 
 
+cdef void make_whole(work_t* line, Py_ssize_t count) noexcept nogil:
+    """Round a line to bytes, halves up; in fixed point it is so already."""
+    cdef Py_ssize_t j
+    if work_t is not int16_t:
+        for j in range(count):
+            line[j] = min(max(floor(line[j] + <work_t>0.5), <work_t>0), <work_t>255)
+
+
 cdef void across(work_t** to, const char** row, const Plane* p, const Table* t, Desk* desk,
                  Py_ssize_t count, pixel_t* like, work_t like_too) noexcept nogil:
     """Take a strip of `count` rows across, each to a line."""
-    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t), g
+    cdef Py_ssize_t lanes = lanes_of(<work_t>0), g
     cdef Py_ssize_t skip = p.low * t.channels
     if t.turned and 4 * count > lanes:
         for g in range(count, lanes):  # rows that nobody wants
             row[g] = row[0]
             to[g] = <work_t*>desk.line + lanes * t.longest
-        turn(<work_t*>desk.turned, <const pixel_t**>row, (p.high - p.low) * t.channels)
-        spread(to, <const work_t*>desk.turned, &t.w, t.channels, p.first, p.last, p.low)
+        if work_t is int16_t:
+            turn_fixed(<work_t*>desk.turned, <const pixel_t**>row, (p.high - p.low) * t.channels,
+                       t.w.lift)
+            spread_fixed(to, <const work_t*>desk.turned, &t.w, t.channels, p.first, p.last, p.low)
+        else:
+            turn(<work_t*>desk.turned, <const pixel_t**>row, (p.high - p.low) * t.channels)
+            spread(to, <const work_t*>desk.turned, &t.w, t.channels, p.first, p.last, p.low)
     elif t.turned or t.channels < lanes:
         for g in range(count):
             spread_row(to[g], <const pixel_t*>row[g] - skip, &t.w, t.channels, p.first, p.last)
@@ -493,6 +823,9 @@ cdef void across(work_t** to, const char** row, const Plane* p, const Table* t, 
         for g in range(count):
             spread_channels(to[g], <const pixel_t*>row[g] - skip, &t.w, t.channels, p.first,
                             p.last, desk.row)
+    if t.rounded:
+        for g in range(count):
+            make_whole(to[g], (p.last - p.first) * t.channels)
 
 
 cdef void grow_strip(pixel_t* to, Plane* p, const Table* t, const Rows* rows, Desk* desk,
@@ -528,8 +861,9 @@ cdef void grow_strip(pixel_t* to, Plane* p, const Table* t, const Rows* rows, De
         for k in range(taps):
             desk.row[k] = <const char*>(ring + (first + k) % t.ring * t.longest)
         line = line_of(to, <work_t*>desk.line, t, desk.stage)
-        blend(line, <const work_t**>desk.row, <const work_t*>t.h.weight + h * t.h.most, taps,
-              length)
+        blend(line, <const work_t**>desk.row, &t.h, h, length)
+        if t.rounded:
+            make_whole(line, length)
         put(to, line, length, t, desk.stage)
         to = <pixel_t*>(<char*>to + rows.dst_h)
 
@@ -539,15 +873,18 @@ cdef void down(Plane* p, const Table* t, const Rows* rows, Desk* desk, Py_ssize_
     """Make a line of the source's strip: the rows of the source that a row is made of, summed."""
     cdef Py_ssize_t first = t.h.first[h], taps = t.h.taps[h], k
     cdef Py_ssize_t count = (p.high - p.low) * t.channels
-    cdef const work_t* weight = <const work_t*>t.h.weight + h * t.h.most
     if not t.d.copied and taps > 0:
         deepen(p, t, rows, desk, first, first + taps, like, <work_t>0)
     for k in range(taps):
         desk.row[k] = source_row(p, t, rows, desk, first + k, like, <work_t>0)
     if t.d.copied:
-        blend(line, <const pixel_t**>desk.row, weight, taps, count)
+        blend(line, <const pixel_t**>desk.row, &t.h, h, count)
+    elif t.h.copied:
+        memcpy(line, desk.row[0], count * sizeof(work_t))
     else:
-        blend(line, <const work_t**>desk.row, weight, taps, count)
+        blend(line, <const work_t**>desk.row, &t.h, h, count)
+    if t.rounded:
+        make_whole(line, count)
 
 
 cdef inline Plane plane_of(const Table* t, const Rows* rows, const Place* at, const char* source,
@@ -643,7 +980,7 @@ cdef void run_rows(pixel_t* to, const char* source, const Table* t, const Rows* 
         stream_end()
 
 
-cdef inline void run_share(char code, char* to, const char* source, const Table* t,
+cdef inline void run_share(char code, int work, char* to, const char* source, const Table* t,
                            const Rows* rows, Desk* desk, Py_ssize_t first,
                            Py_ssize_t last) noexcept nogil:
     """Choose the body for this dtype, by NumPy's letter."""
@@ -653,8 +990,12 @@ cdef inline void run_share(char code, char* to, const char* source, const Table*
         run_rows(<double*>to, source, t, rows, desk, first, last, <double>0)
     elif code == b"e":
         run_rows(<half*>to, source, t, rows, desk, first, last, <float>0)
-    elif code == b"B" or code == b"?":
+    elif (code == b"B" or code == b"?") and work == 2:
+        run_rows(<uint8_t*>to, source, t, rows, desk, first, last, <int16_t>0)
+    elif (code == b"B" or code == b"?") and work == 4:
         run_rows(<uint8_t*>to, source, t, rows, desk, first, last, <float>0)
+    elif code == b"B":
+        run_rows(<uint8_t*>to, source, t, rows, desk, first, last, <double>0)
     elif code == b"b":
         run_rows(<int8_t*>to, source, t, rows, desk, first, last, <double>0)
     elif code == b"h":
@@ -672,26 +1013,35 @@ cdef class Plan:
     pixels (int64), the weights (float64, a row a pixel; None: an axis that is copied) and the
     source's size; dtype: NumPy's letter, one of `LETTERS`; channels, spacing: elements of a pixel,
     and from one pixel of the result to the next; streaming: write past the cache; only: "across"
-    or "down", the pass to begin with, for tests.
+    or "down", the pass to begin with, for tests. For uint8 alone: `bits` of d, h and w, where every
+    pass is to give integers (halves up), the sums being of weights times 2^bits, rounded to
+    integers themselves (halves away from 0); `fixed`: fixed point may be taken.
     """
     cdef Frame frame
     cdef Table table
     cdef char code
     cdef int element, work
     cdef bint streaming
+    cdef double error
     cdef Py_ssize_t allocated, most_taps
 
     def __init__(self, roles, axes, str dtype, Py_ssize_t channels, Py_ssize_t spacing,
-                 bint streaming, str only=None):
+                 bint streaming, str only=None, tuple bits=None, bint fixed=True):
         cdef Table* t = &self.table
         if dtype not in LETTERS:
             raise AssertionError(f"no sums of dtype {dtype!r} are formed")
         self.code = ord(dtype)
         self.element = np.dtype(dtype).itemsize
-        self.work = 4 if dtype in "feB?" else 8
-        self.set_axis(&t.d, axes[0])
-        self.set_axis(&t.h, axes[1])
-        self.set_axis(&t.w, axes[2])
+        trimmed = [
+            self.set_axis(&t.d, axes[0]), self.set_axis(&t.h, axes[1]), self.set_axis(&t.w, axes[2])
+        ]
+        t.channels = channels
+        t.spacing = spacing
+        t.most_byte = 1.0 if dtype == "?" else 255.0
+        t.rounded = bits is not None
+        t.across_first = not t.w.copied and not t.h.copied and (
+            t.rounded or (self.is_cheaper_across() if only is None else only == "across"))
+        self.choose_work(trimmed, bits, fixed)
         self.frame.roles = roles_of(roles)
         self.frame.depth = t.d.count
         self.frame.height = t.h.count
@@ -700,37 +1050,26 @@ cdef class Plan:
         self.frame.pixel = channels * self.element
         self.frame.spacing = spacing * self.element
         self.streaming = streaming and spacing == channels
-        t.channels = channels
-        t.most_byte = 1.0 if dtype == "?" else 255.0
-        t.spacing = spacing
-        t.group = UPSHAPE_VECTOR_BYTES // self.work
+        t.group = UPSHAPE_SHORTS if self.work == 2 else UPSHAPE_VECTOR_BYTES // self.work
         t.turned = not t.w.copied and channels < t.group
-        t.across_first = not t.w.copied and not t.h.copied and (
-            self.is_cheaper_across() if only is None else only == "across")
         self.cut_strips()
         t.deep_ring = t.h.most + t.group - 1
         t.ring = t.deep_ring
-        self.most_taps = max(t.d.most, t.h.most, t.w.most, 1)
+        self.most_taps = max(t.d.most, t.h.most, t.w.most) + 1
 
-    cdef int set_axis(self, Axis* axis, tuple given) except -1:
-        """Take over a table; leave out zeros at the ends of weights."""
+    cdef object set_axis(self, Axis* axis, tuple given):
+        """Take over where taps are; return the weights without zeros at their ends, in float64."""
         cdef const int64_t[::1] first = given[0]
         cdef const double[:, ::1] weight
-        cdef Py_ssize_t j, k, begin, end, most = 1
+        cdef double[:, ::1] trimmed
+        cdef Py_ssize_t j, k, begin, end
         axis.count = first.shape[0]
         axis.source = given[2]
         axis.copied = given[1] is None
+        axis.most = 1
         axis.first = <int64_t*>self.allocate(axis.count * sizeof(int64_t))
         axis.taps = <int64_t*>self.allocate(axis.count * sizeof(int64_t))
-        if axis.copied:
-            axis.most = 1
-            axis.weight = <char*>self.allocate(axis.count * self.work)
-            for j in range(axis.count):
-                axis.first[j] = first[j]
-                axis.taps[j] = 1
-                self.set_weight(axis, j, 1.0)
-            return 0
-        weight = given[1]
+        weight = np.ones((axis.count, 1)) if axis.copied else given[1]
         for j in range(axis.count):
             begin = 0
             end = weight.shape[1]
@@ -743,20 +1082,150 @@ cdef class Plan:
             axis.first[j] = first[j] + begin if begin < end else (
                 axis.first[j - 1] if j > 0 else 0)
             axis.taps[j] = end - begin
-            most = max(most, end - begin)
-        axis.most = most
-        axis.weight = <char*>self.allocate(axis.count * most * self.work)
+            axis.most = max(axis.most, end - begin)
+        kept = np.zeros((axis.count, axis.most))
+        trimmed = kept
         for j in range(axis.count):
-            begin = axis.first[j] - first[j]
             for k in range(axis.taps[j]):
-                self.set_weight(axis, j * most + k, weight[j, begin + k])
+                trimmed[j, k] = weight[j, axis.first[j] - first[j] + k]
+        return kept
+
+    cdef int choose_work(self, list weights, tuple bits, bint fixed) except -1:
+        """Choose what sums are formed in, and lay out the weights accordingly."""
+        cdef Table* t = &self.table
+        cdef bint bytes = self.code == b"B" or self.code == b"?"
+        self.error = 0.0
+        if bits is not None:
+            whole = [np.trunc(own * 2.0**bit + np.copysign(0.5, own))
+                     for own, bit in zip(weights, bits, strict=True)]
+            t.fraction = 0
+            if max([0.0] + [np.abs(own).max() for own, copied in zip(
+                    whole, (t.d.copied, t.h.copied, t.w.copied), strict=True) if not copied]) < 32768:
+                self.work = 2
+                t.d.shift, t.h.shift, t.w.shift = bits
+                self.weigh_fixed(&t.d, whole[0])
+                self.weigh_fixed(&t.h, whole[1])
+                self.weigh_fixed(&t.w, whole[2])
+                t.d.most_line = t.h.most_line = t.w.most_line = 255
+                return 0
+            weights = [own / 2.0**bit for own, bit in zip(whole, bits, strict=True)]
+        elif bytes and fixed and self.choose_fixed(weights):
+            return 0
+        self.work = 8 if bits is not None or self.code not in b"feB?" else 4
+        self.weigh(&t.d, weights[0])
+        self.weigh(&t.h, weights[1])
+        self.weigh(&t.w, weights[2])
         return 0
 
-    cdef void set_weight(self, Axis* axis, Py_ssize_t at, double weight) noexcept:
-        if self.work == 8:
-            (<double*>axis.weight)[at] = weight
+    cdef bint choose_fixed(self, list weights) except -1:
+        """Lay out weights for fixed point, if no result is then more than OFF off before rounding."""
+        cdef Table* t = &self.table
+        cdef Axis* axis
+        sums = [max(np.abs(own).sum(1).max(), 1.0) for own in weights]
+        order = [] if t.d.copied else [0]
+        if not t.w.copied and t.across_first:
+            order.append(2)
+        if not t.h.copied:
+            order.append(1)
+        if not t.w.copied and not t.across_first:
+            order.append(2)
+        if not order:
+            return False
+        whole, by = parts_of(weights[order[0]]) if order[0] != 2 else (None, None)
+        t.fraction = 7 if by is None or not by.any() else 6
+        while 255.0 * np.prod(sums) * 2.0**t.fraction > 32700.0:
+            t.fraction -= 1
+            if t.fraction < 4:
+                return False
+        if whole is not None and t.channels * t.w.source >= 4 * UPSHAPE_SHORTS and t.fraction == (6 if by.any() else 7):
+            if t.fraction == 6:  # what is divided by 128 as it is has one digit more
+                by = np.where(by == 0, 16384, by)
+            laid = [(order[0], TINY, whole, 0, by)]
+            error = 0.5**7 if by.any() else 0.0
         else:
-            (<float*>axis.weight)[at] = <float>weight
+            laid, error = [], 0.0
+        error = self.choose_ways(order, weights, sums, laid, error)
+        if error > OFF:
+            return False
+        self.error = error
+        self.work = 2
+        for j, way, whole, shift, scale in laid:
+            axis = &t.d if j == 0 else &t.h if j == 1 else &t.w
+            axis.way = way
+            axis.most_line = -1
+            axis.shift = shift
+            axis.lift = t.fraction if way == ROUNDED and j == order[0] else 0
+            self.weigh_fixed(axis, whole)
+            if scale is not None:
+                axis.scale = <int16_t*>self.allocate(axis.count * sizeof(int16_t))
+                for at in range(axis.count):
+                    axis.scale[at] = scale[at]
+        return True
+
+    cdef double choose_ways(self, list order, list weights, list sums, list laid,
+                            double error) except? -1:
+        """Choose how the sums of each pass are formed; return how far off the last one's may be."""
+        cdef Table* t = &self.table
+        size = 255.0 * (sums[order[0]] if laid else 1.0)
+        for n, j in enumerate(order):
+            if n < len(laid):
+                continue
+            own, given = weights[j], 0 if n == 0 else t.fraction
+            # Each product rounded: quickly done, but not where there are many.
+            twice = np.abs(own).max(1) > 1.0
+            one = 32768.0 / (1.0 + twice[:, None])
+            whole = np.clip(np.rint(own * one), -32768, 32767)
+            off = (size * np.abs(whole / one - own).sum(1)
+                   + (own != 0).sum(1) * (1.0 + twice) * 0.5**(t.fraction + 1)).max()
+            if (n > 0 or j == 2) and np.abs(own).max() < 1.99 and error * sums[j] + off < OFF * (
+                    0.5 if n < len(order) - 1 else 1.0):
+                laid.append((j, ROUNDED, whole, 0, twice))
+            else:
+                bit = bits_of(own, size * sums[j] * 2.0**given)
+                whole = whole_weights(own, bit)
+                shift = bit + given - t.fraction
+                if shift < 1 or np.abs(whole).max() > 32767:
+                    return 1.0
+                off = size * np.abs(whole / 2.0**bit - own).sum(1).max() + 0.5**(t.fraction + 1)
+                laid.append((j, PAIRS, whole, shift, None))
+            error = error * sums[j] + off
+            size *= sums[j]
+        return error
+
+    cdef int weigh_fixed(self, Axis* axis, given) except -1:
+        """Lay out integers as weights: as pairs of 16 or of 8 bits, or each of them twice."""
+        cdef double[:, ::1] own = np.ascontiguousarray(given, np.float64)
+        cdef Py_ssize_t j, k, pairs = (axis.most + 1) // 2
+        cdef int16_t* weight
+        axis.stride = (2 * axis.most if axis.way == ROUNDED else 2 * pairs if axis.way == PAIRS
+                       else pairs * 2)
+        axis.weight = <char*>self.allocate(axis.count * axis.stride * sizeof(int16_t))
+        memset(axis.weight, 0, axis.count * axis.stride * sizeof(int16_t))
+        for j in range(axis.count):
+            weight = <int16_t*>axis.weight + j * axis.stride
+            for k in range(axis.taps[j]):
+                if axis.way == ROUNDED:
+                    weight[2 * k] = weight[2 * k + 1] = <int16_t>own[j, k]
+                elif axis.way == PAIRS:
+                    weight[k] = <int16_t>own[j, k]
+                else:
+                    (<int8_t*>weight)[k // 2 * 4 + k % 2] = <int8_t>own[j, k]
+                    (<int8_t*>weight)[k // 2 * 4 + 2 + k % 2] = <int8_t>own[j, k]
+        return 0
+
+    cdef int weigh(self, Axis* axis, given) except -1:
+        """Lay out weights as they are."""
+        cdef double[:, ::1] own = np.ascontiguousarray(given)
+        cdef Py_ssize_t j, k
+        axis.stride = axis.most
+        axis.weight = <char*>self.allocate(axis.count * axis.stride * self.work)
+        for j in range(axis.count):
+            for k in range(axis.stride):
+                if self.work == 8:
+                    (<double*>axis.weight)[j * axis.stride + k] = own[j, k]
+                else:
+                    (<float*>axis.weight)[j * axis.stride + k] = <float>own[j, k]
+        return 0
 
     cdef bint is_cheaper_across(self) noexcept:
         """Return whether going across before going down is less work."""
@@ -795,6 +1264,7 @@ cdef class Plan:
                 t.strip[3 * k + 2] - t.strip[3 * k + 1]) * t.channels)
         if t.longest_source > WIDEST:
             t.turned = False
+            t.group = 1
         # Lines begin with a line of the cache, and have room for what a vector more would take.
         t.longest = (t.longest + 31) // 16 * 16
         t.longest_source = (t.longest_source + 31) // 16 * 16
@@ -823,6 +1293,23 @@ cdef class Plan:
         return " ".join(passes + (two[::-1] if t.across_first else two)) or "copy"
 
     @property
+    def ways(self):
+        """How sums are formed in fixed point, along d, h and w."""
+        cdef Table* t = &self.table
+        names = ["pairs", "rounded", "tiny"]
+        return [names[<int>t.d.way], names[<int>t.h.way], names[<int>t.w.way]]
+
+    @property
+    def off(self):
+        """How far from the exact values results of fixed point are before they are rounded."""
+        return self.error
+
+    @property
+    def fixed(self):
+        """Whether sums are formed in fixed point."""
+        return self.work == 2
+
+    @property
     def nbytes(self):
         """Bytes that the tables take."""
         return self.allocated
@@ -834,8 +1321,10 @@ cdef class Plan:
         desk.turned = memory + at
         at += padded(t.longest_source * t.group * work if t.turned else 0)
         desk.ring = memory + at
-        at += padded(work * (t.ring * t.longest if t.across_first else
-                             t.group * t.longest_source))
+        if t.across_first:
+            at += padded(t.ring * t.longest * work)
+        elif not t.w.copied and not t.h.copied:
+            at += padded(t.group * t.longest_source * work)
         desk.deep = memory + at
         at += padded(0 if t.d.copied else t.deep_ring * t.longest_source * work)
         desk.line = memory + at
@@ -881,7 +1370,7 @@ cdef class Plan:
         form_team(&team, threads)
         with nogil:
             if team.threads == 1:
-                run_share(self.code, to, from_, &self.table, &rows, &desk, 0, total)
+                run_share(self.code, self.work, to, from_, &self.table, &rows, &desk, 0, total)
             else:
                 team_begins(&team)
                 for t in prange(threads, num_threads=team.threads, schedule="static"):
@@ -899,13 +1388,52 @@ cdef void share_of(Plan plan, char* to, const char* source, const Rows* rows, ch
     """Do a thread's share, with memory of its own."""
     cdef Desk desk
     plan.lay(&desk, memory)
-    run_share(plan.code, to, source, &plan.table, rows, &desk, first, last)
+    run_share(plan.code, plan.work, to, source, &plan.table, rows, &desk, first, last)
+
+
+def bits_of(weights, double largest):
+    """Return with how many binary digits weights of 16 bits have sums of 32, up to `largest`."""
+    cdef int bit = 1
+    top = np.abs(weights).max()
+    while (bit < 22 and top * 2.0**(bit + 1) + weights.shape[1] < 32767
+           and largest * 2.0**(bit + 1) < 2.0**31 * 0.95):
+        bit += 1
+    return bit
+
+
+def whole_weights(weights, int bit):
+    """Return weights times 2^bit as integers; what is left of a sum goes to its largest weight."""
+    whole = np.rint(weights * 2.0**bit)
+    at = np.abs(whole).argmax(1)[:, None]
+    rest = np.rint(weights.sum(1, keepdims=True) * 2.0**bit) - whole.sum(1, keepdims=True)
+    np.put_along_axis(whole, at, np.take_along_axis(whole, at, 1) + rest, 1)
+    return whole
+
+
+def parts_of(weights):
+    """Return weights as integers of 8 bits and, a pixel, what sums of bytes are multiplied with.
+
+    Sums times 2^-15 times that have six binary digits behind the point, or seven where it is 0.
+    (None, None): weights are no fractions with such small denominators.
+    """
+    left = np.ones(len(weights), bool)
+    whole, by = np.zeros(weights.shape), np.zeros(len(weights), np.int16)
+    if (weights < 0).any() or (weights.sum(1) > 1 + 1e-9).any():
+        return None, None
+    for most in range(128, 64, -1):
+        scaled_up = weights * most
+        fits = left & (np.abs(scaled_up - np.rint(scaled_up)) < 1e-6).all(1)
+        whole[fits] = np.rint(scaled_up[fits])
+        by[fits] = 0 if most == 128 else min(round(32768 * 64 / most), 32767)
+        left &= ~fits
+    return (None, None) if left.any() or whole.max() > 127 else (whole, by)
 
 
 cdef void free_axis(Axis* axis) noexcept:
     PyMem_RawFree(axis.first)
     PyMem_RawFree(axis.taps)
     PyMem_RawFree(axis.weight)
+    PyMem_RawFree(axis.scale)
 
 
 cdef inline Py_ssize_t padded(Py_ssize_t bytes) noexcept nogil:

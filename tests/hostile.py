@@ -575,8 +575,9 @@ KINDS: dict[str, Callable[[np.random.Generator], Case]] = {
        for mode in ("nearest", "nearest-exact", *LINEAR.values())},
     "upsample_concat": draw_concat,
     **{name: (lambda rng, name=name: draw_convolution(rng, name))
-       for name in ("conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d",
-                    "Conv1d", "Conv2d", "ConvTranspose1d", "ConvTranspose2d")},
+       for name in ("conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d",
+                    "conv_transpose3d", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d",
+                    "ConvTranspose2d", "ConvTranspose3d")},
 }  # fmt: skip
 
 

@@ -26,13 +26,15 @@ from upshape import convolution, orders, reference
 
 PIXELS = orders.BY_NAME["pixels"]
 
-TRANSPOSED = {1: up.conv_transpose1d, 2: up.conv_transpose2d}
-ORDINARY = {1: up.conv1d, 2: up.conv2d}
+TRANSPOSED = {1: up.conv_transpose1d, 2: up.conv_transpose2d, 3: up.conv_transpose3d}
+ORDINARY = {1: up.conv1d, 2: up.conv2d, 3: up.conv3d}
 LAYERS = {
     ("conv", 1): up.Conv1d,
     ("conv", 2): up.Conv2d,
+    ("conv", 3): up.Conv3d,
     ("conv_transpose", 1): up.ConvTranspose1d,
     ("conv_transpose", 2): up.ConvTranspose2d,
+    ("conv_transpose", 3): up.ConvTranspose3d,
 }
 DTYPES = [np.float32, np.float64]
 # Sizes around the edges of vectors and tiles.
@@ -54,7 +56,7 @@ def together(work):
 @st.composite
 def problems(draw, transposed):
     """Return (x, weight, bias, parameters) of a random convolution whose output is not empty."""
-    axes = draw(st.sampled_from([1, 2, 2]))
+    axes = draw(st.sampled_from([1, 2, 2, 3]))
 
     def each(low, high):
         return tuple(draw(st.integers(low, high)) for _ in range(axes))
@@ -65,7 +67,7 @@ def problems(draw, transposed):
     kernel_size, stride, dilation = each(1, 5), each(1, 4), each(1, 3)
     if axes == 1 and draw(st.booleans()):
         kernel_size, stride = (draw(st.integers(8, 40)),), (draw(st.integers(5, 33)),)
-    padding, sizes = each(0, 4), each(1, 20)
+    padding, sizes = each(0, 4), each(1, 20 if axes < 3 else 8)
     parameters = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
     out = draw_output(draw, transposed, sizes, kernel_size, parameters)
     assume(min(out) > 0)
@@ -143,7 +145,7 @@ def test_the_transpose_is_the_adjoint(problem):
     assert abs(left - right) <= 1e-12 * scale
 
 
-@pytest.mark.parametrize("case", golden_cases("convolution"), ids=case_id)
+@pytest.mark.parametrize("case", golden_cases("convolution", "volumes"), ids=case_id)
 def test_pytorch_gives_the_same(case):
     arguments, arrays = case
     arguments = dict(arguments)
@@ -942,18 +944,18 @@ def test_hostile_dilation_and_padding_stay_small():
 
 @pytest.mark.parametrize(("kind", "axes"), LAYERS)
 def test_layers_equal_the_functions(kind, axes, rng):
-    weight, bias = normal(rng, (6, 3, 3, 2)[: axes + 2]), normal(rng, (6,))
+    weight, bias = normal(rng, (6, 3, 3, 2, 4)[: axes + 2]), normal(rng, (6,))
     parameters = {"stride": 2, "padding": 1, "groups": 2}
     layer = LAYERS[kind, axes](weight, bias, **parameters)
     function = getattr(up, f"{kind}{axes}d")
     for size in (5, 9, 5, 40):
-        x = normal(rng, (2, 6, size, size + 1)[: axes + 2])
+        x = normal(rng, (2, 6, size, size + 1, 7)[: axes + 2])
         for _ in range(2):
             assert_same_pixels(layer(x), function(x, weight, bias, **parameters))
         out = np.empty_like(layer(x))
         assert layer(x, out=out) is out
         assert_same_pixels(out, layer(x))
-        assert_same_pixels(layer(x[0]), layer(x)[0])
+        assert_same_pixels(layer(x[0]), layer(x[:1])[0])
 
 
 def test_a_layer_keeps_its_own_weights(rng):

@@ -50,7 +50,7 @@ def test_interpolate_takes_pytorchs_pixels_where_float32_decides(case, axis):
     assert_same_pixels(y.reshape(-1), expected)
 
 
-@pytest.mark.parametrize("case", golden_cases("convolution"), ids=case_id)
+@pytest.mark.parametrize("case", golden_cases("convolution", "volumes"), ids=case_id)
 def test_convolutions_give_pytorchs_numbers(case):
     parameters, arrays = case
     parameters = dict(parameters)

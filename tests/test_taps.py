@@ -81,7 +81,7 @@ def assert_summed(result, exact, size, letter, roundings):
         allowed = allowed + U16 * np.abs(exact) + 2.0**-25
     off = np.abs(result.astype(np.float64) - exact)
     overflows = np.isinf(result) & (np.abs(exact) > 65500) if letter == "e" else False
-    assert ((off <= allowed) | overflows).all(), f"{(off / np.maximum(allowed, 1e-300)).max()} times"
+    assert ((off <= allowed) | overflows).all(), f"{off.max()} off"
 
 
 def draw_case(rng, letter):

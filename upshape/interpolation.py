@@ -1,9 +1,9 @@
-"""Nearest-neighbour and linear interpolation: from a user's arguments to a kernel's plan.
+"""Interpolation: from a user's arguments to a kernel's plan.
 
-What an output pixel is made of is decided axis by axis, in tables: `nearest_axis` and `linear_axis`
-are all there is of conventions. A `Resize` is everything that follows from the arguments and the
-arrays' layout; it is made once for each combination and kept, so that a call on arrays of a shape
-seen before is a look-up, an allocation and a run of the kernel.
+What an output pixel is made of is decided axis by axis, in tables, and `upshape.tables` is all
+there is of conventions. A `Resize` is everything that follows from the arguments and the arrays'
+layout; it is made once for each combination and kept, so that a call on arrays of a shape seen
+before is a look-up, an allocation and a run of the kernel.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ import itertools
 import math
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from upshape import arrays, runtime, shapes
 from upshape.calls import Calls
+from upshape.tables import Convention, linear_axis, nearest_axis, outputs
 
 __all__ = ["interpolate"]
 
 Array = NDArray[Any]
-Index = NDArray[np.int64]
 Distance = NDArray[np.float64]
 
 #: How many spatial axes each mode is for.
@@ -33,12 +33,25 @@ MODES = {
     "linear": (1,),
     "bilinear": (2,),
     "trilinear": (3,),
+    "cubic": (1,),
+    "bicubic": (2,),
+    "tricubic": (3,),
+    "area": (1, 2, 3),
+    "lanczos": (1, 2, 3),
 }
+
+#: Modes whose coordinates can have aligned corners, and those that can be antialiased.
+CORNERED = ("linear", "bilinear", "trilinear", "cubic", "bicubic", "tricubic")
+ANTIALIASED = (*CORNERED, "lanczos")
 
 #: What an array of so many axes is.
 LAYOUTS = {3: "(N, C, L)", 4: "(N, C, H, W)", 5: "(N, C, D, H, W)"}
 
+#: What the kernel of linear interpolation takes, and what means can be made of at all; bfloat16 is
+#: no dtype of NumPy's own, and is computed as float32.
 LINEAR_DTYPES = ("float32", "float64", "float16", "uint8")
+MEAN_DTYPES = (*LINEAR_DTYPES, "int8", "int16", "uint16", "int32", "bool")
+BFLOAT16 = "bfloat16"
 
 # Results are written past the cache from this part of the last-level cache on, and from this many
 # bytes on however large that is: what a cache of hundreds of MiB keeps of one process is no more.
@@ -71,60 +84,13 @@ _LONG = 1 << 18
 _PIECE = 1 << 16
 _PIECES_BYTES = 20 << 20
 
+_FLOAT32 = np.dtype(np.float32)
+
 _nearest = runtime.kernel("nearest")
 _linear = runtime.kernel("linear")
 _taps = runtime.kernel("taps")
 _empty = runtime.empty
 _threads = runtime.threads
-
-
-# --- tables: which source pixels an output pixel is made of, along one axis -----------------------
-
-
-def nearest_axis(
-    i: int, o: int, factor: float | None, exact: bool, double: bool, part: slice | None = None
-) -> Index:
-    """Return the source pixel of each of `o` output pixels, or of a part of them.
-
-    The scale (``1 / factor``, else ``i / o``) and the product are float64 for float64 arrays, else
-    float32; the position is rounded to float32 before its floor is taken. "nearest-exact" goes to
-    the pixel's centre and back, which float32 notices on long axes.
-    """
-    real: Any = np.float64 if double else np.float32
-    scale = real(i) / real(o) if factor is None else real(1.0 / factor)
-    dst = _range(o, part).astype(real)
-    if exact:
-        # float64 holds the product of two float32: one rounding, as by a fused multiply-add.
-        centre = ((dst + real(0.5)).astype(np.float64) * np.float64(scale) - 0.5).astype(real)
-        position = centre + real(0.5)
-    else:
-        position = dst * scale
-    index: Index = position.astype(np.float32).astype(np.int64)
-    np.minimum(index, i - 1, out=index)
-    return index
-
-
-def linear_axis(
-    i: int, o: int, factor: float | None, align_corners: bool, part: slice | None = None
-) -> tuple[Index, Distance | None, int]:
-    """Return the lower neighbour of each of `o` output pixels, how far it is, and `i`.
-
-    An axis whose size does not change is copied, whatever the factor: its distances are None.
-    """
-    dst = _range(o, part).astype(np.float64)
-    if o == i:
-        return dst.astype(np.int64), None, i
-    if align_corners:
-        position = dst * (i - 1) / max(o - 1, 1)
-    else:
-        scale = i / o if factor is None else 1.0 / factor
-        position = np.maximum((dst + 0.5) * scale - 0.5, 0.0)
-    low = np.minimum(position.astype(np.int64), i - 1)
-    return low, np.clip(position - low, 0.0, 1.0), i
-
-
-def _range(o: int, part: slice | None) -> Index:
-    return np.arange(o) if part is None else np.arange(part.start, part.stop)
 
 
 def _weights_are_exact(distances: Sequence[Distance | None]) -> bool:
@@ -258,20 +224,6 @@ def layout_of(array: Array, channel_axis: int) -> Layout:
 # --- plans ----------------------------------------------------------------------------------------
 
 
-class Convention(Protocol):
-    """What the pixels of an axis are made of: hashable, equal to what makes the same tables."""
-
-    def taps(
-        self, i: int, o: int, factor: float | None, part: slice | None = None
-    ) -> tuple[Index, Distance] | None:
-        """Return the table of an axis from `i` to `o` pixels, or of a part of them.
-
-        `first`, int64 [o], and `weights`, float64 [o, K]: pixel x is the sum of the K pixels from
-        ``first[x]`` on, each times its weight, with 0 <= first and first + K <= i. Rows with fewer
-        taps are filled up with zeros. None: the axis is copied.
-        """
-
-
 class How(NamedTuple):
     """What the arguments ask for, apart from the arrays: sizes, factors and mode."""
 
@@ -284,7 +236,9 @@ class How(NamedTuple):
     @property
     def linear(self) -> bool:
         """Whether means are made: of aligned elements, where nearest copies any bytes."""
-        return self.convention is not None or not self.mode.startswith("nearest")
+        if self.convention is not None:
+            return not self.convention.copies
+        return not self.mode.startswith("nearest")
 
 
 def kernel_plan(
@@ -335,7 +289,9 @@ class _Maker(NamedTuple):
         i, o, factor = self.inputs[axis], how.sizes[axis], how.factors[axis]
         if how.convention is not None:
             taps = how.convention.taps(i, o, factor, part)
-            return (_range(o, part), None, i) if taps is None else (*taps, i)
+            if taps is None:
+                return outputs(o, part), None, i
+            return taps.first, None if how.convention.copies else taps.weights, i
         if how.linear:
             return linear_axis(i, o, factor, how.align_corners, part)
         exact, double = how.mode == "nearest-exact", self.dtype == np.float64
@@ -349,7 +305,7 @@ class _Maker(NamedTuple):
         item = self.dtype.itemsize
         width = tables[-1][2]
         missing = 3 - len(tables)
-        if self.how.convention is not None:
+        if self.how.convention is not None and self.how.linear:
             axes = (*[(np.zeros(1, np.int64), None, 1)] * missing, *tables)
             return _taps.Plan(
                 self.roles, axes, self.dtype.char, self.elements, self.spacing // item,
@@ -452,7 +408,7 @@ class Resize:
     """A call on arrays of known shapes, dtypes and strides: what is left to do."""
 
     __slots__ = (
-        "align_corners", "axes", "channel_axis", "dtype", "memory", "most_threads",
+        "align_corners", "antialias", "axes", "channel_axis", "dtype", "memory", "most_threads",
         "recompute_scale_factor", "run", "scale_factor", "size",
     )
 
@@ -461,7 +417,7 @@ class Resize:
         layout: Layout,
     ) -> None:
         (self.size, self.scale_factor, self.align_corners, self.recompute_scale_factor,
-         self.channel_axis) = arguments
+         self.antialias, self.channel_axis) = arguments
         self.run: Callable[[Array, Array, int], bool] = plan.run
         self.most_threads = most_threads
         self.dtype = result.dtype
@@ -471,7 +427,7 @@ class Resize:
     def same(self, *arguments: Any) -> bool:
         """Return whether arguments equal to these are of the same types: 2 == 2.0 == True."""
         own = (self.size, self.scale_factor, self.align_corners, self.recompute_scale_factor,
-               self.channel_axis)
+               self.antialias, self.channel_axis)
         return all(map(_alike, own, arguments))
 
 
@@ -550,7 +506,7 @@ def check_no_picture(operation: str, name: str, x: Array, mode: Any) -> None:
     Three axes are (N, C, L). Bytes in which one axis is as short as colours are and the other two
     are not are hardly signals, unless the mode says that there is one spatial axis.
     """
-    if x.ndim != 3 or x.dtype != np.uint8 or mode == "linear":
+    if x.ndim != 3 or x.dtype != np.uint8 or mode in ("linear", "cubic"):
         return
     for layout, colours, others, advice in (
         ("(H, W, C)", x.shape[2], x.shape[:2], f"{name}[None] with channel_axis=-1"),
@@ -584,15 +540,31 @@ def _axes(count: int) -> str:
 
 
 def as_align_corners(operation: str, value: Any, mode: str) -> bool:
-    """Return align_corners as a bool; only the linear modes have corners to align."""
+    """Return align_corners as a bool; only the linear and cubic modes have corners to align."""
     if value is None:
         return False
-    if mode.startswith("nearest"):
+    if mode not in CORNERED:
         raise ValueError(
             f"{operation}: align_corners={arrays.shown(value)} has no meaning with mode={mode!r}; "
-            f"leave it out, or use linear, bilinear or trilinear"
+            f"leave it out, or use {', '.join(CORNERED)}"
         )
     return arrays.as_bool(operation, "align_corners", value)
+
+
+def as_antialias(operation: str, value: Any, mode: str) -> bool:
+    """Return antialias as a bool: modes that copy or take means have none, lanczos needs it."""
+    antialias = arrays.as_bool(operation, "antialias", value)
+    if antialias and mode not in ANTIALIASED:
+        raise ValueError(
+            f"{operation}: antialias=True has no meaning with mode={mode!r}; "
+            f"leave it out, or use {', '.join(ANTIALIASED)}"
+        )
+    if mode == "lanczos" and not antialias:
+        raise ValueError(
+            f"{operation}: mode='lanczos' needs antialias=True here, as in PyTorch; "
+            f"up.resize has mode='lanczos' without"
+        )
+    return antialias
 
 
 def as_factors(operation: str, value: Any, axes: int) -> tuple[float, ...]:
@@ -634,8 +606,54 @@ def as_how(
     mode: str,
     align_corners: bool,
     recompute_scale_factor: Any,
+    antialias: bool = False,
+    dtype: np.dtype[Any] = _FLOAT32,
 ) -> How:
-    """Return what is asked for, with the output sizes that the solver finds."""
+    """Return what is asked for: output sizes, factors, and the convention if it is none of ours."""
+    sizes, factors = as_sizes(operation, inputs, size, scale_factor, recompute_scale_factor)
+    how = How(mode, sizes, factors, align_corners)
+    if mode.startswith("nearest"):
+        return how
+    # An axis of unchanged size is copied, but by cubic interpolation with another scale.
+    factors = tuple(
+        None if i == o and (antialias or not mode.endswith("cubic")) else factor
+        for i, o, factor in zip(inputs, sizes, factors, strict=True)
+    )
+    if antialias and align_corners:
+        # PyTorch's aligned corners with antialias are another scale, from the edges on.
+        factors = tuple(
+            (o - 1) / (i - 1) if min(i, o) > 1 else math.inf
+            for i, o in zip(inputs, sizes, strict=True)
+        )
+    if mode.endswith("linear"):
+        grows = all(
+            i == o or (i <= o if factor is None else factor >= 1)
+            for i, o, factor in zip(inputs, sizes, factors, strict=True)
+        )
+        if antialias and grows:
+            antialias, align_corners = False, False
+        if not antialias and dtype.name in LINEAR_DTYPES:
+            return How(mode, sizes, factors, align_corners)
+    convention = convention_of(mode, align_corners and not antialias, antialias)
+    return How(mode, sizes, factors, align_corners, convention)
+
+
+def convention_of(mode: str, align_corners: bool, antialias: bool) -> Convention:
+    """Return the tables' convention of a mode that takes means, as PyTorch has it."""
+    coordinates = "align_corners" if align_corners else "half_pixel"
+    border = "exclude" if antialias else "edge"
+    if mode.endswith("cubic"):
+        # PyTorch follows OpenCV without antialias and Pillow with it.
+        return Convention("cubic", coordinates, antialias, border, a=-0.5 if antialias else -0.75)
+    kernel = "linear" if mode.endswith("linear") else mode
+    return Convention(kernel, coordinates, antialias, border)
+
+
+def as_sizes(
+    operation: str, inputs: tuple[int, ...], size: Any, scale_factor: Any,
+    recompute_scale_factor: Any = None,
+) -> tuple[tuple[int, ...], tuple[float | None, ...]]:
+    """Return the output sizes that the solver finds, and the factors that decide coordinates."""
     axes = len(inputs)
     if (size is None) == (scale_factor is None):
         raise ValueError(
@@ -652,7 +670,7 @@ def as_how(
                 f"got size={arrays.shown(size)}: leave recompute_scale_factor out"
             )
         sizes = arrays.as_ints(operation, "size", size, axes, 1, spread=False)
-        return How(mode, sizes, (None,) * axes, align_corners)
+        return sizes, (None,) * axes
     factors = as_factors(operation, scale_factor, axes)
     for i, factor in zip(inputs, factors, strict=True):
         if i * factor < 1:
@@ -669,7 +687,25 @@ def as_how(
         operator.index(shapes.Interpolate(scale_factor=factor)(i))
         for i, factor in zip(inputs, factors, strict=True)
     )
-    return How(mode, sizes, (None,) * axes if recompute else factors, align_corners)
+    return sizes, (None,) * axes if recompute else factors
+
+
+def through_float32(
+    operation: str, x: Array, out: Any, run: Callable[[Array], Array]
+) -> Array:
+    """Return what `run` makes of `x` as float32, rounded to the dtype of `x` once at the end."""
+    if out is not None:
+        # The shape shows when the result is there; whatever else is wrong shows before.
+        shape = out.shape if isinstance(out, np.ndarray) else ()
+        arrays.check_out(operation, out, shape, x.dtype, x)
+    result = run(x.astype(np.float32))
+    if out is None:
+        rounded: Array = result.astype(x.dtype)
+        return rounded
+    arrays.check_out(operation, out, result.shape, x.dtype)
+    np.copyto(out, result, casting="unsafe")
+    checked: Array = out
+    return checked
 
 
 def _alike(a: Any, b: Any) -> bool:
@@ -690,6 +726,7 @@ def interpolate(
     mode: str = "nearest",
     align_corners: bool | None = None,
     recompute_scale_factor: bool | None = None,
+    antialias: bool = False,
     *,
     channel_axis: int = 1,
     out: Array | None = None,
@@ -783,7 +820,7 @@ def interpolate(
     if type(x) is np.ndarray and (out is None or type(out) is np.ndarray):
         key = (
             x.shape, x.strides, x.dtype, mode, size, scale_factor, align_corners,
-            recompute_scale_factor, channel_axis,
+            recompute_scale_factor, antialias, channel_axis,
         )
         if out is not None:
             key += (out.shape, out.strides, out.dtype)
@@ -799,10 +836,12 @@ def interpolate(
                     and resize.size is size
                     and resize.align_corners is align_corners
                     and resize.recompute_scale_factor is recompute_scale_factor
+                    and resize.antialias is antialias
                     and resize.channel_axis is channel_axis
                 )
                 or resize.same(
-                    size, scale_factor, align_corners, recompute_scale_factor, channel_axis
+                    size, scale_factor, align_corners, recompute_scale_factor, antialias,
+                    channel_axis,
                 )
             )
             # What no shape and no stride tells of `out`.
@@ -822,18 +861,26 @@ def interpolate(
                 pass  # once more below, and if that fails as well, it says whose it is
     with arrays.named("interpolate"):
         return _interpolate(
-            x, size, scale_factor, mode, align_corners, recompute_scale_factor, channel_axis, out,
-            key,
+            x, size, scale_factor, mode, align_corners, recompute_scale_factor, antialias,
+            channel_axis, out, key,
         )
 
 
 def _interpolate(
     value: Any, size: Any, scale_factor: Any, mode: Any, align_corners: Any,
-    recompute_scale_factor: Any, channel_axis: Any, out: Any, key: tuple[Any, ...] | None,
+    recompute_scale_factor: Any, antialias: Any, channel_axis: Any, out: Any,
+    key: tuple[Any, ...] | None,
 ) -> Array:
     """Check, plan, allocate, run, return; and keep the plan under this key."""
-    linear = isinstance(mode, str) and mode.endswith("linear")
-    x = arrays.as_array("interpolate", "x", value, LINEAR_DTYPES if linear else ())
+    means = isinstance(mode, str) and mode in MODES and not mode.startswith("nearest")
+    x = arrays.as_array("interpolate", "x", value, (*MEAN_DTYPES, BFLOAT16) if means else ())
+    if means and x.dtype.name == BFLOAT16:
+        return through_float32(
+            "interpolate", x, out, lambda plain: _interpolate(
+                plain, size, scale_factor, mode, align_corners, recompute_scale_factor, antialias,
+                channel_axis, None, None,
+            )
+        )
     if x.ndim == 2:
         raise ValueError(
             f"interpolate: x has shape {x.shape}, 2 axes; pass x[None, None] to resize a picture "
@@ -848,7 +895,8 @@ def _interpolate(
     inputs = tuple(x.shape[axis] for axis in layout.spatial)
     corners = as_align_corners("interpolate", align_corners, mode)
     how = as_how(
-        "interpolate", inputs, size, scale_factor, mode, corners, recompute_scale_factor
+        "interpolate", inputs, size, scale_factor, mode, corners, recompute_scale_factor,
+        as_antialias("interpolate", antialias, mode), x.dtype,
     )
     sizes = list(x.shape)
     for own, o in zip(layout.spatial, how.sizes, strict=True):
@@ -864,7 +912,7 @@ def _interpolate(
         return result
     job = Job(x, result, how, layout, result.nbytes, out is None)
     if key is not None and job.x is value and job.target is result:
-        resize = Resize(key[4:9], job.plan, job.most_threads, result, layout)
+        resize = Resize(key[4:10], job.plan, job.most_threads, result, layout)
         _resizes.put(key, resize, job.plan.nbytes)
     job.run()
     return result

@@ -86,17 +86,12 @@ class Parameters(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Order:
-    """A way to compute a convolution.
-
-    An order of a lower `tier` goes first: later tiers are asked where none of it can be used.
-    """
+    """A way to compute a convolution."""
 
     name: str
     kernel: str  # the compiled module
     vectors: str  # what lies side by side in a register, before sums are placed
     takes: Callable[[Parameters, bool], bool]  # these parameters, with a result in channels-last
-    usable: Callable[[Any], bool]  # this plan
-    tier: int
     skips_gaps: bool = False  # pixels that no tap reaches are left to the caller
 
     def __repr__(self) -> str:
@@ -121,7 +116,7 @@ class Order:
 
 def _is_depthwise(parameters: Parameters) -> bool:
     """Return whether every input channel has a few output channels of its own."""
-    return (parameters.axes < 3 and parameters.channels_in == parameters.groups
+    return (parameters.channels_in == parameters.groups
             and parameters.channels_out // parameters.groups <= _MOST_MULTIPLIER)
 
 
@@ -158,36 +153,29 @@ def _has_gaps(parameters: Parameters) -> bool:
     )
 
 
-def _fits(plan: Any) -> bool:
-    return bool(plan.fits)
-
-
-def _pays(plan: Any) -> bool:
-    return bool(plan.fits and plan.pays)
-
-
-def _is_small(plan: Any) -> bool:
-    return int(plan.thread_bytes) <= _MOST_SCRATCH
+def _is_usable(plan: Any) -> bool:
+    """Return whether a plan is one, and can do with little memory."""
+    return bool(plan.fits) and int(plan.thread_bytes) <= _MOST_SCRATCH
 
 
 #: Every order of work.
 ORDERS = (
-    Order("depthwise channels", "depthwise", "channels", tier=0, usable=_pays, skips_gaps=True,
-          takes=lambda parameters, last: last and _is_depthwise(parameters)),
-    Order("depthwise", "depthwise", "pixels", tier=0, usable=_pays, skips_gaps=True,
-          takes=lambda parameters, last: not last and _is_depthwise(parameters)),
-    Order("depthwise transposed", "depthwise", "transposed", tier=0, usable=_pays, skips_gaps=True,
-          takes=lambda parameters, last: not last and _is_depthwise(parameters)),
-    Order("pixels", "convolution", "pixels", tier=1, usable=_fits,
+    Order("pixels", "convolution", "pixels",
           takes=lambda parameters, last: True),
-    Order("channels", "convolution", "channels", tier=1, usable=_is_small, skips_gaps=True,
+    Order("channels", "convolution", "channels", skips_gaps=True,
           takes=lambda parameters, last: last),
-    Order("phases", "convolution", "phases", tier=1, usable=_is_small, skips_gaps=True,
+    Order("phases", "convolution", "phases", skips_gaps=True,
           takes=lambda parameters, last: not last and _is_wide(parameters)),
-    Order("transposed", "convolution", "transposed", tier=1, usable=_is_small,
+    Order("transposed", "convolution", "transposed",
           takes=lambda parameters, last: _has_many_channels(parameters)),
-    Order("col2im", "convolution", "col2im", tier=1, usable=_fits,
+    Order("col2im", "convolution", "col2im",
           takes=lambda parameters, last: _can_be_added_up(parameters)),
+    Order("depthwise channels", "depthwise", "channels", skips_gaps=True,
+          takes=lambda parameters, last: last and _is_depthwise(parameters)),
+    Order("depthwise", "depthwise", "pixels", skips_gaps=True,
+          takes=lambda parameters, last: not last and _is_depthwise(parameters)),
+    Order("depthwise transposed", "depthwise", "transposed", skips_gaps=True,
+          takes=lambda parameters, last: not last and _is_depthwise(parameters)),
 )
 
 #: The orders by name.
@@ -219,9 +207,8 @@ def _new_layout(parameters: Parameters, order: Order, pairs: bool | None) -> Any
     channels_out = parameters.channels_out // groups
     if order.kernel == "depthwise":
         return order.module.Layout(
-            *map(tuple, axes[1:]), groups, channels_out, kernel[2], area,
-            order.vectors == "channels", order.vectors == "transposed", parameters.single,
-            _square(parameters),
+            *map(tuple, axes), groups, channels_out, order.vectors, parameters.single,
+            _square(parameters), rates_of(order),
         )
     arranged = lanes.arrange(
         axes, kernel, parameters.channels_in // groups, channels_out,
@@ -262,12 +249,12 @@ def _axes(parameters: Parameters, order: Order) -> tuple[lanes.Axis, lanes.Axis,
 
 
 def _square(parameters: Parameters) -> tuple[int, int, int] | None:
-    """Return (kernel size, stride, padding) of a layer whose two axes are alike, not dilated."""
-    alike = {*zip(parameters.kernel, parameters.stride, parameters.padding, parameters.dilation,
+    """Return (kernel size, stride, padding) if the last two axes are alike and not dilated."""
+    alike = {*zip(parameters.kernel[-2:], parameters.stride[-2:], parameters.padding[-2:],
                   strict=True)}
-    if parameters.axes != 2 or len(alike) != 1 or parameters.dilation != (1, 1):
+    if parameters.axes < 2 or len(alike) != 1 or parameters.dilation[-2:] != (1, 1):
         return None
-    return parameters.kernel[0], parameters.stride[0], parameters.padding[0]
+    return alike.pop()
 
 
 # --- arrays --------------------------------------------------------------------------------------
@@ -367,13 +354,13 @@ def ways(
         if not order.takes(parameters, frames.channels_last):
             continue
         own = plan_of(parameters, order, frames, threads)
-        if not (own.fits and _is_small(own)):
+        if not _is_usable(own):
             continue
         yield order, None, own
         for source in order.sources:
             forced = plan_of(parameters, order, frames, threads, source=source)
             told = forced.description["source"]
-            if told == source != own.description["source"] and _is_small(forced):
+            if told == source != own.description["source"] and _is_usable(forced):
                 yield order, source, forced
 
 
@@ -428,23 +415,19 @@ def _measured(
         return None
     if choice.source in order.sources:
         forced = plan_of(parameters, order, frames, threads, source=choice.source)
-        if forced.description["source"] == choice.source and _is_small(forced):
+        if forced.description["source"] == choice.source and _is_usable(forced):
             return order, forced
     own = plan_of(parameters, order, frames, threads)
-    return (order, own) if own.fits and _is_small(own) else None
+    return (order, own) if _is_usable(own) else None
 
 
 def _choose(parameters: Parameters, frames: Frames) -> tuple[Order, Any]:
     """Return the order that is estimated to take the least time on one thread, and its plan."""
-    taken = [order for order in ORDERS if order.takes(parameters, frames.channels_last)]
-    for tier in sorted({order.tier for order in taken}):
-        best: tuple[Order, Any] | None = None
-        for order in taken:
-            if order.tier != tier:
-                continue
+    best: tuple[Order, Any] | None = None
+    for order in ORDERS:
+        if order.takes(parameters, frames.channels_last):
             own = plan_of(parameters, order, frames, 1)
-            if order.usable(own) and (best is None or own.nanoseconds < best[1].nanoseconds):
+            if best is None or (_is_usable(own) and own.nanoseconds < best[1].nanoseconds):
                 best = order, own
-        if best is not None:
-            return best
-    raise AssertionError("the order of pixels takes every layer")
+    assert best is not None  # the first order takes every layer
+    return best

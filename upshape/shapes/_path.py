@@ -27,6 +27,7 @@ SAFE = 2**61  # int64 arithmetic below this cannot overflow
 POINTS = 2**14  # a stretch of no more sizes than this may be listed one by one
 CLASSES = 2**14  # residue classes that a path may have
 HUGE = 2**40  # no axis has so many pixels: what changes only there does not part a path
+UNBOUNDED = 2**60  # a bound as large is none: no tensor has so many elements
 WINDOW = 512  # sizes that are listed where the classes would be too many
 
 Rows: TypeAlias = np.ndarray[Any, Any]
@@ -195,6 +196,8 @@ class Path:
                 return Value(self, (rows >= 0).astype(np.int64), 1)
             first = np.array([self.start]) if rows.shape[1] == 1 else self.firsts()
             told = _settled(rows, first)
+            if told is None and len(rows) > 2:
+                told = _settled_up_to(rows, first, self._end(value))
             if told is not None:
                 return Value(self, told.astype(np.int64)[None, :], 1)
             if len(rows) == 2:
@@ -203,6 +206,15 @@ class Path:
                     return Value(self, settled.astype(np.int64)[None, :], 1)
             else:
                 self._split_steep(value)
+
+    def _end(self, value: Value) -> int | None:
+        """Return the size behind all that matter to a value's sign, None if there is no such."""
+        if self.stop is not None:
+            return self.stop
+        rows = value.rows()
+        if _bound(rows[0]) < UNBOUNDED * value.over:
+            return None
+        return int(2 ** (UNBOUNDED.bit_length() // (len(rows) - 1)))
 
     def all_zero(self, *values: Value) -> Value:
         """Return where all of some values are 0, as 1 and 0, the same all along a column.
@@ -326,6 +338,28 @@ def _settled(rows: Rows, first: Rows) -> Rows | None:
     shifted = _shifted(rows, first)
     positive: Rows = np.all(shifted >= 0, axis=0)
     negative: Rows = np.all(shifted <= 0, axis=0) & (shifted[0] < 0)
+    return positive if bool((positive | negative).all()) else None
+
+
+def _settled_up_to(rows: Rows, first: Rows, stop: int | None) -> Rows | None:
+    """Return where polynomials are at least 0 from `first` to before `stop`, None if unknown.
+
+    A polynomial lies between its coefficients in Bernstein's form on that interval.
+    """
+    if stop is None:
+        return None
+    degree = len(rows) - 1
+    shifted = _shifted(rows.astype(object), first.astype(object))
+    wide = np.maximum(stop - 1 - first.astype(object), 0)
+    scaled = [shifted[j] * wide**j for j in range(degree + 1)]
+    whole = math.lcm(*(math.comb(degree, j) for j in range(degree + 1)))
+    held = [
+        sum(math.comb(i, j) * (whole // math.comb(degree, j)) * scaled[j] for j in range(i + 1))
+        for i in range(degree + 1)
+    ]
+    made = np.array(held, object)
+    positive: Rows = np.all(made >= 0, axis=0)
+    negative: Rows = np.all(made < 0, axis=0)
     return positive if bool((positive | negative).all()) else None
 
 

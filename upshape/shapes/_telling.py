@@ -105,10 +105,19 @@ def _of_statement(file: str, line: int, column: int | None) -> Raise | None:
             return TOLD
         if name.startswith("_check"):  # torch._check(held, message)
             return _raise(file, statement)
+        if name == "_assert" and _behind(statement.value.args[:1], line, column):
+            return TOLD  # torch._assert(held, message): made before it is known whether it is told
     rest = block[block.index(statement) :]
     if isinstance(rest[-1], ast.Raise) and all(isinstance(one, SIMPLE) for one in rest[:-1]):
         return _raise(file, rest[-1])
     return None
+
+
+def _behind(first: list[Any], line: int, column: int | None) -> bool:
+    """Tell whether a place in a call is behind its first argument."""
+    if not first or column is None:
+        return False
+    return (first[0].end_lineno, first[0].end_col_offset) <= (line, column)
 
 
 def _raise(file: str, statement: Any) -> Raise:
