@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import FunctionType
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from upshape import arrays, orders, runtime, shapes
+from upshape import arrays, choices, orders, runtime, shapes
 from upshape.calls import Calls, also_forget, lock
 from upshape.orders import PLAN_BYTES, Order, Parameters
 
@@ -519,6 +519,76 @@ class _Layer:
             if values is self._values:
                 self._calls.put(_key(x, output_size, threads, out), task, task.plan.nbytes)
                 self._calls.latest = repeat or self._calls.latest
+
+    def measure(
+        self, x: ArrayLike, output_size: Any = None, *, seconds: float = 0.2
+    ) -> dict[str, float]:
+        """Time every order of work for inputs like this one, and keep the fastest.
+
+        Calls with inputs of this shape and memory layout, of this layer and of others with the same
+        parameters, are computed in that order from then on; `save_choices` writes it to a file.
+
+        Parameters
+        ----------
+        x : array_like
+            An input, as for a call.
+        output_size : int or one int an axis, or a whole shape, optional
+            As for a call of a transposed convolution.
+        seconds : float
+            How long to time, roughly; three rounds at least.
+
+        Returns
+        -------
+        dict of str to float
+            The least seconds of each order that can compute this, the fastest first.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As a call does; or if `seconds` is no positive number.
+
+        Notes
+        -----
+        Measure on a machine that does nothing else, on as many threads as calls will have. All
+        orders give the same result within rounding; the last bits may differ from those of the
+        order that was estimated to be the fastest. `clear_cache` leaves what was measured,
+        `forget_choices` does not.
+        """
+        operation = self._parameters.operation
+        with arrays.named(operation):
+            if not (isinstance(seconds, (int, float)) and 0 < seconds < math.inf):
+                raise ValueError(
+                    f"{operation}: seconds={arrays.shown(seconds)} must be a positive number, "
+                    f"such as 0.2"
+                )
+            array = _as_input(self._parameters, x)
+            batched = array.ndim == self._axes + 2
+            array = orders.as_walkable(array if batched else array[None])
+            shape = _out_shape(self._parameters, array.shape, output_size, batched)
+            arrays.check_memory(operation, shape, self._dtype)
+            return {} if 0 in shape else self._measured(array, shape, seconds)
+
+    def _measured(
+        self, x: AnyArray, shape: tuple[int, ...], seconds: float
+    ) -> dict[str, float]:
+        """Time all ways to fill a result of this shape; keep the fastest."""
+        parameters, values = self._parameters, self._values
+        memory, view = _memory(x, shape)
+        out = _new(memory, view, self._dtype)
+        frames = orders.frames_of(x, out)
+        calls = {}
+        for order, source, plan in orders.ways(parameters, frames, _threads()):
+            packed, gaps = self._packed(values, order), order.leaves_gaps(parameters)
+            task = _Task(order, plan, memory, view, gaps, packed, values.bias)
+            calls[choices.Choice(order.name, source)] = partial(
+                task.run, x, packed, values.bias, out
+            )
+        times = choices.fastest(calls, seconds)
+        choices.keep(orders.key_of(parameters, frames), next(iter(times)))
+        best: dict[str, float] = {}
+        for choice, took in times.items():
+            best.setdefault(choice.order, took)
+        return best
 
     def _arguments(self) -> tuple[Any, ...]:
         raise NotImplementedError
