@@ -38,6 +38,7 @@ EDGES = [1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 97]
 CHANNELS = [1, 1, 2, 3, 3, 4, 5, 8, 16, 17, 33]
 LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
 LINEAR_DTYPES = ["f4", "f4", "f8", "f2", "u1"]
+MEAN_DTYPES = [*LINEAR_DTYPES, "i1", "i2", "u2", "i4", "?"]
 COPIED_DTYPES = ["f4", "f8", "f2", "u1", "i2", "i4", "i8", "?", "c8", "c16", "g", "M8[s]", "S3",
                  "U2", "V5", [("red", "u1"), ("depth", "f4")]]  # fmt: skip
 # How many pixels a result may have, so that a case takes about a millisecond.
@@ -438,6 +439,130 @@ def assert_interpolated(
         assert_within(np.where(either, exact.astype(native), y), exact, bound)
 
 
+def draw_means(rng: np.random.Generator, mode: str, antialias: bool) -> Case:
+    """Return a call of interpolate in a mode of many taps."""
+    axes = int(rng.integers(1, 4))
+    if mode in ("linear", "cubic"):
+        mode = {1: "", 2: "bi", 3: "tri"}[axes] + mode
+    dtype = choose(rng, MEAN_DTYPES)
+    channels, batch = int(rng.choice(CHANNELS)), draw_batch(rng, axes, dtype)
+    spatial = draw_sizes(rng, axes, max(MOST_PIXELS // (8 * channels * batch), 1))
+    arguments = {"mode": mode, "antialias": antialias, **draw_scale(rng, spatial)}
+    sizes, _ = sizes_and_factors(spatial, arguments)
+    last = rng.random() < 0.3
+    shape = (batch, *spatial, channels) if last else (batch, channels, *spatial)
+    result = (batch, *sizes, channels) if last else (batch, channels, *sizes)
+    arguments["channel_axis"] = -1 if last else 1
+
+    def check(y: np.ndarray, given: dict[str, np.ndarray]) -> None:
+        assert_resampled(y, given["x"], reference.interpolate, arguments)
+
+    values = {"x": draw_values(rng, shape, dtype)}
+    return finish(rng, "interpolate", values, arguments, result,
+                  Function("interpolate", arguments), check)
+
+
+def assert_resampled(
+    y: np.ndarray, x: np.ndarray, definition: Callable[..., np.ndarray], arguments: dict[str, Any]
+) -> None:
+    """Assert that sums of many taps are right where everything that they may reach is finite."""
+    native = x.dtype.newbyteorder("=")
+    x = x.astype(native)
+    assert y.dtype == native
+    wide = x.astype(np.float64)
+    if not np.isfinite(wide).all():  # what is not finite spreads no further than its taps
+        return
+    exact = definition(x, **arguments)
+    most = float(np.abs(wide).max(initial=0)) * 8
+    y = y.astype(np.float64)
+    if native.kind == "f":
+        real = np.finfo(np.float64 if native == np.float64 else np.float32)
+        allowed = 100 * float(real.eps) * most + 64 * float(real.smallest_subnormal)
+        if native == np.float16:
+            allowed = allowed + U16 * np.abs(exact) + SMALLEST16
+        with np.errstate(over="ignore"):
+            limit = float(np.finfo(native).max)
+        inside = np.abs(exact) < limit * 0.999
+        assert (np.abs(y - exact) <= allowed)[inside].all()
+        return
+    limits = (0, 1) if native.kind == "b" else (np.iinfo(native).min, np.iinfo(native).max)
+    off = np.abs(y - np.clip(exact, *limits))
+    assert (off <= 0.51 + 1e-12 * most).all(), f"{off.max()} off"
+
+
+def draw_resize(rng: np.random.Generator) -> Case:
+    """Return a call of resize: a picture with channels anywhere, without like."""
+    mode = choose(rng, ["area", "linear", "cubic", "lanczos"])
+    dtype = choose(rng, MEAN_DTYPES)
+    spatial = draw_sizes(rng, 2, MOST_PIXELS // 64)
+    sizes = draw_sizes(rng, 2, MOST_PIXELS // 64)
+    at, channels = int(rng.integers(0, 3)), int(rng.choice([1, 2, 3, 4, 17]))
+    shape, result = list(spatial), list(sizes)
+    shape.insert(at, channels)
+    result.insert(at, channels)
+    arguments: dict[str, Any] = {"size": tuple(sizes), "mode": mode, "channel_axis": at}
+    names = {"linear": "bilinear", "cubic": "bicubic"}
+
+    def definition(x: np.ndarray, **_: Any) -> np.ndarray:
+        y = reference.interpolate(
+            np.moveaxis(x, at, 0)[None], tuple(sizes), mode=names.get(mode, mode),
+            antialias=mode != "area",
+        )
+        return np.moveaxis(y[0], 0, at)
+
+    def check(y: np.ndarray, given: dict[str, np.ndarray]) -> None:
+        assert_resampled(y, given["x"], definition, {})
+
+    def function(given: dict[str, np.ndarray], out: np.ndarray | None) -> np.ndarray:
+        return up.resize(given["x"], **arguments, out=out)
+
+    values = {"x": draw_values(rng, tuple(shape), dtype)}
+    return finish(rng, "resize", values, arguments, tuple(result), function, check)
+
+
+def draw_backward(rng: np.random.Generator) -> Case:
+    """Return a call of interpolate_backward."""
+    axes = int(rng.integers(1, 4))
+    mode, antialias = choose(rng, [("nearest", False), ("linear", False), ("cubic", True),
+                                   ("area", False), ("lanczos", True)])
+    if mode in ("linear", "cubic"):
+        mode = {1: "", 2: "bi", 3: "tri"}[axes] + mode
+    dtype = choose(rng, ["f4", "f8"])
+    channels = int(rng.choice([1, 2, 3, 4, 17]))
+    inputs = draw_sizes(rng, axes, MOST_PIXELS // (8 * channels))
+    sizes = draw_sizes(rng, axes, MOST_PIXELS // (8 * channels))
+    how = {"mode": mode, "antialias": antialias}
+    shape, result = (1, channels, *sizes), (1, channels, *inputs)
+
+    def definition(x: np.ndarray, **_: Any) -> np.ndarray:
+        for axis, (i, o) in enumerate(zip(inputs, sizes, strict=True), start=2):
+            eye = np.eye(i).reshape(1, i, i)  # one channel for each pixel: the columns of A
+            one = {"bilinear": "linear", "trilinear": "linear", "bicubic": "cubic",
+                   "tricubic": "cubic"}.get(mode, mode)
+            matrix = reference.interpolate(eye, o, mode=one, antialias=antialias)[0]  # [i, o]
+            if mode == "nearest" and dtype == "f4":
+                matrix = reference.interpolate(eye.astype("f4"), o)[0]
+            x = np.moveaxis(np.tensordot(matrix.astype(np.float64), x.astype(np.float64),
+                                         (1, axis)), 0, axis)
+        return x
+
+    def check(y: np.ndarray, given: dict[str, np.ndarray]) -> None:
+        x = given["x"].astype(given["x"].dtype.newbyteorder("="))
+        if not np.isfinite(x).all():
+            return
+        exact, size = definition(x), definition(np.abs(x))
+        real = np.finfo(x.dtype)
+        allowed = 2000 * float(real.eps) * (np.abs(size) + np.abs(x).max(initial=0.0) * x.size) / 10
+        finite = np.abs(exact) < float(real.max) / 100
+        assert (np.abs(y.astype(np.float64) - exact) <= allowed + float(real.tiny))[finite].all()
+
+    def function(given: dict[str, np.ndarray], out: np.ndarray | None) -> np.ndarray:
+        return up.interpolate_backward(given["x"], tuple(inputs), **how, out=out)
+
+    values = {"x": draw_values(rng, shape, dtype)}
+    return finish(rng, "interpolate_backward", values, how, result, function, check)
+
+
 def draw_concat(rng: np.random.Generator) -> Case:
     """Return a call of upsample_concat."""
     axes = int(rng.integers(1, 4))
@@ -604,6 +729,13 @@ KINDS: dict[str, Callable[[np.random.Generator], Case]] = {
     **{mode: (lambda rng, mode=mode: draw_interpolate(rng, mode))
        for mode in ("nearest", "nearest-exact", *LINEAR.values())},
     "upsample_concat": draw_concat,
+    **{f"{mode}, antialias" if antialias else mode:
+       (lambda rng, mode=mode, antialias=antialias: draw_means(rng, mode, antialias))
+       for mode, antialias in (("cubic", False), ("area", False), ("cubic", True),
+                               ("lanczos", True))},
+    "linear, antialias": lambda rng: draw_means(rng, "linear", True),
+    "resize": draw_resize,
+    "interpolate_backward": draw_backward,
     **{name: (lambda rng, name=name: draw_convolution(rng, name))
        for name in ("conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d",
                     "conv_transpose3d", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d",

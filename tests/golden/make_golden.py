@@ -11,6 +11,7 @@ there is no shortcut. Its "nearest-exact" is one float32 product only with four 
 channels-last memory; elsewhere one half is subtracted and added again.
 """
 
+import itertools
 import json
 import random
 from pathlib import Path
@@ -102,6 +103,31 @@ FACTORS = [  # input, scale_factor
     ((7, 9), (0.5, 0.25)),
     ((2, 3, 4), (1.5, 2.0, 0.8)),
 ]
+
+
+def resampling():
+    """Cubic, area, antialiased and Lanczos modes, and their gradients."""
+    golden = Golden("resampling")
+    ways = [
+        ("bicubic", False), ("bilinear", True), ("bicubic", True), ("lanczos", True),
+        ("area", False),
+    ]  # fmt: skip
+    sizes = [((3, 4), (7, 9)), ((8, 6), (3, 17)), ((9, 9), (4, 2)), ((5, 7), (5, 3))]
+    for (mode, antialias), (shape, size), dtype in itertools.product(
+        ways, sizes, (torch.float32, torch.float64)
+    ):
+        for corners in (False, True) if mode in ("bilinear", "bicubic") else (None,):
+            x = tensor((1, 2, *shape), dtype).requires_grad_()
+            how = {"size": size, "mode": mode, "antialias": antialias, "align_corners": corners}
+            y = F.interpolate(x, **how)
+            grad = tensor(tuple(y.shape), dtype)
+            y.backward(grad)
+            golden.add(how, x=x, y=y, grad=grad, back=x.grad)
+    for mode, antialias in ways:
+        x, factor = tensor((1, 2, 10, 11), torch.float64), (1.7, 0.6)
+        how = {"scale_factor": factor, "mode": mode, "antialias": antialias}
+        golden.add(how, x=x, y=F.interpolate(x, **how))
+    golden.save()
 
 
 def interpolation():
@@ -299,3 +325,4 @@ if __name__ == "__main__":
     convolution()
     example()
     volumes()
+    resampling()
