@@ -31,8 +31,8 @@ The products of a band of input rows wait in a ring, until all that land on a ro
 there: o = i s + k d - p, or i - (k d - p) in an ordinary convolution of stride 1. They are added up
 in the order of the kernel's indices, whatever the band.
 
-Where a row's two phases can be made in one tile, and it pays (see tile_pairs.inc.h), the tile writes them
-side by side into the result; other tiles leave their sums to write_chunk, which also writes the
+Where a row's two phases can be made in one tile, and it pays (see tile_pairs.inc.h), the tile
+writes them side by side into the result; other tiles leave their sums to write_chunk, which also writes the
 pixels that no tap reaches. Layers whose channels have no other channel to be summed with are
 depthwise.pyx's.
 
@@ -177,25 +177,12 @@ cdef Py_ssize_t MOST_DIRECT = 8 if AMD else 2
 cdef enum:
     # Bytes of the sums that are not yet complete, at most: 1024 lanes of 48 pixels, and a margin.
     SUMS_BYTES = 208 << 10
-    # Products in a row before a sum is put aside: a panel of 6 lanes is 24 KiB of float32.
-    LONGEST_SUM = 1024
-    # With fewer lanes than so many, pieces are shorter, down to this.
-    MANY_LANES = 48
-    SHORTEST_SUM = 128
-    # Offsets x channels gathered at most: 32 pixels of them fit the slab.
-    MOST_GATHERED = 1200
     # Multiply-adds from which a second thread is worth waking.
     WORTH_A_THREAD = 400000
     DIRECT_PIXELS = 2048
-    # Products of a sum up to which pairs pay where they are no twins: a pair loads twice as much as
-    # a tile of one class, but saves a way through the sums. On an Intel Granite Rapids 12 products
-    # take half the time, 96 are slower by 4 %.
-    FEW_PRODUCTS = 32
     HUGE = 1 << 30
     # Pixels of a gathered block, at most.
     MOST_PIXELS = 512
-    # Lanes of a stamped chunk, but for one channel's: what one range of lanes has at least.
-    STAMPED_LANES = 48
     # Bytes of the products that wait to be added up.
     STAMPED_BYTES = 256 << 10
     # Bytes of the pixels that are gathered for them, at most.
@@ -230,7 +217,7 @@ cdef inline Py_ssize_t up(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
 
 cdef struct Run:
     # Pixels q that lie side by side in a row of an image.
-    Py_ssize_t n, qy, qx, length
+    Py_ssize_t n, qz, qy, qx, length
     Py_ssize_t at  # place of the first among the sums of its block
 
 
@@ -246,15 +233,19 @@ cdef class Layout:
     cdef Py_ssize_t lane_step_channel, lane_step_x
     cdef readonly Py_ssize_t groups, ci, co, area
     cdef Py_ssize_t weight_ci, weight_co
-    cdef Py_ssize_t sy, sx, isy, isx, y_first, x_first, y_span, x_span
-    cdef Py_ssize_t y_phases, x_phases
-    cdef Py_ssize_t* y_phase
+    cdef Py_ssize_t sz, sy, sx, isz, isy, isx
+    cdef Py_ssize_t z_first, y_first, x_first, y_span, x_span
+    # Phases of rows: of z and y together; each x's phase's place, or -1.
+    cdef Py_ssize_t row_phases, x_phases
+    cdef Py_ssize_t* row_phase_z
+    cdef Py_ssize_t* row_phase_y
     cdef Py_ssize_t* x_phase
-    # Phases that no tap reaches: runs of rows, how many of a row; each x's phase's place, or -1.
-    cdef Py_ssize_t y_gaps, x_gaps
-    cdef Py_ssize_t* y_gap
-    cdef Py_ssize_t* y_gap_rows
     cdef Py_ssize_t* x_place
+    # Phases that no tap reaches: runs of rows, how many of them; how many of a row.
+    cdef Py_ssize_t row_gaps, x_gaps
+    cdef Py_ssize_t* gap_z
+    cdef Py_ssize_t* gap_y
+    cdef Py_ssize_t* gap_rows
     # A stamped phase is fold + shift output steps, fold below one; x_phase is sorted by its folds.
     cdef Py_ssize_t* y_fold
     cdef Py_ssize_t* y_shift
@@ -263,12 +254,18 @@ cdef class Layout:
     cdef Py_ssize_t classes, most_taps, most_width
     cdef Py_ssize_t* class_first
     cdef Py_ssize_t* class_width  # taps side by side
+    # Each tap's offset from the first of its axis; and which of the planes it reads.
+    cdef Py_ssize_t* tap_z
     cdef Py_ssize_t* tap_y
     cdef Py_ssize_t* tap_x
+    cdef Py_ssize_t* tap_plane
     cdef Py_ssize_t* tap_id
     cdef Py_ssize_t offsets
+    cdef Py_ssize_t* offset_z
     cdef Py_ssize_t* offset_y
     cdef Py_ssize_t* offset_x
+    cdef Py_ssize_t planes  # different offsets of z
+    cdef Py_ssize_t* plane_z
     cdef Py_ssize_t panels
     cdef Py_ssize_t* panel_class
     cdef Py_ssize_t* panel_second  # the class of a pair's second lane
@@ -277,6 +274,7 @@ cdef class Layout:
     cdef Py_ssize_t least_most  # the least of them
     cdef Py_ssize_t* panel_prefix
     cdef Py_ssize_t* panel_lane
+    cdef Py_ssize_t* panel_rz
     cdef Py_ssize_t* panel_ry
     cdef Py_ssize_t* panel_rx
     cdef Py_ssize_t* panel_co
@@ -284,6 +282,7 @@ cdef class Layout:
     cdef Py_ssize_t weights, lanes
     cdef Py_ssize_t biases  # numbers a group: each lane's; where stamped, zeros and each channel's
     cdef Py_ssize_t* lane_co
+    cdef Py_ssize_t* lane_rz
     cdef Py_ssize_t* lane_ry
     cdef Py_ssize_t* lane_kernel
     cdef Py_ssize_t* kernel
@@ -293,202 +292,111 @@ cdef class Layout:
     cdef Py_ssize_t* slot
     cdef Py_ssize_t blocks, block_channels
 
-    def __init__(self, tuple y_axis, tuple x_axis, Py_ssize_t groups, Py_ssize_t ci, Py_ssize_t co,
-                 Py_ssize_t kernel_x, Py_ssize_t area, bint transposed, bint channels,
-                 bint lanes_are_phases, bint single, pairs=None, bint stamped=False,
-                 bint turned=False):
-        """Arrange a layer's work.
+    def __init__(self, lanes, Py_ssize_t groups, Py_ssize_t area, bint transposed, bint single):
+        """Hold the tables of a layer's lanes (see upshape.lanes) as the loops walk them.
 
-        Each axis is (output step, input step, phases). Phases are pairs (r, taps), in the order of
-        r; taps are pairs (offset, kernel index). Phases that no tap reaches are left out: they are
-        nothing but bias, and vectors of lanes leave them to the caller. `channels` asks for such:
-        of x-phases if `lanes_are_phases`, else of output channels. `single`: float32, else float64.
-        `pairs` says whether both phases of a stride of 2 are made in one tile, wherever that can be
-        done; None: where it pays. `stamped`: the phases are the kernel's taps, which may meet in a
-        pixel of the output, and lie outside. `turned`: vectors of channels are turned into rows.
+        `area`: taps of the kernel. `transposed`: weights lie as a transposed convolution's.
+        `single`: float32, else float64.
         """
-        cdef Py_ssize_t lanes_of_vector = UPSHAPE_VECTOR_BYTES // (4 if single else 8)
         self.kept = []
-        self.channels, self.single, self.stamped = channels, single, stamped
-        self.turned, self.in_rows = turned, turned or not channels
-        self.lane_step_channel, self.lane_step_x = not lanes_are_phases, lanes_are_phases
-        self.groups, self.ci, self.co, self.area = groups, ci, co, area
+        self.channels, self.turned, self.stamped = lanes.channels, lanes.transposed, lanes.added
+        self.pairs, self.single = lanes.pairs, single
+        self.in_rows = self.turned or not self.channels
+        self.lane_step_channel, self.lane_step_x = (
+            not lanes.lanes_are_phases, lanes.lanes_are_phases)
+        self.groups, self.ci, self.co, self.area = groups, lanes.ci, lanes.co, area
         if transposed:
-            self.weight_ci, self.weight_co = co * area, area
+            self.weight_ci, self.weight_co = self.co * area, area
         else:
-            self.weight_ci, self.weight_co = area, ci * area
-        self.sy, self.isy, y_phases = y_axis
-        self.sx, self.isx, x_phases = x_axis
-        if stamped:
-            x_phases = sorted(x_phases, key=lambda phase: phase[0] % self.sx)
-        y_all = [offset for _, taps in y_phases for offset, _ in taps]
-        x_all = [offset for _, taps in x_phases for offset, _ in taps]
-        self.y_first, self.y_span = min(y_all), max(y_all) - min(y_all) + 1
-        self.x_first, self.x_span = min(x_all), max(x_all) - min(x_all) + 1
+            self.weight_ci, self.weight_co = area, self.ci * area
+        self.blocks = lanes.blocks
+        self.block_channels = up(self.ci, self.blocks)
+        self.hold_axes(lanes)
+        self.hold_taps(lanes)
+        self.hold_panels(lanes)
 
-        # Classes: phases grouped by the offsets that they read.
-        y_classes, x_classes = grouped(y_phases), grouped(x_phases)
-        tap_y, tap_x, tap_id, class_first, kernel, lane_kernel_of = [], [], [], [0], [], {}
-        class_width = []
-        class_of = {}
-        offsets = {}
-        members = []
-        for y_offsets, rys in y_classes.items():
-            for x_offsets, rxs in x_classes.items():
-                for ty in y_offsets:
-                    for tx in x_offsets:
-                        tap_y.append(ty - self.y_first)
-                        tap_x.append(tx - self.x_first)
-                        tap_id.append(offsets.setdefault((ty, tx), len(offsets)))
-                class_first.append(len(tap_y))
-                class_width.append(len(x_offsets))
-                members.append((rys, rxs))
-                for ry in rys:
-                    for rx in rxs:
-                        class_of[ry, rx] = len(members) - 1
-                        lane_kernel_of[ry, rx] = len(kernel)
-                        kernel += [ky * kernel_x + kx
-                                   for _, ky in y_phases[ry][1] for _, kx in x_phases[rx][1]]
-        self.classes = len(members)
-        self.y_phases, self.x_phases = len(y_phases), len(x_phases)
-        y_at, x_at = [r for r, _ in y_phases], [r for r, _ in x_phases]
-        self.y_phase, self.x_phase = self.keep(y_at), self.keep(x_at)
-        y_gap = [] if stamped else consecutive([r for r in range(self.sy) if r not in y_at])
-        self.y_gaps = len(y_gap)
-        self.x_gaps = 0 if stamped else self.sx - len(x_at)
-        self.y_gap = self.keep([first for first, _ in y_gap])
-        self.y_gap_rows = self.keep([rows for _, rows in y_gap])
+    cdef int hold_axes(self, lanes) except -1:
+        """Note steps and phases."""
+        z, y, x = lanes.axes
+        self.sz, self.isz, _ = z
+        self.sy, self.isy, _ = y
+        self.sx, self.isx, _ = x
+        rows, gaps = lanes.row_phases, lanes.row_gaps
+        x_at = [r for r, _ in x.phases]
+        self.row_phases, self.x_phases = len(rows), len(x_at)
+        self.row_phase_z = self.keep([rz for rz, _ in rows])
+        self.row_phase_y = self.keep([ry for _, ry in rows])
+        self.x_phase = self.keep(x_at)
         self.x_place = self.keep([x_at.index(r) if r in x_at else -1 for r in range(self.sx)])
-        self.y_fold = self.keep([r % self.sy for r in y_at])
-        self.y_shift = self.keep([r // self.sy for r in y_at])
+        self.row_gaps = len(gaps)
+        self.x_gaps = 0 if self.stamped else self.sx - len(x_at)
+        self.gap_z, self.gap_y, self.gap_rows = (
+            self.keep([gap[0] for gap in gaps]), self.keep([gap[1] for gap in gaps]),
+            self.keep([gap[2] for gap in gaps]))
+        self.y_fold = self.keep([ry % self.sy for _, ry in rows])
+        self.y_shift = self.keep([ry // self.sy for _, ry in rows])
         self.x_shift = self.keep([r // self.sx for r in x_at])
         self.fold_first = self.keep(
             [sum([r % self.sx < fold for r in x_at]) for fold in range(self.sx + 1)])
-        taps = [b - a for a, b in zip(class_first, class_first[1:])]
-        self.most_taps = max(taps)
-        self.offsets = len(offsets)
+        return 0
 
-        # Panels: the lanes of one tile and their weights. Chunks: panels that are written together.
-        panels = []  # (class, width, ry, rx, co, length)
-        lane_co, lane_kernel, chunk_panel, chunk_co, slot = [], [], [0], [0], []
-        lane_ry, second = [], []
-        if pairs is None:
-            pairs = len(x_classes) == 1 or ci * self.most_taps <= FEW_PRODUCTS
-        self.pairs = (pairs and not channels and not stamped and self.sx == 2 and len(x_phases) == 2
-                      and len(x_phases[0][1]) == len(x_phases[1][1]))
-        longest = 2 * lanes_of_vector
-        if turned:
-            slot = [0] * (co * self.y_phases * self.x_phases)
-            for first_co in range(0, co, longest):
-                used = min(longest, co - first_co)
-                width = up(used, lanes_of_vector) * lanes_of_vector
-                chunk_lane = len(lane_co)
-                for index, (rys, rxs) in enumerate(members):
-                    for ry in rys:
-                        for rx in rxs:
-                            panels.append((index, width, 0, 0, first_co, used))
-                            for c in range(first_co, first_co + used):
-                                place = (c * self.y_phases + ry) * self.x_phases + rx
-                                slot[place] = len(lane_co) - chunk_lane
-                                lane_co.append(c)
-                            lane_co += [-1] * (width - used)
-                            lane_kernel += [lane_kernel_of[ry, rx]] * width
-                chunk_panel.append(len(panels))
-                chunk_co.append(first_co + used)
-        elif channels:
-            for index, (rys, rxs) in enumerate(members):
-                # Lanes side by side in the output: (first phase, first channel, how many).
-                if lanes_are_phases:
-                    rows = [(x_at.index(r), c, count) for c in range(co)
-                            for r, count in consecutive([x_at[rx] for rx in rxs])]
-                else:
-                    rows = [(rx, 0, co) for rx in rxs]
-                for ry in rys:
-                    for rx, c, count in rows:
-                        for start in range(0, count, longest):
-                            used = min(longest, count - start)
-                            width = up(used, lanes_of_vector) * lanes_of_vector
-                            if lanes_are_phases:
-                                some = [(c, rx + start + lane) for lane in range(used)]
-                            else:
-                                some = [(start + lane, rx) for lane in range(used)]
-                            panels.append((index, width, y_at[ry], x_at[some[0][1]], some[0][0],
-                                           used))
-                            lane_co += [c for c, _ in some] + [-1] * (width - used)
-                            lane_kernel += [lane_kernel_of[ry, rx] for _, rx in some]
-                            lane_kernel += [0] * (width - used)
-                            chunk_panel.append(len(panels))
-            slot = [0]
-            chunk_co = [0] * len(chunk_panel)
-        else:
-            pieces = up(co, max(STAMPED_LANES // area, 1) if stamped else UPSHAPE_TILE_ROWS)
-            bounds = [co * piece // pieces for piece in range(pieces + 1)]
-            slot = [0] * (co * self.y_phases * self.x_phases)
-            for first_co, end_co in zip(bounds, bounds[1:]):
-                chunk_lane = len(lane_co)
-                for index, (rys, rxs) in enumerate(members):
-                    step = 1
-                    if self.pairs:
-                        # Both classes of a row at once, a pair's lanes side by side.
-                        if rxs[0] != 0:
-                            continue
-                        rxs, step = (0, 1), 2
-                    lanes = [(c, ry, rx)
-                             for c in range(first_co, end_co) for ry in rys for rx in rxs]
-                    parts = up(len(lanes), UPSHAPE_TILE_ROWS)
-                    for part in range(parts):
-                        some = lanes[len(lanes) // step * part // parts * step:
-                                     len(lanes) // step * (part + 1) // parts * step]
-                        panels.append((index, len(some), 0, 0, first_co, len(some)))
-                        second.append(class_of[some[len(some) - 1][1:]])
-                        for c, ry, rx in some:
-                            place = (c * self.y_phases + ry) * self.x_phases + rx
-                            slot[place] = len(lane_co) - chunk_lane
-                            lane_co.append(c)
-                            lane_ry.append(y_at[ry])
-                            lane_kernel.append(lane_kernel_of[ry, rx])
-                chunk_panel.append(len(panels))
-                chunk_co.append(end_co)
-        prefix, lane, prefixes, firsts = 0, 0, [], []
-        for index, width, *_ in panels:
+    cdef int hold_taps(self, lanes) except -1:
+        """Note which offsets each class of phases reads."""
+        classes, offsets, taps = lanes.classes, lanes.offsets, lanes.classes.taps
+        z_first, y_first, x_first = lanes.first
+        self.z_first, self.y_first, self.x_first = z_first, y_first, x_first
+        _, self.y_span, self.x_span = lanes.span
+        planes = sorted({tz for tz, _, _ in taps})
+        self.planes = len(planes)
+        self.plane_z = self.keep([tz - z_first for tz in planes])
+        self.classes, self.most_taps = len(classes.members), classes.most_taps
+        self.offsets = len(offsets)
+        self.class_first, self.class_width = self.keep(classes.first), self.keep(classes.across)
+        self.tap_z = self.keep([tz - z_first for tz, _, _ in taps])
+        self.tap_y = self.keep([ty - y_first for _, ty, _ in taps])
+        self.tap_x = self.keep([tx - x_first for _, _, tx in taps])
+        self.tap_plane = self.keep([planes.index(tz) for tz, _, _ in taps])
+        numbers = {offset: number for number, offset in enumerate(offsets)}
+        self.tap_id = self.keep([numbers[tap] for tap in taps])
+        self.offset_z, self.offset_y, self.offset_x = (
+            self.keep([offset[0] for offset in offsets]),
+            self.keep([offset[1] for offset in offsets]),
+            self.keep([offset[2] for offset in offsets]))
+        return 0
+
+    cdef int hold_panels(self, lanes) except -1:
+        """Note the lanes of each panel, and where its weights are."""
+        panels, rows = lanes.panels, lanes.row_phases
+        prefixes, firsts, prefix, lane = [], [], 0, 0
+        for panel in panels:
             prefixes.append(prefix)
             firsts.append(lane)
-            prefix += width * taps[index]
-            lane += width
-        self.weights, self.lanes = prefix, lane
-        self.biases = lane + co if stamped else lane
-        self.most_width = max([width for _, width, *_ in panels])
-        self.panels, self.chunks = len(panels), len(chunk_panel) - 1
+            prefix += panel.width * lanes.classes.count(panel.tap_class)
+            lane += panel.width
         firsts.append(lane)
-        self.most_chunk_lanes = max(firsts[b] - firsts[a]
-                                    for a, b in zip(chunk_panel, chunk_panel[1:]))
-        # With few lanes, sums of many pixels fit: shorter pieces leave more rows to a slab.
-        longest = LONGEST_SUM
-        if not channels and not stamped:
-            longest = min(max(LONGEST_SUM * lane // MANY_LANES, SHORTEST_SUM), LONGEST_SUM)
-        self.blocks = max(up(ci * self.most_taps, longest), 1)
-        if not channels:
-            self.blocks = max(self.blocks, up(ci * self.offsets, MOST_GATHERED))
-        self.blocks = min(self.blocks, ci)
-        self.block_channels = up(ci, self.blocks)
-
-        self.class_first, self.class_width = self.keep(class_first), self.keep(class_width)
-        self.tap_y, self.tap_x, self.tap_id = self.keep(tap_y), self.keep(tap_x), self.keep(tap_id)
-        self.offset_y = self.keep([y for y, _ in offsets])
-        self.offset_x = self.keep([x for _, x in offsets])
+        self.weights, self.lanes = prefix, lane
+        self.biases = lane + self.co if self.stamped else lane
+        self.most_width = max([panel.width for panel in panels])
+        self.panels, self.chunks = len(panels), len(lanes.chunk_panel) - 1
+        self.most_chunk_lanes = max(
+            [firsts[b] - firsts[a] for a, b in zip(lanes.chunk_panel, lanes.chunk_panel[1:])])
         self.panel_prefix, self.panel_lane = self.keep(prefixes), self.keep(firsts)
-        (self.panel_class, self.panel_width, self.panel_ry, self.panel_rx, self.panel_co,
-         self.panel_length) = (
-            self.keep([row[0] for row in panels]), self.keep([row[1] for row in panels]),
-            self.keep([row[2] for row in panels]), self.keep([row[3] for row in panels]),
-            self.keep([row[4] for row in panels]), self.keep([row[5] for row in panels]))
-        most = [max(min(UPSHAPE_TILE_REGISTERS // row[1], UPSHAPE_TILE_VECTORS), 1)
-                for row in panels]
+        (self.panel_class, self.panel_width, self.panel_rz, self.panel_ry, self.panel_rx,
+         self.panel_co, self.panel_length, self.panel_second) = (
+            self.keep([panel[0] for panel in panels]), self.keep([panel[1] for panel in panels]),
+            self.keep([panel[2] for panel in panels]), self.keep([panel[3] for panel in panels]),
+            self.keep([panel[4] for panel in panels]), self.keep([panel[5] for panel in panels]),
+            self.keep([panel[6] for panel in panels]), self.keep([panel[7] for panel in panels]))
+        most = [max(min(UPSHAPE_TILE_REGISTERS // panel.width, UPSHAPE_TILE_VECTORS), 1)
+                for panel in panels]
         self.panel_most, self.least_most = self.keep(most), min(most)
-        self.lane_co, self.lane_kernel = self.keep(lane_co), self.keep(lane_kernel)
-        self.panel_second, self.lane_ry = self.keep(second), self.keep(lane_ry)
-        self.kernel, self.slot = self.keep(kernel), self.keep(slot)
-        self.chunk_panel, self.chunk_co = self.keep(chunk_panel), self.keep(chunk_co)
+        self.lane_co, self.lane_kernel = self.keep(lanes.lane_channel), self.keep(lanes.lane_kernel)
+        self.lane_rz = self.keep([rows[row][0] for row in lanes.lane_row])
+        self.lane_ry = self.keep([rows[row][1] for row in lanes.lane_row])
+        self.kernel, self.slot = self.keep(lanes.classes.kernel), self.keep(lanes.slot)
+        self.chunk_panel, self.chunk_co = (
+            self.keep(lanes.chunk_panel), self.keep(lanes.chunk_channel))
+        return 0
 
     cdef Py_ssize_t* keep(self, values) except NULL:
         """Return a C array of these values that lives as long as this object."""
@@ -526,24 +434,10 @@ cdef class Layout:
         return packed
 
 
-def grouped(phases):
-    """Return {offsets: [indices of the phases that read them]} of one axis."""
-    classes = {}
-    for index, (_, taps) in enumerate(phases):
-        classes.setdefault(tuple([offset for offset, _ in taps]), []).append(index)
-    return classes
-
-
-def consecutive(numbers):
-    """Return the runs (first, length) of consecutive numbers in an ascending list."""
-    runs = {}
-    for number in numbers:
-        if runs and number == first + runs[first]:
-            runs[first] += 1
-        else:
-            first = number
-            runs[first] = 1
-    return runs.items()
+def tile(bint single):
+    """Return what register tiles hold: lanes, vectors, vectors side by side, numbers of a vector."""
+    return (UPSHAPE_TILE_ROWS, UPSHAPE_TILE_REGISTERS, UPSHAPE_TILE_VECTORS,
+            UPSHAPE_VECTOR_BYTES // (4 if single else 8))
 
 
 cdef void pack_weights(Layout layout, const real* weight, const real* bias,
@@ -652,9 +546,9 @@ cdef class Plan:
     cdef Layout layout
     cdef int source
     cdef readonly int threads
-    cdef Py_ssize_t n, hi, wi, ho, wo, qy, qx, vector
-    cdef Py_ssize_t xn, xc, xy, xx, on, oc, oy, ox
-    # A block: `rows` x `columns` pixels of an image, or `pixels` of a flat sequence.
+    cdef Py_ssize_t n, di, hi, wi, dout, ho, wo, qz, qy, qx, vector
+    cdef Py_ssize_t xn, xc, xz, xy, xx, on, oc, oz, oy, ox
+    # A block: `rows` x `columns` pixels of one depth of an image, or `pixels` of a flat sequence.
     cdef Py_ssize_t rows, columns, pixels, row_length
     cdef Py_ssize_t y_blocks, x_blocks, image_blocks, splits, items
     # The slab: element strides of channel, row and column; planes for the phases of an input step.
@@ -682,7 +576,7 @@ cdef class Plan:
 
     def __init__(self, Layout layout, tuple x_shape, tuple x_strides, tuple out_shape,
                  tuple out_strides, int threads, source=None, block=None):
-        """Plan for (N, C, H, W) arrays; strides count elements.
+        """Plan for (N, C, D, H, W) arrays, of which D and H may be 1; strides count elements.
 
         `source` allows one source of the tiles only, `block` (rows, columns) one size of blocks:
         tests hold them against each other, and benchmarks choose the numbers above.
@@ -690,13 +584,14 @@ cdef class Plan:
         cdef Py_ssize_t t, y, item = 4 if layout.single else 8
         cdef double work
         self.layout = layout
-        self.n, _, self.hi, self.wi = x_shape
-        self.ho, self.wo = out_shape[2], out_shape[3]
-        self.xn, self.xc, self.xy, self.xx = x_strides
-        self.on, self.oc, self.oy, self.ox = out_strides
+        self.n, _, self.di, self.hi, self.wi = x_shape
+        _, _, self.dout, self.ho, self.wo = out_shape
+        self.xn, self.xc, self.xz, self.xy, self.xx = x_strides
+        self.on, self.oc, self.oz, self.oy, self.ox = out_strides
         self.source_frame = frame_of(x_shape, x_strides)
         self.result_frame = frame_of(out_shape, out_strides)
         self.packed_bytes = layout.packed_bytes
+        self.qz = (self.dout + layout.sz - 1) // layout.sz
         self.qy = (self.ho + layout.sy - 1) // layout.sy
         self.qx = (self.wo + layout.sx - 1) // layout.sx
         self.vector = UPSHAPE_VECTOR_BYTES // item
@@ -707,12 +602,13 @@ cdef class Plan:
                 self.planes_y = min(layout.isy, layout.y_span)
             if (layout.offset_x[t] - layout.x_first) % layout.isx != 0:
                 self.planes_x = min(layout.isx, layout.x_span)
-        work = (<double>self.n * self.qy * self.qx * layout.groups * layout.ci
+        work = (<double>self.n * self.qz * self.qy * self.qx * layout.groups * layout.ci
                 * (layout.weights + layout.lanes))
         self.threads = <int>max(min(<double>threads, work / WORTH_A_THREAD), 1.0)
         self.kept = []
         self.fits = True
-        self.far = <double>self.n * layout.groups * layout.ci * self.hi * self.wi * item > FAR_BYTES
+        self.far = (<double>self.n * layout.groups * layout.ci * self.di * self.hi * self.wi * item
+                    > FAR_BYTES)
         if layout.turned:
             self.reached = self.reach()
         if layout.stamped:
@@ -737,9 +633,10 @@ cdef class Plan:
             if self.source == GATHERED:
                 self.tap[t] = layout.tap_id[t] * layout.block_channels * self.panel
             elif self.source == DIRECT:
-                self.tap[t] = layout.tap_y[t] * self.xy + layout.tap_x[t] * self.xx
+                self.tap[t] = (layout.tap_z[t] * self.xz + layout.tap_y[t] * self.xy
+                               + layout.tap_x[t] * self.xx)
             else:
-                self.tap[t] = self.slab_offset(layout.tap_y[t], layout.tap_x[t])
+                self.tap[t] = self.slab_offset(layout.tap_plane[t], layout.tap_y[t], layout.tap_x[t])
         self.thread_bytes = (item * (self.slab_size + self.sums_size)
                              + 2 * self.most_runs * sizeof(Run))
         if self.source == GATHERED:
@@ -762,9 +659,9 @@ cdef class Plan:
         cdef Layout layout = self.layout
         cdef Py_ssize_t reach, y, low, high, blocks, pixels, most
         cdef double tiles, added, gathered
-        low = high = layout.y_phase[0]
-        for y in range(layout.y_phases):
-            low, high = min(low, layout.y_phase[y]), max(high, layout.y_phase[y])
+        low = high = layout.row_phase_y[0]
+        for y in range(layout.row_phases):
+            low, high = min(low, layout.row_phase_y[y]), max(high, layout.row_phase_y[y])
         # Rows of the input that an output row reads, but for one.
         reach = min((high - low) // layout.sy + 1, self.hi) - 1
         self.rows = min(rows, self.hi)
@@ -787,7 +684,8 @@ cdef class Plan:
             self.splits += 1
         self.sums_size = self.sums_of_split() * self.sums_row
         self.fits = (self.sums_size * item <= STAMPED_BYTES and self.slab_size * item <= most
-                     and layout.blocks == 1 and layout.y_phases * layout.x_phases <= STAMPS)
+                     and layout.blocks == 1 and self.di == self.dout == 1
+                     and layout.row_phases * layout.x_phases <= STAMPS)
         self.line = (up(self.wo, layout.sx) // self.vector + 2) * self.vector
         self.sums_size += layout.sx * self.line + 2 * UPSHAPE_TILE_REGISTERS * self.vector
         blocks = self.n * layout.groups * self.splits
@@ -810,9 +708,10 @@ cdef class Plan:
         if self.parts > 1:
             self.cycles *= 1 + <double>reach * (self.parts - 1) / self.hi
 
-    cdef Py_ssize_t slab_offset(self, Py_ssize_t y, Py_ssize_t x) noexcept:
-        """Where the slab has the tap that reads y rows down and x columns right of the first."""
+    cdef Py_ssize_t slab_offset(self, Py_ssize_t z, Py_ssize_t y, Py_ssize_t x) noexcept:
+        """Where the slab has the tap of a plane, y rows down and x columns right of the first."""
         cdef Py_ssize_t plane = y % self.layout.isy * self.planes_x + x % self.layout.isx
+        plane += z * self.planes_y * self.planes_x
         return (plane * self.slab_rows * self.slab_y
                 + y // self.layout.isy * self.slab_y + x // self.layout.isx * self.slab_x)
 
@@ -820,6 +719,7 @@ cdef class Plan:
         """Fill in the sizes that follow from a source and the size of its blocks."""
         cdef Layout layout = self.layout
         cdef Py_ssize_t channels = layout.block_channels, vector = self.vector, blocks, parts
+        cdef Py_ssize_t planes = layout.planes * self.planes_y * self.planes_x
         self.source, self.rows, self.columns = source, rows, columns
         self.y_blocks = (self.qy + rows - 1) // rows
         self.x_blocks = (self.qx + columns - 1) // columns
@@ -827,7 +727,7 @@ cdef class Plan:
             self.pixels = columns
             self.image_blocks = 1
             self.y_blocks = 1
-            self.x_blocks = (self.n * self.qy * self.qx + columns - 1) // columns
+            self.x_blocks = up(self.n * self.qz * self.qy * self.qx, columns)
             self.sums_row = up(columns, vector) * vector
             # As few panels as there can be, and as even.
             self.panel = up(columns, vector * layout.least_most) * vector * layout.least_most
@@ -840,13 +740,13 @@ cdef class Plan:
         elif source == DIRECT and not layout.channels:
             self.pixels = columns
             self.y_blocks = 1
-            self.x_blocks = (self.qy * self.qx + columns - 1) // columns
+            self.x_blocks = up(self.qz * self.qy * self.qx, columns)
             self.image_blocks = self.n
             self.sums_row = (columns + vector - 1) // vector * vector + vector
             self.slab_c, self.slab_size = self.xc, 0
             self.most_runs = columns // self.qx + 3
         else:
-            self.image_blocks = self.n
+            self.image_blocks = self.n * self.qz
             self.slab_rows = rows + (layout.y_span - 1) // layout.isy
             self.slab_columns = columns + (layout.x_span - 1) // layout.isx
             self.shared = 0
@@ -872,17 +772,16 @@ cdef class Plan:
             if layout.channels and layout.lane_step_channel and not layout.turned:
                 self.slab_c, self.slab_x = 1, channels
                 self.slab_y = self.slab_columns * self.slab_x
-                self.slab_size = self.planes_y * self.planes_x * self.slab_rows * self.slab_y
+                self.slab_size = planes * self.slab_rows * self.slab_y
             else:
                 self.slab_x, self.slab_y = 1, self.slab_columns
                 # An odd number of vectors from channel to channel, so that all sets are used.
-                self.slab_c = self.planes_y * self.planes_x * self.slab_rows * self.slab_columns
+                self.slab_c = planes * self.slab_rows * self.slab_columns
                 self.slab_c = up(self.slab_c + self.shared, vector) * vector
                 if self.slab_c // vector % 2 == 0 and channels > 8 and rows * columns > 2 * vector:
                     self.slab_c += vector
                 self.slab_size = channels * self.slab_c
-            if (<double>self.slab_rows * self.slab_columns * self.planes_y * self.planes_x
-                    * channels > HUGE):
+            if <double>self.slab_rows * self.slab_columns * planes * channels > HUGE:
                 self.slab_size = HUGE  # and its strides have overflowed
             if source == DIRECT:
                 self.slab_size = 0
@@ -962,12 +861,13 @@ cdef class Plan:
             copied = pieces * (per_copy + UPSHAPE_PIECE_CYCLES + 15.0 / layout.ci)
             bytes = layout.ci * (self.pixels * <double>item * layout.isx + ROW_BYTES)
         else:
-            pieces = <double>layout.ci * self.slab_rows * self.planes_x * self.planes_y
+            pieces = (<double>layout.ci * self.slab_rows * self.planes_x * self.planes_y
+                      * layout.planes)
             copied = pieces * ((16 if layout.isx > UPSHAPE_PLANE_STEP else 2)
                                + per_copy * up(self.slab_columns, self.vector))
             # A channel takes some cycles, however few rows it has.
-            copied += 60.0 * layout.ci * self.planes_y
-            bytes = <double>layout.ci * self.slab_rows * self.slab_columns * item * layout.isx
+            copied += 60.0 * layout.ci * self.planes_y * layout.planes
+            bytes = <double>layout.ci * layout.planes * self.slab_rows * self.slab_columns * item * layout.isx
             # Whole rows follow each other.
             runs = self.slab_rows if self.columns < self.qx else 1
             bytes += layout.ci * runs * ROW_BYTES
@@ -985,10 +885,10 @@ cdef class Plan:
             runs = self.rows if self.source in (ROWS, FLAT) else self.pixels / self.qx + 1.0
             if self.oy == self.wo and layout.sy == layout.sx == 1:
                 if self.source == GATHERED:
-                    runs = <double>self.pixels / (self.qy * self.qx) + 1
+                    runs = <double>self.pixels / (self.qz * self.qy * self.qx) + 1
                 elif self.source in (ROWS, FLAT) and self.row_length == self.columns == self.wo:
                     runs = 1
-            copied += 20.0 * layout.co * layout.y_phases * runs / self.splits
+            copied += 20.0 * layout.co * layout.row_phases * runs / self.splits
         if layout.pairs and self.source != ROWS:
             # The sums are stored, and read again to be written.
             vectors += 8.0 * layout.lanes * vectors / per_vector
@@ -1008,7 +908,7 @@ cdef class Plan:
             return self.rows * self.tiles_cost(self.row_length // vector)
         if self.source == GATHERED:
             # Blocks are equal but for the last.
-            last = self.n * self.qy * self.qx - (blocks - 1) * self.columns
+            last = self.n * self.qz * self.qy * self.qx - (blocks - 1) * self.columns
             return ((blocks - 1) * self.tiles_cost(self.sums_row // vector)
                     + self.tiles_cost((last + vector - 1) // vector)) / blocks
         return self.tiles_cost(self.sums_row // vector)
@@ -1040,14 +940,16 @@ cdef class Plan:
     cdef void choose(self, Py_ssize_t item, int only) noexcept:
         """Try the sources and block sizes that fit the scratch; keep the cheapest."""
         cdef Layout layout = self.layout
-        cdef Py_ssize_t parts, columns, rows, step, plane = self.qy * self.qx
+        cdef Py_ssize_t parts, columns, rows, step, plane = self.qz * self.qy * self.qx
         cdef Py_ssize_t total = self.n * plane
         cdef double best = -1, cost
         cdef int source, best_source = ROWS, last = ROWS if layout.channels else FLAT
         cdef Py_ssize_t best_rows = 1, best_columns = min(self.qx, 2 * self.vector)
         # No tap leaves the input.
         cdef bint within = (
-            layout.y_first >= 0 and layout.x_first >= 0
+            layout.z_first >= 0 and layout.y_first >= 0 and layout.x_first >= 0
+            and ((self.qz - 1) * layout.isz + layout.z_first + layout.plane_z[layout.planes - 1]
+                 < self.di)
             and (self.qy - 1) * layout.isy + layout.y_first + layout.y_span <= self.hi
             and (self.qx - 1) * layout.isx + layout.x_first + layout.x_span <= self.wi)
         if (not layout.channels and within and layout.most_taps <= 1 and layout.blocks == 1
@@ -1057,7 +959,9 @@ cdef class Plan:
             if ((layout.panels <= MOST_DIRECT or only == DIRECT)
                     and layout.isy == layout.isx == layout.y_span == layout.x_span == 1
                     and self.qx == self.wi and self.xy == self.wi and self.xx == 1
-                    and layout.y_first == 0 and layout.x_first == 0
+                    and layout.isz == layout.planes == 1 and self.qz == self.di
+                    and (self.qz == 1 or self.xz == self.hi * self.wi)
+                    and layout.z_first == 0 and layout.y_first == 0 and layout.x_first == 0
                     and (plane % self.vector == 0 or plane > DIRECT_PIXELS)):
                 self.set_block(DIRECT, 1, min(plane, DIRECT_PIXELS))
                 return
@@ -1108,20 +1012,25 @@ cdef class Plan:
         self.cycles = best
         self.set_block(best_source, best_rows, best_columns)
 
-    cdef inline bint reaches(self, Py_ssize_t y, Py_ssize_t low, Py_ssize_t high) noexcept nogil:
-        """Whether a tap y rows below the first may be in the input, for one of rows low .. high."""
-        cdef Py_ssize_t iy = y + self.layout.y_first
-        return high * self.layout.isy + iy >= 0 and low * self.layout.isy + iy < self.hi
+    cdef inline bint reaches(self, Py_ssize_t tap, Py_ssize_t qz, Py_ssize_t low,
+                             Py_ssize_t high) noexcept nogil:
+        """Whether a tap may be in the input, for one of the rows low .. high of a depth."""
+        cdef Py_ssize_t iy = self.layout.tap_y[tap] + self.layout.y_first
+        cdef Py_ssize_t iz = self.layout.tap_z[tap] + self.layout.z_first + qz * self.layout.isz
+        return (0 <= iz < self.di
+                and high * self.layout.isy + iy >= 0 and low * self.layout.isy + iy < self.hi)
 
     cdef double reach(self) noexcept:
         """Return how much of the taps, over all rows, is in the input."""
         cdef Layout layout = self.layout
         cdef Py_ssize_t t, low, high, taps = layout.class_first[layout.classes]
-        cdef double total = 0
+        cdef double total = 0, planes
         for t in range(taps):
+            inside(layout.isz, layout.tap_z[t] + layout.z_first, self.di, self.qz, &low, &high)
+            planes = high - low
             inside(layout.isy, layout.tap_y[t] + layout.y_first, self.hi, self.qy, &low, &high)
-            total += high - low
-        return total / taps / self.qy
+            total += planes * (high - low)
+        return total / taps / self.qz / self.qy
 
     cdef inline Py_ssize_t pieces(self, Py_ssize_t vectors, Py_ssize_t most) noexcept nogil:
         """Into how many tiles to cut so many vectors side by side: as few as there can be."""
@@ -1292,7 +1201,7 @@ cdef inline void run_item(Plan plan, Layout layout, Py_ssize_t block, Py_ssize_t
                           const real* bias, real* out, real* slab, real* sums, Run* runs,
                           piece_t* pieces) noexcept nogil:
     cdef Py_ssize_t count = 0, b, first, channels, chunk, y0 = 0, x0 = 0, length = 0, i
-    cdef Py_ssize_t n = 0, segments = 1, base_lane, rows = 0, shift = 0
+    cdef Py_ssize_t n = 0, qz = 0, segments = 1, base_lane, rows = 0, shift = 0
     cdef const real* tiles = slab
     cdef const real* weights
     cdef bint last, written = False
@@ -1304,27 +1213,28 @@ cdef inline void run_item(Plan plan, Layout layout, Py_ssize_t block, Py_ssize_t
     # Which pixels.
     if plan.source == GATHERED:
         y0 = x_block * plan.pixels
-        length = min(plan.pixels, plan.n * plan.qy * plan.qx - y0)
+        length = min(plan.pixels, plan.n * plan.qz * plan.qy * plan.qx - y0)
         count = list_runs(plan, y0, length, 0, runs)
     elif plan.source == DIRECT and not layout.channels:
         n = block // plan.x_blocks
         x0 = x_block * plan.pixels
-        length = min(plan.pixels, plan.qy * plan.qx - x0)
+        length = min(plan.pixels, plan.qz * plan.qy * plan.qx - x0)
         # Whole vectors to the last pixel of the plane: begin a little earlier, in the block before.
         shift = (plan.vector - length % plan.vector) % plan.vector
         if x_block < plan.x_blocks - 1:
             shift = 0
-        count = list_runs(plan, n * plan.qy * plan.qx + x0, length, shift, runs)
+        count = list_runs(plan, n * plan.qz * plan.qy * plan.qx + x0, length, shift, runs)
         length += shift
         tiles = x + n * plan.xn + x0 - shift
     else:
-        n = block // plan.x_blocks // plan.y_blocks
+        n = block // plan.x_blocks // plan.y_blocks // plan.qz
+        qz = block // plan.x_blocks // plan.y_blocks % plan.qz
         y0 = y_block * plan.rows
         x0 = x_block * plan.columns
         rows = min(plan.rows, plan.qy - y0)
         length = min(plan.columns, plan.qx - x0)
         for i in range(rows):
-            runs[i].n, runs[i].qy, runs[i].qx = n, y0 + i, x0
+            runs[i].n, runs[i].qz, runs[i].qy, runs[i].qx = n, qz, y0 + i, x0
             runs[i].length = length
             runs[i].at = i * (length if layout.turned else plan.row_length)
         count = rows
@@ -1346,13 +1256,14 @@ cdef inline void run_item(Plan plan, Layout layout, Py_ssize_t block, Py_ssize_t
         if plan.source == GATHERED:
             gather[real](plan, layout, x + first * plan.xc, channels, slab, runs, count, pieces)
         elif plan.source != DIRECT:
-            fill_slab[real](plan, layout, x + n * plan.xn + first * plan.xc, channels, slab, y0, x0,
-                            plan.slab_rows - plan.rows + rows)
+            fill_slab[real](plan, layout, x + n * plan.xn + first * plan.xc, channels, slab, qz, y0,
+                            x0, plan.slab_rows - plan.rows + rows)
         if not layout.channels and plan.source != DIRECT:
             clear_rest[real](plan, layout, slab, channels, length,
                              plan.slab_rows - plan.rows + rows)
         elif layout.channels and plan.source == DIRECT:
             tiles = (x + n * plan.xn + first * plan.xc
+                     + (qz * layout.isz + layout.z_first) * plan.xz
                      + (y0 * layout.isy + layout.y_first) * plan.xy
                      + (x0 * layout.isx + layout.x_first) * plan.xx)
         for chunk in range(first_chunk, end_chunk):
@@ -1361,7 +1272,7 @@ cdef inline void run_item(Plan plan, Layout layout, Py_ssize_t block, Py_ssize_t
             if layout.turned:
                 for panel in range(layout.chunk_panel[chunk], layout.chunk_panel[chunk + 1]):
                     turned_panel[real](plan, layout, chunk, panel, tiles, channels, weights, bias,
-                                       b, sums, y0, rows, length, base_lane)
+                                       b, sums, qz, y0, rows, length, base_lane)
             elif layout.channels:
                 channels_chunk[real](plan, layout, chunk, tiles, channels, weights, bias, b, out,
                                      sums, runs, count, base_lane)
@@ -1376,20 +1287,21 @@ cdef inline void run_item(Plan plan, Layout layout, Py_ssize_t block, Py_ssize_t
                 if not written:
                     write_chunk[real](plan, layout, chunk, sums, base_lane, bias, out, lines,
                                       line_count)
-                if layout.y_gaps > 0:
-                    write_gaps[real](plan, layout, chunk, bias, out, lines, line_count)
+                if layout.row_gaps > 0:
+                    write_gaps[real](plan, layout, chunk, bias, out, runs, count)
 
 
 cdef inline Py_ssize_t list_runs(Plan plan, Py_ssize_t first, Py_ssize_t length, Py_ssize_t at,
                                  Run* runs) noexcept nogil:
     """Cut pixels first .. first + length of all images in a row into runs; return how many."""
-    cdef Py_ssize_t count = 0, plane = plan.qy * plan.qx, some
-    cdef Py_ssize_t n = first // plane
-    cdef Py_ssize_t qy = (first - n * plane) // plan.qx
-    cdef Py_ssize_t qx = first - n * plane - qy * plan.qx
+    cdef Py_ssize_t count = 0, some, row = first // plan.qx
+    cdef Py_ssize_t depth = row // plan.qy  # of all images in a row
+    cdef Py_ssize_t qx = first - row * plan.qx, qy = row - depth * plan.qy
+    cdef Py_ssize_t n = depth // plan.qz
+    cdef Py_ssize_t qz = depth - n * plan.qz
     while length > 0:
         some = min(length, plan.qx - qx)
-        runs[count].n, runs[count].qy, runs[count].qx = n, qy, qx
+        runs[count].n, runs[count].qz, runs[count].qy, runs[count].qx = n, qz, qy, qx
         runs[count].length, runs[count].at = some, at
         count += 1
         at += some
@@ -1398,6 +1310,9 @@ cdef inline Py_ssize_t list_runs(Plan plan, Py_ssize_t first, Py_ssize_t length,
         qy += 1
         if qy == plan.qy:
             qy = 0
+            qz += 1
+        if qz == plan.qz:
+            qz = 0
             n += 1
     return count
 
@@ -1406,8 +1321,10 @@ cdef inline Py_ssize_t join_runs(Plan plan, const Run* runs, Py_ssize_t count,
                                  Run* joined) noexcept nogil:
     """Make one of rows that follow each other in the result and in the sums; return how many."""
     cdef Py_ssize_t r, last = -1
+    cdef bint joins_depths = plan.qz == plan.dout and plan.oz == plan.ho * plan.oy
     for r in range(count):
         if (last >= 0 and runs[r].n == joined[last].n and runs[r].qx == 0
+                and (runs[r].qz == runs[r - 1].qz or joins_depths)
                 and runs[r - 1].qx + runs[r - 1].length == plan.wo
                 and runs[r].at == joined[last].at + joined[last].length):
             joined[last].length += runs[r].length
@@ -1451,52 +1368,77 @@ cdef void ask_for_input(Plan plan, const real* x, Py_ssize_t iy, Py_ssize_t rows
 
 
 cdef void fill_slab(Plan plan, Layout layout, const real* x, Py_ssize_t channels, real* slab,
-                    Py_ssize_t y0, Py_ssize_t x0, Py_ssize_t rows) noexcept nogil:
+                    Py_ssize_t qz, Py_ssize_t y0, Py_ssize_t x0, Py_ssize_t rows) noexcept nogil:
     """Copy the input rows that a block reads, with zeros where they leave the input."""
-    cdef Py_ssize_t py, px, row, column, c, iy, ix, low, high, row_low, row_high, width
+    cdef Py_ssize_t c, p, iz, low, high, ix = x0 * layout.isx + layout.x_first
+    cdef Py_ssize_t size = plan.planes_y * plan.planes_x * plan.slab_rows * plan.slab_y
+    cdef const real* source
+    if plan.slab_x != 1 or plan.xx != 1:
+        for p in range(layout.planes):
+            iz = qz * layout.isz + layout.z_first + layout.plane_z[p]
+            fill_pixels[real](plan, layout, x + iz * plan.xz, channels, slab + p * size,
+                              0 <= iz < plan.di, y0, x0, rows)
+        return
+    # Channel by channel: both sides are read and written in the order of memory.
+    inside(1, ix, plan.wi, plan.slab_columns * layout.isx, &low, &high)
+    for c in range(channels):
+        for p in range(layout.planes):
+            iz = qz * layout.isz + layout.z_first + layout.plane_z[p]
+            if not 0 <= iz < plan.di:
+                zero[real](slab + c * plan.slab_c + p * size, size)
+                continue
+            source = x + c * plan.xc + iz * plan.xz
+            if plan.far and c + CHANNELS_AHEAD < channels:
+                ask_for_input[real](plan, source + CHANNELS_AHEAD * plan.xc,
+                                    y0 * layout.isy + layout.y_first, rows * layout.isy, ix + low,
+                                    high - low)
+            fill_rows[real](plan, layout, source + ix, slab + c * plan.slab_c + p * size, y0, rows,
+                            low, high)
+
+
+cdef inline void fill_rows(Plan plan, Layout layout, const real* x, real* slab, Py_ssize_t y0,
+                           Py_ssize_t rows, Py_ssize_t low, Py_ssize_t high) noexcept nogil:
+    """Copy rows of one channel and depth, of which columns low .. high are in the input."""
+    cdef Py_ssize_t py, px, iy, row_low, row_high, width = plan.slab_columns
+    cdef real* to
+    cdef const real* source
+    for py in range(plan.planes_y):
+        iy = y0 * layout.isy + layout.y_first + py
+        inside(layout.isy, iy, plan.hi, rows, &row_low, &row_high)
+        to = slab + py * plan.planes_x * plan.slab_rows * width
+        for px in range(plan.planes_x):
+            zero[real](to + px * plan.slab_rows * width, row_low * width)
+            zero[real](to + (px * plan.slab_rows + row_high) * width, (rows - row_high) * width)
+        to += row_low * width
+        source = x + (iy + row_low * layout.isy) * plan.xy
+        if low == 0 and high == width == plan.xy and layout.isx == layout.isy == 1:
+            memcpy(to, source, (row_high - row_low) * width * sizeof(real))
+        elif real is float:
+            planes_32(to, width, plan.slab_rows * width, source, layout.isy * plan.xy,
+                      row_high - row_low, layout.isx, plan.planes_x, low, high, width)
+        else:
+            planes_64(to, width, plan.slab_rows * width, source, layout.isy * plan.xy,
+                      row_high - row_low, layout.isx, plan.planes_x, low, high, width)
+
+
+cdef void fill_pixels(Plan plan, Layout layout, const real* x, Py_ssize_t channels, real* slab,
+                      bint inside_depth, Py_ssize_t y0, Py_ssize_t x0,
+                      Py_ssize_t rows) noexcept nogil:
+    """Copy rows of one depth pixel by pixel, all channels of each; zeros outside."""
+    cdef Py_ssize_t py, px, row, column, c, iy, ix, low, high
     cdef Py_ssize_t step = layout.isx
     cdef real* to
     cdef const real* source
-    width = plan.slab_columns
-    if plan.slab_x == 1 and plan.xx == 1:
-        # Channel by channel: both sides are read and written in the order of memory.
-        ix = x0 * step + layout.x_first
-        inside(1, ix, plan.wi, width * step, &low, &high)
-        for c in range(channels):
-            if plan.far and c + CHANNELS_AHEAD < channels:
-                ask_for_input[real](plan, x + (c + CHANNELS_AHEAD) * plan.xc,
-                                    y0 * layout.isy + layout.y_first, rows * layout.isy, ix + low,
-                                    high - low)
-            for py in range(plan.planes_y):
-                iy = y0 * layout.isy + layout.y_first + py
-                inside(layout.isy, iy, plan.hi, rows, &row_low, &row_high)
-                to = slab + c * plan.slab_c + py * plan.planes_x * plan.slab_rows * width
-                source = x + c * plan.xc + iy * plan.xy + ix
-                for px in range(plan.planes_x):
-                    zero[real](to + px * plan.slab_rows * width, row_low * width)
-                    zero[real](to + (px * plan.slab_rows + row_high) * width,
-                               (rows - row_high) * width)
-                to += row_low * width
-                source += row_low * layout.isy * plan.xy
-                if low == 0 and high == width == plan.xy and step == layout.isy == 1:
-                    memcpy(to, source, (row_high - row_low) * width * sizeof(real))
-                elif real is float:
-                    planes_32(to, width, plan.slab_rows * width, source, layout.isy * plan.xy,
-                              row_high - row_low, step, plan.planes_x, low, high, width)
-                else:
-                    planes_64(to, width, plan.slab_rows * width, source, layout.isy * plan.xy,
-                              row_high - row_low, step, plan.planes_x, low, high, width)
-        return
     for py in range(plan.planes_y):
         for px in range(plan.planes_x):
             ix = x0 * step + layout.x_first + px
-            inside(step, ix, plan.wi, width, &low, &high)
+            inside(step, ix, plan.wi, plan.slab_columns, &low, &high)
             for row in range(rows):
                 iy = (y0 + row) * layout.isy + layout.y_first + py
                 to = slab + ((py * plan.planes_x + px) * plan.slab_rows + row) * plan.slab_y
-                for column in range(width):
+                for column in range(plan.slab_columns):
                     source = x + iy * plan.xy + (ix + column * step) * plan.xx
-                    if 0 <= iy < plan.hi and low <= column < high:
+                    if inside_depth and 0 <= iy < plan.hi and low <= column < high:
                         if plan.slab_c == 1 and plan.xc == 1:
                             memcpy(to, source, channels * sizeof(real))
                         else:
@@ -1549,21 +1491,23 @@ cdef Py_ssize_t list_pieces(Plan plan, Layout layout, Py_ssize_t offset, const R
 
     A piece is of one panel; rows that follow each other in the input are one.
     """
-    cdef Py_ssize_t r = 0, iy, ix, low, high, at, source, length, done, some
+    cdef Py_ssize_t r = 0, iz, iy, ix, low, high, at, source, length, done, some
     cdef Py_ssize_t step = plan.xx * layout.isx
     cdef Py_ssize_t first = offset * layout.block_channels * plan.panel
     while r < count:
+        iz = runs[r].qz * layout.isz + layout.offset_z[offset]
         iy = runs[r].qy * layout.isy + layout.offset_y[offset]
         ix = runs[r].qx * layout.isx + layout.offset_x[offset]
         length, at = runs[r].length, runs[r].at
-        source = runs[r].n * plan.xn + iy * plan.xy + ix * plan.xx
+        source = runs[r].n * plan.xn + iz * plan.xz + iy * plan.xy + ix * plan.xx
         inside(layout.isx, ix, plan.wi, length, &low, &high)
-        if iy < 0 or iy >= plan.hi:
+        if not (0 <= iz < plan.di and 0 <= iy < plan.hi):
             low = high = length
         r += 1
         while (low == 0 and high == length and r < count
                and runs[r].length == plan.wi == plan.qx and layout.offset_x[offset] == 0
                and plan.xy == plan.wi * plan.xx and runs[r].n == runs[r - 1].n
+               and runs[r].qz == runs[r - 1].qz
                and layout.isx == 1 and layout.isy == 1 and iy + 1 < plan.hi):
             length += runs[r].length
             high = length
@@ -1592,7 +1536,8 @@ cdef void clear_rest(Plan plan, Layout layout, real* slab, Py_ssize_t channels, 
     elements (integers, say, or another type's), each product with one costs some hundred cycles.
     """
     cdef Py_ssize_t o, c, plane, rest, width = plan.slab_columns
-    cdef Py_ssize_t planes = plan.planes_y * plan.planes_x, used = planes * plan.slab_rows * width
+    cdef Py_ssize_t planes = layout.planes * plan.planes_y * plan.planes_x
+    cdef Py_ssize_t used = planes * plan.slab_rows * width
     if plan.source == GATHERED:
         rest = (plan.vector - length % plan.vector) % plan.vector
         if rest > 0:
@@ -1630,7 +1575,7 @@ cdef inline void pixels_chunk(Plan plan, Layout layout, Py_ssize_t chunk, const 
     cdef real* c
     cdef int nv
     if b == layout.blocks - 1 and plan.ox == 1:
-        rows = (layout.chunk_co[chunk + 1] - layout.chunk_co[chunk]) * layout.y_phases * count
+        rows = (layout.chunk_co[chunk + 1] - layout.chunk_co[chunk]) * layout.row_phases * count
         for panel in range(layout.chunk_panel[chunk], layout.chunk_panel[chunk + 1]):
             tiles_left += segments * plan.pieces(vectors, layout.panel_most[panel])
     for panel in range(layout.chunk_panel[chunk], layout.chunk_panel[chunk + 1]):
@@ -1668,15 +1613,16 @@ cdef void ask_for_rows(Plan plan, Layout layout, Py_ssize_t first_co, Py_ssize_t
                        Py_ssize_t end, const real* out, const Run* runs,
                        Py_ssize_t count) noexcept nogil:
     """Have the cache fetch these rows of a chunk's result, counted as write_chunk writes them."""
-    cdef Py_ssize_t r, oy, j, length, rest
+    cdef Py_ssize_t r, oz, oy, j, length, rest
     cdef const real* to
     for row in range(row, end):
         r = row % count
         rest = row // count
-        oy = runs[r].qy * layout.sy + layout.y_phase[rest % layout.y_phases]
-        if oy < plan.ho:
-            to = (out + runs[r].n * plan.on + (first_co + rest // layout.y_phases) * plan.oc
-                  + oy * plan.oy + runs[r].qx * layout.sx)
+        oz = runs[r].qz * layout.sz + layout.row_phase_z[rest % layout.row_phases]
+        oy = runs[r].qy * layout.sy + layout.row_phase_y[rest % layout.row_phases]
+        if oz < plan.dout and oy < plan.ho:
+            to = (out + runs[r].n * plan.on + (first_co + rest // layout.row_phases) * plan.oc
+                  + oz * plan.oz + oy * plan.oy + runs[r].qx * layout.sx)
             length = runs[r].length
             if layout.sx > 1:
                 length = min(length, up(plan.wo - runs[r].qx * layout.sx, layout.sx))
@@ -1695,7 +1641,8 @@ cdef inline void pairs_chunk(Plan plan, Layout layout, Py_ssize_t chunk, const r
 
     Segments are rows then.
     """
-    cdef Py_ssize_t panel, cls, taps, width, segment, at, lane, pieces, piece, pair, oy, n = 0
+    cdef Py_ssize_t panel, cls, taps, width, segment, at, lane, pieces, piece, pair, n = 0
+    cdef Py_ssize_t oz, oy
     cdef Py_ssize_t vectors = (length + plan.vector - 1) // plan.vector
     cdef const Py_ssize_t* first
     cdef const Py_ssize_t* second
@@ -1726,9 +1673,11 @@ cdef inline void pairs_chunk(Plan plan, Layout layout, Py_ssize_t chunk, const r
                     row = out + runs[segment].n * plan.on + 2 * (runs[segment].qx + at)
                     n = min(2 * (length - at), plan.wo - 2 * (runs[segment].qx + at))
                     for pair in range(width // 2):
+                        oz = runs[segment].qz * layout.sz + layout.lane_rz[lane + 2 * pair]
                         oy = runs[segment].qy * layout.sy + layout.lane_ry[lane + 2 * pair]
-                        to[pair] = row + layout.lane_co[lane + 2 * pair] * plan.oc + oy * plan.oy
-                        if oy >= plan.ho:
+                        to[pair] = (row + layout.lane_co[lane + 2 * pair] * plan.oc + oz * plan.oz
+                                    + oy * plan.oy)
+                        if oz >= plan.dout or oy >= plan.ho:
                             to[pair] = NULL
                 if real is float:
                     tile_pairs_32(<int>(width // 2), nv, source, plan.slab_c, first, second,
@@ -1747,7 +1696,7 @@ cdef void write_chunk(Plan plan, Layout layout, Py_ssize_t chunk, real* sums,
                       Py_ssize_t count) noexcept nogil:
     """Write the sums of a chunk, the phases of a row interleaved."""
     cdef Py_ssize_t first_lane = layout.panel_lane[layout.chunk_panel[chunk]]
-    cdef Py_ssize_t co, iy, ix, r, j, oy, length, full, rx, step = layout.sx
+    cdef Py_ssize_t co, iy, ix, r, j, oz, oy, length, full, rx, step = layout.sx
     cdef Py_ssize_t phases = layout.x_phases
     cdef const Py_ssize_t* slot
     cdef const real* a
@@ -1764,21 +1713,22 @@ cdef void write_chunk(Plan plan, Layout layout, Py_ssize_t chunk, real* sums,
     else:
         sums += (first_lane - base_lane) * plan.sums_row
     for co in range(layout.chunk_co[chunk], layout.chunk_co[chunk + 1]):
-        value = bias[first_lane + layout.slot[co * layout.y_phases * phases]]
+        value = bias[first_lane + layout.slot[co * layout.row_phases * phases]]
         if packed and layout.x_gaps > 0:
             fill[real](gap, 1, value, plan.gap_line)
-        for iy in range(layout.y_phases):
-            slot = layout.slot + (co * layout.y_phases + iy) * phases
+        for iy in range(layout.row_phases):
+            slot = layout.slot + (co * layout.row_phases + iy) * phases
             if packed:
                 for ix in range(step):
                     phase[ix] = gap
                     if layout.x_place[ix] >= 0:
                         phase[ix] = sums + slot[layout.x_place[ix]] * plan.sums_row
             for r in range(count):
-                oy = runs[r].qy * layout.sy + layout.y_phase[iy]
-                if oy >= plan.ho:
+                oz = runs[r].qz * layout.sz + layout.row_phase_z[iy]
+                oy = runs[r].qy * layout.sy + layout.row_phase_y[iy]
+                if oz >= plan.dout or oy >= plan.ho:
                     continue
-                to = (out + runs[r].n * plan.on + co * plan.oc + oy * plan.oy
+                to = (out + runs[r].n * plan.on + co * plan.oc + oz * plan.oz + oy * plan.oy
                       + runs[r].qx * step * plan.ox)
                 length = runs[r].length
                 if packed and step == 1:
@@ -1820,17 +1770,20 @@ cdef void write_gaps(Plan plan, Layout layout, Py_ssize_t chunk, const real* bia
                      const Run* runs, Py_ssize_t count) noexcept nogil:
     """Write the rows of a chunk that no tap reaches."""
     cdef Py_ssize_t first_lane = layout.panel_lane[layout.chunk_panel[chunk]]
-    cdef Py_ssize_t co, gap, r, oy, end, length, phases = layout.y_phases * layout.x_phases
+    cdef Py_ssize_t co, gap, r, oz, oy, end, length, phases = layout.row_phases * layout.x_phases
     cdef real value
     cdef real* to
     for co in range(layout.chunk_co[chunk], layout.chunk_co[chunk + 1]):
         value = bias[first_lane + layout.slot[co * phases]]
-        for gap in range(layout.y_gaps):
+        for gap in range(layout.row_gaps):
             for r in range(count):
-                oy = runs[r].qy * layout.sy + layout.y_gap[gap]
-                end = min(oy + layout.y_gap_rows[gap], plan.ho)
+                oz = runs[r].qz * layout.sz + layout.gap_z[gap]
+                if oz >= plan.dout:
+                    continue
+                oy = runs[r].qy * layout.sy + layout.gap_y[gap]
+                end = min(oy + layout.gap_rows[gap], plan.ho)
                 length = min(runs[r].length * layout.sx, plan.wo - runs[r].qx * layout.sx)
-                to = (out + runs[r].n * plan.on + co * plan.oc + oy * plan.oy
+                to = (out + runs[r].n * plan.on + co * plan.oc + oz * plan.oz + oy * plan.oy
                       + runs[r].qx * layout.sx * plan.ox)
                 if length == plan.oy and oy < end:
                     # These rows follow each other.
@@ -1870,12 +1823,12 @@ cdef inline void stamp_item(Plan plan, Layout layout, Py_ssize_t item, const rea
     cdef Py_ssize_t end_chunk = layout.chunks * (split + 1) // plan.splits
     cdef Py_ssize_t oy = plan.ho * part // plan.parts, end = plan.ho * (part + 1) // plan.parts
     cdef Py_ssize_t base_lane = layout.panel_lane[layout.chunk_panel[first_chunk]]
-    cdef Py_ssize_t low = layout.y_phase[0], high = low, y, row, last, length, at, some, count
+    cdef Py_ssize_t low = layout.row_phase_y[0], high = low, y, row, last, length, at, some, count
     cdef Py_ssize_t chunk, co, done
     cdef real* band
     cdef real* lines = sums + plan.sums_size - layout.sx * plan.line
-    for y in range(layout.y_phases):
-        low, high = min(low, layout.y_phase[y]), max(high, layout.y_phase[y])
+    for y in range(layout.row_phases):
+        low, high = min(low, layout.row_phase_y[y]), max(high, layout.row_phase_y[y])
     x += g * layout.ci * plan.xc
     packed += g * layout.ci * layout.weights
     biases += g * layout.biases
@@ -1925,10 +1878,10 @@ cdef void add_up_row(Plan plan, Layout layout, const real* sums, Py_ssize_t co, 
     cdef int count
     if step == 1 and packed:
         lines = out
-    for y in range(layout.y_phases):
+    for y in range(layout.row_phases):
         iy = q - layout.y_shift[y]
         if layout.y_fold[y] == r and 0 <= iy < plan.hi:
-            slot[rows] = layout.slot + (co * layout.y_phases + y) * layout.x_phases
+            slot[rows] = layout.slot + (co * layout.row_phases + y) * layout.x_phases
             row[rows] = sums + plan.ring_at[iy]
             rows += 1
     for f in range(step):
@@ -1980,7 +1933,7 @@ cdef inline void channels_chunk(Plan plan, Layout layout, Py_ssize_t panel, cons
     cdef real* x[UPSHAPE_TILE_PIXELS]
     cdef real* to[UPSHAPE_TILE_PIXELS]
     cdef Py_ssize_t[UPSHAPE_TILE_PIXELS] used
-    cdef Py_ssize_t r, j, m = 0, oy, ox, done, length = runs[0].length
+    cdef Py_ssize_t r, j, m = 0, oz, oy, ox, done, length = runs[0].length
     # As few tiles as there can be, and as even.
     cdef Py_ssize_t pieces = up(count * length, UPSHAPE_TILE_PIXELS), piece = 0
     cdef Py_ssize_t some = plan.piece(count * length, pieces, 0)
@@ -1988,6 +1941,7 @@ cdef inline void channels_chunk(Plan plan, Layout layout, Py_ssize_t panel, cons
     if layout.blocks > 1:
         c = sums + (layout.panel_lane[panel] - base_lane) * plan.sums_row
     for r in range(count):
+        oz = runs[r].qz * layout.sz + layout.panel_rz[panel]
         oy = runs[r].qy * layout.sy + layout.panel_ry[panel]
         for j in range(length):
             x[m] = <real*>tiles + r * plan.slab_y + j * plan.slab_x
@@ -1995,10 +1949,10 @@ cdef inline void channels_chunk(Plan plan, Layout layout, Py_ssize_t panel, cons
             used[m] = layout.panel_length[panel]
             if layout.lane_step_x:
                 used[m] = min(used[m], plan.wo - ox)
-            if oy >= plan.ho or ox >= plan.wo:
+            if oz >= plan.dout or oy >= plan.ho or ox >= plan.wo:
                 used[m] = 0
-            to[m] = (out + runs[r].n * plan.on + layout.panel_co[panel] * plan.oc + oy * plan.oy
-                     + ox * plan.ox)
+            to[m] = (out + runs[r].n * plan.on + layout.panel_co[panel] * plan.oc + oz * plan.oz
+                     + oy * plan.oy + ox * plan.ox)
             m += 1
             if m < some:
                 continue
@@ -2023,7 +1977,7 @@ cdef inline void channels_chunk(Plan plan, Layout layout, Py_ssize_t panel, cons
 
 cdef inline void turned_panel(Plan plan, Layout layout, Py_ssize_t chunk, Py_ssize_t panel,
                               const real* tiles, Py_ssize_t channels, const real* weights,
-                              const real* bias, Py_ssize_t b, real* sums, Py_ssize_t y0,
+                              const real* bias, Py_ssize_t b, real* sums, Py_ssize_t qz, Py_ssize_t y0,
                               Py_ssize_t rows, Py_ssize_t length,
                               Py_ssize_t base_lane) noexcept nogil:
     """Add a block of input channels to a panel's sums, over a block's pixels; turn the last.
@@ -2049,9 +2003,9 @@ cdef inline void turned_panel(Plan plan, Layout layout, Py_ssize_t chunk, Py_ssi
         high = min(low + some, plan.qy) - 1
         last = min(high + 1 - y0, rows)
         first, end = layout.class_first[cls], layout.class_first[cls + 1]
-        while first < end and not plan.reaches(layout.tap_y[first], low, high):
+        while first < end and not plan.reaches(first, qz, low, high):
             first += across
-        while first < end and not plan.reaches(layout.tap_y[end - 1], low, high):
+        while first < end and not plan.reaches(end - 1, qz, low, high):
             end -= across
         column = 0
         for piece in range(pieces):

@@ -8,8 +8,12 @@ import numpy as np
 FOLDER = Path(__file__).parent / "golden"
 
 
-def golden_cases(name):
-    """Return (arguments, arrays) of every case of a golden file; lists have become tuples."""
+def golden_cases(*names):
+    """Return (arguments, arrays) of every case of golden files; lists have become tuples."""
+    return [case for name in names for case in _cases_of(name)]
+
+
+def _cases_of(name):
     with np.load(FOLDER / f"{name}.npz", allow_pickle=False) as file:
         read = {key: file[key] for key in file.files}
     cases = []

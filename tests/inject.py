@@ -61,6 +61,7 @@ def kinds() -> dict[str, Kind]:
     wide, wide_bias = some(8, 4, 3, 3), some(4)
     grouped, taps, x_last, x_swapped = some(8, 2, 3, 3), some(4, 30, 5), last(x), swapped(x)
     kernel_swapped, rows = swapped(kernel), x[0, :, :, ::-1]
+    volume, cubes = some(1, 4, 5, 6, 9), some(4, 6, 2, 2, 2)
     layers = (up.ConvTranspose2d(weight, bias, stride=2, padding=1), up.Conv2d(kernel, padding=1))
 
     def interpolate(x: np.ndarray, **how: object) -> Callable[..., np.ndarray]:
@@ -99,6 +100,10 @@ def kinds() -> dict[str, Kind]:
         "conv2d, swapped": Kind(lambda **out: up.conv2d(x_swapped, kernel_swapped, **out)),
         "conv2d, depthwise": Kind(lambda **out: up.conv2d(x, alone, padding=1, groups=8, **out)),
         "conv1d, reversed": Kind(lambda **out: up.conv1d(rows, taps, **out)),
+        "conv3d": Kind(lambda **out: up.conv3d(volume, cubes.swapaxes(0, 1).copy(), **out)),
+        "conv_transpose3d": Kind(lambda **out: up.conv_transpose3d(volume, cubes, bias, 2, **out)),
+        "conv_transpose3d, channels last": Kind(
+            lambda **out: up.conv_transpose3d(last(volume), cubes, bias, stride=2, **out)),
         "ConvTranspose2d": Kind(lambda **out: layers[0](x, **out)),
         "Conv2d": Kind(lambda **out: layers[1](x, **out)),
     }

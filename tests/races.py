@@ -48,6 +48,7 @@ def calls() -> list[Callable[[], np.ndarray]]:
     double = some(1, 24, 40, 40, dtype="f8")
     weight, kernel, alone = some(24, 12, 4, 4), some(16, 24, 3, 3), some(24, 1, 3, 3)
     many, far = some(32, 64, 3, 3), some(24, 4, 3, 3)
+    volume, cubes = some(2, 16, 12, 14, 20), some(16, 16, 3, 3, 3)
     layer = up.ConvTranspose2d(weight, stride=2, padding=1)
     found: list[Callable[[], np.ndarray]] = [
         lambda: up.upsample_concat([x, x[:, :, ::2, ::2]]),
@@ -63,6 +64,8 @@ def calls() -> list[Callable[[], np.ndarray]]:
         lambda: up.conv2d(x, alone, padding=1, groups=24),
         lambda: up.conv2d(last, alone, padding=1, groups=24),
         lambda: up.conv1d(x[0], some(30, 40, 5)),
+        lambda: up.conv_transpose3d(volume, cubes, stride=2, padding=1),
+        lambda: up.conv3d(volume, cubes, padding=1),
         lambda: layer(x),
     ]
     for array in (x, last, bytes_, double):

@@ -35,18 +35,23 @@ def names(function):
     ("function", "expected"),
     [
         (up.interpolate, "x size scale_factor mode align_corners recompute_scale_factor "
-                         "*channel_axis *out"),
+                         "antialias *channel_axis *out"),
         (up.upsample_concat, "features size mode align_corners *channel_axis *out"),
         (up.conv1d, "x weight bias stride padding dilation groups *out"),
         (up.conv2d, "x weight bias stride padding dilation groups *out"),
+        (up.conv3d, "x weight bias stride padding dilation groups *out"),
         (up.conv_transpose1d, "x weight bias stride padding output_padding groups dilation "
                               "*output_size *out"),
         (up.conv_transpose2d, "x weight bias stride padding output_padding groups dilation "
                               "*output_size *out"),
+        (up.conv_transpose3d, "x weight bias stride padding output_padding groups dilation "
+                              "*output_size *out"),
         (up.Conv1d, "weight bias stride padding dilation groups"),
         (up.Conv2d, "weight bias stride padding dilation groups"),
+        (up.Conv3d, "weight bias stride padding dilation groups"),
         (up.ConvTranspose1d, "weight bias stride padding output_padding groups dilation"),
         (up.ConvTranspose2d, "weight bias stride padding output_padding groups dilation"),
+        (up.ConvTranspose3d, "weight bias stride padding output_padding groups dilation"),
     ],
 )  # fmt: skip
 def test_names_and_their_order_are_pytorchs(function, expected):

@@ -1,7 +1,7 @@
 """The checks of the debug build: a deliberately wrong index is caught, and others pay nothing.
 
-The programs here are compiled from the headers that the kernels are compiled from: UPSHAPE_CHECK, the
-fences round the parts of scratch, and real tiles that write into them.
+The programs here are compiled from the headers that the kernels are compiled from: UPSHAPE_CHECK,
+the fences round the parts of scratch, and real tiles that write into them.
 """
 
 import signal

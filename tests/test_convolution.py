@@ -22,17 +22,19 @@ from layers import draw_output, normal
 from layouts import channels_last
 
 import upshape as up
-from upshape import convolution, reference, runtime
+from upshape import convolution, orders, reference
 
-kernel = runtime.kernel("convolution")
+PIXELS = orders.BY_NAME["pixels"]
 
-TRANSPOSED = {1: up.conv_transpose1d, 2: up.conv_transpose2d}
-ORDINARY = {1: up.conv1d, 2: up.conv2d}
+TRANSPOSED = {1: up.conv_transpose1d, 2: up.conv_transpose2d, 3: up.conv_transpose3d}
+ORDINARY = {1: up.conv1d, 2: up.conv2d, 3: up.conv3d}
 LAYERS = {
     ("conv", 1): up.Conv1d,
     ("conv", 2): up.Conv2d,
+    ("conv", 3): up.Conv3d,
     ("conv_transpose", 1): up.ConvTranspose1d,
     ("conv_transpose", 2): up.ConvTranspose2d,
+    ("conv_transpose", 3): up.ConvTranspose3d,
 }
 DTYPES = [np.float32, np.float64]
 # Sizes around the edges of vectors and tiles.
@@ -54,7 +56,7 @@ def together(work):
 @st.composite
 def problems(draw, transposed):
     """Return (x, weight, bias, parameters) of a random convolution whose output is not empty."""
-    axes = draw(st.sampled_from([1, 2, 2]))
+    axes = draw(st.sampled_from([1, 2, 2, 3]))
 
     def each(low, high):
         return tuple(draw(st.integers(low, high)) for _ in range(axes))
@@ -65,7 +67,7 @@ def problems(draw, transposed):
     kernel_size, stride, dilation = each(1, 5), each(1, 4), each(1, 3)
     if axes == 1 and draw(st.booleans()):
         kernel_size, stride = (draw(st.integers(8, 40)),), (draw(st.integers(5, 33)),)
-    padding, sizes = each(0, 4), each(1, 20)
+    padding, sizes = each(0, 4), each(1, 20 if axes < 3 else 8)
     parameters = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
     out = draw_output(draw, transposed, sizes, kernel_size, parameters)
     assume(min(out) > 0)
@@ -143,7 +145,7 @@ def test_the_transpose_is_the_adjoint(problem):
     assert abs(left - right) <= 1e-12 * scale
 
 
-@pytest.mark.parametrize("case", golden_cases("convolution"), ids=case_id)
+@pytest.mark.parametrize("case", golden_cases("convolution", "volumes"), ids=case_id)
 def test_pytorch_gives_the_same(case):
     arguments, arrays = case
     arguments = dict(arguments)
@@ -249,6 +251,85 @@ def test_same_and_valid_padding(rng):
     assert_same_pixels(up.conv2d(x, weight, padding="valid"), up.conv2d(x, weight))
 
 
+# --- padding of two sides, and SAME ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("padding", ["pairs", "same_upper", "same_lower"])
+@pytest.mark.parametrize("kind", ["conv", "conv_transpose"])
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_padding_of_two_sides_and_same_equal_the_definition(axes, kind, padding):
+    """Integers, so that every bit is the definition's, in functions and layers, early and late."""
+    rng = np.random.default_rng(axes)
+    function, slow = getattr(up, f"{kind}{axes}d"), getattr(reference, kind)
+    relation = {"conv": up.shapes.Conv, "conv_transpose": up.shapes.ConvTranspose}[kind]
+    compared = 0
+
+    def integers(shape):
+        return rng.integers(-3, 4, shape).astype(np.float32)
+
+    for number in range(60):
+        kernel_size, stride, dilation, sizes = (
+            tuple(rng.integers(1, most, axes).tolist()) for most in (5, 4, 4, 9)
+        )
+        pads = padding
+        if padding == "pairs":
+            pads = tuple(tuple(rng.integers(0, 4, 2).tolist()) for _ in range(axes))
+        groups = [1, 1, 2, 3][number % 4]
+        inner, outer = (groups * int(n) for n in rng.integers(1, 6, 2))
+        how = {"stride": stride, "padding": pads, "dilation": dilation, "groups": groups}
+        x = integers((2, inner, *sizes))
+        x = channels_last(x) if number % 3 == 0 else x
+        channels = (outer, inner // groups) if kind == "conv" else (inner, outer // groups)
+        weight, bias = integers((*channels, *kernel_size)), integers(outer)
+        rule = relation(kernel_size, stride, pads, dilation=dilation)
+        try:
+            plain = rule(sizes)
+        except ValueError:
+            with pytest.raises(ValueError, match=f"^{kind}{axes}d: "):
+                function(x, weight, bias, **how)
+            continue
+        compared += 1
+        layer = LAYERS[kind, axes](weight, bias, **how)
+        expected = slow(x, weight, bias, **how).astype(np.float32)
+        assert expected.shape == (2, outer, *plain)
+        for _ in range(2):
+            assert_same_pixels(function(x, weight, bias, **how), expected)
+            assert_same_pixels(layer(x), expected)
+            out = np.empty_like(expected)
+            assert_same_pixels(layer(x, out=out), expected)
+        other = integers((1, inner, *(n + 1 for n in sizes)))
+        assert_same_pixels(layer(other), slow(other, weight, bias, **how).astype(np.float32))
+        assert_same_pixels(layer(x), expected)
+        if kind == "conv_transpose":
+            asked = tuple(
+                int(rng.choice([choice.o for choice in axis.choices(i)]))
+                for axis, i in zip(rule.axes, sizes, strict=True)
+            )
+            for _ in range(2):
+                assert_same_pixels(
+                    layer(x, output_size=asked),
+                    slow(x, weight, bias, **how, output_size=asked).astype(np.float32),
+                )
+        again = pickle.loads(pickle.dumps(layer))
+        assert repr(again) == repr(layer)
+        assert again.padding == layer.padding
+        assert_same_pixels(again(x), expected)
+        assert up.shapes.from_torch(layer)(sizes) == plain
+    assert compared > 20
+
+
+def test_padding_can_be_written_in_every_way_that_the_solver_takes(rng):
+    x, weight = normal(rng, (1, 2, 7, 8)), normal(rng, (3, 2, 3, 3))
+    expected = up.conv2d(np.pad(x, [(0, 0), (0, 0), (0, 1), (2, 2)]), weight)
+    for padding in (((0, 1), 2), [[0, 1], [2, 2]], np.array([[0, 1], [2, 2]]),
+                    (up.shapes.Padding(0, 1), np.int64(2))):  # fmt: skip
+        assert_same_pixels(up.conv2d(x, weight, padding=padding), expected)
+    expected = up.conv2d(np.pad(x, [(0, 0), (0, 0), (0, 1), (0, 1)]), weight)
+    for padding in (up.shapes.Padding(0, 1), ((0, 1),), ((0, 1), (0, 1))):
+        assert_same_pixels(up.conv2d(x, weight, padding=padding), expected)
+        assert up.Conv2d(weight, padding=padding).padding == ((0, 1), (0, 1))
+
+
 # --- paths ---------------------------------------------------------------------------------------
 
 
@@ -269,24 +350,17 @@ def run_plan(
         x.ndim - 2,
     )
     shape = convolution._out_shape(checked, x.shape, None)
-    layout = convolution._layout(checked, order)
+    order = orders.BY_NAME[order]
     out = np.full(shape, np.nan, x.dtype)
-    if order == "channels":
+    if order.vectors == "channels":
         out = channels_last(out)
-    plan = kernel.Plan(
-        layout,
-        convolution._four(x.shape, 1),
-        convolution._steps(x),
-        convolution._four(shape, 1),
-        convolution._steps(out),
-        threads,
-        source,
-        block,
+    plan = orders.plan_of(
+        checked, order, orders.frames_of(x, out), threads, source=source, block=block
     )
     assert source in (None, plan.description["source"])
-    packed = layout.pack(np.ascontiguousarray(weight), bias)
-    gaps = convolution._leaves_gaps(checked, order)
-    convolution._Task(order, plan, (), None, gaps, packed, bias).run(x, packed, bias, out)
+    packed = orders.layout(checked, order).pack(np.ascontiguousarray(weight), bias)
+    gaps = order.leaves_gaps(checked)
+    convolution._Task(None, plan, (), None, gaps, packed, bias).run(x, packed, bias, out)
     return out
 
 
@@ -315,11 +389,11 @@ def test_every_path_equals_the_first(shape, weight_shape, parameters, dtype, rng
         y = run_plan(x, weight, bias, "pixels", source, threads, **parameters)
         assert_same_pixels(y, first)
     # Another order may cut a sum elsewhere, never order its products otherwise.
-    for order in ["channels", "phases", "turned"]:
+    for order in ["channels", "phases", "transposed"]:
         y = run_plan(x, weight, bias, order, None, 2, **parameters)
         assert_close_conv_transpose(np.ascontiguousarray(y), x, weight, bias, **parameters)
     for threads, block in itertools.product([1, 3], [(1, x.shape[3] + 2), (2, 5), (7, 13)]):
-        y = run_plan(x, weight, bias, "turned", "rows", threads, True, block, **parameters)
+        y = run_plan(x, weight, bias, "transposed", "rows", threads, True, block, **parameters)
         assert_close_conv_transpose(y, x, weight, bias, **parameters)
 
 
@@ -349,11 +423,11 @@ def test_every_path_of_an_ordinary_convolution_equals_the_first(
     for source, columns in itertools.product(["rows", "flat"], [3, 16]):
         y = run_plan(x, weight, bias, "pixels", source, 1, False, (2, columns), **parameters)
         assert_same_pixels(y, first)
-    first = run_plan(x, weight, bias, "turned", None, 1, False, **parameters)
+    first = run_plan(x, weight, bias, "transposed", None, 1, False, **parameters)
     assert_close_conv(first, x, weight, bias, **parameters)
     for threads, block in itertools.product([2, 7], [None, (1, 16), (3, 11)]):
         source = None if block is None else "rows"
-        y = run_plan(x, weight, bias, "turned", source, threads, False, block, **parameters)
+        y = run_plan(x, weight, bias, "transposed", source, threads, False, block, **parameters)
         assert_same_pixels(y, first)
 
 
@@ -362,16 +436,16 @@ def test_turning_many_channels_in_pieces(rng):
     for channels, wanted, size in [(700, 65, (5, 9)), (1500, 33, (1, 7)), (150, 100, (30, 31))]:
         x, weight = normal(rng, (2, channels, *size)), normal(rng, (wanted, channels, 3, 3))
         bias = normal(rng, (wanted,))
-        first = run_plan(x, weight, bias, "turned", None, 1, False, padding=1)
+        first = run_plan(x, weight, bias, "transposed", None, 1, False, padding=1)
         assert_close_conv(first, x, weight, bias, padding=1)
         for threads in (2, 3, 7):
-            y = run_plan(x, weight, bias, "turned", None, threads, False, padding=1)
+            y = run_plan(x, weight, bias, "transposed", None, threads, False, padding=1)
             assert_same_pixels(y, first)
 
 
 def test_turned_rows_and_gaps_leave_what_is_around_the_result(rng):
     for order, kernel_size, stride in itertools.product(
-        ["pixels", "turned"], [(1, 1), (2, 3), (3, 2)], [1, 2, (3, 4), (4, 3), 6]
+        ["pixels", "transposed"], [(1, 1), (2, 3), (3, 2)], [1, 2, (3, 4), (4, 3), 6]
     ):
         layer = up.ConvTranspose2d(
             normal(rng, (6, 18, *kernel_size)), normal(rng, (18,)), stride, 0, 0
@@ -385,11 +459,11 @@ def test_what_is_left_out_does_not_depend_on_the_threads(rng):
     for size in [(9, 3), (16, 5), (13, 20)]:
         x, weight = normal(rng, (1, 30, *size)), normal(rng, (40, 30, 3, 3))
         weight[:, :, 0] = np.inf
-        first = run_plan(x, weight, None, "turned", None, 1, False, padding=(1, 0))
+        first = run_plan(x, weight, None, "transposed", None, 1, False, padding=(1, 0))
         for threads, block in itertools.product([1, 2, 7], [None, (1, size[1]), (2, size[1])]):
             source = None if block is None else "rows"
             y = run_plan(
-                x, weight, None, "turned", source, threads, False, block, padding=(1, 0)
+                x, weight, None, "transposed", source, threads, False, block, padding=(1, 0)
             )
             np.testing.assert_array_equal(y, first)
     assert np.isfinite(first[:, :, 0]).all()
@@ -401,10 +475,10 @@ def test_channels_are_turned_where_it_pays(rng):
         layer = up.Conv2d(normal(rng, weight_shape), **parameters)
         x = np.zeros(shape, np.float32)
         out = np.zeros(convolution._out_shape(layer._parameters, shape, None), np.float32)
-        return {convolution._plan(layer._parameters, x, out, n)[0] for n in (1, 2, 7)}
+        return {orders.plan(layer._parameters, x, out, n)[0].name for n in (1, 2, 7)}
 
     # Few pixels of many channels; not few channels of many pixels.
-    assert order((1, 512, 7, 7), (512, 512, 3, 3), padding=1) == {"turned"}
+    assert order((1, 512, 7, 7), (512, 512, 3, 3), padding=1) == {"transposed"}
     assert order((1, 32, 200, 200), (8, 32, 3, 3), padding=1) == {"pixels"}
 
 
@@ -443,11 +517,11 @@ def test_stamps_add_up_to_the_definition(
     x, weight = normal(rng, shape, dtype), normal(rng, weight_shape, dtype)
     groups = parameters.get("groups", 1)
     bias = normal(rng, (weight_shape[1] * groups if transposed else weight_shape[0],), dtype)
-    first = run_plan(x, weight, bias, "stamps", None, 1, transposed, **parameters)
+    first = run_plan(x, weight, bias, "col2im", None, 1, transposed, **parameters)
     close = assert_close_conv_transpose if transposed else assert_close_conv
     close(first, x, weight, bias, **parameters)
     for threads, rows in itertools.product([1, 2, 7], [1, 2, 3, 5]):
-        y = run_plan(x, weight, bias, "stamps", None, threads, transposed, (rows, 0), **parameters)
+        y = run_plan(x, weight, bias, "col2im", None, threads, transposed, (rows, 0), **parameters)
         assert_same_pixels(y, first)
 
 
@@ -456,9 +530,9 @@ def assert_writes_its_result_alone(order, layer, x):
     shape = convolution._out_shape(layer._parameters, x.shape, None)
     whole = np.full([n + 2 for n in shape], 7.0, np.float32)
     out = whole[1:-1, 1:-1, 1:-1, 1:-1]
-    layout = convolution._layout(layer._parameters, order)
-    plan = kernel.Plan(layout, x.shape, convolution._steps(x), shape, convolution._steps(out), 2)
-    plan.run(x, layout.pack(layer.weight, layer.bias), out)
+    order = orders.BY_NAME[order]
+    plan = orders.plan_of(layer._parameters, order, orders.frames_of(x, out), 2)
+    plan.run(x, orders.layout(layer._parameters, order).pack(layer.weight, layer.bias), out)
     assert_close_conv_transpose(
         out, x, layer.weight, layer.bias, stride=layer.stride, padding=layer.padding,
         output_padding=layer.output_padding,
@@ -472,7 +546,7 @@ def test_stamps_leave_what_is_around_the_result(rng):
         layer = up.ConvTranspose2d(
             normal(rng, (6, 2, 5, 5)), normal(rng, (2,)), stride, padding, extra
         )
-        assert_writes_its_result_alone("stamps", layer, normal(rng, (2, 6, 9, 21)))
+        assert_writes_its_result_alone("col2im", layer, normal(rng, (2, 6, 9, 21)))
 
 
 def test_stamps_are_made_where_they_pay(rng):
@@ -480,27 +554,27 @@ def test_stamps_are_made_where_they_pay(rng):
         layer = up.ConvTranspose2d(normal(rng, weight_shape), **parameters)
         x = np.zeros(shape, np.float32)
         out = np.zeros(convolution._out_shape(layer._parameters, shape, None), np.float32)
-        return convolution._plan(layer._parameters, x, out, threads)[0]
+        return orders.plan(layer._parameters, x, out, threads)[0].name
 
     # Small maps, of which a kernel makes much larger ones, and few output channels.
-    assert order((1, 500, 23, 6), (500, 4, 4, 4), dilation=3) == "stamps"
-    assert order((1, 70, 6, 14), (70, 1, 7, 7)) == "stamps"
-    assert order((1, 64, 100, 100), (64, 64, 3, 3), padding=1) != "stamps"
-    assert order((1, 512, 28, 28), (512, 256, 2, 2), stride=2) != "stamps"
+    assert order((1, 500, 23, 6), (500, 4, 4, 4), dilation=3) == "col2im"
+    assert order((1, 70, 6, 14), (70, 1, 7, 7)) == "col2im"
+    assert order((1, 64, 100, 100), (64, 64, 3, 3), padding=1) != "col2im"
+    assert order((1, 512, 28, 28), (512, 256, 2, 2), stride=2) != "col2im"
     # Too many taps.
     assert order((1, 64, 6, 6), (64, 1, 12, 12)) == "pixels"
     # Orders give different bits: which one it is must not depend on the threads.
     for size in range(4, 60, 5):
-        orders = {order((1, 40, size, size), (40, 2, 4, 4), n, padding=1) for n in (1, 2, 7)}
-        assert len(orders) == 1
+        names = {order((1, 40, size, size), (40, 2, 4, 4), n, padding=1) for n in (1, 2, 7)}
+        assert len(names) == 1
 
 
 def test_a_plan_that_does_not_fit_is_not_run(rng):
     layer = up.ConvTranspose2d(normal(rng, (3, 1, 40, 40)))
-    layout = convolution._layout(layer._parameters, "stamps")
+    order = orders.BY_NAME["col2im"]
+    layout = orders.layout(layer._parameters, order)
     x, out = normal(rng, (1, 3, 50, 50)), np.zeros((1, 1, 89, 89), np.float32)
-    steps = convolution._steps(x), convolution._steps(out)
-    plan = kernel.Plan(layout, x.shape, steps[0], out.shape, steps[1], 1)
+    plan = orders.plan_of(layer._parameters, order, orders.frames_of(x, out), 1)
     assert not plan.fits
     with pytest.raises(ValueError, match="does not fit"):
         plan.run(x, layout.pack(layer.weight, None), out)
@@ -523,14 +597,14 @@ def test_pairs_of_phases_equal_phases_on_their_own(size, source, dtype, rng):
             continue
         results = []
         for pairs, threads in [(False, 1), (True, 1), (True, 3)]:
-            layout = convolution._layout(layer._parameters, "pixels", pairs)
+            layout = orders.layout(layer._parameters, PIXELS, pairs)
             assert layout.pairs is pairs
             # Something else on all sides of the result, which must stay.
             whole = np.full([n + 2 for n in shape], 7.0, dtype)
             out = whole[1:-1, 1:-1, 1:-1, 1:-1]
-            plan = kernel.Plan(
-                layout, x.shape, convolution._steps(x), shape, convolution._steps(out), threads,
-                source,
+            plan = orders.plan_of(
+                layer._parameters, PIXELS, orders.frames_of(x, out), threads, pairs=pairs,
+                source=source,
             )
             plan.run(x, layout.pack(layer.weight, bias), out)
             results.append(out.copy())
@@ -553,10 +627,10 @@ def test_long_sums_of_pairs_are_computed_in_pieces(rng):
 
 
 def run_layout(x, layer, pairs):
-    layout = convolution._layout(layer._parameters, "pixels", pairs)
+    layout = orders.layout(layer._parameters, PIXELS, pairs)
     out = np.full(convolution._out_shape(layer._parameters, x.shape, None), np.nan, x.dtype)
-    plan = kernel.Plan(
-        layout, x.shape, convolution._steps(x), out.shape, convolution._steps(out), 1, "rows"
+    plan = orders.plan_of(
+        layer._parameters, PIXELS, orders.frames_of(x, out), 1, pairs=pairs, source="rows"
     )
     plan.run(x, layout.pack(layer.weight, layer.bias), out)
     return out
@@ -565,7 +639,7 @@ def run_layout(x, layer, pairs):
 def test_pairs_are_made_where_they_pay(rng):
     def pairs(c_in, size, stride=2, padding=0):
         layer = up.ConvTranspose2d(normal(rng, (c_in, 4, size, size)), None, stride, padding)
-        return convolution._layout(layer._parameters, "pixels").pairs
+        return orders.layout(layer._parameters, PIXELS).pairs
 
     assert pairs(64, 2)
     assert pairs(3, 4, 2, 1)
@@ -777,6 +851,12 @@ WEIGHT = np.ones((4, 2, 3, 3), np.float32)
         (TypeError, "stride=True must be an int", {"stride": True}),
         (ValueError, "padding=-1 must be 0 or more", {"padding": -1}),
         (TypeError, "padding='same' must be an int", {"padding": "same"}),
+        (ValueError, "output_padding must be 0, got 1",
+         {"padding": "same_upper", "output_padding": 1}),
+        (ValueError, "padding='same_lower'; each axis can be 11 or 12",
+         {"padding": "same_lower", "output_size": 13}),
+        (ValueError, r"padding=\(Padding\(before=0, after=1\), 0\); axis 0 can be 12 or 13; axis 1",
+         {"padding": ((0, 1), 0), "output_size": 15}),
         (ValueError, "dilation=0 must be 1 or more", {"dilation": 0}),
         (ValueError, "groups=0 must be 1 or more", {"groups": 0}),
         (ValueError, "groups=3 does not divide the 4 channels", {"groups": 3}),
@@ -826,10 +906,19 @@ def test_bad_arguments_of_the_transposed_convolution(error, match, change):
 @pytest.mark.parametrize(
     ("error", "match", "change"),
     [
-        (ValueError, "padding='full' must be an int or 'same' or 'valid'", {"padding": "full"}),
+        (ValueError, "padding='full' must be an int or 'same', 'valid', 'same_upper' or 'same_low",
+         {"padding": "full"}),
+        (ValueError, r"padding=\(\(1, 2\), 1, 1\) has 3 entries; it must be one int or pair \(bef",
+         {"padding": ((1, 2), 1, 1)}),
+        (ValueError, r"padding=\(\(1, 2, 3\), 1\) must have an int or a pair \(before, after\)",
+         {"padding": ((1, 2, 3), 1)}),
+        (ValueError, "padding=-1 must be 0 or more", {"padding": ((0, -1), 1)}),
+        (TypeError, "padding=0.5 must be an int", {"padding": ((0, 0.5), 1)}),
+        (TypeError, "padding=True must be an int, not a bool", {"padding": ((0, True), 1)}),
+        (ValueError, "padding reaches 1125899906842624 pixels", {"padding": ((0, 2**50), 1)}),
         (
             ValueError,
-            "padding='same' needs stride=1, got stride=2; give the padding as ints",
+            "padding='same' needs stride=1, got stride=2; give .* 'same_upper', TensorFlow's SAME",
             {"padding": "same", "stride": 2},
         ),
         (TypeError, r"stride=\[1\] must be an int, not list", {"stride": [[1], [1, 2]]}),
@@ -949,12 +1038,12 @@ def test_hostile_dilation_and_padding_stay_small():
 
 @pytest.mark.parametrize(("kind", "axes"), LAYERS)
 def test_layers_equal_the_functions(kind, axes, rng):
-    weight, bias = normal(rng, (6, 3, 3, 2)[: axes + 2]), normal(rng, (6,))
+    weight, bias = normal(rng, (6, 3, 3, 2, 4)[: axes + 2]), normal(rng, (6,))
     parameters = {"stride": 2, "padding": 1, "groups": 2}
     layer = LAYERS[kind, axes](weight, bias, **parameters)
     function = getattr(up, f"{kind}{axes}d")
     for size in (5, 9, 5, 40):
-        x = normal(rng, (2, 6, size, size + 1)[: axes + 2])
+        x = normal(rng, (2, 6, size, size + 1, 7)[: axes + 2])
         for _ in range(2):
             assert_same_pixels(layer(x), function(x, weight, bias, **parameters))
         out = np.empty_like(layer(x))
@@ -1009,6 +1098,21 @@ def test_layers_survive_pickling_and_copying(again, rng):
             lambda: up.Conv2d(np.ones((2, 3, 3, 3)), stride=2, padding=1, groups=2),
             "Conv2d(6 -> 2, kernel_size=3, stride=2, padding=1, groups=2, bias=None, float64: "
             "o = floor((i - 1)/2) + 1)",
+        ),
+        (
+            lambda: up.Conv2d(np.ones((2, 3, 3, 3)), stride=(2, 1), padding="same_upper"),
+            "Conv2d(3 -> 2, kernel_size=3, stride=(2, 1), padding='same_upper', bias=None, "
+            "float64: o0 = ceil(i0/2), o1 = i1)",
+        ),
+        (
+            lambda: up.Conv2d(np.ones((2, 3, 3, 3)), stride=2, padding=((0, 1), (0, 1))),
+            "Conv2d(3 -> 2, kernel_size=3, stride=2, padding=Padding(before=0, after=1), "
+            "bias=None, float64: o = floor((i - 2)/2) + 1)",
+        ),
+        (
+            lambda: up.ConvTranspose3d(np.ones((2, 3, 3, 3, 3)), stride=2, padding="same_lower"),
+            "ConvTranspose3d(2 -> 3, kernel_size=3, stride=2, padding='same_lower', bias=None, "
+            "float64: o = 2i)",
         ),
         (
             lambda: up.Conv1d(np.ones((2, 3, 3))),

@@ -87,7 +87,9 @@ for call in range(3):
 
 
 @pytest.mark.parametrize("which", ["weight", "bias", "both", "x"])
-@pytest.mark.parametrize("name", ["conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d"])
+@pytest.mark.parametrize(
+    "name", [f"conv{kind}{axes}d" for kind in ("", "_transpose") for axes in (1, 2, 3)]
+)
 def test_swapped_weights_and_bias_are_read_as_numbers_by_every_call(name, which, rng):
     axes = int(name[-2])
     x = rng.standard_normal((1, 3, *(6,) * axes)).astype("f4")
@@ -202,7 +204,9 @@ def test_misaligned_broadcast_arrays_are_interpolated_as_what_they_are(axes, siz
         assert_same_pixels(up.interpolate(x, size=size), reference.interpolate(x, size=size))
 
 
-@pytest.mark.parametrize("kind", ["Conv1d", "Conv2d", "ConvTranspose1d", "ConvTranspose2d"])
+@pytest.mark.parametrize(
+    "kind", [f"Conv{kind}{axes}d" for kind in ("", "Transpose") for axes in (1, 2, 3)]
+)
 @pytest.mark.parametrize("called", [False, True])
 def test_weights_put_in_a_layers_place_are_checked_and_computed_with(kind, called, rng):
     axes, make = int(kind[-2]), getattr(up, kind)
@@ -420,6 +424,7 @@ def test_records_of_mixed_byte_orders_go_with_native_ones(rng):
 
 X3, X4 = np.ones((1, 1, 5), np.float32), np.ones((1, 1, 5, 5), np.float32)
 W3, W4 = np.ones((1, 1, 3), np.float32), np.ones((1, 1, 3, 3), np.float32)
+X5, W5 = np.ones((1, 1, 5, 5, 5), np.float32), np.ones((1, 1, 3, 3, 3), np.float32)
 ABSURD = {
     **{f"interpolate to 2**{n}": (lambda n=n: up.interpolate(X4, size=2**n))
        for n in (31, 40, 61, 62, 63, 64, 70)},
@@ -436,10 +441,11 @@ ABSURD = {
        for n in (31, 40, 44, 62, 63, 70)},
     **{f"{name}, dilation and padding 2**{n}":
        (lambda n=n, name=name: getattr(up, name)(
-           X3 if name[-2] == "1" else X4, W3 if name[-2] == "1" else W4,
+           *{"1": (X3, W3), "2": (X4, W4), "3": (X5, W5)}[name[-2]],
            dilation=2**n, padding=2**n))
        for n in (31, 32, 33, 40, 43, 62, 63, 70)
-       for name in ("conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d")},
+       for name in ("conv1d", "conv2d", "conv3d",
+                    "conv_transpose1d", "conv_transpose2d", "conv_transpose3d")},
     **{f"conv2d, groups 2**{n}": (lambda n=n: up.conv2d(X4, W4, groups=2**n))
        for n in (40, 63, 70)},
     **{f"conv_transpose1d, stride 2**{n}":

@@ -8,6 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from upshape import reference as ref
+from upshape import shapes
 
 THREE_WAYS = [
     ref.conv_transpose_by_zeros,
@@ -281,7 +282,8 @@ def test_every_output_size_is_reached_and_no_other(rng):
         (lambda: ref.nearest(np.ones((1, 1, 3))), "either size or scale_factor"),
         (lambda: ref.nearest(np.ones((1, 1, 3)), 3, 3.0), "either size or scale_factor"),
         (lambda: ref.nearest(np.ones((1, 1, 3)), (3, 3)), "2 values"),
-        (lambda: ref.interpolate(np.ones((1, 1, 3)), 3, mode="cubic"), "mode='cubic'"),
+        (lambda: ref.interpolate(np.ones((1, 1, 3)), 3, mode="quintic"), "mode='quintic'"),
+        (lambda: ref.interpolate(np.ones((1, 1, 3)), 3, mode="lanczos"), "antialias=False"),
         (lambda: ref.interpolate(np.ones((1, 1, 3)), 3, mode="bilinear"), "2 spatial axes"),
         (lambda: ref.interpolate(np.ones((1, 1, 3)), 3, align_corners=True), "no meaning"),
         (lambda: ref.conv1d(np.ones((1, 1, 3)), np.ones((1, 1, 4))), "does not fit"),
@@ -329,7 +331,7 @@ def test_nearest_pixels_are_pytorchs(case):
 
 
 @pytest.mark.parametrize("method", ["zeros", "matrix", "scatter"])
-@pytest.mark.parametrize("case", golden_cases("convolution"), ids=case_id)
+@pytest.mark.parametrize("case", golden_cases("convolution", "volumes"), ids=case_id)
 def test_convolutions_are_pytorchs(case, method):
     parameters, arrays = case
     parameters = dict(parameters)
@@ -358,3 +360,75 @@ def test_pytorchs_example_has_pytorchs_numbers():
     asked = ref.conv_transpose2d(h, *up, stride=2, padding=1, output_size=golden["x"].shape)
     assert asked.shape == (1, 16, 12, 12)
     assert np.allclose(asked, golden["y"], atol=1e-5)
+
+
+# Padding of two sides, and SAME -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("padding", ["same_upper", "same_lower", "pairs"])
+def test_padding_of_two_sides_in_every_way_and_as_the_solver_has_it(padding):
+    """Integers, so that all ways agree in every bit; transposed, they are adjoints."""
+    rng = np.random.default_rng(["same_upper", "same_lower", "pairs"].index(padding))
+    compared = 0
+    for _ in range(150):
+        axes = int(rng.integers(1, 4))
+        kernel, stride, dilation = (tuple(rng.integers(1, 4, axes).tolist()) for _ in range(3))
+        sizes = tuple(rng.integers(1, 6, axes).tolist())
+        pad = padding
+        if padding == "pairs":
+            pad = tuple(tuple(rng.integers(0, 3, 2).tolist()) for _ in range(axes))
+        relation = shapes.ConvTranspose(kernel, stride, pad, 0, dilation)
+        try:
+            plain = relation(sizes)
+        except ValueError:
+            with pytest.raises(ValueError, match="less padding"):
+                ref.conv_transpose(
+                    np.ones((1, 2, *sizes)), np.ones((2, 2, *kernel)), None, stride, pad, 0, 1,
+                    dilation,
+                )
+            continue
+        asked = tuple(
+            int(rng.choice([choice.o for choice in axis.choices(i)]))
+            for axis, i in zip(relation.axes, sizes, strict=True)
+        )
+        x = rng.integers(-3, 4, (1, 2, *sizes))
+        weight = rng.integers(-3, 4, (2, 2, *kernel))
+        for wanted, output_size in ((plain, None), (asked, asked)):
+            zeros, matrix, scatter = (
+                ref.conv_transpose(
+                    x, weight, None, stride, pad, 0, 1, dilation, output_size=output_size,
+                    method=method,
+                )
+                for method in ("zeros", "matrix", "scatter")
+            )
+            assert scatter.shape == (1, 2, *wanted)
+            assert_same_pixels(zeros, scatter)
+            assert_same_pixels(matrix, scatter)
+        z = rng.integers(-3, 4, (1, 2, *asked))
+        y = ref.conv(z, weight, None, stride, pad, dilation)
+        assert y.shape == (1, 2, *shapes.Conv(kernel, stride, pad, dilation)(asked)) == x.shape
+        assert (y * x).sum() == (z * scatter).sum()
+        flat = ref.conv_matrix(weight, asked, stride, pad, dilation) @ z.ravel()
+        assert np.array_equal(flat, y.ravel())
+        compared += 1
+    assert compared > 100
+
+
+def test_same_is_tensorflows():
+    """The example of TensorFlow's notes on padding: 13 pixels, a kernel of 6, stride 5."""
+    x, weight = np.arange(1.0, 14.0)[None, None], np.ones((1, 1, 6))
+    padded = np.pad(x, [(0, 0), (0, 0), (1, 2)])
+    assert_same_pixels(
+        ref.conv(x, weight, stride=5, padding="same_upper"), ref.conv(padded, weight, stride=5)
+    )
+    assert ref.conv(x, weight, stride=5, padding="same_lower")[0, 0, 0] == 1 + 2 + 3 + 4
+
+
+def test_words_of_padding_that_there_are_not():
+    x, weight = np.ones((1, 1, 4)), np.ones((1, 1, 3))
+    with pytest.raises(ValueError, match="padding='full'"):
+        ref.conv(x, weight, padding="full")
+    with pytest.raises(ValueError, match="padding='same'"):
+        ref.conv_transpose(x, weight, padding="same")
+    with pytest.raises(ValueError, match="output_padding must be 0"):
+        ref.conv_transpose(x, weight, stride=2, padding="same_upper", output_padding=1)

@@ -207,6 +207,8 @@ def calls():
     weight = rng.random((24, 12, 4, 4), np.float32)
     kernel = rng.random((16, 24, 3, 3), np.float32)
     alone = rng.random((24, 1, 3, 3), np.float32)
+    volume = rng.random((2, 16, 12, 14, 20), np.float32)
+    cubes = rng.random((16, 16, 3, 3, 3), np.float32)
     return {
         "nearest": lambda: up.interpolate(x, scale_factor=3),
         "bilinear": lambda: up.interpolate(x, scale_factor=3, mode="bilinear"),
@@ -214,6 +216,8 @@ def calls():
         "conv_transpose2d": lambda: up.conv_transpose2d(x, weight, stride=2, padding=1),
         "conv2d": lambda: up.conv2d(x, kernel, padding=1),
         "depthwise": lambda: up.conv2d(x, alone, padding=1, groups=24),
+        "conv_transpose3d": lambda: up.conv_transpose3d(volume, cubes, stride=2, padding=1),
+        "conv3d": lambda: up.conv3d(volume, cubes, padding=1),
         "upsample_concat": lambda: up.upsample_concat([x, x[:, :, ::2, ::2]]),
     }
 

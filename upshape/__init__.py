@@ -1,8 +1,8 @@
 """Upsample feature maps on the CPU, and solve their sizes exactly.
 
-Kernels: `interpolate`, `conv_transpose1d`, `conv_transpose2d`, `conv1d`, `conv2d`, their layers,
-and `upsample_concat`, on NumPy arrays. Sizes: ``from upshape import shapes``. The definitions of
-all operations, in plain NumPy: `upshape.reference`; pictures of layers and networks:
+Kernels: `interpolate`, `resize`, `conv_transpose1d`, `2d`, `3d`, `conv1d`, `2d`, `3d`, their
+layers, and `upsample_concat`, on NumPy arrays. Sizes: ``from upshape import shapes``. The
+definitions of all operations, in plain NumPy: `upshape.reference`; pictures of layers and networks:
 `upshape.draw`. Both are loaded when they are first used.
 """
 
@@ -12,16 +12,21 @@ from upshape import shapes
 from upshape.convolution import (
     Conv1d,
     Conv2d,
+    Conv3d,
     ConvTranspose1d,
     ConvTranspose2d,
+    ConvTranspose3d,
     conv1d,
     conv2d,
+    conv3d,
     conv_transpose1d,
     conv_transpose2d,
+    conv_transpose3d,
     from_torch,
 )
 from upshape.interpolation import interpolate
 from upshape.pyramid import upsample_concat
+from upshape.resizing import interpolate_backward, resize
 from upshape.runtime import (
     __version__,
     clear_cache,
@@ -33,19 +38,25 @@ from upshape.runtime import (
 __all__ = [
     "Conv1d",
     "Conv2d",
+    "Conv3d",
     "ConvTranspose1d",
     "ConvTranspose2d",
+    "ConvTranspose3d",
     "__version__",
     "clear_cache",
     "conv1d",
     "conv2d",
+    "conv3d",
     "conv_transpose1d",
     "conv_transpose2d",
+    "conv_transpose3d",
     "draw",
     "from_torch",
     "get_num_threads",
     "interpolate",
+    "interpolate_backward",
     "reference",
+    "resize",
     "set_num_threads",
     "shapes",
     "show_config",

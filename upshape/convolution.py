@@ -17,35 +17,32 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from upshape import arrays, runtime, shapes
+from upshape import arrays, orders, runtime, shapes
 from upshape.calls import Calls, also_forget, lock
+from upshape.orders import PLAN_BYTES, Order, Parameters
 
 __all__ = [
-    "Conv1d", "Conv2d", "ConvTranspose1d", "ConvTranspose2d",
-    "conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d", "from_torch",
+    "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d",
+    "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",
+    "from_torch",
 ]
 
 AnyArray = NDArray[Any]
 Ints = int | Sequence[int]
+Pads = int | str | Sequence[int | Sequence[int]]
 
 _DTYPES = ("float32", "float64")
-_LAYOUTS = {1: "(N, C, L) or (C, L)", 2: "(N, C, H, W) or (C, H, W)"}
+_LAYOUTS = {
+    1: "(N, C, L) or (C, L)",
+    2: "(N, C, H, W) or (C, H, W)",
+    3: "(N, C, D, H, W) or (C, D, H, W)",
+}
+# The words that padding can be: TensorFlow's SAME, and PyTorch's words.
+_SAME = ("same_upper", "same_lower")
+_WORDS = ("same", "valid", *_SAME)
 
-# From this output stride on, the phases of a row are vectors of their own.
-_WIDE_STRIDE = 8
-# Output channels that an input channel of its own may have, to be made one by one.
-_MOST_MULTIPLIER = 4
-# Taps that may be stamped, and products of an input pixel: with more, it has never been faster.
-_MOST_STAMPS = 128
-_MOST_PRODUCTS = 8192
-# Output channels of a group from which on they may be vectors, to be turned into rows.
-_MANY_CHANNELS = 8
-# The share of the other orders' estimated time below which one of these two is chosen.
-_CLEARLY = 0.95
-# Plans that a layer keeps: the input shapes that a network alternates between, and some; and the
-# bytes that plans may take, of a layer, of all functions, of the layouts.
+# Plans that a layer keeps: the input shapes that a network alternates between, and some.
 _MOST_PLANS = 64
-_PLAN_BYTES = 16 << 20
 # Kinds of calls that the functions know, and bytes of memory that they keep for packed weights,
 # twice at most: fresh memory costs as much as packing.
 _MOST_CALLS = 256
@@ -54,72 +51,23 @@ _MOST_SPARE = 4 << 20
 _MOST_TAPS = 1 << 18
 # Parameters that can tell one call from another: True == 1 must not.
 _PLAIN = frozenset([int, str, type(None)])
-# Bytes a thread may use for more than its results; what asks for more is laid out differently.
-_MOST_SCRATCH = 1 << 20
 
 _kernel = runtime.kernel("convolution")
-_depthwise = runtime.kernel("depthwise")
 _threads = runtime.threads
 _empty = runtime.empty
-
-
-class _Parameters(NamedTuple):
-    """What a layer is, without its weights' values: hashable, one int an axis."""
-
-    operation: str
-    transposed: bool
-    weight_shape: tuple[int, ...]
-    stride: tuple[int, ...]
-    padding: tuple[int, ...]  # at the start of each axis
-    dilation: tuple[int, ...]
-    groups: int
-    relation: shapes.Conv | shapes.ConvTranspose
-    single: bool
-
-    @property
-    def axes(self) -> int:
-        return len(self.stride)
-
-    @property
-    def depthwise(self) -> bool:
-        """Whether every input channel has a few output channels of its own."""
-        multiplier = self.channels_out // self.groups
-        return self.channels_in == self.groups and multiplier <= _MOST_MULTIPLIER
-
-    @property
-    def can_be_stamped(self) -> bool:
-        """Whether the products of all taps may be made first, and added up then.
-
-        Where no kernel is larger than its stride, there is nothing to be added up.
-        """
-        kernel = self.weight_shape[2:]
-        taps = math.prod(kernel)
-        return (
-            (self.transposed or set(self.stride) == {1})
-            and any(k > s for k, s in zip(kernel, self.stride, strict=True))
-            and taps <= _MOST_STAMPS and taps * self.channels_out <= _MOST_PRODUCTS
-        )
-
-    @property
-    def channels_in(self) -> int:
-        return self.weight_shape[0] if self.transposed else self.weight_shape[1] * self.groups
-
-    @property
-    def channels_out(self) -> int:
-        return self.weight_shape[1] * self.groups if self.transposed else self.weight_shape[0]
 
 
 # --- parameters ----------------------------------------------------------------------------------
 
 
 def _check(
-    operation: str, weight: ArrayLike, bias: ArrayLike | None, stride: Ints, padding: Ints | str,
+    operation: str, weight: ArrayLike, bias: ArrayLike | None, stride: Ints, padding: Pads,
     output_padding: Ints | None, groups: int, dilation: Ints, axes: int,
-) -> tuple[_Parameters, AnyArray, AnyArray | None]:
+) -> tuple[Parameters, AnyArray, AnyArray | None]:
     """Check everything but the input; output_padding None: an ordinary convolution."""
     transposed = output_padding is not None
     weight = arrays.as_array(operation, "weight", weight, _DTYPES)
-    kernel = ", ".join(("kH", "kW")[-axes:] if axes > 1 else ("k",))
+    kernel = ", ".join(("kD", "kH", "kW")[-axes:] if axes > 1 else ("k",))
     first = "C_in, C_out/groups" if transposed else "C_out, C_in/groups"
     arrays.check_rank(operation, "weight", weight, {axes + 2: f"({first}, {kernel})"})
     arrays.check_no_empty_axis(operation, "weight", weight)
@@ -133,11 +81,12 @@ def _check(
     arrays.check_divides(operation, "groups", groups, "weight", weight)
     strides = arrays.as_ints(operation, "stride", stride, axes, 1)
     dilations = arrays.as_ints(operation, "dilation", dilation, axes, 1)
-    pads: tuple[int, ...] | str
-    if isinstance(padding, str) and not transposed:
-        pads = arrays.as_choice(operation, "padding", padding, ("same", "valid"))
-    else:
-        pads = arrays.as_ints(operation, "padding", padding, axes, 0)
+    if transposed and isinstance(padding, str) and padding not in _SAME:
+        raise TypeError(
+            f"{operation}: padding={arrays.shown(padding)} must be an int, or 'same_upper' or "
+            f"'same_lower', TensorFlow's SAME: o = i*stride"
+        )
+    pads = arrays.as_padding(operation, "padding", padding, axes, _WORDS)
     channels = weight.shape[1] * groups if transposed else weight.shape[0]
     if bias is not None:
         bias = arrays.as_dtype_of(operation, "bias", bias, "weight", weight.dtype)
@@ -155,34 +104,49 @@ def _check(
 @lru_cache(maxsize=1024)
 def _parameters(
     operation: str, weight_shape: tuple[int, ...], strides: tuple[int, ...],
-    pads: tuple[int, ...] | str, extra: tuple[int, ...] | None, dilations: tuple[int, ...],
-    groups: int, single: bool,
-) -> _Parameters:
+    pads: str | tuple[int | tuple[int, int], ...], extra: tuple[int, ...] | None,
+    dilations: tuple[int, ...], groups: int, single: bool,
+) -> Parameters:
     """Return the parameters of a layer, as far as they can be checked without arrays."""
     kernels = weight_shape[2:]
+    sides = [] if isinstance(pads, str) else [
+        one if isinstance(one, tuple) else (one, one) for one in pads
+    ]
     for name, values in {
-        "stride": strides, "padding": () if isinstance(pads, str) else pads,
+        "stride": strides, "padding": [side for pair in sides for side in pair],
         "dilation": [d * (k - 1) for d, k in zip(dilations, kernels, strict=True)],
     }.items():
         arrays.check_reach(operation, name, values)
     if pads == "same" and set(strides) != {1}:
         raise ValueError(
             f"{operation}: padding='same' needs stride=1, got stride={_short(strides)}; "
-            f"give the padding as ints, or pad the input with np.pad"
+            f"give the padding as ints, or as 'same_upper', TensorFlow's SAME"
         )
     relation: Any
     if extra is not None:
         relation = _sized(operation, shapes.ConvTranspose, kernels, strides, pads, extra, dilations)
     else:
         relation = _sized(operation, shapes.Conv, kernels, strides, pads, dilations)
-    if pads == "same":
-        pads = tuple((effective - 1) // 2 for effective in relation.effective_kernel)
-    elif pads == "valid":
-        pads = (0,) * len(strides)
-    return _Parameters(
-        operation, extra is not None, weight_shape, strides, pads,  # type: ignore[arg-type]
-        dilations, groups, relation, single,
+    # A word: what it stands for at the smallest size; with SAME, each call asks anew (_padded).
+    before = tuple(before for before, _ in sides or relation.padding_for(relation.minimum))
+    return Parameters(
+        operation, extra is not None, weight_shape, strides, before, dilations, groups, relation,
+        single,
     )
+
+
+def _padded(
+    parameters: Parameters, sizes: tuple[int, ...], output_sizes: tuple[int, ...]
+) -> Parameters:
+    """Return the parameters with what is padded before the first pixel of inputs of these sizes.
+
+    A kernel needs to know no more: zeros after the last pixel are where the output's size says.
+    """
+    relation: Any = parameters.relation
+    if relation.axes[0].padding not in _SAME:  # which stands for all axes
+        return parameters
+    of = (sizes, output_sizes) if parameters.transposed else (sizes,)
+    return parameters._replace(padding=tuple(pair.before for pair in relation.padding_for(*of)))
 
 
 def _sized(operation: str, ask: Callable[..., Any], *arguments: Any) -> Any:
@@ -193,139 +157,18 @@ def _sized(operation: str, ask: Callable[..., Any], *arguments: Any) -> Any:
         raise type(error)(f"{operation}: {error}") from None
 
 
-# --- layouts and plans ---------------------------------------------------------------------------
+# --- calls -------------------------------------------------------------------------------------
 
 
-def _phases(kernel: int, stride: int, padding: int, dilation: int) -> list[Any]:
-    """Return the phases of one axis of a transposed convolution that taps reach.
-
-    Output o = q s + r is reached by the taps k with o + p - k d = i s, i = q + offset.
-    """
-    phases: dict[int, list[tuple[int, int]]] = {}
-    for k in range(kernel):
-        offset, r = divmod(k * dilation - padding, stride)
-        phases.setdefault(r, []).append((-offset, k))
-    return sorted(phases.items())
-
-
-_layouts: Calls[Any] = Calls(256, _PLAN_BYTES)
-
-
-def _layout(parameters: _Parameters, order: str, pairs: bool | None = None) -> Any:
-    """Return the kernel's arrangement of a layer for an order of work.
-
-    `pairs`: as of the kernel's Layout.
-    """
-    key = parameters, order, pairs
-    layout = _layouts.get(key)
-    if layout is None:
-        layout = _new_layout(parameters, order, pairs)
-        _layouts.put(key, layout, layout.nbytes)
-    return layout
-
-
-def _new_layout(parameters: _Parameters, order: str, pairs: bool | None) -> Any:
-    axes: list[Any] = []
-    for kernel, s, p, d in zip(
-        parameters.weight_shape[2:], parameters.stride, parameters.padding, parameters.dilation,
-        strict=True,
-    ):
-        if order == "stamps":
-            sign = 1 if parameters.transposed else -1
-            axes.append((s, 1, [(sign * (k * d - p), [(0, k)]) for k in range(kernel)]))
-        elif parameters.transposed:
-            axes.append((s, 1, _phases(kernel, s, p, d)))
-        else:
-            axes.append((1, s, [(0, [(k * d - p, k) for k in range(kernel)])]))
-    if parameters.axes == 1:
-        axes.insert(0, (1, 1, [(0, [(0, 0)])]))
-    groups = parameters.groups
-    if order.startswith("depthwise"):
-        square = None
-        alike = {*zip(parameters.weight_shape[2:], parameters.stride, parameters.padding,
-                      parameters.dilation, strict=True)}
-        if parameters.axes == 2 and len(alike) == 1 and parameters.dilation == (1, 1):
-            square = (parameters.weight_shape[2], parameters.stride[0], parameters.padding[0])
-        return _depthwise.Layout(
-            *axes, groups, parameters.channels_out // groups, parameters.weight_shape[-1],
-            int(np.prod(parameters.weight_shape[2:])), order == "depthwise channels",
-            order == "depthwise lanes", parameters.single, square,
-        )
-    return _kernel.Layout(
-        *axes, groups, parameters.channels_in // groups, parameters.channels_out // groups,
-        parameters.weight_shape[-1], int(np.prod(parameters.weight_shape[2:])),
-        parameters.transposed, order in ("channels", "phases", "turned"), order == "phases",
-        parameters.single, pairs, order == "stamps", order == "turned",
-    )
-
-
-@lru_cache(maxsize=1024)
-def _leaves_gaps(parameters: _Parameters, order: str) -> bool:
-    """Return whether an order leaves out the pixels that no tap reaches: nothing but bias."""
-    return parameters.transposed and order not in ("pixels", "stamps", "turned") and any(
-        len(_phases(k, s, p, d)) < s
-        for k, s, p, d in zip(
-            parameters.weight_shape[2:], parameters.stride, parameters.padding,
-            parameters.dilation, strict=True,
-        )
-    )
-
-
-def _memory_order(array: AnyArray) -> str:
-    """Return "rows" if pixels of a row are neighbours in memory, "channels" if channels are.
-
-    "other": neither, or elements that are not aligned; the kernels can walk no such array. The
-    stride of an axis of one element means nothing.
-    """
-    item, strides, shape = array.itemsize, array.strides, array.shape
-    if not array.flags.aligned:
-        return "other"
-    if array.flags.c_contiguous:
-        return "rows"
-    if strides[1] == item and shape[1] > 1 and all(
-        stride >= item * shape[1]
-        for stride, size in zip(strides[2:], shape[2:], strict=True) if size > 1
-    ):
-        return "channels"
-    return "rows" if strides[-1] == item or shape[-1] == 1 else "other"
-
-
-def _as_walkable(array: AnyArray) -> AnyArray:
-    """Return an array that the kernels can walk, a copy if need be."""
-    if _memory_order(array) != "other":
-        return array
-    copy = _empty(array.shape, array.dtype)
-    np.copyto(copy, array)
-    return copy
-
-
-def _four(values: tuple[int, ...], filler: int) -> tuple[int, ...]:
-    """Return the numbers of (N, C, L) axes as those of (N, C, 1, L)."""
-    return values if len(values) == 4 else (*values[:2], filler, values[2])
-
-
-def _steps(array: AnyArray) -> tuple[int, ...]:
-    """Return the strides of an array in elements, as those of (N, C, H, W).
-
-    An axis of one element has the step that it would have without gaps, whatever its stride says.
-    """
-    steps = [stride // array.itemsize for stride in array.strides]
-    if 1 in array.shape:
-        inner = 1
-        axes = range(2, array.ndim)
-        for axis in ((1, *axes[::-1], 0) if _memory_order(array) == "channels"
-                     else (*axes[::-1], 1, 0)):
-            if array.shape[axis] == 1:
-                steps[axis] = inner
-            inner = abs(steps[axis]) * array.shape[axis]
-    return _four(tuple(steps), 0)
-
-
-def _is_plain(output_size: Any) -> bool:
+def _is_plain(value: Any) -> bool:
     """Return whether this can tell one call from another: 12.0 == 12 and True == 1 must not."""
-    return output_size is None or type(output_size) is int or (
-        type(output_size) is tuple and all(type(size) is int for size in output_size)
+    return value is None or type(value) is int or (
+        type(value) is tuple and all(type(one) is int or _is_pair(one) for one in value)
     )
+
+
+def _is_pair(value: Any) -> bool:
+    return type(value) is tuple and len(value) == 2 and type(value[0]) is type(value[1]) is int
 
 
 def _is_free(out: Any, x: AnyArray) -> bool:
@@ -353,13 +196,21 @@ class _Values(NamedTuple):
 
     weight: AnyArray
     bias: AnyArray | None
-    packed: dict[str, AnyArray]
+    packed: dict[tuple[Parameters, Order], AnyArray]
+
+    def pack(self, parameters: Parameters, order: Order) -> AnyArray:
+        """Return the numbers in an order's layout."""
+        key = parameters, order
+        known = self.packed.get(key)
+        if known is None:
+            known = self.packed[key] = orders.layout(parameters, order).pack(self.weight, self.bias)
+        return known
 
 
 class _Task(NamedTuple):
-    """A plan, what its results are made of, and the numbers it is for."""
+    """A layout and a plan for it, what results are made of, and the numbers it is for."""
 
-    order: str
+    layout: Any
     plan: Any
     memory: tuple[int, ...]
     view: tuple[int, ...] | None
@@ -378,7 +229,7 @@ class _Task(NamedTuple):
 
 
 def _out_shape(
-    parameters: _Parameters, x_shape: tuple[int, ...], output_size: Any, batched: bool = True
+    parameters: Parameters, x_shape: tuple[int, ...], output_size: Any, batched: bool = True
 ) -> tuple[int, ...]:
     """Return the shape of the result for an input of shape (N, C, *spatial)."""
     operation, axes = parameters.operation, parameters.axes
@@ -398,13 +249,13 @@ def _out_shape(
 
 
 def _unreachable(
-    parameters: _Parameters, sizes: tuple[int, ...], output_size: Any
+    parameters: Parameters, sizes: tuple[int, ...], output_size: Any
 ) -> str:
     """Say which output sizes there are instead of the one that was asked for."""
     told = []
     for axis, i in zip(parameters.relation.axes, sizes, strict=True):
         # As axis.choices(i), of which there are as many as the stride.
-        low = axis.formula(i) - axis.output_padding
+        low = axis._smallest(i)
         low, high = max(low, 1), low + axis.stride - 1
         if high < 1:
             told.append("none (the padding takes away all of the output)")
@@ -416,18 +267,23 @@ def _unreachable(
     else:
         can = "; ".join(f"axis {axis} can be {text}" for axis, text in enumerate(told))
     show = {"kernel_size": parameters.weight_shape[2:], "stride": parameters.stride,
-            "padding": parameters.padding, "dilation": parameters.dilation}
+            "padding": _paddings(parameters), "dilation": parameters.dilation}
     words = ", ".join(
-        f"{name}={value[0] if len(set(value)) == 1 else value}"
+        f"{name}={_short(value)!r}"
         for name, value in show.items() if name != "dilation" or set(value) != {1}
     )
     return (f"{parameters.operation}: output_size={arrays.shown(output_size)} cannot be reached "
             f"from input {sizes if len(sizes) > 1 else sizes[0]} with {words}; {can}")
 
 
+def _paddings(parameters: Parameters) -> tuple[Any, ...]:
+    """Return what is padded at each axis: an int, a Padding of two sides, or a word."""
+    return tuple(axis.padding for axis in parameters.relation.axes)
+
+
 def _memory(x: AnyArray, shape: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
     """Return the shape of a new result's memory, and the axes of it that the result is."""
-    if _memory_order(x) != "channels":
+    if orders.memory_order(x) != "channels":
         return shape, None
     return (shape[0], *shape[2:], shape[1]), (0, x.ndim - 1, *range(1, x.ndim - 1))
 
@@ -438,64 +294,66 @@ def _new(memory: tuple[int, ...], view: tuple[int, ...] | None, dtype: Any) -> A
     return result if view is None else result.transpose(view)
 
 
-def _plan(parameters: _Parameters, x: AnyArray, out: AnyArray, threads: int) -> tuple[str, Any]:
-    """Choose the order of work for these arrays, and plan it."""
-    return _planned(
-        parameters, _four(x.shape, 1), _steps(x), _four(out.shape, 1), _steps(out),
-        _memory_order(out) == "channels", threads,
+# What is told of a new task: the numbers and the input it was made for, output_size, threads, out.
+Remember = Callable[[_Values, AnyArray, Any, int, AnyArray | None, _Task], None]
+
+
+def _first_call(
+    parameters: Parameters, values: _Values, x: ArrayLike, output_size: Any, out: AnyArray | None,
+    remember: Remember,
+) -> AnyArray:
+    """Check the arrays of a call, and run it."""
+    array = _as_input(parameters, x)
+    given = array
+    batched = array.ndim == parameters.axes + 2
+    if not batched:
+        array = array[None]
+    shape = _out_shape(parameters, array.shape, output_size, batched)
+    parameters = _padded(parameters, array.shape[2:], shape[2:])
+    arrays.check_memory(parameters.operation, shape, array.dtype)
+    target = None
+    if out is not None:
+        target = arrays.check_out(
+            parameters.operation, out, shape if batched else shape[1:], array.dtype,
+            given, values.weight, *([] if values.bias is None else [values.bias]),
+        )
+        if not batched:
+            target = target[None]
+    if 0 in shape:
+        result = _empty(shape, array.dtype) if target is None else target
+    else:
+        keep = remember if given is x and _is_plain(output_size) else None
+        result = _run(parameters, values, array, output_size, shape, target, keep)
+    if out is not None:
+        return out
+    return result if batched else result[0]
+
+
+def _run(
+    parameters: Parameters, values: _Values, x: AnyArray, output_size: Any,
+    shape: tuple[int, ...], out: AnyArray | None, remember: Remember | None,
+) -> AnyArray:
+    """Plan a call on arrays that fit, and run it; tell of it where the next one may do the same."""
+    given, x = x, orders.as_walkable(x)
+    target = out
+    if out is not None and orders.memory_order(out) == "other":
+        target = _empty(shape, x.dtype)
+    memory, view = _memory(x, shape)
+    if target is None:
+        target = _new(memory, view, x.dtype)
+    threads = _threads()
+    order, plan = orders.plan(parameters, x, target, threads)
+    task = _Task(
+        orders.layout(parameters, order), plan, memory, view, order.leaves_gaps(parameters),
+        values.pack(parameters, order), values.bias,
     )
-
-
-_plans: Calls[tuple[str, Any]] = Calls(512, _PLAN_BYTES)
-
-
-def _planned(*key: Any) -> tuple[str, Any]:
-    """Return what `_choose` returns, once made for all."""
-    known = _plans.get(key)
-    if known is None:
-        known = _choose(*key)
-        _plans.put(key, known, known[1].nbytes)
-    return known
-
-
-def _choose(
-    parameters: _Parameters, x_shape: tuple[int, ...], x_steps: tuple[int, ...],
-    out_shape: tuple[int, ...], out_steps: tuple[int, ...], channels_last: bool, threads: int,
-) -> tuple[str, Any]:
-    """Return the order of work that is estimated to take the least time, and its plan."""
-    def plan(order: str) -> Any:
-        kernel = _depthwise if order.startswith("depthwise") else _kernel
-        return kernel.Plan(
-            _layout(parameters, order), x_shape, x_steps, out_shape, out_steps, threads
-        )
-
-    if threads > 1:
-        # Orders differ in the last bit: their choice must not depend on the threads.
-        order, _ = _planned(
-            parameters, x_shape, x_steps, out_shape, out_steps, channels_last, 1
-        )
-        return order, plan(order)
-    if parameters.depthwise:
-        orders = ["depthwise channels"] if channels_last else ["depthwise", "depthwise lanes"]
-        plans = [(order, plan(order)) for order in orders]
-        plans = [(order, own) for order, own in plans if own.fits and own.pays]
-        if plans:
-            return min(plans, key=lambda named: named[1].cycles)
-    if channels_last or (parameters.transposed and parameters.stride[-1] >= _WIDE_STRIDE):
-        order = "channels" if channels_last else "phases"
-        chosen = plan(order)
-        if chosen.thread_bytes <= _MOST_SCRATCH:
-            return order, chosen
-    order, chosen = "pixels", plan("pixels")
-    if parameters.channels_out // parameters.groups >= _MANY_CHANNELS:
-        turned = plan("turned")
-        if turned.cycles < _CLEARLY * chosen.cycles:
-            order, chosen = "turned", turned
-    if parameters.can_be_stamped:
-        stamps = plan("stamps")
-        if stamps.fits and stamps.cycles < _CLEARLY * chosen.cycles:
-            order, chosen = "stamps", stamps
-    return order, chosen
+    if remember is not None and x is given and (out is None or target is out):
+        remember(values, x, output_size, threads, out, task)
+    task.run(x, task.packed, task.bias, target)
+    if out is not None and target is not out:
+        np.copyto(out, target)
+        return out
+    return target
 
 
 class _Layer:
@@ -534,10 +392,11 @@ class _Layer:
         return object.__new__(cls)
 
     def _set_up(
-        self, weight: ArrayLike, bias: ArrayLike | None, stride: Ints, padding: Ints | str,
+        self, weight: ArrayLike, bias: ArrayLike | None, stride: Ints, padding: Pads,
         output_padding: Ints | None, groups: int, dilation: Ints,
     ) -> None:
         operation = type(self).__name__
+        self._word = padding if isinstance(padding, str) else None
         with arrays.named(operation):
             self._parameters, weight, bias = _check(
                 operation, weight, bias, stride, padding, output_padding, groups, dilation,
@@ -545,7 +404,7 @@ class _Layer:
             )
             self._values = _Values(_own(weight), None if bias is None else _own(bias), {})
         self._dtype = weight.dtype
-        self._calls: Calls[_Task] = Calls(_MOST_PLANS, _PLAN_BYTES)
+        self._calls: Calls[_Task] = Calls(_MOST_PLANS, PLAN_BYTES)
 
     def _assign(self, **values: Any) -> None:
         """Hold these numbers; a call that is running ends with those it began with."""
@@ -579,6 +438,11 @@ class _Layer:
                 operation, "bias", array, (self.out_channels,), "one number an output channel"
             )
         self._assign(bias=None if array is None else _own(array))
+
+    @property
+    def padding(self) -> tuple[int | shapes.Padding, ...] | str:
+        """The padding, one int an axis (a pair where its sides differ), or the word given."""
+        return self._word or _paddings(self._parameters)
 
     @property
     def groups(self) -> int:
@@ -615,14 +479,6 @@ class _Layer:
         """The relation of input and output size."""
         return self._parameters.relation
 
-    def _packed(self, values: _Values, order: str) -> AnyArray:
-        packed = values.packed.get(order)
-        if packed is None:
-            packed = values.packed[order] = _layout(self._parameters, order).pack(
-                values.weight, values.bias
-            )
-        return packed
-
     def _call(self, x: ArrayLike, output_size: Any, out: AnyArray | None) -> AnyArray:
         # An input like the latest.
         repeat = self._calls.latest
@@ -647,57 +503,7 @@ class _Layer:
                 except MemoryError:
                     pass  # the same
         with arrays.named(self._parameters.operation):
-            return self._first_call(x, output_size, out)
-
-    def _first_call(self, x: ArrayLike, output_size: Any, out: AnyArray | None) -> AnyArray:
-        array = _as_input(self._parameters, x)
-        given = array
-        batched = array.ndim == self._axes + 2
-        if not batched:
-            array = array[None]
-        shape = _out_shape(self._parameters, array.shape, output_size, batched)
-        arrays.check_memory(self._parameters.operation, shape, self._dtype)
-        target = None
-        values = self._values
-        if out is not None:
-            target = arrays.check_out(
-                self._parameters.operation, out, shape if batched else shape[1:], self._dtype,
-                given, values.weight, *([] if values.bias is None else [values.bias]),
-            )
-            if not batched:
-                target = target[None]
-        if 0 in shape:
-            result = _empty(shape, self._dtype) if target is None else target
-        else:
-            result = self._run(array, values, given is x, output_size, shape, target)
-        if out is not None:
-            return out
-        return result if batched else result[0]
-
-    def _run(
-        self, x: AnyArray, values: _Values, plain: bool, output_size: Any, shape: tuple[int, ...],
-        out: AnyArray | None,
-    ) -> AnyArray:
-        given, x = x, _as_walkable(x)
-        target = out
-        if out is not None and _memory_order(out) == "other":
-            target = _empty(shape, self._dtype)
-        memory, view = _memory(x, shape)
-        if target is None:
-            target = _new(memory, view, self._dtype)
-        threads = _threads()
-        order, plan = _plan(self._parameters, x, target, threads)
-        task = _Task(
-            order, plan, memory, view, _leaves_gaps(self._parameters, order),
-            self._packed(values, order), values.bias,
-        )
-        if plain and x is given and (out is None or target is out) and _is_plain(output_size):
-            self._remember(values, x, output_size, threads, out, task)
-        task.run(x, task.packed, task.bias, target)
-        if out is not None and target is not out:
-            np.copyto(out, target)
-            return out
-        return target
+            return _first_call(self._parameters, self._values, x, output_size, out, self._remember)
 
     def _remember(
         self, values: _Values, x: AnyArray, output_size: Any, threads: int, out: AnyArray | None,
@@ -747,8 +553,7 @@ class _Layer:
         texts = [_formula(axis) for axis in axes]
         if len(set(texts)) == 1:
             return texts[0]
-        return ", ".join(text.replace("o =", f"o{n} =").replace("i", f"i{n}", 1)
-                         for n, text in enumerate(texts))
+        return ", ".join(_formula(axis, f"i{n}", f"o{n}") for n, axis in enumerate(axes))
 
 
 # What a layer sets up by itself; other attributes are the user's and go where a copy goes.
@@ -763,31 +568,34 @@ def _made_again(kind: type[_Layer], arguments: tuple[Any, ...]) -> _Layer:
     return layer
 
 
-def _short(values: tuple[int, ...]) -> Any:
+def _short(values: tuple[Any, ...]) -> Any:
     """Return one number where all axes have the same."""
     return values[0] if len(set(values)) == 1 else values
 
 
-def _formula(axis: Any) -> str:
-    """Return o as a function of i for one axis: both are linear, so two values tell."""
+def _formula(axis: Any, i: str = "i", o: str = "o") -> str:
+    """Return o as a function of i for one axis."""
+    s = axis.stride
     if isinstance(axis, shapes.ConvTranspose):
-        slope, constant = axis.stride, axis.formula(1) - axis.stride
-        product = "i" if slope == 1 else f"{slope}i"
-        return f"o = {product}" + (f" {'+' if constant > 0 else '-'} {abs(constant)}"
-                                   if constant else "")
-    # o = floor((i + c) / s) + 1, and formula(i) first reaches 1 at the smallest such i.
-    shift = axis.formula(0) if axis.stride == 1 else None
-    if shift is not None:
-        return "o = i" + (f" {'+' if shift > 0 else '-'} {abs(shift)}" if shift else "")
-    first = next(i for i in range(1, 2 * axis.stride + 1)
-                 if axis.remainder(axis.minimum + i) == 0) + axis.minimum
-    constant = (axis.formula(first) - 1) * axis.stride - first
-    inside = "i" + (f" {'+' if constant > 0 else '-'} {abs(constant)}" if constant else "")
-    return f"o = floor(({inside})/{axis.stride}) + 1" if constant else (
-        f"o = floor(i/{axis.stride}) + 1")
+        return f"{o} = {'' if s == 1 else s}{_plus(i, axis.formula(1) - s)}"  # linear
+    if axis.padding in _SAME:
+        return f"{o} = {i}" if s == 1 else f"{o} = ceil({i}/{s})"
+    shift = axis.padding_for(axis.minimum).total - axis.effective_kernel
+    if s == 1:
+        return f"{o} = {_plus(i, shift + 1)}"
+    return f"{o} = floor({f'({_plus(i, shift)})' if shift else i}/{s}) + 1"
 
 
-def _as_input(parameters: _Parameters, x: ArrayLike) -> AnyArray:
+def _plus(text: str, number: int) -> str:
+    """Return a sum as it is written.
+
+    >>> _plus("i", 0), _plus("i", 2), _plus("2i", -1)
+    ('i', 'i + 2', '2i - 1')
+    """
+    return f"{text} {'+' if number > 0 else '-'} {abs(number)}" if number else text
+
+
+def _as_input(parameters: Parameters, x: ArrayLike) -> AnyArray:
     """Return the input as an array of the right dtype, rank and channels."""
     operation, axes = parameters.operation, parameters.axes
     dtype = np.dtype(np.float32 if parameters.single else np.float64)
@@ -803,14 +611,8 @@ def _as_input(parameters: _Parameters, x: ArrayLike) -> AnyArray:
     return array
 
 
-class _Call(NamedTuple):
-    """What a function needs for arguments that it has seen before, but for their values."""
-
-    task: _Task
-    layout: Any
-
-
-_calls: Calls[_Call] = Calls(_MOST_CALLS, _PLAN_BYTES)
+# Tasks without numbers: what the functions need for arguments that they have seen before.
+_calls: Calls[_Task] = Calls(_MOST_CALLS, PLAN_BYTES)
 
 # No packed weights: a function's are packed anew for every call.
 _NOTHING: AnyArray = np.empty(0, np.uint8)
@@ -824,7 +626,7 @@ also_forget(_kernel.forget_scratch)
 
 def _once(
     operation: str, axes: int, x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None,
-    stride: Ints, padding: Ints | str, output_padding: Ints | None, groups: int, dilation: Ints,
+    stride: Ints, padding: Pads, output_padding: Ints | None, groups: int, dilation: Ints,
     output_size: Any, out: AnyArray | None,
 ) -> AnyArray:
     """Run a layer that is used once: its weights are packed for this call alone."""
@@ -844,23 +646,26 @@ def _once(
             None if bias is None else (bias.dtype, bias.shape), stride, padding, output_padding,
             groups, dilation, output_size, _threads(),
         )
-        call = _calls.get(key)
-        if call is not None:
+        known = _calls.get(key)
+        if known is not None:
             try:
-                return _run_known(call, x, weight, bias)
+                return _run_known(known, x, weight, bias)
             except MemoryError:
                 pass  # as in a layer's call
+
+    def keep(*made: Any) -> None:
+        if key is not None:
+            task = made[-1]._replace(packed=_NOTHING, bias=None)
+            _calls.put(key, task, task.plan.nbytes)
+
     with arrays.named(operation):
         parameters, weight, bias = _check(
             operation, weight, bias, stride, padding, output_padding, groups, dilation, axes
         )
-        layer = _OneCall(parameters, weight, bias)
-        result = layer._first_call(x, output_size, out)
-    if key is not None and layer.task is not None:
-        layout = _layout(parameters, layer.task.order)
-        task = layer.task._replace(packed=_NOTHING, bias=None)
-        _calls.put(key, _Call(task, layout), task.plan.nbytes)
-    return result
+        values = _Values(
+            np.ascontiguousarray(weight), None if bias is None else np.ascontiguousarray(bias), {}
+        )
+        return _first_call(parameters, values, x, output_size, out, keep)
 
 
 def _is_tidy(array: AnyArray) -> bool:
@@ -869,9 +674,9 @@ def _is_tidy(array: AnyArray) -> bool:
     return flags.c_contiguous and flags.aligned and array.dtype.isnative
 
 
-def _run_known(call: _Call, x: AnyArray, weight: AnyArray, bias: AnyArray | None) -> AnyArray:
+def _run_known(task: _Task, x: AnyArray, weight: AnyArray, bias: AnyArray | None) -> AnyArray:
     """Run a call whose like has been checked and planned."""
-    task, layout = call
+    layout = task.layout
     try:
         packed = _spare.pop()
     except IndexError:
@@ -886,30 +691,10 @@ def _run_known(call: _Call, x: AnyArray, weight: AnyArray, bias: AnyArray | None
     return result
 
 
-class _OneCall(_Layer):
-    """A layer without a name, whose weights are not copied."""
-
-    def __init__(
-        self, parameters: _Parameters, weight: AnyArray, bias: AnyArray | None
-    ) -> None:
-        self._parameters, self._dtype = parameters, weight.dtype
-        self._axes = parameters.axes  # type: ignore[misc]
-        self._values = _Values(
-            np.ascontiguousarray(weight), None if bias is None else np.ascontiguousarray(bias), {}
-        )
-        self.task: _Task | None = None
-
-    def _remember(
-        self, values: _Values, x: AnyArray, output_size: Any, threads: int, out: AnyArray | None,
-        task: _Task,
-    ) -> None:
-        self.task = task
-
-
 class _TransposedLayer(_Layer):
     def __init__(
         self, weight: ArrayLike, bias: ArrayLike | None = None, stride: Ints = 1,
-        padding: Ints = 0, output_padding: Ints = 0, groups: int = 1, dilation: Ints = 1,
+        padding: Pads = 0, output_padding: Ints = 0, groups: int = 1, dilation: Ints = 1,
     ) -> None:
         self._set_up(weight, bias, stride, padding, output_padding, groups, dilation)
 
@@ -918,11 +703,6 @@ class _TransposedLayer(_Layer):
     ) -> AnyArray:
         """Return the transposed convolution of `x`; `output_size` and `out` as of the function."""
         return self._call(x, output_size, out)
-
-    @property
-    def padding(self) -> tuple[int, ...]:
-        """The padding, one int an axis."""
-        return self._parameters.padding
 
     @property
     def output_padding(self) -> tuple[int, ...]:
@@ -937,19 +717,13 @@ class _TransposedLayer(_Layer):
 class _OrdinaryLayer(_Layer):
     def __init__(
         self, weight: ArrayLike, bias: ArrayLike | None = None, stride: Ints = 1,
-        padding: Ints | str = 0, dilation: Ints = 1, groups: int = 1,
+        padding: Pads = 0, dilation: Ints = 1, groups: int = 1,
     ) -> None:
         self._set_up(weight, bias, stride, padding, None, groups, dilation)
-        self._word = padding if isinstance(padding, str) else None
 
     def __call__(self, x: ArrayLike, out: AnyArray | None = None) -> AnyArray:
         """Return the convolution of `x`; `out` as of the function."""
         return self._call(x, None, out)
-
-    @property
-    def padding(self) -> tuple[int, ...] | str:
-        """The padding, one int an axis, or the word that was given."""
-        return self._word or self._parameters.padding
 
     def _arguments(self) -> tuple[Any, ...]:
         return (np.array(self.weight), None if self.bias is None else np.array(self.bias),
@@ -1001,6 +775,26 @@ class ConvTranspose2d(_TransposedLayer):
     _axes = 2
 
 
+class ConvTranspose3d(_TransposedLayer):
+    """Hold the weights of a 3-D transposed convolution, packed for the kernel.
+
+    Parameters are those of `conv_transpose3d`; the layer copies the weights. Layers can be called
+    from several threads at once, pickled and copied.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import upshape as up
+    >>> layer = up.ConvTranspose3d(np.ones((1, 1, 2, 2, 2)), stride=2)
+    >>> layer
+    ConvTranspose3d(1 -> 1, kernel_size=2, stride=2, bias=None, float64: o = 2i)
+    >>> layer(np.ones((1, 1, 4, 6, 5))).shape
+    (1, 1, 8, 12, 10)
+    """
+
+    _axes = 3
+
+
 class Conv1d(_OrdinaryLayer):
     """Hold the weights of a 1-D convolution, packed for the kernel.
 
@@ -1043,8 +837,31 @@ class Conv2d(_OrdinaryLayer):
     _axes = 2
 
 
+class Conv3d(_OrdinaryLayer):
+    """Hold the weights of a 3-D convolution, packed for the kernel.
+
+    Parameters are those of `conv3d`; the layer copies the weights. Layers can be called from
+    several threads at once, pickled and copied.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import upshape as up
+    >>> layer = up.Conv3d(np.ones((1, 1, 3, 3, 3)), padding=1)
+    >>> layer
+    Conv3d(1 -> 1, kernel_size=3, padding=1, bias=None, float64: o = i)
+    >>> layer(np.ones((1, 1, 2, 3, 3)))[0, 0, 0]
+    array([[ 8., 12.,  8.],
+           [12., 18., 12.],
+           [ 8., 12.,  8.]])
+    """
+
+    _axes = 3
+
+
 _KINDS: dict[str, type[_Layer]] = {
-    kind.__name__: kind for kind in (Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d)
+    kind.__name__: kind
+    for kind in (Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d)
 }
 
 
@@ -1053,13 +870,13 @@ def from_torch(module: Any) -> Any:
 
     Parameters
     ----------
-    module : torch.nn.Conv1d, Conv2d, ConvTranspose1d or ConvTranspose2d
+    module : torch.nn.Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d or ConvTranspose3d
         With ``padding_mode="zeros"``, its parameters in the CPU's memory, float32 or float64. They
         are copied: the layer does not follow a training that goes on.
 
     Returns
     -------
-    Conv1d, Conv2d, ConvTranspose1d or ConvTranspose2d
+    Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d or ConvTranspose3d
 
     Raises
     ------
@@ -1101,7 +918,7 @@ def from_torch(module: Any) -> Any:
 
 def conv_transpose1d(
     x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, stride: Ints = 1,
-    padding: Ints = 0, output_padding: Ints = 0, groups: int = 1, dilation: Ints = 1, *,
+    padding: Pads = 0, output_padding: Ints = 0, groups: int = 1, dilation: Ints = 1, *,
     output_size: Ints | None = None, out: AnyArray | None = None,
 ) -> AnyArray:
     """Compute a 1-D transposed convolution: every input pixel stamps its kernel onto the output.
@@ -1146,7 +963,7 @@ def conv_transpose1d(
 
 def conv_transpose2d(
     x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, stride: Ints = 1,
-    padding: Ints = 0, output_padding: Ints = 0, groups: int = 1, dilation: Ints = 1, *,
+    padding: Pads = 0, output_padding: Ints = 0, groups: int = 1, dilation: Ints = 1, *,
     output_size: Ints | None = None, out: AnyArray | None = None,
 ) -> AnyArray:
     """Compute a 2-D transposed convolution: every input pixel stamps its kernel onto the output.
@@ -1162,8 +979,12 @@ def conv_transpose2d(
         Of the dtype of `x`.
     bias : array_like, shape (C_out,), optional
         Added to every pixel of its channel.
-    stride, padding, dilation : int or one int an axis
-        s, p and d. The padding is taken away from the output.
+    stride, dilation : int or one int an axis
+        s and d.
+    padding : int, one int or pair (before, after) an axis, "same_upper" or "same_lower"
+        p, which is taken away from both sides of the output, or as much as the pair says. The two
+        words are SAME of TensorFlow and of ONNX, ``o = i s``: an odd pixel is taken away at the
+        end ("same_upper", which is TensorFlow's) or at the start.
     output_padding : int or one int an axis
         a, which adds to the output's size at its end; below ``max(stride, dilation)``.
     groups : int
@@ -1222,14 +1043,68 @@ def conv_transpose2d(
     (1, 1, 11, 11)
     >>> up.conv_transpose2d(down, kernel, stride=2, padding=1, output_size=12).shape
     (1, 1, 12, 12)
+    >>> up.conv_transpose2d(down, kernel, stride=2, padding="same_upper").shape
+    (1, 1, 12, 12)
     """
     return _once("conv_transpose2d", 2, x, weight, bias, stride, padding, output_padding,
                  groups, dilation, output_size, out)
 
 
+def conv_transpose3d(
+    x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, stride: Ints = 1,
+    padding: Pads = 0, output_padding: Ints = 0, groups: int = 1, dilation: Ints = 1, *,
+    output_size: Ints | None = None, out: AnyArray | None = None,
+) -> AnyArray:
+    """Compute a 3-D transposed convolution: every input voxel stamps its kernel onto the output.
+
+    The output size is ``o = (i-1)s - 2p + [d(k-1)+1] + a`` along each axis.
+
+    Parameters
+    ----------
+    x : array_like, shape (N, C_in, D, H, W) or (C_in, D, H, W)
+        float32 or float64. Memory whose innermost axis is the channels' is computed as it is, and
+        gives a result in the same memory order.
+    weight : array_like, shape (C_in, C_out/groups, kD, kH, kW)
+        Of the dtype of `x`.
+    bias, stride, padding, output_padding, groups, dilation, output_size, out
+        As of `conv_transpose2d`, for three axes.
+
+    Returns
+    -------
+    ndarray, shape (N, C_out, oD, oH, oW) or (C_out, oD, oH, oW)
+        `out`, or a new array of the dtype of `x` and `weight`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is out of range, or of a kind or dtype that is not taken.
+
+    See Also
+    --------
+    conv_transpose2d : With all notes.
+    ConvTranspose3d : The same with weights that are packed once.
+    upshape.reference.conv_transpose3d : The definition in plain NumPy.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import upshape as up
+    >>> x = np.array([[[[1.0, 2.0]]], [[[10.0, 20.0]]]])
+    >>> up.conv_transpose3d(x, np.ones((2, 1, 2, 1, 1)), stride=(2, 1, 2))  # two channels to one
+    array([[[[11.,  0., 22.]],
+    <BLANKLINE>
+            [[11.,  0., 22.]]]])
+    >>> volume, kernel = np.ones((1, 1, 6, 6, 5)), np.ones((1, 1, 3, 3, 3))
+    >>> up.conv_transpose3d(volume, kernel, stride=2, padding=1, output_size=(12, 11, 10)).shape
+    (1, 1, 12, 11, 10)
+    """
+    return _once("conv_transpose3d", 3, x, weight, bias, stride, padding, output_padding,
+                 groups, dilation, output_size, out)
+
+
 def conv1d(
     x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, stride: Ints = 1,
-    padding: Ints | str = 0, dilation: Ints = 1, groups: int = 1, *,
+    padding: Pads = 0, dilation: Ints = 1, groups: int = 1, *,
     out: AnyArray | None = None,
 ) -> AnyArray:
     """Compute a 1-D convolution: every output pixel is a weighted sum of the pixels below it.
@@ -1273,7 +1148,7 @@ def conv1d(
 
 def conv2d(
     x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, stride: Ints = 1,
-    padding: Ints | str = 0, dilation: Ints = 1, groups: int = 1, *,
+    padding: Pads = 0, dilation: Ints = 1, groups: int = 1, *,
     out: AnyArray | None = None,
 ) -> AnyArray:
     """Compute a 2-D convolution: every output pixel is a weighted sum of the pixels below it.
@@ -1291,9 +1166,12 @@ def conv2d(
         Added to every pixel of its channel.
     stride, dilation : int or one int an axis
         s and d.
-    padding : int, one int an axis, "same" or "valid"
-        p, zeros on both sides. "valid" is none; "same" gives an output of the input's size, needs
-        stride 1, and puts the odd zero at the end.
+    padding : int, one int or pair (before, after) an axis, or a word
+        p, zeros on both sides, or as many as the pair says. "valid" is none; "same" gives an output
+        of the input's size, needs stride 1, and puts the odd zero at the end. "same_upper" and
+        "same_lower" are SAME of TensorFlow and of ONNX, ``o = ceil(i / s)``: how many zeros there
+        are follows from the input's size, and an odd one is at the end ("same_upper", which is
+        TensorFlow's) or at the start.
     groups : int
         The channels fall into so many groups, each computed on its own.
     out : ndarray, optional
@@ -1334,5 +1212,60 @@ def conv2d(
     array([[ 8., 15., 12.],
            [21., 36., 27.],
            [20., 33., 24.]])
+    >>> up.conv2d(x, np.ones((1, 1, 2, 2)), stride=2, padding="same_upper")[0, 0]
+    array([[ 8.,  7.],
+           [13.,  8.]])
+    >>> up.conv2d(x, np.ones((1, 1, 2, 2)), stride=2, padding=((0, 1), (0, 1)))[0, 0]
+    array([[ 8.,  7.],
+           [13.,  8.]])
     """
     return _once("conv2d", 2, x, weight, bias, stride, padding, None, groups, dilation, None, out)
+
+
+def conv3d(
+    x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, stride: Ints = 1,
+    padding: Pads = 0, dilation: Ints = 1, groups: int = 1, *,
+    out: AnyArray | None = None,
+) -> AnyArray:
+    """Compute a 3-D convolution: every output voxel is a weighted sum of the voxels below it.
+
+    The output size is ``o = floor((i + 2p - [d(k-1)+1]) / s) + 1`` along each axis.
+
+    Parameters
+    ----------
+    x : array_like, shape (N, C_in, D, H, W) or (C_in, D, H, W)
+        float32 or float64. Memory whose innermost axis is the channels' is computed as it is, and
+        gives a result in the same memory order.
+    weight : array_like, shape (C_out, C_in/groups, kD, kH, kW)
+        Of the dtype of `x`. The kernel is not rotated.
+    bias, stride, padding, dilation, groups, out
+        As of `conv2d`, for three axes.
+
+    Returns
+    -------
+    ndarray, shape (N, C_out, oD, oH, oW) or (C_out, oD, oH, oW)
+        `out`, or a new array of the dtype of `x` and `weight`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is out of range, or of a kind or dtype that is not taken.
+
+    See Also
+    --------
+    conv2d : With all notes.
+    Conv3d : The same with weights that are packed once.
+    upshape.reference.conv3d : The definition in plain NumPy.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import upshape as up
+    >>> x = np.arange(8.0).reshape(1, 1, 2, 2, 2)
+    >>> up.conv3d(x, np.ones((1, 1, 2, 2, 2)))
+    array([[[[[28.]]]]])
+    >>> up.conv3d(x, np.ones((1, 1, 2, 1, 1)))
+    array([[[[[ 4.,  6.],
+              [ 8., 10.]]]]])
+    """
+    return _once("conv3d", 3, x, weight, bias, stride, padding, None, groups, dilation, None, out)

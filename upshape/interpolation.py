@@ -1,9 +1,9 @@
-"""Nearest-neighbour and linear interpolation: from a user's arguments to a kernel's plan.
+"""Interpolation: from a user's arguments to a kernel's plan.
 
-What an output pixel is made of is decided axis by axis, in tables: `nearest_axis` and `linear_axis`
-are all there is of conventions. A `Resize` is everything that follows from the arguments and the
-arrays' layout; it is made once for each combination and kept, so that a call on arrays of a shape
-seen before is a look-up, an allocation and a run of the kernel.
+What an output pixel is made of is decided axis by axis, in tables, and `upshape.tables` is all
+there is of conventions. A `Resize` is everything that follows from the arguments and the arrays'
+layout; it is made once for each combination and kept, so that a call on arrays of a shape seen
+before is a look-up, an allocation and a run of the kernel.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ import itertools
 import math
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from upshape import arrays, runtime, shapes
 from upshape.calls import Calls
+from upshape.tables import Convention, Taps, linear_axis, nearest_axis, outputs
 
 __all__ = ["interpolate"]
 
 Array = NDArray[Any]
-Index = NDArray[np.int64]
 Distance = NDArray[np.float64]
 
 #: How many spatial axes each mode is for.
@@ -33,12 +33,25 @@ MODES = {
     "linear": (1,),
     "bilinear": (2,),
     "trilinear": (3,),
+    "cubic": (1,),
+    "bicubic": (2,),
+    "tricubic": (3,),
+    "area": (1, 2, 3),
+    "lanczos": (1, 2, 3),
 }
+
+#: Modes whose coordinates can have aligned corners, and those that can be antialiased.
+CORNERED = ("linear", "bilinear", "trilinear", "cubic", "bicubic", "tricubic")
+ANTIALIASED = (*CORNERED, "lanczos")
 
 #: What an array of so many axes is.
 LAYOUTS = {3: "(N, C, L)", 4: "(N, C, H, W)", 5: "(N, C, D, H, W)"}
 
+#: What the kernel of linear interpolation takes, and what means can be made of at all; bfloat16 is
+#: no dtype of NumPy's own, and is computed as float32.
 LINEAR_DTYPES = ("float32", "float64", "float16", "uint8")
+MEAN_DTYPES = (*LINEAR_DTYPES, "int8", "int16", "uint16", "int32", "bool")
+BFLOAT16 = "bfloat16"
 
 # Results are written past the cache from this part of the last-level cache on, and from this many
 # bytes on however large that is: what a cache of hundreds of MiB keeps of one process is no more.
@@ -71,59 +84,13 @@ _LONG = 1 << 18
 _PIECE = 1 << 16
 _PIECES_BYTES = 20 << 20
 
+_FLOAT32 = np.dtype(np.float32)
+
 _nearest = runtime.kernel("nearest")
 _linear = runtime.kernel("linear")
+_taps = runtime.kernel("taps")
 _empty = runtime.empty
 _threads = runtime.threads
-
-
-# --- tables: which source pixels an output pixel is made of, along one axis -----------------------
-
-
-def nearest_axis(
-    i: int, o: int, factor: float | None, exact: bool, double: bool, part: slice | None = None
-) -> Index:
-    """Return the source pixel of each of `o` output pixels, or of a part of them.
-
-    The scale (``1 / factor``, else ``i / o``) and the product are float64 for float64 arrays, else
-    float32; the position is rounded to float32 before its floor is taken. "nearest-exact" goes to
-    the pixel's centre and back, which float32 notices on long axes.
-    """
-    real: Any = np.float64 if double else np.float32
-    scale = real(i) / real(o) if factor is None else real(1.0 / factor)
-    dst = _range(o, part).astype(real)
-    if exact:
-        # float64 holds the product of two float32: one rounding, as by a fused multiply-add.
-        centre = ((dst + real(0.5)).astype(np.float64) * np.float64(scale) - 0.5).astype(real)
-        position = centre + real(0.5)
-    else:
-        position = dst * scale
-    index: Index = position.astype(np.float32).astype(np.int64)
-    np.minimum(index, i - 1, out=index)
-    return index
-
-
-def linear_axis(
-    i: int, o: int, factor: float | None, align_corners: bool, part: slice | None = None
-) -> tuple[Index, Distance | None, int]:
-    """Return the lower neighbour of each of `o` output pixels, how far it is, and `i`.
-
-    An axis whose size does not change is copied, whatever the factor: its distances are None.
-    """
-    dst = _range(o, part).astype(np.float64)
-    if o == i:
-        return dst.astype(np.int64), None, i
-    if align_corners:
-        position = dst * (i - 1) / max(o - 1, 1)
-    else:
-        scale = i / o if factor is None else 1.0 / factor
-        position = np.maximum((dst + 0.5) * scale - 0.5, 0.0)
-    low = np.minimum(position.astype(np.int64), i - 1)
-    return low, np.clip(position - low, 0.0, 1.0), i
-
-
-def _range(o: int, part: slice | None) -> Index:
-    return np.arange(o) if part is None else np.arange(part.start, part.stop)
 
 
 def _weights_are_exact(distances: Sequence[Distance | None]) -> bool:
@@ -257,6 +224,19 @@ def layout_of(array: Array, channel_axis: int) -> Layout:
 # --- plans ----------------------------------------------------------------------------------------
 
 
+class Tabled(Protocol):
+    """What makes tables: hashable, equal to what makes the same ones."""
+
+    @property
+    def copies(self) -> bool:
+        """Whether each pixel is one of the source, as it is."""
+
+    def taps(
+        self, i: int, o: int, factor: float | None = None, part: slice | None = None
+    ) -> Taps | None:
+        """Return the table of an axis from `i` to `o` pixels, or of a part; None: a copy."""
+
+
 class How(NamedTuple):
     """What the arguments ask for, apart from the arrays: sizes, factors and mode."""
 
@@ -264,11 +244,13 @@ class How(NamedTuple):
     sizes: tuple[int, ...]
     factors: tuple[float | None, ...]  # that decide coordinates; None: i / o does
     align_corners: bool
-
+    convention: Tabled | None = None  # of any number of taps; None: the mode says all
 
     @property
     def linear(self) -> bool:
         """Whether means are made: of aligned elements, where nearest copies any bytes."""
+        if self.convention is not None:
+            return not self.convention.copies
         return not self.mode.startswith("nearest")
 
 
@@ -311,22 +293,37 @@ class _Maker(NamedTuple):
     streaming: bool
 
     def table(self, axis: int, part: slice | None = None) -> tuple[Any, ...]:
-        """Return an axis' table, or that of a part of its output: (source, distances, size)."""
+        """Return an axis' table, or that of a part of its output.
+
+        (first source pixels, distances or weights, the source's size); None instead of the second:
+        pixels are copied.
+        """
         how = self.how
         i, o, factor = self.inputs[axis], how.sizes[axis], how.factors[axis]
+        if how.convention is not None:
+            taps = how.convention.taps(i, o, factor, part)
+            if taps is None:
+                return outputs(o, part), None, i
+            return taps.first, None if how.convention.copies else taps.weights, i
         if how.linear:
             return linear_axis(i, o, factor, how.align_corners, part)
         exact, double = how.mode == "nearest-exact", self.dtype == np.float64
         return nearest_axis(i, o, factor, exact, double, part), None, i
 
     def plan(self, tables: Sequence[tuple[Any, ...]], plain: bool = False) -> Any:
-        """Return the plan for these tables; a plain one goes pixel by pixel, and is made at once.
+        """Return the plan for these tables; a plain one is made at once.
 
         Both give the same bits.
         """
         item = self.dtype.itemsize
         width = tables[-1][2]
         missing = 3 - len(tables)
+        if self.how.convention is not None and self.how.linear:
+            axes = (*[(np.zeros(1, np.int64), None, 1)] * missing, *tables)
+            return _taps.Plan(
+                self.roles, axes, self.dtype.char, self.elements, self.spacing // item,
+                self.streaming,
+            )
         if not self.how.linear:
             indices = [np.zeros(1, np.int64)] * missing + [table[0] for table in tables]
             return _nearest.Plan(
@@ -383,10 +380,10 @@ class Pieces:
         tables = []
         reads, writes = ([slice(None)] * (len(parts) + 2) for _ in range(2))
         for axis, (own, part) in enumerate(zip(self.layout.spatial, parts, strict=True)):
-            low, distance, i = self.make.table(axis, part)
-            first = int(low[0])
-            end = min(int(low[-1]) + (1 if distance is None else 2), i)
-            tables.append((low - first, distance, end - first))
+            low, weights, i = self.make.table(axis, part)
+            reach = 1 if weights is None else 2 if weights.ndim == 1 else weights.shape[1]
+            first, end = int(low.min()), min(int(low.max()) + reach, i)
+            tables.append((low - first, weights, end - first))
             reads[own], writes[own] = slice(first, end), part
         return tables, tuple(reads), tuple(writes)
 
@@ -424,7 +421,7 @@ class Resize:
     """A call on arrays of known shapes, dtypes and strides: what is left to do."""
 
     __slots__ = (
-        "align_corners", "axes", "channel_axis", "dtype", "memory", "most_threads",
+        "align_corners", "antialias", "axes", "channel_axis", "dtype", "memory", "most_threads",
         "recompute_scale_factor", "run", "scale_factor", "size",
     )
 
@@ -433,7 +430,7 @@ class Resize:
         layout: Layout,
     ) -> None:
         (self.size, self.scale_factor, self.align_corners, self.recompute_scale_factor,
-         self.channel_axis) = arguments
+         self.antialias, self.channel_axis) = arguments
         self.run: Callable[[Array, Array, int], bool] = plan.run
         self.most_threads = most_threads
         self.dtype = result.dtype
@@ -443,7 +440,7 @@ class Resize:
     def same(self, *arguments: Any) -> bool:
         """Return whether arguments equal to these are of the same types: 2 == 2.0 == True."""
         own = (self.size, self.scale_factor, self.align_corners, self.recompute_scale_factor,
-               self.channel_axis)
+               self.antialias, self.channel_axis)
         return all(map(_alike, own, arguments))
 
 
@@ -522,7 +519,7 @@ def check_no_picture(operation: str, name: str, x: Array, mode: Any) -> None:
     Three axes are (N, C, L). Bytes in which one axis is as short as colours are and the other two
     are not are hardly signals, unless the mode says that there is one spatial axis.
     """
-    if x.ndim != 3 or x.dtype != np.uint8 or mode == "linear":
+    if x.ndim != 3 or x.dtype != np.uint8 or mode in ("linear", "cubic"):
         return
     for layout, colours, others, advice in (
         ("(H, W, C)", x.shape[2], x.shape[:2], f"{name}[None] with channel_axis=-1"),
@@ -556,15 +553,31 @@ def _axes(count: int) -> str:
 
 
 def as_align_corners(operation: str, value: Any, mode: str) -> bool:
-    """Return align_corners as a bool; only the linear modes have corners to align."""
+    """Return align_corners as a bool; only the linear and cubic modes have corners to align."""
     if value is None:
         return False
-    if mode.startswith("nearest"):
+    if mode not in CORNERED:
         raise ValueError(
             f"{operation}: align_corners={arrays.shown(value)} has no meaning with mode={mode!r}; "
-            f"leave it out, or use linear, bilinear or trilinear"
+            f"leave it out, or use {', '.join(CORNERED)}"
         )
     return arrays.as_bool(operation, "align_corners", value)
+
+
+def as_antialias(operation: str, value: Any, mode: str) -> bool:
+    """Return antialias as a bool: modes that copy or take means have none, lanczos needs it."""
+    antialias = arrays.as_bool(operation, "antialias", value)
+    if antialias and mode not in ANTIALIASED:
+        raise ValueError(
+            f"{operation}: antialias=True has no meaning with mode={mode!r}; "
+            f"leave it out, or use {', '.join(ANTIALIASED)}"
+        )
+    if mode == "lanczos" and not antialias:
+        raise ValueError(
+            f"{operation}: mode='lanczos' needs antialias=True here, as in PyTorch; "
+            f"up.resize has mode='lanczos' without"
+        )
+    return antialias
 
 
 def as_factors(operation: str, value: Any, axes: int) -> tuple[float, ...]:
@@ -606,8 +619,54 @@ def as_how(
     mode: str,
     align_corners: bool,
     recompute_scale_factor: Any,
+    antialias: bool = False,
+    dtype: np.dtype[Any] = _FLOAT32,
 ) -> How:
-    """Return what is asked for, with the output sizes that the solver finds."""
+    """Return what is asked for: output sizes, factors, and the convention if it is none of ours."""
+    sizes, factors = as_sizes(operation, inputs, size, scale_factor, recompute_scale_factor)
+    how = How(mode, sizes, factors, align_corners)
+    if mode.startswith("nearest"):
+        return how
+    # An axis of unchanged size is copied, but by cubic interpolation with another scale.
+    factors = tuple(
+        None if i == o and (antialias or not mode.endswith("cubic")) else factor
+        for i, o, factor in zip(inputs, sizes, factors, strict=True)
+    )
+    if antialias and align_corners:
+        # PyTorch's aligned corners with antialias are another scale, from the edges on.
+        factors = tuple(
+            (o - 1) / (i - 1) if min(i, o) > 1 else math.inf
+            for i, o in zip(inputs, sizes, strict=True)
+        )
+    if mode.endswith("linear"):
+        grows = all(
+            i == o or (i <= o if factor is None else factor >= 1)
+            for i, o, factor in zip(inputs, sizes, factors, strict=True)
+        )
+        if antialias and grows:
+            antialias, align_corners = False, False
+        if not antialias and dtype.name in LINEAR_DTYPES:
+            return How(mode, sizes, factors, align_corners)
+    convention = convention_of(mode, align_corners and not antialias, antialias)
+    return How(mode, sizes, factors, align_corners, convention)
+
+
+def convention_of(mode: str, align_corners: bool, antialias: bool) -> Convention:
+    """Return the tables' convention of a mode that takes means, as PyTorch has it."""
+    coordinates = "align_corners" if align_corners else "half_pixel"
+    border = "exclude" if antialias else "edge"
+    if mode.endswith("cubic"):
+        # PyTorch follows OpenCV without antialias and Pillow with it.
+        return Convention("cubic", coordinates, antialias, border, a=-0.5 if antialias else -0.75)
+    kernel = "linear" if mode.endswith("linear") else mode
+    return Convention(kernel, coordinates, antialias, border)
+
+
+def as_sizes(
+    operation: str, inputs: tuple[int, ...], size: Any, scale_factor: Any,
+    recompute_scale_factor: Any = None,
+) -> tuple[tuple[int, ...], tuple[float | None, ...]]:
+    """Return the output sizes that the solver finds, and the factors that decide coordinates."""
     axes = len(inputs)
     if (size is None) == (scale_factor is None):
         raise ValueError(
@@ -624,7 +683,7 @@ def as_how(
                 f"got size={arrays.shown(size)}: leave recompute_scale_factor out"
             )
         sizes = arrays.as_ints(operation, "size", size, axes, 1, spread=False)
-        return How(mode, sizes, (None,) * axes, align_corners)
+        return sizes, (None,) * axes
     factors = as_factors(operation, scale_factor, axes)
     for i, factor in zip(inputs, factors, strict=True):
         if i * factor < 1:
@@ -641,7 +700,25 @@ def as_how(
         operator.index(shapes.Interpolate(scale_factor=factor)(i))
         for i, factor in zip(inputs, factors, strict=True)
     )
-    return How(mode, sizes, (None,) * axes if recompute else factors, align_corners)
+    return sizes, (None,) * axes if recompute else factors
+
+
+def through_float32(
+    operation: str, x: Array, out: Any, run: Callable[[Array], Array]
+) -> Array:
+    """Return what `run` makes of `x` as float32, rounded to the dtype of `x` once at the end."""
+    if out is not None:
+        # The shape shows when the result is there; whatever else is wrong shows before.
+        shape = out.shape if isinstance(out, np.ndarray) else ()
+        arrays.check_out(operation, out, shape, x.dtype, x)
+    result = run(x.astype(np.float32))
+    if out is None:
+        rounded: Array = result.astype(x.dtype)
+        return rounded
+    arrays.check_out(operation, out, result.shape, x.dtype)
+    np.copyto(out, result, casting="unsafe")
+    checked: Array = out
+    return checked
 
 
 def _alike(a: Any, b: Any) -> bool:
@@ -662,32 +739,43 @@ def interpolate(
     mode: str = "nearest",
     align_corners: bool | None = None,
     recompute_scale_factor: bool | None = None,
+    antialias: bool = False,
     *,
     channel_axis: int = 1,
     out: Array | None = None,
 ) -> Array:
     """Resize the spatial axes of a batch of feature maps.
 
-    The output size of an axis is `size`, or ``floor(i * scale_factor)``.
+    The output size of an axis is `size`, or ``floor(i * scale_factor)``. Axes are (N, C, L),
+    (N, C, H, W) or (N, C, D, H, W): a lone picture of shape (H, W, C) would be taken for H signals
+    of W channels. `resize` is for pictures.
 
     Parameters
     ----------
     x : array_like, shape (N, C, L), (N, C, H, W) or (N, C, D, H, W)
         Of any dtype of fixed size for the nearest modes (numbers, bools, dates, strings, records);
-        float32, float64, float16 or uint8 for the linear ones. A view whose memory is channels-last
+        float32, float64, float16, uint8, int8, int16, uint16, int32 or bool for the others, and
+        bfloat16 of ml_dtypes, which is computed as float32. A view whose memory is channels-last
         is computed as such. Three axes are signals: a picture is ``x[None]`` if it is (C, H, W),
         ``x[None]`` with ``channel_axis=-1`` if it is (H, W, C), and ``x[None, None]`` if (H, W).
     size : int or sequence of int, optional
         Output size, one for all spatial axes or one each. Give this or `scale_factor`.
     scale_factor : float or sequence of float, optional
         Output size over input size, one for all spatial axes or one each.
-    mode : {"nearest", "nearest-exact", "linear", "bilinear", "trilinear"}
-        The linear modes are for 1, 2 and 3 spatial axes.
+    mode : str
+        For any number of axes nearest, nearest-exact (labels), area (the mean of all pixels that a
+        new one touches: shrinking by whole factors) and lanczos (the sharpest). For 1, 2 and 3
+        axes linear, bilinear and trilinear (a good default), and cubic, bicubic and tricubic
+        (sharper; they overshoot beside edges).
     align_corners : bool, optional
-        For the linear modes: False (the default) takes pixels for squares, and aligns the edges of
-        input and output; True takes them for points, and aligns the centres of the corner pixels.
+        For the linear and cubic modes: False (the default) takes pixels for squares, and aligns
+        the edges of input and output; True takes them for points, and aligns the centres of the
+        corner pixels.
     recompute_scale_factor : bool, optional
         True: `scale_factor` is for the output size only, and coordinates are scaled by i / o.
+    antialias : bool
+        For the linear and cubic modes, and for lanczos, which needs it: True makes a pixel of all
+        pixels that it covers, where an axis shrinks.
     channel_axis : {1, -1}
         Where the channels are: ``(N, C, *spatial)`` or ``(N, *spatial, C)``.
     out : ndarray, optional
@@ -715,15 +803,25 @@ def interpolate(
 
         nearest          min(floor(dst * scale), i - 1)
         nearest-exact    min(floor((dst + 0.5) * scale), i - 1)
-        linear modes     (dst + 0.5) * scale - 0.5, or, aligned, dst * (i - 1) / (o - 1)
+        linear, cubic    (dst + 0.5) * scale - 0.5, or, aligned, dst * (i - 1) / (o - 1)
+        area             all from floor(dst * i / o) to ceil((dst + 1) * i / o), alike
+        antialias        those within radius * max(scale, 1) of (dst + 0.5) * scale - 0.5
+
+    The cubic kernel is Keys', with a = -3/4, and -1/2 with antialias; `upshape.reference` has each
+    kernel and its source. Beyond the border is the border's pixel; with antialias there is nothing.
+    With antialias, aligned corners are another scale and no other centre, as in PyTorch. PyTorch
+    has no cubic modes of 1 and 3 axes, and antialias for 2 only.
 
     The positions of the nearest modes are float32 (float64 for float64 arrays, then rounded to
     float32); `upshape.reference.nearest_indices` says how they are rounded. A linear mode
-    returns the exact value, rounded: uint8 to the nearest integer, ties to the even one. An axis
-    whose size does not change is copied by the linear modes.
+    returns the exact value, rounded: uint8 to the nearest integer, ties to the even one; integers
+    are kept in the range of their dtype. An axis whose size does not change is copied by the linear
+    modes, and with antialias.
 
     See Also
     --------
+    resize : Pictures and volumes, in the way of any of six libraries.
+    interpolate_backward : The gradient.
     upsample_concat : Bring features of several scales to one size, and concatenate them.
 
     Examples
@@ -755,7 +853,7 @@ def interpolate(
     if type(x) is np.ndarray and (out is None or type(out) is np.ndarray):
         key = (
             x.shape, x.strides, x.dtype, mode, size, scale_factor, align_corners,
-            recompute_scale_factor, channel_axis,
+            recompute_scale_factor, antialias, channel_axis,
         )
         if out is not None:
             key += (out.shape, out.strides, out.dtype)
@@ -771,10 +869,12 @@ def interpolate(
                     and resize.size is size
                     and resize.align_corners is align_corners
                     and resize.recompute_scale_factor is recompute_scale_factor
+                    and resize.antialias is antialias
                     and resize.channel_axis is channel_axis
                 )
                 or resize.same(
-                    size, scale_factor, align_corners, recompute_scale_factor, channel_axis
+                    size, scale_factor, align_corners, recompute_scale_factor, antialias,
+                    channel_axis,
                 )
             )
             # What no shape and no stride tells of `out`.
@@ -794,18 +894,26 @@ def interpolate(
                 pass  # once more below, and if that fails as well, it says whose it is
     with arrays.named("interpolate"):
         return _interpolate(
-            x, size, scale_factor, mode, align_corners, recompute_scale_factor, channel_axis, out,
-            key,
+            x, size, scale_factor, mode, align_corners, recompute_scale_factor, antialias,
+            channel_axis, out, key,
         )
 
 
 def _interpolate(
     value: Any, size: Any, scale_factor: Any, mode: Any, align_corners: Any,
-    recompute_scale_factor: Any, channel_axis: Any, out: Any, key: tuple[Any, ...] | None,
+    recompute_scale_factor: Any, antialias: Any, channel_axis: Any, out: Any,
+    key: tuple[Any, ...] | None,
 ) -> Array:
     """Check, plan, allocate, run, return; and keep the plan under this key."""
-    linear = isinstance(mode, str) and mode.endswith("linear")
-    x = arrays.as_array("interpolate", "x", value, LINEAR_DTYPES if linear else ())
+    means = isinstance(mode, str) and mode in MODES and not mode.startswith("nearest")
+    x = arrays.as_array("interpolate", "x", value, (*MEAN_DTYPES, BFLOAT16) if means else ())
+    if means and x.dtype.name == BFLOAT16:
+        return through_float32(
+            "interpolate", x, out, lambda plain: _interpolate(
+                plain, size, scale_factor, mode, align_corners, recompute_scale_factor, antialias,
+                channel_axis, None, None,
+            )
+        )
     if x.ndim == 2:
         raise ValueError(
             f"interpolate: x has shape {x.shape}, 2 axes; pass x[None, None] to resize a picture "
@@ -820,7 +928,8 @@ def _interpolate(
     inputs = tuple(x.shape[axis] for axis in layout.spatial)
     corners = as_align_corners("interpolate", align_corners, mode)
     how = as_how(
-        "interpolate", inputs, size, scale_factor, mode, corners, recompute_scale_factor
+        "interpolate", inputs, size, scale_factor, mode, corners, recompute_scale_factor,
+        as_antialias("interpolate", antialias, mode), x.dtype,
     )
     sizes = list(x.shape)
     for own, o in zip(layout.spatial, how.sizes, strict=True):
@@ -836,7 +945,7 @@ def _interpolate(
         return result
     job = Job(x, result, how, layout, result.nbytes, out is None)
     if key is not None and job.x is value and job.target is result:
-        resize = Resize(key[4:9], job.plan, job.most_threads, result, layout)
+        resize = Resize(key[4:10], job.plan, job.most_threads, result, layout)
         _resizes.put(key, resize, job.plan.nbytes)
     job.run()
     return result

@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from upshape import arrays
 from upshape.interpolation import (
     LAYOUTS,
-    LINEAR_DTYPES,
+    MEAN_DTYPES,
+    MODES,
     Job,
     as_align_corners,
     as_channel_axis,
@@ -114,10 +115,12 @@ def _concat(
         )
     if len(features) == 0:
         raise ValueError("upsample_concat: features is empty; give one array or more")
-    linear = mode is None or (isinstance(mode, str) and mode.endswith("linear"))
+    means = mode is None or (
+        isinstance(mode, str) and mode in MODES and not mode.startswith("nearest")
+    )
     xs = [
         arrays.as_array(
-            "upsample_concat", f"features[{k}]", feature, LINEAR_DTYPES if linear else ()
+            "upsample_concat", f"features[{k}]", feature, MEAN_DTYPES if means else ()
         )
         for k, feature in enumerate(features)
     ]
@@ -134,6 +137,11 @@ def _concat(
         arrays.as_dtype_of("upsample_concat", f"features[{k}]", x, "features[0]", first.dtype)
     mode = as_mode("upsample_concat", _LINEAR_MODES[first.ndim] if mode is None else mode,
                    first.ndim - 2, "features[0]")
+    if mode == "lanczos":
+        raise ValueError(
+            "upsample_concat: mode='lanczos' needs antialias=True, which upsample_concat does not "
+            "have; resize with up.interpolate first"
+        )
     corners = as_align_corners("upsample_concat", align_corners, mode)
     axis = as_channel_axis("upsample_concat", channel_axis, first.ndim)
     layouts = [layout_of(x, axis) for x in xs]
@@ -141,7 +149,10 @@ def _concat(
     inputs = [tuple(x.shape[a] for a in layout.spatial) for x in xs]
     if size is None:
         size = max(inputs, key=np.prod)
-    hows = [as_how("upsample_concat", own, size, None, mode, corners, None) for own in inputs]
+    hows = [
+        as_how("upsample_concat", own, size, None, mode, corners, None, False, first.dtype)
+        for own in inputs
+    ]
 
     sizes = list(first.shape)
     sizes[axis] = sum(x.shape[axis] for x in xs)

@@ -29,27 +29,38 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 __all__ = [
+    "antialias_matrix",
+    "area_matrix",
     "bilinear",
     "bilinear_point",
+    "box_kernel",
     "conv",
     "conv1d",
     "conv2d",
+    "conv3d",
     "conv_matrix",
     "conv_output_size",
     "conv_transpose",
     "conv_transpose1d",
     "conv_transpose2d",
+    "conv_transpose3d",
     "conv_transpose_by_matrix",
     "conv_transpose_by_scatter",
     "conv_transpose_by_zeros",
     "conv_transpose_output_size",
+    "cubic_kernel",
+    "cubic_matrix",
+    "hamming_kernel",
     "insert_zeros",
     "interpolate",
+    "lanczos_kernel",
     "linear",
     "linear_coordinates",
+    "linear_kernel",
     "linear_neighbours",
     "nearest",
     "nearest_indices",
+    "resample",
     "rotate_180",
     "scaled_size",
     "trilinear",
@@ -58,9 +69,14 @@ __all__ = [
 
 Array = NDArray[Any]
 Float64 = NDArray[np.float64]
+# What is padded, or cut off a transposed convolution: ints, pairs (before, after), or a word.
+Padding = int | Sequence[int | Sequence[int]] | str
+_SAME = ("same_upper", "same_lower")
 
-_SPATIAL_AXES = {"linear": 1, "bilinear": 2, "trilinear": 3}
-_LINEAR_MODE = {axes: mode for mode, axes in _SPATIAL_AXES.items()}
+_SPATIAL_AXES = {
+    "linear": 1, "bilinear": 2, "trilinear": 3, "cubic": 1, "bicubic": 2, "tricubic": 3
+}  # fmt: skip
+_LINEAR_MODE = {axes: mode for mode, axes in _SPATIAL_AXES.items() if mode.endswith("linear")}
 
 
 # --------------------------------------------------------------------------------------------------
@@ -337,6 +353,282 @@ def bilinear_point(
 
 
 # --------------------------------------------------------------------------------------------------
+# Resampling kernels: how much a pixel counts that lies x pixels away
+# --------------------------------------------------------------------------------------------------
+
+
+def linear_kernel(x: float) -> float:
+    """Return the weight of linear interpolation: 1 - |x|, and 0 from 1 on.
+
+    Examples
+    --------
+    >>> linear_kernel(0.25), linear_kernel(-0.25), linear_kernel(2)
+    (0.75, 0.75, 0.0)
+    """
+    return max(0.0, 1.0 - abs(x))
+
+
+def cubic_kernel(x: float, a: float = -0.75) -> float:
+    """Return the weight of cubic convolution.
+
+    ::
+
+        (a + 2) |x|^3 - (a + 3) |x|^2 + 1            for      |x| <= 1
+        a |x|^3 - 5 a |x|^2 + 8 a |x| - 4 a          for  1 < |x| <  2
+
+    Parameters
+    ----------
+    x : float
+        The distance, in pixels.
+    a : float
+        The slope at 1. Keys derives -1/2: then quadratic polynomials are interpolated exactly.
+        OpenCV, PyTorch and ONNX take -3/4, which is a little sharper.
+
+    Returns
+    -------
+    float
+        The weight; 1 at 0 and 0 at every other whole number.
+
+    Notes
+    -----
+    R. G. Keys, "Cubic convolution interpolation for digital image processing", IEEE Transactions on
+    Acoustics, Speech, and Signal Processing 29 (1981), equations 9 and 15.
+
+    Examples
+    --------
+    >>> [cubic_kernel(x, a=-0.5) for x in (0, 0.5, 1, 1.5, 2)]
+    [1.0, 0.5625, 0.0, -0.0625, 0.0]
+    """
+    x = abs(x)
+    if x <= 1:
+        return (a + 2) * x**3 - (a + 3) * x**2 + 1
+    if x < 2:
+        return a * x**3 - 5 * a * x**2 + 8 * a * x - 4 * a
+    return 0.0
+
+
+def lanczos_kernel(x: float, lobes: int = 3) -> float:
+    """Return the weight of Lanczos' kernel: sinc(x) sinc(x / lobes), and 0 from `lobes` on.
+
+    The ideal low-pass filter, sinc(x) = sin(pi x) / (pi x), under the first lobe of another one.
+
+    Notes
+    -----
+    C. E. Duchon, "Lanczos filtering in one and two dimensions", Journal of Applied Meteorology 18
+    (1979), in one dimension.
+
+    Examples
+    --------
+    >>> lanczos_kernel(0), round(lanczos_kernel(0.5), 4), round(lanczos_kernel(1.5), 4)
+    (1.0, 0.6079, -0.1351)
+    """
+    if abs(x) >= lobes:
+        return 0.0
+    if x == 0:
+        return 1.0
+    y = math.pi * x
+    return lobes * math.sin(y) * math.sin(y / lobes) / y**2
+
+
+def box_kernel(x: float) -> float:
+    """Return the weight of a box one pixel wide, which is open on its left.
+
+    Examples
+    --------
+    >>> box_kernel(0.5), box_kernel(-0.5), box_kernel(0.6)
+    (1.0, 0.0, 0.0)
+    """
+    return 1.0 if -0.5 < x <= 0.5 else 0.0
+
+
+def hamming_kernel(x: float) -> float:
+    """Return the weight of Pillow's ``HAMMING``: one lobe of the sinc under Hamming's window.
+
+    Examples
+    --------
+    >>> hamming_kernel(0), round(hamming_kernel(0.5), 4), hamming_kernel(1)
+    (1.0, 0.3438, 0.0)
+    """
+    if abs(x) >= 1:
+        return 0.0
+    if x == 0:
+        return 1.0
+    y = math.pi * x
+    return math.sin(y) / y * (0.54 + 0.46 * math.cos(y))
+
+
+# --------------------------------------------------------------------------------------------------
+# Resampling an axis, as a matrix [o, i]: row x holds what pixel x of the result takes of each pixel
+# --------------------------------------------------------------------------------------------------
+
+
+def cubic_matrix(
+    input_size: int,
+    output_size: int,
+    *,
+    scale_factor: float | None = None,
+    align_corners: bool = False,
+    a: float = -0.75,
+) -> Float64:
+    """Return the matrix of cubic interpolation: four pixels around each position.
+
+    Parameters
+    ----------
+    input_size, output_size : int
+        i and o.
+    scale_factor, align_corners
+        As in `linear_coordinates`, but that a position may lie outside, and that an axis of
+        unchanged size is resampled where its scale is not 1.
+    a : float
+        As in `cubic_kernel`.
+
+    Returns
+    -------
+    ndarray of float64, shape (o, i)
+        Pixels beyond the border are the border's pixel: it takes their weight.
+
+    Examples
+    --------
+    >>> cubic_matrix(4, 2)
+    array([[ 0.5    ,  0.59375, -0.09375,  0.     ],
+           [ 0.     , -0.09375,  0.59375,  0.5    ]])
+    """
+    i, o = input_size, output_size
+    scale = i / o if scale_factor is None else 1.0 / float(scale_factor)
+    matrix = np.zeros((o, i))
+    for dst in range(o):
+        position = (dst + 0.5) * scale - 0.5
+        if align_corners:
+            position = dst * (i - 1) / (o - 1) if o > 1 else 0.0
+        low = math.floor(position)
+        for pixel in range(low - 1, low + 3):
+            inside = min(max(pixel, 0), i - 1)
+            matrix[dst, inside] += cubic_kernel(position - pixel, a)
+    return matrix
+
+
+def area_matrix(input_size: int, output_size: int) -> Float64:
+    """Return the matrix of means over the pixels that a pixel of the result touches.
+
+    Pixel ``dst`` covers the source from ``dst * i / o`` to ``(dst + 1) * i / o``; the pixels that
+    it touches count alike, whether it covers them or a part of them.
+
+    Parameters
+    ----------
+    input_size, output_size : int
+        i and o.
+
+    Returns
+    -------
+    ndarray of float64, shape (o, i)
+        Rows sum to 1.
+
+    Notes
+    -----
+    PyTorch's ``mode="area"``, which is its ``adaptive_avg_pool``. OpenCV's ``INTER_AREA`` counts
+    pixels by the part that is covered.
+
+    Examples
+    --------
+    >>> area_matrix(4, 2)
+    array([[0.5, 0.5, 0. , 0. ],
+           [0. , 0. , 0.5, 0.5]])
+    >>> area_matrix(3, 2)
+    array([[0.5, 0.5, 0. ],
+           [0. , 0.5, 0.5]])
+    """
+    i, o = input_size, output_size
+    matrix = np.zeros((o, i))
+    for dst in range(o):
+        begin, end = math.floor(Fraction(dst * i, o)), math.ceil(Fraction((dst + 1) * i, o))
+        matrix[dst, begin:end] = 1 / (end - begin)
+    return matrix
+
+
+def antialias_matrix(
+    input_size: int,
+    output_size: int,
+    kernel: Callable[[float], float],
+    radius: float,
+    *,
+    scale_factor: float | None = None,
+) -> Float64:
+    """Return the matrix of a kernel that is as wide as the result's pixels are.
+
+    Where a picture shrinks by `scale`, its pixels are `scale` source pixels wide. A kernel that
+    looks at its own neighbourhood only would miss those in between; so it is stretched. The pixels
+    whose centres lie within ``radius * scale`` of the result's, rounded, are weighted by the kernel
+    at their distance over `scale`; their weights are divided by their sum. Pixels that do not exist
+    do not count. Where a picture grows, nothing is stretched.
+
+    Parameters
+    ----------
+    input_size, output_size : int
+        i and o.
+    kernel : callable
+        The weight of a pixel at some distance.
+    radius : float
+        From which distance on the kernel is 0.
+    scale_factor : float, optional
+        If given, ``scale`` is ``1 / scale_factor``; else it is ``i / o``.
+
+    Returns
+    -------
+    ndarray of float64, shape (o, i)
+        Rows sum to 1.
+
+    Notes
+    -----
+    Pillow's ``precompute_coeffs`` (``Resample.c``), and PyTorch's ``antialias=True`` after it.
+
+    Examples
+    --------
+    >>> antialias_matrix(4, 2, linear_kernel, 1) * 7
+    array([[3., 3., 1., 0.],
+           [0., 1., 3., 3.]])
+    """
+    i, o = input_size, output_size
+    scale = i / o if scale_factor is None else 1.0 / float(scale_factor)
+    stretch = max(scale, 1.0)
+    matrix = np.zeros((o, i))
+    for dst in range(o):
+        centre = (dst + 0.5) * scale  # counted from the edge, where the first pixel's is 0.5
+        begin = max(math.floor(centre - radius * stretch + 0.5), 0)
+        end = min(math.floor(centre + radius * stretch + 0.5), i)
+        for pixel in range(begin, end):
+            matrix[dst, pixel] = kernel((pixel + 0.5 - centre) / stretch)
+        matrix[dst] /= matrix[dst].sum()
+    return matrix
+
+
+def resample(x: ArrayLike, matrices: Sequence[ArrayLike]) -> Float64:
+    """Multiply the last axes of an array by one matrix each.
+
+    Parameters
+    ----------
+    x : array_like, shape (..., i_1, i_2, ...)
+        As many last axes as there are matrices.
+    matrices : sequence of array_like, shapes (o_1, i_1), (o_2, i_2), ...
+        One an axis.
+
+    Returns
+    -------
+    ndarray of float64, shape (..., o_1, o_2, ...)
+        The products.
+
+    Examples
+    --------
+    >>> resample([[1, 2], [3, 4]], [[[0.5, 0.5]], [[1, 0], [0.5, 0.5], [0, 1]]])
+    array([[2. , 2.5, 3. ]])
+    """
+    y = np.asarray(x).astype(np.float64)
+    for axis, matrix in enumerate(matrices, start=y.ndim - len(matrices)):
+        product = np.tensordot(np.asarray(matrix, np.float64), y, (1, axis))
+        y = np.moveaxis(product, 0, axis)
+    return y
+
+
+# --------------------------------------------------------------------------------------------------
 # Interpolation of whole arrays
 # --------------------------------------------------------------------------------------------------
 
@@ -594,10 +886,11 @@ def interpolate(
     mode: str = "nearest",
     align_corners: bool | None = None,
     recompute_scale_factor: bool | None = None,
+    antialias: bool = False,
     *,
     channel_axis: int = 1,
 ) -> Array:
-    """Resize by one of five modes; the slow twin of `upshape.interpolate`.
+    """Resize by one of its modes; the slow twin of `upshape.interpolate`.
 
     Parameters
     ----------
@@ -605,17 +898,21 @@ def interpolate(
         The input.
     size, scale_factor, recompute_scale_factor
         As in `nearest`.
-    mode : {"nearest", "nearest-exact", "linear", "bilinear", "trilinear"}
-        The linear modes are for one, two and three spatial axes.
+    mode : str
+        nearest, nearest-exact, area or lanczos for any number of spatial axes; linear and cubic,
+        bilinear and bicubic, trilinear and tricubic for one, two and three.
     align_corners : bool, optional
-        For the linear modes: see `linear_coordinates`.
+        For the linear and cubic modes: see `linear_coordinates`.
+    antialias : bool
+        For the linear and cubic modes and lanczos, which needs it: see `antialias_matrix`. A cubic
+        kernel has a = -1/2 then, and -3/4 without.
     channel_axis : {1, -1}
         Where the channels are.
 
     Returns
     -------
     ndarray
-        In the dtype of `x` for the nearest modes, in float64 for the linear ones.
+        In the dtype of `x` for the nearest modes, in float64 for all others.
 
     Examples
     --------
@@ -634,25 +931,50 @@ def interpolate(
             x, size, scale_factor, exact=exact, recompute_scale_factor=recompute_scale_factor
         )
     else:
-        by_mode: dict[str, Callable[..., Float64]] = {
-            "linear": linear,
-            "bilinear": bilinear,
-            "trilinear": trilinear,
-        }
-        if mode not in by_mode:
-            raise ValueError(f"mode={mode!r} is none of nearest, nearest-exact, {by_mode.keys()}")
-        if x.ndim - 2 != _SPATIAL_AXES[mode]:
+        if _SPATIAL_AXES.get(mode, x.ndim - 2) != x.ndim - 2:
             raise ValueError(
                 f"mode={mode!r} is for {_SPATIAL_AXES[mode]} spatial axes; x has {x.ndim - 2}"
             )
-        y = by_mode[mode](
-            x,
-            size,
-            scale_factor,
-            align_corners=bool(align_corners),
-            recompute_scale_factor=recompute_scale_factor,
+        if mode.endswith("linear") and not antialias:
+            by_axes: tuple[Callable[..., Float64], ...] = (linear, bilinear, trilinear)
+            y = by_axes[x.ndim - 3](
+                x, size, scale_factor, align_corners=bool(align_corners),
+                recompute_scale_factor=recompute_scale_factor,
+            )
+            return np.moveaxis(y, 1, channel_axis)
+        sizes, factors = _sizes_and_factors(
+            x.shape[2:], size, scale_factor, recompute_scale_factor
         )
+        y = resample(x, [
+            _mode_matrix(i, o, factor, mode, bool(align_corners), antialias)
+            for i, o, factor in zip(x.shape[2:], sizes, factors, strict=True)
+        ])  # fmt: skip
     return np.moveaxis(y, 1, channel_axis)
+
+
+def _mode_matrix(
+    i: int, o: int, factor: float | None, mode: str, align_corners: bool, antialias: bool
+) -> Float64:
+    """Return the matrix of an axis in one of the modes that take means."""
+    if mode == "area":
+        return area_matrix(i, o)
+    if antialias:
+        if i == o:
+            return np.eye(i)
+        if align_corners:
+            # PyTorch's antialias has aligned corners as another scale, and no other centre.
+            factor = (o - 1) / (i - 1) if min(i, o) > 1 else math.inf
+        if mode.endswith("linear"):
+            return antialias_matrix(i, o, linear_kernel, 1, scale_factor=factor)
+        if mode.endswith("cubic"):
+            return antialias_matrix(
+                i, o, lambda x: cubic_kernel(x, a=-0.5), 2, scale_factor=factor
+            )
+        if mode == "lanczos":
+            return antialias_matrix(i, o, lanczos_kernel, 3, scale_factor=factor)
+    elif mode.endswith("cubic"):
+        return cubic_matrix(i, o, scale_factor=factor, align_corners=align_corners)
+    raise ValueError(f"there is no mode={mode!r} with antialias={antialias}")
 
 
 def upsample_concat(
@@ -790,7 +1112,7 @@ def conv(
     weight: ArrayLike,
     bias: ArrayLike | None = None,
     stride: int | Sequence[int] = 1,
-    padding: int | Sequence[int] | str = 0,
+    padding: Padding = 0,
     dilation: int | Sequence[int] = 1,
     groups: int = 1,
 ) -> Float64:
@@ -812,9 +1134,11 @@ def conv(
         Added to every pixel of an output channel.
     stride : int or sequence of int
         Distance between kernel positions.
-    padding : int or sequence of int or {"valid", "same"}
-        Zeros put on both sides of every axis. "same" keeps the size (for stride 1) and puts the
-        odd zero, if there is one, at the end.
+    padding : int, sequence with one int or pair (before, after) an axis, or a word
+        Zeros put on both sides of every axis. "valid": none. "same" keeps the size (for stride 1)
+        and puts the odd zero, if there is one, at the end. "same_upper" and "same_lower" put so
+        many that ``o = ceil(i / s)``, an odd one at the end or at the start (TensorFlow's SAME;
+        ONNX' auto_pad).
     dilation : int or sequence of int
         Distance between kernel taps.
     groups : int
@@ -847,7 +1171,7 @@ def conv(
     x, has_batch = _batched(x, axes)
     s = _each_axis("stride", stride, axes)
     d = _each_axis("dilation", dilation, axes)
-    before, after = _paddings(padding, kernel, s, d)
+    before, after = _paddings(padding, x.shape[2:], kernel, s, d)
     x = np.pad(x, [(0, 0), (0, 0), *zip(before, after, strict=True)])
     # The padding is in x now, so p is 0 from here on.
     o = tuple(conv_output_size(x.shape[2 + n], kernel[n], s[n], 0, d[n]) for n in range(axes))
@@ -869,7 +1193,8 @@ def conv(
 
 
 def _paddings(
-    padding: int | Sequence[int] | str,
+    padding: Padding,
+    sizes: tuple[int, ...],
     kernel: tuple[int, ...],
     s: tuple[int, ...],
     d: tuple[int, ...],
@@ -880,10 +1205,41 @@ def _paddings(
             raise ValueError("padding='same' is for stride 1: no padding keeps the size otherwise")
         total = [gap * (k - 1) for k, gap in zip(kernel, d, strict=True)]
         return tuple(t // 2 for t in total), tuple(t - t // 2 for t in total)
-    if padding == "valid":
-        padding = 0
-    p = _each_axis("padding", padding, len(kernel))
-    return p, p
+    if _is_same(padding):
+        windows = [-(-i // step) for i, step in zip(sizes, s, strict=True)]
+        halves = [
+            _halves(padding, max((o - 1) * step + gap * (k - 1) + 1 - i, 0))
+            for i, o, k, step, gap in zip(sizes, windows, kernel, s, d, strict=True)
+        ]
+        return tuple(one[0] for one in halves), tuple(one[1] for one in halves)
+    return _sides(0 if padding == "valid" else padding, len(kernel))
+
+
+def _is_same(padding: Any) -> bool:
+    return isinstance(padding, str) and padding in _SAME
+
+
+def _halves(word: Any, total: int) -> tuple[int, int]:
+    """Return a SAME padding's two sides; an odd pixel goes where the word says."""
+    return (total // 2, total - total // 2)[:: 1 if word == "same_upper" else -1]  # type: ignore[return-value]
+
+
+def _sides(padding: Any, axes: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return what goes before and after, for every axis: an int counts for both sides."""
+    if isinstance(padding, str):
+        raise ValueError(f"padding={padding!r} is none of the words that are taken")
+    pairs = [
+        tuple(one) if isinstance(one, (Sequence, np.ndarray)) else (one, one)
+        for one in _each_axis("padding", padding, axes)
+    ]
+    return tuple(before for before, _ in pairs), tuple(after for _, after in pairs)
+
+
+def _check_axes(name: str, weight: ArrayLike, axes: int) -> None:
+    """Check that a weight's kernels have so many axes."""
+    if np.ndim(weight) != axes + 2:
+        count = ("three", "four", "five")[axes - 1]
+        raise ValueError(f"{name}: weight has shape {np.shape(weight)}; {count} axes are needed")
 
 
 def conv1d(
@@ -891,7 +1247,7 @@ def conv1d(
     weight: ArrayLike,
     bias: ArrayLike | None = None,
     stride: int | Sequence[int] = 1,
-    padding: int | Sequence[int] | str = 0,
+    padding: Padding = 0,
     dilation: int | Sequence[int] = 1,
     groups: int = 1,
 ) -> Float64:
@@ -912,8 +1268,7 @@ def conv1d(
     >>> conv1d([[1, 2, 3]], [[[1, 10]]], bias=[0.5])
     array([[21.5, 32.5]])
     """
-    if np.ndim(weight) != 3:
-        raise ValueError(f"conv1d: weight has shape {np.shape(weight)}; three axes are needed")
+    _check_axes("conv1d", weight, 1)
     return conv(x, weight, bias, stride, padding, dilation, groups)
 
 
@@ -922,7 +1277,7 @@ def conv2d(
     weight: ArrayLike,
     bias: ArrayLike | None = None,
     stride: int | Sequence[int] = 1,
-    padding: int | Sequence[int] | str = 0,
+    padding: Padding = 0,
     dilation: int | Sequence[int] = 1,
     groups: int = 1,
 ) -> Float64:
@@ -945,8 +1300,39 @@ def conv2d(
     array([[[10., 18.],
             [42., 50.]]])
     """
-    if np.ndim(weight) != 4:
-        raise ValueError(f"conv2d: weight has shape {np.shape(weight)}; four axes are needed")
+    _check_axes("conv2d", weight, 2)
+    return conv(x, weight, bias, stride, padding, dilation, groups)
+
+
+def conv3d(
+    x: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike | None = None,
+    stride: int | Sequence[int] = 1,
+    padding: Padding = 0,
+    dilation: int | Sequence[int] = 1,
+    groups: int = 1,
+) -> Float64:
+    """Convolve volumes (N, C, D, H, W); the slow twin of `upshape.conv3d`.
+
+    Parameters
+    ----------
+    x, weight, bias, stride, padding, dilation, groups
+        As in `conv`, with three spatial axes.
+
+    Returns
+    -------
+    ndarray of float64
+        As in `conv`.
+
+    Examples
+    --------
+    >>> x = np.arange(8).reshape(1, 2, 2, 2)
+    >>> conv3d(x, np.ones((1, 1, 2, 1, 1)))
+    array([[[[ 4.,  6.],
+             [ 8., 10.]]]])
+    """
+    _check_axes("conv3d", weight, 3)
     return conv(x, weight, bias, stride, padding, dilation, groups)
 
 
@@ -993,7 +1379,7 @@ def conv_matrix(
     weight: ArrayLike,
     input_shape: Sequence[int],
     stride: int | Sequence[int] = 1,
-    padding: int | Sequence[int] = 0,
+    padding: Padding = 0,
     dilation: int | Sequence[int] = 1,
     groups: int = 1,
 ) -> Float64:
@@ -1050,9 +1436,10 @@ def conv_matrix(
         )
     sizes = shape[1:]
     s = _each_axis("stride", stride, axes)
-    p = _each_axis("padding", padding, axes)
     d = _each_axis("dilation", dilation, axes)
-    o = tuple(conv_output_size(sizes[n], kernel[n], s[n], p[n], d[n]) for n in range(axes))
+    p, after = _paddings(padding, sizes, kernel, s, d)
+    padded = [before + i + more for before, i, more in zip(p, sizes, after, strict=True)]
+    o = tuple(conv_output_size(padded[n], kernel[n], s[n], 0, d[n]) for n in range(axes))
     if min(o, default=1) < 1:
         raise ValueError(f"a kernel {kernel} with dilation {d} does not fit in {sizes}")
     return _matrix(weight, sizes, o, s, p, d, groups)
@@ -1119,6 +1506,25 @@ def rotate_180(weight: ArrayLike, spatial_axes: int) -> Array:
     return np.flip(weight, axis=tuple(range(weight.ndim - spatial_axes, weight.ndim)))
 
 
+def _same_cut(
+    word: Any,
+    i: tuple[int, ...],
+    o: tuple[int, ...],
+    kernel: tuple[int, ...],
+    s: tuple[int, ...],
+    d: tuple[int, ...],
+) -> tuple[tuple[tuple[int, int], ...], tuple[int, ...]]:
+    """Return what SAME cuts off where o is asked for, and the output padding, for every axis.
+
+    It is what a convolution with SAME padding would pad that leads from o back to i.
+    """
+    full = [
+        (n - 1) * step + gap * (k - 1) + 1 for n, k, step, gap in zip(i, kernel, s, d, strict=True)
+    ]
+    cut = tuple(_halves(word, max(f - size, 0)) for f, size in zip(full, o, strict=True))
+    return cut, tuple(max(size - f, 0) for f, size in zip(full, o, strict=True))
+
+
 class _Plan:
     """Arguments of a transposed convolution, checked, one value an axis."""
 
@@ -1127,7 +1533,7 @@ class _Plan:
         x: ArrayLike,
         weight: ArrayLike,
         stride: int | Sequence[int],
-        padding: int | Sequence[int],
+        padding: Padding,
         output_padding: int | Sequence[int],
         groups: int,
         dilation: int | Sequence[int],
@@ -1137,10 +1543,15 @@ class _Plan:
         self.axes = len(self.kernel)
         self.x, self.has_batch = _batched(x, self.axes)
         self.s = _each_axis("stride", stride, self.axes)
-        self.p = _each_axis("padding", padding, self.axes)
-        self.a = _each_axis("output_padding", output_padding, self.axes)
         self.d = _each_axis("dilation", dilation, self.axes)
         self.i = self.x.shape[2:]
+        if _is_same(padding):
+            if np.any(output_padding):
+                raise ValueError(f"padding={padding!r} decides the size; output_padding must be 0")
+            o = tuple(i * s for i, s in zip(self.i, self.s, strict=True))
+            padding, output_padding = _same_cut(padding, self.i, o, self.kernel, self.s, self.d)
+        self.a = _each_axis("output_padding", output_padding, self.axes)
+        self.p, self.after = _sides(padding, self.axes)
         c_in = self.weight.shape[0]
         if self.x.shape[1] != c_in or c_in % groups:
             raise ValueError(
@@ -1155,10 +1566,10 @@ class _Plan:
         self.c_out = groups * self.weight.shape[1]
         self.o = tuple(
             conv_transpose_output_size(
-                self.i[n], self.kernel[n], self.s[n], self.p[n], self.a[n], self.d[n]
-            )
+                self.i[n], self.kernel[n], self.s[n], 0, self.a[n], self.d[n]
+            ) - self.p[n] - self.after[n]
             for n in range(self.axes)
-        )
+        )  # fmt: skip
         if min(self.o, default=1) < 1:
             raise ValueError(f"the output would have size {self.o}; less padding is needed")
 
@@ -1172,7 +1583,7 @@ def conv_transpose_by_zeros(
     weight: ArrayLike,
     bias: ArrayLike | None = None,
     stride: int | Sequence[int] = 1,
-    padding: int | Sequence[int] = 0,
+    padding: Padding = 0,
     output_padding: int | Sequence[int] = 0,
     groups: int = 1,
     dilation: int | Sequence[int] = 1,
@@ -1195,8 +1606,11 @@ def conv_transpose_by_zeros(
         have changed places in meaning only, so that the same array serves both.
     bias : array_like, shape (C_out,), optional
         Added to every pixel of an output channel.
-    stride, padding, dilation : int or sequence of int
-        s, p and d of the convolution that is transposed.
+    stride, dilation : int or sequence of int
+        s and d of the convolution that is transposed.
+    padding : int, sequence with one int or pair (before, after) an axis, or a word
+        p, which is cut off both ends of every axis of the output. "same_upper" and "same_lower"
+        cut so much off that ``o = i * s``, an odd pixel at the end or at the start.
     output_padding : int or sequence of int
         a: how many pixels the output gets on top of the smallest size, at the end of each axis.
     groups : int
@@ -1228,8 +1642,10 @@ def conv_transpose_by_zeros(
     plan = _Plan(x, weight, stride, padding, output_padding, groups, dilation)
     spread = insert_zeros(plan.x, plan.s, plan.axes)
     for n in range(plan.axes):
-        border = plan.d[n] * (plan.kernel[n] - 1) - plan.p[n]
-        spread = _pad_or_crop(spread, 2 + n, border, border + plan.a[n])
+        border = plan.d[n] * (plan.kernel[n] - 1)
+        spread = _pad_or_crop(
+            spread, 2 + n, border - plan.p[n], border - plan.after[n] + plan.a[n]
+        )
     # (C_in, C_out/g, ...) -> (C_out, C_in/g, ...): the convolution goes from C_in to C_out.
     c_in, c_group = plan.weight.shape[:2]
     rotated = rotate_180(plan.weight, plan.axes)
@@ -1252,7 +1668,7 @@ def conv_transpose_by_matrix(
     weight: ArrayLike,
     bias: ArrayLike | None = None,
     stride: int | Sequence[int] = 1,
-    padding: int | Sequence[int] = 0,
+    padding: Padding = 0,
     output_padding: int | Sequence[int] = 0,
     groups: int = 1,
     dilation: int | Sequence[int] = 1,
@@ -1303,7 +1719,7 @@ def conv_transpose_by_scatter(
     weight: ArrayLike,
     bias: ArrayLike | None = None,
     stride: int | Sequence[int] = 1,
-    padding: int | Sequence[int] = 0,
+    padding: Padding = 0,
     output_padding: int | Sequence[int] = 0,
     groups: int = 1,
     dilation: int | Sequence[int] = 1,
@@ -1380,7 +1796,7 @@ def conv_transpose(
     weight: ArrayLike,
     bias: ArrayLike | None = None,
     stride: int | Sequence[int] = 1,
-    padding: int | Sequence[int] = 0,
+    padding: Padding = 0,
     output_padding: int | Sequence[int] = 0,
     groups: int = 1,
     dilation: int | Sequence[int] = 1,
@@ -1421,24 +1837,27 @@ def conv_transpose(
         kernel = np.shape(weight)[2:]
         axes = len(kernel)
         sizes = np.shape(x)[-axes:]
-        s, p, d = (
-            _each_axis(name, value, axes)
-            for name, value in (("stride", stride), ("padding", padding), ("dilation", dilation))
-        )
+        s, d = _each_axis("stride", stride, axes), _each_axis("dilation", dilation, axes)
         if np.ndim(output_size) == 0:
             wanted = _each_axis("output_size", output_size, axes)
         else:
             wanted = tuple(np.asarray(output_size).tolist())[-axes:]
-        smallest = [
-            conv_transpose_output_size(sizes[n], kernel[n], s[n], p[n], 0, d[n])
-            for n in range(axes)
-        ]
+        if _is_same(padding):
+            smallest = [(i - 1) * step + 1 for i, step in zip(sizes, s, strict=True)]
+        else:
+            before, after = _sides(padding, axes)
+            smallest = [
+                conv_transpose_output_size(sizes[n], kernel[n], s[n], 0, 0, d[n])
+                - before[n] - after[n] for n in range(axes)
+            ]  # fmt: skip
         output_padding = tuple(w - least for w, least in zip(wanted, smallest, strict=True))
         if any(not 0 <= a < step for a, step in zip(output_padding, s, strict=True)):
             raise ValueError(
                 f"output_size={output_size} is out of reach: each axis can have from {smallest} "
                 f"on as many sizes as its stride, {s}"
             )
+        if _is_same(padding):
+            padding, output_padding = _same_cut(padding, sizes, wanted, kernel, s, d)
     if method not in _METHODS:
         raise ValueError(f"method={method!r} is none of {', '.join(_METHODS)}")
     return _METHODS[method](x, weight, bias, stride, padding, output_padding, groups, dilation)
@@ -1449,7 +1868,7 @@ def conv_transpose1d(
     weight: ArrayLike,
     bias: ArrayLike | None = None,
     stride: int | Sequence[int] = 1,
-    padding: int | Sequence[int] = 0,
+    padding: Padding = 0,
     output_padding: int | Sequence[int] = 0,
     groups: int = 1,
     dilation: int | Sequence[int] = 1,
@@ -1473,10 +1892,7 @@ def conv_transpose1d(
     >>> conv_transpose1d([[1, 10]], [[[1, 2]]], stride=2)
     array([[ 1.,  2., 10., 20.]])
     """
-    if np.ndim(weight) != 3:
-        raise ValueError(
-            f"conv_transpose1d: weight has shape {np.shape(weight)}; three axes are needed"
-        )
+    _check_axes("conv_transpose1d", weight, 1)
     return conv_transpose(
         x, weight, bias, stride, padding, output_padding, groups, dilation, output_size=output_size
     )
@@ -1487,7 +1903,7 @@ def conv_transpose2d(
     weight: ArrayLike,
     bias: ArrayLike | None = None,
     stride: int | Sequence[int] = 1,
-    padding: int | Sequence[int] = 0,
+    padding: Padding = 0,
     output_padding: int | Sequence[int] = 0,
     groups: int = 1,
     dilation: int | Sequence[int] = 1,
@@ -1515,10 +1931,43 @@ def conv_transpose2d(
             [3., 3., 4., 4.],
             [3., 3., 4., 4.]]])
     """
-    if np.ndim(weight) != 4:
-        raise ValueError(
-            f"conv_transpose2d: weight has shape {np.shape(weight)}; four axes are needed"
-        )
+    _check_axes("conv_transpose2d", weight, 2)
+    return conv_transpose(
+        x, weight, bias, stride, padding, output_padding, groups, dilation, output_size=output_size
+    )
+
+
+def conv_transpose3d(
+    x: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike | None = None,
+    stride: int | Sequence[int] = 1,
+    padding: Padding = 0,
+    output_padding: int | Sequence[int] = 0,
+    groups: int = 1,
+    dilation: int | Sequence[int] = 1,
+    *,
+    output_size: int | Sequence[int] | None = None,
+) -> Float64:
+    """Transposed convolution of volumes; the slow twin of `upshape.conv_transpose3d`.
+
+    Parameters
+    ----------
+    x, weight, bias, stride, padding, output_padding, groups, dilation, output_size
+        As in `conv_transpose`, with three spatial axes.
+
+    Returns
+    -------
+    ndarray of float64
+        As in `conv_transpose`.
+
+    Examples
+    --------
+    >>> conv_transpose3d([[[[1, 2]]]], np.ones((1, 1, 1, 2, 2)), stride=(1, 1, 2))
+    array([[[[1., 1., 2., 2.],
+             [1., 1., 2., 2.]]]])
+    """
+    _check_axes("conv_transpose3d", weight, 3)
     return conv_transpose(
         x, weight, bias, stride, padding, output_padding, groups, dilation, output_size=output_size
     )

@@ -11,6 +11,7 @@ there is no shortcut. Its "nearest-exact" is one float32 product only with four 
 channels-last memory; elsewhere one half is subtracted and added again.
 """
 
+import itertools
 import json
 import random
 from pathlib import Path
@@ -104,6 +105,31 @@ FACTORS = [  # input, scale_factor
 ]
 
 
+def resampling():
+    """Cubic, area, antialiased and Lanczos modes, and their gradients."""
+    golden = Golden("resampling")
+    ways = [
+        ("bicubic", False), ("bilinear", True), ("bicubic", True), ("lanczos", True),
+        ("area", False),
+    ]  # fmt: skip
+    sizes = [((3, 4), (7, 9)), ((8, 6), (3, 17)), ((9, 9), (4, 2)), ((5, 7), (5, 3))]
+    for (mode, antialias), (shape, size), dtype in itertools.product(
+        ways, sizes, (torch.float32, torch.float64)
+    ):
+        for corners in (False, True) if mode in ("bilinear", "bicubic") else (None,):
+            x = tensor((1, 2, *shape), dtype).requires_grad_()
+            how = {"size": size, "mode": mode, "antialias": antialias, "align_corners": corners}
+            y = F.interpolate(x, **how)
+            grad = tensor(tuple(y.shape), dtype)
+            y.backward(grad)
+            golden.add(how, x=x, y=y, grad=grad, back=x.grad)
+    for mode, antialias in ways:
+        x, factor = tensor((1, 2, 10, 11), torch.float64), (1.7, 0.6)
+        how = {"scale_factor": factor, "mode": mode, "antialias": antialias}
+        golden.add(how, x=x, y=F.interpolate(x, **how))
+    golden.save()
+
+
 def interpolation():
     golden = Golden("interpolate")
     linear = {1: "linear", 2: "bilinear", 3: "trilinear"}
@@ -188,12 +214,46 @@ def indices():
 
 def convolution():
     golden = Golden("convolution")
-    functions = {
+    add_convolutions(golden, {
         ("conv", 1): F.conv1d,
         ("conv", 2): F.conv2d,
         ("conv_transpose", 1): F.conv_transpose1d,
         ("conv_transpose", 2): F.conv_transpose2d,
-    }
+    })  # fmt: skip
+    for size in (11, 12):  # with output_size, by the layer
+        layer = nn.ConvTranspose2d(2, 3, (3, 4), stride=(2, 3), padding=1, dilation=(1, 2))
+        x = tensor((1, 2, 6, 4), torch.float32)
+        output_size = (size, size + 3)
+        y = layer(x, output_size=output_size)
+        golden.add(
+            {"function": "conv_transpose2d", "stride": (2, 3), "padding": 1, "dilation": (1, 2),
+             "output_size": output_size},
+            x=x, weight=layer.weight, bias=layer.bias, y=y,
+        )  # fmt: skip
+    golden.save()
+
+
+def volumes():
+    """Run convolutions of three axes, in a file of their own: the others stay what they were."""
+    golden = Golden("volumes")
+    add_convolutions(
+        golden, {("conv", 3): F.conv3d, ("conv_transpose", 3): F.conv_transpose3d}, largest=5
+    )
+    for size in (7, 8):
+        layer = nn.ConvTranspose3d(2, 3, (3, 4, 1), (2, 3, 1), (1, 1, 0), dilation=(1, 2, 1))
+        x = tensor((1, 2, 4, 3, 2), torch.float32)
+        output_size = (size, size + 5, 2)
+        y = layer(x, output_size=output_size)
+        golden.add(
+            {"function": "conv_transpose3d", "stride": (2, 3, 1), "padding": (1, 1, 0),
+             "dilation": (1, 2, 1), "output_size": output_size},
+            x=x, weight=layer.weight, bias=layer.bias, y=y,
+        )  # fmt: skip
+    golden.save()
+
+
+def add_convolutions(golden, functions, largest=7):
+    """Add 24 random convolutions of each of these functions."""
     for (kind, axes), function in functions.items():
         made = 0
         while made < 24:
@@ -221,28 +281,19 @@ def convolution():
                     parameters["stride"], parameters["dilation"], strict=True)]  # fmt: skip
                 parameters["output_padding"] = tuple(RANDOM.randint(0, n) for n in most)
             dtype = RANDOM.choice([torch.float32, torch.float64])
-            x = tensor((2, c_in, *each(1, 7)), dtype)
+            x = tensor((2, c_in, *each(1, largest)), dtype)
             weight = tensor(weight_shape, dtype)
             bias = tensor((c_out,), dtype) if RANDOM.random() < 0.6 else None
             try:
                 y = function(x, weight, bias, **parameters)
             except RuntimeError:  # an output of size 0
                 continue
+            if y.numel() == 0:  # the same, where PyTorch returns it
+                continue
             golden.add(
                 {"function": f"{kind}{axes}d", **parameters}, x=x, weight=weight, bias=bias, y=y
             )
             made += 1
-    for size in (11, 12):  # with output_size, by the layer
-        layer = nn.ConvTranspose2d(2, 3, (3, 4), stride=(2, 3), padding=1, dilation=(1, 2))
-        x = tensor((1, 2, 6, 4), torch.float32)
-        output_size = (size, size + 3)
-        y = layer(x, output_size=output_size)
-        golden.add(
-            {"function": "conv_transpose2d", "stride": (2, 3), "padding": 1, "dilation": (1, 2),
-             "output_size": output_size},
-            x=x, weight=layer.weight, bias=layer.bias, y=y,
-        )  # fmt: skip
-    golden.save()
 
 
 def example():
@@ -273,3 +324,5 @@ if __name__ == "__main__":
     indices()
     convolution()
     example()
+    volumes()
+    resampling()

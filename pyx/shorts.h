@@ -1,0 +1,411 @@
+/* Sums of bytes in fixed point: elements and weights have 16 bits, sums 32. Two elements and their two
+ * weights go into a sum at once (pmaddwd). Vectors are 32 bytes where there is AVX2, whatever the
+ * level: transposes of more rows would not fit the registers. */
+#ifndef UPSHAPE_SHORTS_H
+#define UPSHAPE_SHORTS_H
+
+#include "vector.h"
+
+#if defined(__AVX2__)
+#define UPSHAPE_SHORTS 16 /* elements of a vector */
+#else
+#define UPSHAPE_SHORTS 8
+#endif
+
+typedef int16_t upshape_shorts __attribute__((vector_size(2 * UPSHAPE_SHORTS)));
+typedef int32_t upshape_ints __attribute__((vector_size(2 * UPSHAPE_SHORTS)));
+typedef int16_t upshape_eight __attribute__((vector_size(16)));
+
+/* Sums of a vector of elements: of those that unpacking puts into its first and its second half. */
+typedef struct {
+    upshape_ints low, high;
+} upshape_sums32;
+
+UPSHAPE_INLINE upshape_shorts upshape_load_shorts(const int16_t* p)
+{
+    upshape_shorts v;
+    __builtin_memcpy(&v, p, sizeof v);
+    return v;
+}
+
+UPSHAPE_INLINE void upshape_store_shorts(int16_t* p, upshape_shorts v)
+{
+    __builtin_memcpy(p, &v, sizeof v);
+}
+
+UPSHAPE_INLINE upshape_shorts upshape_widen_to_shorts(const uint8_t* p)
+{
+#if defined(__AVX2__)
+    return (upshape_shorts)_mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i*)p));
+#elif defined(__SSE4_1__)
+    return (upshape_shorts)_mm_cvtepu8_epi16(_mm_loadl_epi64((const __m128i*)p));
+#else
+    upshape_shorts r;
+    for (int j = 0; j < UPSHAPE_SHORTS; j++)
+        r[j] = p[j];
+    return r;
+#endif
+}
+
+/* Both weights of a pair, over and over. */
+UPSHAPE_INLINE upshape_ints upshape_splat_pair(const int16_t* weight)
+{
+    int32_t pair;
+    __builtin_memcpy(&pair, weight, 4);
+    return (upshape_ints){0} + pair;
+}
+
+/* As many sums of 2 products as an int vector has lanes, of words that follow each other. */
+UPSHAPE_INLINE upshape_ints upshape_pair_products(upshape_shorts a, upshape_ints pair)
+{
+#if defined(__AVX2__)
+    return (upshape_ints)_mm256_madd_epi16((__m256i)a, (__m256i)pair);
+#elif defined(__SSE2__)
+    return (upshape_ints)_mm_madd_epi16((__m128i)a, (__m128i)pair);
+#else
+    upshape_shorts b = (upshape_shorts)pair;
+    upshape_ints r;
+    for (int j = 0; j < UPSHAPE_SHORTS / 2; j++)
+        r[j] = (int32_t)a[2 * j] * b[2 * j] + (int32_t)a[2 * j + 1] * b[2 * j + 1];
+    return r;
+#endif
+}
+
+/* Elements of a and b in turn, of the first (second) halves of each 16 bytes. */
+UPSHAPE_INLINE upshape_shorts upshape_zip_low(upshape_shorts a, upshape_shorts b)
+{
+#if defined(__AVX2__)
+    return (upshape_shorts)_mm256_unpacklo_epi16((__m256i)a, (__m256i)b);
+#elif defined(__SSE2__)
+    return (upshape_shorts)_mm_unpacklo_epi16((__m128i)a, (__m128i)b);
+#else
+    upshape_shorts r;
+    for (int j = 0; j < 4; j++) {
+        r[2 * j] = a[j];
+        r[2 * j + 1] = b[j];
+    }
+    return r;
+#endif
+}
+
+UPSHAPE_INLINE upshape_shorts upshape_zip_high(upshape_shorts a, upshape_shorts b)
+{
+#if defined(__AVX2__)
+    return (upshape_shorts)_mm256_unpackhi_epi16((__m256i)a, (__m256i)b);
+#elif defined(__SSE2__)
+    return (upshape_shorts)_mm_unpackhi_epi16((__m128i)a, (__m128i)b);
+#else
+    upshape_shorts r;
+    for (int j = 0; j < 4; j++) {
+        r[2 * j] = a[4 + j];
+        r[2 * j + 1] = b[4 + j];
+    }
+    return r;
+#endif
+}
+
+UPSHAPE_INLINE upshape_sums32 upshape_no_sums(void)
+{
+    upshape_sums32 none = {{0}, {0}};
+    return none;
+}
+
+UPSHAPE_INLINE upshape_sums32 upshape_add_products(
+    upshape_sums32 sum, upshape_shorts a, upshape_shorts b, upshape_ints pair)
+{
+    sum.low += upshape_pair_products(upshape_zip_low(a, b), pair);
+    sum.high += upshape_pair_products(upshape_zip_high(a, b), pair);
+    return sum;
+}
+
+/* Each sum divided by 2^shift, halves up, and saturated to 16 bits: in the order of the elements. */
+UPSHAPE_INLINE upshape_shorts upshape_scaled(upshape_sums32 sum, int shift)
+{
+    upshape_ints half = (upshape_ints){0} + (1 << shift >> 1);
+#if defined(__AVX2__)
+    __m128i count = _mm_cvtsi32_si128(shift);
+    return (upshape_shorts)_mm256_packs_epi32(
+        _mm256_sra_epi32((__m256i)(sum.low + half), count),
+        _mm256_sra_epi32((__m256i)(sum.high + half), count));
+#elif defined(__SSE2__)
+    __m128i count = _mm_cvtsi32_si128(shift);
+    return (upshape_shorts)_mm_packs_epi32(
+        _mm_sra_epi32((__m128i)(sum.low + half), count),
+        _mm_sra_epi32((__m128i)(sum.high + half), count));
+#else
+    upshape_shorts r;
+    sum.low = (sum.low + half) >> shift;
+    sum.high = (sum.high + half) >> shift;
+    for (int j = 0; j < 8; j++) {
+        int32_t v = j < 4 ? sum.low[j] : sum.high[j - 4];
+        r[j] = (int16_t)(v < -32768 ? -32768 : v > 32767 ? 32767 : v);
+    }
+    return r;
+#endif
+}
+
+UPSHAPE_INLINE int16_t upshape_scaled_one(int32_t sum, int shift)
+{
+    int32_t v = (sum + (1 << shift >> 1)) >> shift;
+    return (int16_t)(v < -32768 ? -32768 : v > 32767 ? 32767 : v);
+}
+
+/* No element less than 0, none more than `most`. */
+UPSHAPE_INLINE upshape_shorts upshape_clamp_shorts(upshape_shorts v, int most)
+{
+#if defined(__AVX2__)
+    return (upshape_shorts)_mm256_min_epi16(
+        _mm256_max_epi16((__m256i)v, _mm256_setzero_si256()), _mm256_set1_epi16((short)most));
+#elif defined(__SSE2__)
+    return (upshape_shorts)_mm_min_epi16(
+        _mm_max_epi16((__m128i)v, _mm_setzero_si128()), _mm_set1_epi16((short)most));
+#else
+    for (int j = 0; j < UPSHAPE_SHORTS; j++)
+        v[j] = v[j] < 0 ? 0 : v[j] > most ? (int16_t)most : v[j];
+    return v;
+#endif
+}
+
+UPSHAPE_INLINE uint8_t upshape_narrow_short(int value, int fraction, int most)
+{
+    if (fraction > 0)
+        value = (value + (1 << (fraction - 1)) - 1 + (value >> fraction & 1)) >> fraction;
+    return (uint8_t)(value < 0 ? 0 : value > most ? most : value);
+}
+
+/* 2 UPSHAPE_SHORTS bytes from elements of `fraction` binary digits behind the point: to nearest, ties to
+ * even; bytes of `most` bound them. */
+UPSHAPE_INLINE void upshape_narrow_shorts(
+    uint8_t* p, upshape_shorts a, upshape_shorts b, int fraction, int most)
+{
+#if defined(__AVX2__)
+    __m256i x = (__m256i)a, y = (__m256i)b, both;
+    if (fraction > 0) {
+        __m128i by = _mm_cvtsi32_si128(fraction);
+        __m256i one = _mm256_set1_epi16(1);
+        __m256i half = _mm256_set1_epi16((short)((1 << (fraction - 1)) - 1));
+        __m256i odd = _mm256_and_si256(_mm256_sra_epi16(x, by), one);
+        x = _mm256_sra_epi16(_mm256_adds_epi16(x, _mm256_add_epi16(odd, half)), by);
+        odd = _mm256_and_si256(_mm256_sra_epi16(y, by), one);
+        y = _mm256_sra_epi16(_mm256_adds_epi16(y, _mm256_add_epi16(odd, half)), by);
+    }
+    both = _mm256_permute4x64_epi64(_mm256_packus_epi16(x, y), 0xd8);
+    _mm256_storeu_si256((__m256i*)p, _mm256_min_epu8(both, _mm256_set1_epi8((char)most)));
+#else
+    int16_t v[2 * UPSHAPE_SHORTS];
+    upshape_store_shorts(v, a);
+    upshape_store_shorts(v + UPSHAPE_SHORTS, b);
+    for (int j = 0; j < 2 * UPSHAPE_SHORTS; j++)
+        p[j] = upshape_narrow_short(v[j], fraction, most);
+#endif
+}
+/* --- 2 UPSHAPE_SHORTS bytes at once ------------------------------------------------------------ */
+
+typedef struct {
+    upshape_ints part[4];
+} upshape_sums_of_bytes;
+
+UPSHAPE_INLINE upshape_sums_of_bytes upshape_no_sums_of_bytes(void)
+{
+    upshape_sums_of_bytes none = {{{0}}};
+    return none;
+}
+
+/* Add the products of so many bytes of two rows; in what order they lie upshape_store_scaled knows. */
+UPSHAPE_INLINE void upshape_add_products_of_bytes(
+    upshape_sums_of_bytes* sum, const uint8_t* p, const uint8_t* q, upshape_ints pair)
+{
+#if defined(__AVX2__)
+    __m256i a = _mm256_loadu_si256((const __m256i*)p), b = _mm256_loadu_si256((const __m256i*)q);
+    __m256i zero = _mm256_setzero_si256();
+    __m256i low = _mm256_unpacklo_epi8(a, b), high = _mm256_unpackhi_epi8(a, b);
+    upshape_shorts part[4] = {
+        (upshape_shorts)_mm256_unpacklo_epi8(low, zero),
+        (upshape_shorts)_mm256_unpackhi_epi8(low, zero),
+        (upshape_shorts)_mm256_unpacklo_epi8(high, zero),
+        (upshape_shorts)_mm256_unpackhi_epi8(high, zero)};
+    for (int j = 0; j < 4; j++)
+        sum->part[j] += upshape_pair_products(part[j], pair);
+#else
+    for (int j = 0; j < 2; j++) {
+        upshape_shorts a = upshape_widen_to_shorts(p + j * UPSHAPE_SHORTS);
+        upshape_shorts b = upshape_widen_to_shorts(q + j * UPSHAPE_SHORTS);
+        sum->part[2 * j] += upshape_pair_products(upshape_zip_low(a, b), pair);
+        sum->part[2 * j + 1] += upshape_pair_products(upshape_zip_high(a, b), pair);
+    }
+#endif
+}
+
+UPSHAPE_INLINE void upshape_store_scaled(
+    int16_t* p, const upshape_sums_of_bytes* sum, int shift, int most)
+{
+    upshape_sums32 first = {sum->part[0], sum->part[1]}, second = {sum->part[2], sum->part[3]};
+    upshape_shorts a = upshape_scaled(first, shift), b = upshape_scaled(second, shift);
+    if (most >= 0) {
+        a = upshape_clamp_shorts(a, most);
+        b = upshape_clamp_shorts(b, most);
+    }
+#if defined(__AVX2__)
+    _mm256_storeu_si256(
+        (__m256i*)p, _mm256_permute2x128_si256((__m256i)a, (__m256i)b, 0x20));
+    _mm256_storeu_si256(
+        (__m256i*)p + 1, _mm256_permute2x128_si256((__m256i)a, (__m256i)b, 0x31));
+#else
+    upshape_store_shorts(p, a);
+    upshape_store_shorts(p + UPSHAPE_SHORTS, b);
+#endif
+}
+
+/* --- products that are rounded, and sums of 16 bits -------------------------------------------- */
+
+/* Both bytes of a pair of elements: a 16-bit number, over and over; it is stored twice, since 32 bits
+ * are what a load can repeat. */
+UPSHAPE_INLINE upshape_shorts upshape_splat_short(const int16_t* twice)
+{
+    return (upshape_shorts)upshape_splat_pair(twice);
+}
+
+/* sum + a b / 2^15, the product rounded. */
+UPSHAPE_INLINE upshape_shorts upshape_add_rounded(
+    upshape_shorts sum, upshape_shorts a, upshape_shorts b)
+{
+#if defined(__AVX2__)
+    return sum + (upshape_shorts)_mm256_mulhrs_epi16((__m256i)a, (__m256i)b);
+#elif defined(__SSSE3__)
+    return sum + (upshape_shorts)_mm_mulhrs_epi16((__m128i)a, (__m128i)b);
+#else
+    for (int j = 0; j < UPSHAPE_SHORTS; j++)
+        sum[j] = (int16_t)(sum[j] + (((int32_t)a[j] * b[j] + 0x4000) >> 15));
+    return sum;
+#endif
+}
+
+UPSHAPE_INLINE upshape_shorts upshape_no_shorts(void) { return (upshape_shorts){0}; }
+
+UPSHAPE_INLINE upshape_shorts upshape_lift(upshape_shorts v, int shift) { return v << shift; }
+
+/* Sums of 2 UPSHAPE_SHORTS bytes, weights of 8 bits. */
+typedef struct {
+    upshape_shorts low, high;
+} upshape_tiny_sums;
+
+UPSHAPE_INLINE upshape_tiny_sums upshape_no_tiny_sums(void)
+{
+    upshape_tiny_sums none = {{0}, {0}};
+    return none;
+}
+
+UPSHAPE_INLINE upshape_tiny_sums upshape_add_tiny(
+    upshape_tiny_sums sum, const uint8_t* p, const uint8_t* q, upshape_shorts pair)
+{
+#if defined(__AVX2__)
+    __m256i a = _mm256_loadu_si256((const __m256i*)p), b = _mm256_loadu_si256((const __m256i*)q);
+    sum.low += (upshape_shorts)_mm256_maddubs_epi16(_mm256_unpacklo_epi8(a, b), (__m256i)pair);
+    sum.high += (upshape_shorts)_mm256_maddubs_epi16(_mm256_unpackhi_epi8(a, b), (__m256i)pair);
+#elif defined(__SSSE3__)
+    __m128i a = _mm_loadu_si128((const __m128i*)p), b = _mm_loadu_si128((const __m128i*)q);
+    sum.low += (upshape_shorts)_mm_maddubs_epi16(_mm_unpacklo_epi8(a, b), (__m128i)pair);
+    sum.high += (upshape_shorts)_mm_maddubs_epi16(_mm_unpackhi_epi8(a, b), (__m128i)pair);
+#else
+    int8_t w[2];
+    __builtin_memcpy(w, &pair, 2);
+    for (int j = 0; j < UPSHAPE_SHORTS; j++) {
+        sum.low[j] = (int16_t)(sum.low[j] + p[j] * w[0] + q[j] * w[1]);
+        sum.high[j] = (int16_t)(
+            sum.high[j] + p[UPSHAPE_SHORTS + j] * w[0] + q[UPSHAPE_SHORTS + j] * w[1]);
+    }
+#endif
+    return sum;
+}
+
+/* Store the sums times scale / 2^15, 0: as they are. */
+UPSHAPE_INLINE void upshape_store_tiny(int16_t* p, upshape_tiny_sums sum, int scale)
+{
+    if (scale) {
+        upshape_shorts by = (upshape_shorts){0} + (int16_t)scale;
+        sum.low = upshape_add_rounded(upshape_no_shorts(), sum.low, by);
+        sum.high = upshape_add_rounded(upshape_no_shorts(), sum.high, by);
+    }
+#if defined(__AVX2__)
+    _mm256_storeu_si256((__m256i*)p, _mm256_permute2x128_si256(
+        (__m256i)sum.low, (__m256i)sum.high, 0x20));
+    _mm256_storeu_si256((__m256i*)p + 1, _mm256_permute2x128_si256(
+        (__m256i)sum.low, (__m256i)sum.high, 0x31));
+#else
+    upshape_store_shorts(p, sum.low);
+    upshape_store_shorts(p + UPSHAPE_SHORTS, sum.high);
+#endif
+}
+
+/* --- transposes -------------------------------------------------------------------------------- */
+
+/* Eight elements of a row, and behind them eight of a row further on where a vector holds both. */
+UPSHAPE_INLINE upshape_shorts upshape_eight_bytes(const uint8_t* row, const uint8_t* other)
+{
+#if defined(__AVX2__)
+    __m128i a = _mm_loadl_epi64((const __m128i*)row), b = _mm_loadl_epi64((const __m128i*)other);
+    return (upshape_shorts)_mm256_cvtepu8_epi16(_mm_unpacklo_epi64(a, b));
+#else
+    (void)other;
+    return upshape_widen_to_shorts(row);
+#endif
+}
+
+UPSHAPE_INLINE upshape_shorts upshape_eight_shorts(const int16_t* row, const int16_t* other)
+{
+#if defined(__AVX2__)
+    return (upshape_shorts)_mm256_inserti128_si256(
+        _mm256_castsi128_si256(_mm_loadu_si128((const __m128i*)row)),
+        _mm_loadu_si128((const __m128i*)other), 1);
+#else
+    (void)other;
+    return upshape_load_shorts(row);
+#endif
+}
+
+UPSHAPE_INLINE void upshape_store_eight(int16_t* row, int16_t* other, upshape_shorts v)
+{
+    __builtin_memcpy(row, &v, 16);
+#if defined(__AVX2__)
+    __builtin_memcpy(other, (const char*)&v + 16, 16);
+#else
+    (void)other;
+#endif
+}
+
+/* Element j of each eight of vector k becomes element k of vector j. */
+UPSHAPE_INLINE void upshape_turn_shorts(upshape_shorts* v)
+{
+#if defined(__SSE2__)
+    upshape_shorts a[8], b[8];
+    for (int j = 0; j < 4; j++) {
+        a[2 * j] = upshape_zip_low(v[2 * j], v[2 * j + 1]);
+        a[2 * j + 1] = upshape_zip_high(v[2 * j], v[2 * j + 1]);
+    }
+#if defined(__AVX2__)
+#define UPSHAPE_ZIP(kind, x, y) (upshape_shorts)_mm256_unpack##kind((__m256i)(x), (__m256i)(y))
+#else
+#define UPSHAPE_ZIP(kind, x, y) (upshape_shorts)_mm_unpack##kind((__m128i)(x), (__m128i)(y))
+#endif
+    for (int j = 0; j < 2; j++) {
+        b[4 * j] = UPSHAPE_ZIP(lo_epi32, a[4 * j], a[4 * j + 2]);
+        b[4 * j + 1] = UPSHAPE_ZIP(hi_epi32, a[4 * j], a[4 * j + 2]);
+        b[4 * j + 2] = UPSHAPE_ZIP(lo_epi32, a[4 * j + 1], a[4 * j + 3]);
+        b[4 * j + 3] = UPSHAPE_ZIP(hi_epi32, a[4 * j + 1], a[4 * j + 3]);
+    }
+    for (int j = 0; j < 4; j++) {
+        v[2 * j] = UPSHAPE_ZIP(lo_epi64, b[j], b[j + 4]);
+        v[2 * j + 1] = UPSHAPE_ZIP(hi_epi64, b[j], b[j + 4]);
+    }
+#undef UPSHAPE_ZIP
+#else
+    upshape_shorts turned[8];
+    for (int k = 0; k < 8; k++)
+        for (int j = 0; j < 8; j++)
+            turned[j][k] = v[k][j];
+    for (int k = 0; k < 8; k++)
+        v[k] = turned[k];
+#endif
+}
+
+#endif

@@ -1,0 +1,43 @@
+"""Cython's view of shorts.h."""
+
+from libc.stdint cimport int16_t, int32_t, uint8_t
+
+cdef extern from "shorts.h" nogil:
+    enum:
+        UPSHAPE_SHORTS
+    ctypedef struct shorts "upshape_shorts":
+        pass
+    ctypedef struct pair_of_weights "upshape_ints":
+        pass
+    ctypedef struct sums32 "upshape_sums32":
+        pass
+    ctypedef struct sums_of_bytes "upshape_sums_of_bytes":
+        pass
+    shorts load_shorts "upshape_load_shorts"(const int16_t*)
+    void store_shorts "upshape_store_shorts"(int16_t*, shorts)
+    shorts widen_to_shorts "upshape_widen_to_shorts"(const uint8_t*)
+    pair_of_weights splat_pair "upshape_splat_pair"(const int16_t*)
+    sums32 no_sums "upshape_no_sums"()
+    sums32 add_products "upshape_add_products"(sums32, shorts, shorts, pair_of_weights)
+    shorts scaled "upshape_scaled"(sums32, int)
+    int16_t scaled_one "upshape_scaled_one"(int32_t, int)
+    shorts clamp_shorts "upshape_clamp_shorts"(shorts, int)
+    void narrow_shorts "upshape_narrow_shorts"(uint8_t*, shorts, shorts, int, int)
+    uint8_t narrow_short "upshape_narrow_short"(int, int, int)
+    sums_of_bytes no_sums_of_bytes "upshape_no_sums_of_bytes"()
+    void add_products_of_bytes "upshape_add_products_of_bytes"(
+        sums_of_bytes*, const uint8_t*, const uint8_t*, pair_of_weights)
+    void store_scaled "upshape_store_scaled"(int16_t*, const sums_of_bytes*, int, int)
+    shorts splat_short "upshape_splat_short"(const int16_t*)
+    shorts add_rounded "upshape_add_rounded"(shorts, shorts, shorts)
+    shorts no_shorts "upshape_no_shorts"()
+    shorts lift "upshape_lift"(shorts, int)
+    ctypedef struct tiny_sums "upshape_tiny_sums":
+        pass
+    tiny_sums no_tiny_sums "upshape_no_tiny_sums"()
+    tiny_sums add_tiny "upshape_add_tiny"(tiny_sums, const uint8_t*, const uint8_t*, shorts)
+    void store_tiny "upshape_store_tiny"(int16_t*, tiny_sums, int)
+    shorts eight_bytes "upshape_eight_bytes"(const uint8_t*, const uint8_t*)
+    shorts eight_shorts "upshape_eight_shorts"(const int16_t*, const int16_t*)
+    void store_eight "upshape_store_eight"(int16_t*, int16_t*, shorts)
+    void turn_shorts "upshape_turn_shorts"(shorts*)

@@ -1,0 +1,1473 @@
+"""Resizing by tables: each pixel of the result is a weighted sum of a stretch of the source's.
+
+    result[.., d, h, x] = sum over a, b, c of
+        weight_d[d, a] weight_h[h, b] weight_w[x, c]
+            source[.., first_d[d] + a, first_h[h] + b, first_w[x] + c]
+
+Any number of taps along each axis; no convention is known here. The three sums are three passes:
+
+    through   along d: rows of several planes become one                  (blend)
+    down      along h: rows of a plane become one                         (blend)
+    across    along w: a row is squeezed or stretched                     (turn, spread)
+
+first `through`, then of the other two the one that leaves less to do: `across` first where a
+picture grows, `down` first where it shrinks. What lies between two passes are lines in a ring, of a
+strip of the row, so that it stays in the first caches however large the picture is.
+
+`blend` adds up rows vector by vector. `across` would need permutations that depend on the table;
+instead as many rows as a vector has lanes go through it together: a strip of them is transposed, so
+that a column is a vector, a pixel of the result is a sum of columns, and the sums are transposed
+back. That does for any table and any number of channels; pixels of many channels need no transpose.
+
+Sums are formed in float32 (in float64 for float64 and for integers of more than eight bits and
+int8), tap after tap, fused where the level fuses, whatever path and however many rows go together:
+a result's bits depend on nothing but source and tables. Zeros at the ends of a pixel's weights are
+no taps: what they would multiply is not read, and a NaN there leaks nowhere.
+
+The caller has checked: first >= 0, first + taps <= the source's size, pixels and the source's rows
+without gaps, elements aligned, source and result disjoint. No allocation in a row loop, no Python
+object.
+
+Hot functions, for who reads the machine code: blend, turn, spread, spread_channels.
+
+Words: a *strip* is a stretch of a row of the result, with the stretch of the source that it needs.
+A *group* is as many rows as go through `across` together.
+"""
+
+cimport cython
+cimport numpy as cnp
+from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
+from cython.parallel cimport prange
+from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t
+from libc.math cimport fabs, floor, rint
+from libc.string cimport memcpy, memset
+
+from rows cimport (
+    Frame,
+    Place,
+    PyArray_BYTES,
+    PyArrayObject,
+    Rows,
+    place_of,
+    roles_of,
+    rows_of,
+    step,
+    strides_of,
+    takes,
+)
+from shorts_h cimport (
+    UPSHAPE_SHORTS,
+    add_products,
+    add_products_of_bytes,
+    add_rounded,
+    add_tiny,
+    clamp_shorts,
+    eight_bytes,
+    eight_shorts,
+    lift,
+    load_shorts,
+    narrow_short,
+    narrow_shorts,
+    no_shorts,
+    no_sums,
+    no_sums_of_bytes,
+    no_tiny_sums,
+    pair_of_weights,
+    scaled,
+    scaled_one,
+    shorts,
+    splat_pair,
+    splat_short,
+    store_eight,
+    store_scaled,
+    store_shorts,
+    store_tiny,
+    sums32,
+    sums_of_bytes,
+    tiny_sums,
+    turn_shorts,
+    widen_to_shorts,
+)
+from taps_h cimport (
+    clamp_byte,
+    half,
+    plus_double,
+    plus_doubles,
+    plus_float,
+    plus_floats,
+    times_doubles,
+    times_floats,
+    to_integer,
+    turn_doubles,
+    turn_floats,
+    widen_int8,
+    widen_int16,
+    widen_int32,
+    widen_uint16,
+)
+from upshape._machine cimport (
+    Team,
+    dismiss_team,
+    form_team,
+    share_begins,
+    share_ends,
+    team_begins,
+    team_ends,
+)
+from vector cimport (
+    UPSHAPE_VECTOR_BYTES,
+    float_to_half,
+    half_to_float,
+    load,
+    narrow_byte,
+    narrow_half,
+    round_byte,
+    splat_double,
+    splat_float,
+    store,
+    stream,
+    stream_end,
+    widen_byte,
+    widen_half,
+    words,
+)
+
+import numpy as np
+
+cnp.import_array()
+
+ctypedef fused pixel_t:  # an element of the arrays
+    float
+    double
+    half
+    uint8_t
+    int8_t
+    int16_t
+    uint16_t
+    int32_t
+
+ctypedef fused work_t:  # an element of a line
+    float
+    double
+    int16_t  # fixed point
+
+# Elements of a strip, of source or result, whichever is more: what is transposed of a group, and
+# what becomes of it, stay in the first cache.
+cdef enum:
+    STRIP = 512
+
+# The same in fixed point.
+cdef enum:
+    STRIP_FIXED = 2048
+
+# A pixel's window of more elements than this is not transposed: its rows are summed one by one.
+cdef enum:
+    WIDEST = 4096
+
+# Where nothing goes across, there is nothing to transpose: elements of a strip.
+cdef enum:
+    STRIP_DOWN = 2048
+
+# Lanes of the widest vectors.
+cdef enum:
+    MOST_LANES = 16
+
+# How sums are formed in fixed point.
+cdef enum Way:
+    PAIRS  # products of two taps, 32 bits: weights are pairs
+    ROUNDED  # products of 16 bits, each rounded: a weight is stored twice
+    TINY  # weights of 8 bits, fractions with a small denominator
+
+# What `across` costs, a tap of an element, where `down` costs 1.
+cdef double ACROSS = 2.5
+
+# Fixed point is taken where no result is more off than this before it is rounded: results are then
+# the exact values rounded to nearest, but for those that close to a tie, which may be one off.
+cdef double OFF = 0.1
+
+# The table of an axis, zeros at the ends of the weights left out.
+cdef struct Axis:
+    Py_ssize_t count, source  # pixels of the result and of the source
+    Py_ssize_t most  # taps of a pixel, at most
+    bint copied
+    int64_t* first
+    int64_t* taps
+    char* weight  # `stride` a pixel, as wide as an element of a line
+    Py_ssize_t stride
+    int shift  # fixed point: sums are divided by 2^shift
+    Way way
+    # TINY: what a pixel's sums are multiplied with, times 2^15; 0: nothing. ROUNDED: how often they
+    # are doubled: half the weights are laid out for a pixel with one above 1.
+    int16_t* scale
+    int lift  # ROUNDED: what bytes are multiplied with first, as a power of two
+    int most_line  # fixed point: what an element of a line is at most, 0 at least; -1: anything
+
+cdef struct Table:
+    Axis d
+    Axis h
+    Axis w
+    bint across_first
+    Py_ssize_t channels, spacing  # elements of a pixel, from one to the next in the result
+    float most_byte  # what bytes of the result are at most: 1 for bool
+    int fraction  # fixed point: binary digits of a line's elements behind the point
+    bint rounded  # every pass gives integers
+    Py_ssize_t group  # rows that go across together
+    Py_ssize_t strips
+    Py_ssize_t* strip  # for each: its first pixel, the first and the last + 1 of the source
+    Py_ssize_t longest, longest_source  # elements of a strip, at most
+    bint turned  # rows are transposed to go across
+    Py_ssize_t ring, deep_ring  # lines of the ring between down and across, and before both
+
+# A thread's memory.
+cdef struct Desk:
+    char* turned
+    char* ring
+    char* deep
+    char* line
+    char* stage  # NULL: results are not written past the cache
+    const char** row  # taps of a pixel
+
+
+# --- one body for all dtypes ---------------------------------------------------------------------
+
+cdef inline words widen(const pixel_t* p) noexcept nogil:
+    if pixel_t is uint8_t:
+        return widen_byte(p)
+    elif pixel_t is half:
+        return widen_half(<const uint16_t*>p)
+    elif pixel_t is int8_t:
+        return widen_int8(p)
+    elif pixel_t is int16_t:
+        return widen_int16(p)
+    elif pixel_t is uint16_t:
+        return widen_uint16(p)
+    elif pixel_t is int32_t:
+        return widen_int32(p)
+    else:
+        return load(p)
+
+
+cdef inline work_t widened(const pixel_t* p, work_t like) noexcept nogil:
+    if pixel_t is half:
+        return <work_t>half_to_float(p[0].bits)
+    else:
+        return <work_t>p[0]
+
+
+cdef inline void narrowed(pixel_t* p, work_t value, const Table* t) noexcept nogil:
+    """Round an element of a line to what the result holds; bytes to no more than `most_byte`."""
+    if pixel_t is half:
+        p[0].bits = float_to_half(value)
+    elif pixel_t is uint8_t and work_t is int16_t:
+        p[0] = narrow_short(value, t.fraction, <int>t.most_byte)
+    elif pixel_t is uint8_t:
+        p[0] = round_byte(min(max(<float>value, 0.0), t.most_byte))
+    elif pixel_t is int8_t:
+        p[0] = <int8_t>to_integer(value, -128.0, 127.0)
+    elif pixel_t is int16_t:
+        p[0] = <int16_t>to_integer(value, -32768.0, 32767.0)
+    elif pixel_t is uint16_t:
+        p[0] = <uint16_t>to_integer(value, 0.0, 65535.0)
+    elif pixel_t is int32_t:
+        p[0] = <int32_t>to_integer(value, -2147483648.0, 2147483647.0)
+    else:
+        p[0] = <pixel_t>value
+
+
+cdef inline words splat(work_t value) noexcept nogil:
+    if work_t is double:
+        return splat_double(value)
+    else:
+        return splat_float(value)
+
+
+cdef inline words times(words a, words b, work_t like) noexcept nogil:
+    if work_t is double:
+        return times_doubles(a, b)
+    else:
+        return times_floats(a, b)
+
+
+cdef inline words plus(words sum, words a, words b, work_t like) noexcept nogil:
+    if work_t is double:
+        return plus_doubles(sum, a, b)
+    else:
+        return plus_floats(sum, a, b)
+
+
+cdef inline work_t plus_one(work_t sum, work_t a, work_t b) noexcept nogil:
+    if work_t is double:
+        return plus_double(sum, a, b)
+    else:
+        return <work_t>plus_float(sum, a, b)
+
+
+cdef inline void turn_block(words* block, work_t like) noexcept nogil:
+    if work_t is double:
+        turn_doubles(block)
+    else:
+        turn_floats(block)
+
+
+cdef inline Py_ssize_t lanes_of(work_t like) noexcept nogil:
+    """Return how many rows go across together."""
+    return UPSHAPE_SHORTS if work_t is int16_t else UPSHAPE_VECTOR_BYTES // sizeof(work_t)
+
+
+cdef inline shorts shorts_of(const pixel_t* p) noexcept nogil:
+    return widen_to_shorts(<const uint8_t*>p) if pixel_t is uint8_t else load_shorts(
+        <const int16_t*>p)
+
+
+cdef inline shorts eights_of(const pixel_t* p, const pixel_t* q) noexcept nogil:
+    return eight_bytes(<const uint8_t*>p, <const uint8_t*>q) if pixel_t is uint8_t else (
+        eight_shorts(<const int16_t*>p, <const int16_t*>q))
+
+
+# --- through and down: a line as a sum of rows ---------------------------------------------------
+
+cdef inline void blend_vector(work_t* line, const pixel_t** row, const work_t* weight,
+                              Py_ssize_t taps, Py_ssize_t j) noexcept nogil:
+    cdef words sum = times(widen(row[0] + j), splat(weight[0]), weight[0])
+    cdef Py_ssize_t k
+    for k in range(1, taps):
+        sum = plus(sum, widen(row[k] + j), splat(weight[k]), weight[0])
+    store(line + j, sum)
+
+
+cdef void blend_reals(work_t* line, const pixel_t** row, const work_t* weight, Py_ssize_t taps,
+                      Py_ssize_t count) noexcept nogil:
+    """Add up so many elements of rows, four vectors at a time."""
+    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
+    cdef Py_ssize_t j = 0, k
+    cdef words a, b, c, d, w
+    cdef work_t sum
+    while j + 4 * lanes <= count:
+        w = splat(weight[0])
+        a = times(widen(row[0] + j), w, weight[0])
+        b = times(widen(row[0] + j + lanes), w, weight[0])
+        c = times(widen(row[0] + j + 2 * lanes), w, weight[0])
+        d = times(widen(row[0] + j + 3 * lanes), w, weight[0])
+        for k in range(1, taps):
+            w = splat(weight[k])
+            a = plus(a, widen(row[k] + j), w, weight[0])
+            b = plus(b, widen(row[k] + j + lanes), w, weight[0])
+            c = plus(c, widen(row[k] + j + 2 * lanes), w, weight[0])
+            d = plus(d, widen(row[k] + j + 3 * lanes), w, weight[0])
+        store(line + j, a)
+        store(line + j + lanes, b)
+        store(line + j + 2 * lanes, c)
+        store(line + j + 3 * lanes, d)
+        j += 4 * lanes
+    while j + lanes <= count:
+        blend_vector(line, row, weight, taps, j)
+        j += lanes
+    if j < count and count >= lanes:
+        blend_vector(line, row, weight, taps, count - lanes)
+        return
+    while j < count:
+        sum = widened(row[0] + j, weight[0]) * weight[0]
+        for k in range(1, taps):
+            sum = plus_one(sum, widened(row[k] + j, weight[0]), weight[k])
+        line[j] = sum
+        j += 1
+
+
+cdef inline shorts scaled_line(sums32 sum, const Axis* axis) noexcept nogil:
+    cdef shorts value = scaled(sum, axis.shift)
+    return value if axis.most_line < 0 else clamp_shorts(value, axis.most_line)
+
+
+cdef inline int16_t fixed_element(const pixel_t* p, Py_ssize_t apart, const pixel_t** row,
+                                  Py_ssize_t j, const Axis* axis, Py_ssize_t at) noexcept nogil:
+    """Sum one element: of rows, or, where those are NULL, of a row's pixels from `p` on."""
+    cdef const int16_t* weight = <const int16_t*>axis.weight + at * axis.stride
+    cdef const int8_t* tiny = <const int8_t*>weight
+    cdef int32_t sum = 0, value
+    cdef Py_ssize_t k
+    for k in range(axis.taps[at]):
+        value = widened(row[k] + j if row != NULL else p + k * apart, <int16_t>0)
+        if axis.way == PAIRS:
+            sum += value * weight[k]
+        elif axis.way == TINY:
+            sum += value * tiny[k // 2 * 4 + k % 2]
+        else:
+            sum += ((value << axis.lift) * weight[2 * k] + 0x4000) >> 15
+    if axis.way == PAIRS:
+        sum = scaled_one(sum, axis.shift)
+        return sum if axis.most_line < 0 else min(max(sum, 0), axis.most_line)
+    if axis.way == TINY and axis.scale[at] != 0:
+        return (sum * axis.scale[at] + 0x4000) >> 15
+    return sum << axis.scale[at] if axis.way == ROUNDED else sum
+
+
+cdef inline void blend_tiny(int16_t* line, const uint8_t** row, const int16_t* weight,
+                            Py_ssize_t pairs, int scale, Py_ssize_t j) noexcept nogil:
+    """Make four vectors of a line."""
+    cdef tiny_sums a = no_tiny_sums(), b = no_tiny_sums()
+    cdef shorts w
+    cdef const uint8_t* p
+    cdef const uint8_t* q
+    cdef Py_ssize_t k
+    for k in range(pairs):
+        w = splat_short(weight + 2 * k)
+        p = row[2 * k] + j
+        q = row[2 * k + 1] + j
+        a = add_tiny(a, p, q, w)
+        b = add_tiny(b, p + 2 * UPSHAPE_SHORTS, q + 2 * UPSHAPE_SHORTS, w)
+    store_tiny(line + j, a, scale)
+    store_tiny(line + j + 2 * UPSHAPE_SHORTS, b, scale)
+
+
+cdef inline void blend_bytes(int16_t* line, const uint8_t** row, const Axis* axis,
+                             const int16_t* weight, Py_ssize_t pairs, Py_ssize_t j) noexcept nogil:
+    """Make two vectors of a line."""
+    cdef sums_of_bytes sum = no_sums_of_bytes()
+    cdef Py_ssize_t k
+    for k in range(pairs):
+        add_products_of_bytes(&sum, row[2 * k] + j, row[2 * k + 1] + j, splat_pair(weight + 2 * k))
+    store_scaled(line + j, &sum, axis.shift, axis.most_line)
+
+
+cdef inline void blend_bytes_twice(int16_t* line, const uint8_t** row, const Axis* axis,
+                                   const int16_t* weight, Py_ssize_t pairs,
+                                   Py_ssize_t j) noexcept nogil:
+    """Make four vectors of a line."""
+    cdef sums_of_bytes a = no_sums_of_bytes(), b = no_sums_of_bytes()
+    cdef pair_of_weights w
+    cdef const uint8_t* p
+    cdef const uint8_t* q
+    cdef Py_ssize_t k
+    for k in range(pairs):
+        w = splat_pair(weight + 2 * k)
+        p = row[2 * k] + j
+        q = row[2 * k + 1] + j
+        add_products_of_bytes(&a, p, q, w)
+        add_products_of_bytes(&b, p + 2 * UPSHAPE_SHORTS, q + 2 * UPSHAPE_SHORTS, w)
+    store_scaled(line + j, &a, axis.shift, axis.most_line)
+    store_scaled(line + j + 2 * UPSHAPE_SHORTS, &b, axis.shift, axis.most_line)
+
+
+cdef inline void blend_shorts(int16_t* line, const pixel_t** row, const Axis* axis,
+                              const int16_t* weight, Py_ssize_t pairs,
+                              Py_ssize_t j) noexcept nogil:
+    """Make a vector of a line."""
+    cdef sums32 sum = no_sums()
+    cdef Py_ssize_t k
+    for k in range(pairs):
+        sum = add_products(sum, shorts_of(row[2 * k] + j), shorts_of(row[2 * k + 1] + j),
+                           splat_pair(weight + 2 * k))
+    store_shorts(line + j, scaled_line(sum, axis))
+
+
+cdef inline void blend_four_rounded(int16_t* line, const int16_t** row, const int16_t* weight,
+                                    Py_ssize_t taps, int doubled, Py_ssize_t j) noexcept nogil:
+    """Make four vectors of a line."""
+    cdef shorts a = no_shorts(), b = no_shorts(), c = no_shorts(), d = no_shorts(), w
+    cdef const int16_t* p
+    cdef Py_ssize_t k
+    for k in range(taps):
+        w = splat_short(weight + 2 * k)
+        p = row[k] + j
+        a = add_rounded(a, load_shorts(p), w)
+        b = add_rounded(b, load_shorts(p + UPSHAPE_SHORTS), w)
+        c = add_rounded(c, load_shorts(p + 2 * UPSHAPE_SHORTS), w)
+        d = add_rounded(d, load_shorts(p + 3 * UPSHAPE_SHORTS), w)
+    store_shorts(line + j, lift(a, doubled))
+    store_shorts(line + j + UPSHAPE_SHORTS, lift(b, doubled))
+    store_shorts(line + j + 2 * UPSHAPE_SHORTS, lift(c, doubled))
+    store_shorts(line + j + 3 * UPSHAPE_SHORTS, lift(d, doubled))
+
+
+cdef inline void blend_rounded(int16_t* line, const pixel_t** row, const Axis* axis,
+                               const int16_t* weight, Py_ssize_t taps, int doubled,
+                               Py_ssize_t j) noexcept nogil:
+    """Make a vector of a line."""
+    cdef shorts sum = no_shorts()
+    cdef Py_ssize_t k
+    for k in range(taps):
+        sum = add_rounded(sum, lift(shorts_of(row[k] + j), axis.lift),
+                          splat_short(weight + 2 * k))
+    store_shorts(line + j, lift(sum, doubled))
+
+
+cdef void blend_fixed(int16_t* line, const pixel_t** row, const Axis* axis, Py_ssize_t at,
+                      Py_ssize_t count) noexcept nogil:
+    """The same in fixed point."""
+    cdef const int16_t* weight = <const int16_t*>axis.weight + at * axis.stride
+    cdef Py_ssize_t taps = axis.taps[at], pairs = (taps + 1) // 2, j = 0
+    if taps % 2:
+        row[taps] = row[0]  # with weight 0
+    if axis.way == TINY:
+        if pixel_t is uint8_t:
+            while j + 4 * UPSHAPE_SHORTS <= count:
+                blend_tiny(line, row, weight, pairs, axis.scale[at], j)
+                j += 4 * UPSHAPE_SHORTS
+            if j < count and count >= 4 * UPSHAPE_SHORTS:
+                blend_tiny(line, row, weight, pairs, axis.scale[at], count - 4 * UPSHAPE_SHORTS)
+                return
+    elif axis.way == ROUNDED:
+        if pixel_t is int16_t:
+            while j + 4 * UPSHAPE_SHORTS <= count:
+                blend_four_rounded(line, row, weight, taps, axis.scale[at], j)
+                j += 4 * UPSHAPE_SHORTS
+        while j + UPSHAPE_SHORTS <= count:
+            blend_rounded(line, row, axis, weight, taps, axis.scale[at], j)
+            j += UPSHAPE_SHORTS
+        if j < count and count >= UPSHAPE_SHORTS:
+            blend_rounded(line, row, axis, weight, taps, axis.scale[at], count - UPSHAPE_SHORTS)
+            return
+    else:
+        if pixel_t is uint8_t:
+            while j + 4 * UPSHAPE_SHORTS <= count:
+                blend_bytes_twice(line, row, axis, weight, pairs, j)
+                j += 4 * UPSHAPE_SHORTS
+            while j + 2 * UPSHAPE_SHORTS <= count:
+                blend_bytes(line, row, axis, weight, pairs, j)
+                j += 2 * UPSHAPE_SHORTS
+        while j + UPSHAPE_SHORTS <= count:
+            blend_shorts(line, row, axis, weight, pairs, j)
+            j += UPSHAPE_SHORTS
+        if j < count and count >= UPSHAPE_SHORTS:
+            blend_shorts(line, row, axis, weight, pairs, count - UPSHAPE_SHORTS)
+            return
+    for j in range(j, count):
+        line[j] = fixed_element(row[0], 0, row, j, axis, at)
+
+
+cdef inline void blend(work_t* line, const pixel_t** row, const Axis* axis, Py_ssize_t at,
+                       Py_ssize_t count) noexcept nogil:
+    """Make a line of `count` elements: the rows that pixel `at` of an axis is made of, summed."""
+    if axis.taps[at] == 0:
+        memset(line, 0, count * sizeof(work_t))
+    elif work_t is int16_t:
+        blend_fixed(line, row, axis, at, count)
+    else:
+        blend_reals(line, row, <const work_t*>axis.weight + at * axis.stride, axis.taps[at], count)
+
+
+# --- across: rows side by side, a column a vector ------------------------------------------------
+
+cdef void turn_fixed(int16_t* turned, const pixel_t** row, Py_ssize_t count,
+                     int by) noexcept nogil:
+    """Transpose so many columns of `UPSHAPE_SHORTS` rows; multiply them with 2^by."""
+    cdef Py_ssize_t j = 0, g
+    cdef shorts[8] block
+    while j + 8 <= count:
+        for g in range(8):
+            block[g] = eights_of(row[g] + j, row[(g + 8) % UPSHAPE_SHORTS] + j)
+        turn_shorts(block)
+        for g in range(8):
+            store_shorts(turned + (j + g) * UPSHAPE_SHORTS, lift(block[g], by))
+        j += 8
+    while j < count:
+        for g in range(UPSHAPE_SHORTS):
+            turned[j * UPSHAPE_SHORTS + g] = widened(row[g] + j, <int16_t>0) << by
+        j += 1
+
+
+cdef void turn(work_t* turned, const pixel_t** row, Py_ssize_t count) noexcept nogil:
+    """Transpose so many columns of as many rows as a vector has lanes."""
+    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
+    cdef Py_ssize_t j = 0, g
+    cdef words[MOST_LANES] block
+    while j + lanes <= count:
+        for g in range(lanes):
+            block[g] = widen(row[g] + j)
+        turn_block(block, <work_t>0)
+        for g in range(lanes):
+            store(turned + (j + g) * lanes, block[g])
+        j += lanes
+    while j < count:
+        for g in range(lanes):
+            turned[j * lanes + g] = widened(row[g] + j, <work_t>0)
+        j += 1
+
+
+cdef inline words column(const work_t* turned, const work_t* weight, Py_ssize_t taps,
+                         Py_ssize_t apart) noexcept nogil:
+    """Add up columns that are `apart` elements from each other."""
+    cdef words sum
+    cdef Py_ssize_t k
+    if taps == 0:
+        return splat(<work_t>0)
+    sum = times(load(turned), splat(weight[0]), weight[0])
+    for k in range(1, taps):
+        sum = plus(sum, load(turned + k * apart), splat(weight[k]), weight[0])
+    return sum
+
+
+cdef void spread(work_t** to, const work_t* turned, const Axis* w, Py_ssize_t channels,
+                 Py_ssize_t first, Py_ssize_t last, Py_ssize_t low) noexcept nogil:
+    """Make the pixels `first` to `last` - 1 of a group of rows from columns, the first of pixel `low`.
+    """
+    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
+    cdef Py_ssize_t x, c, g, n = 0, e = 0
+    cdef const work_t* from_
+    cdef const work_t* weight
+    cdef words[MOST_LANES] block
+    for x in range(first, last):
+        from_ = turned + (w.first[x] - low) * channels * lanes
+        weight = <const work_t*>w.weight + x * w.stride
+        for c in range(channels):
+            block[n] = column(from_ + c * lanes, weight, w.taps[x], channels * lanes)
+            n += 1
+            if n == lanes:
+                turn_block(block, <work_t>0)
+                for g in range(lanes):
+                    store(to[g] + e, block[g])
+                e += lanes
+                n = 0
+    if n > 0:
+        turn_block(block, <work_t>0)
+        for g in range(lanes):
+            memcpy(to[g] + e, &block[g], n * sizeof(work_t))
+
+
+cdef inline shorts column_fixed(const int16_t* turned, const Axis* w, const int16_t* weight,
+                                Py_ssize_t taps, Py_ssize_t apart) noexcept nogil:
+    cdef sums32 sum = no_sums()
+    cdef Py_ssize_t k
+    cdef shorts last
+    for k in range(taps // 2):
+        sum = add_products(sum, load_shorts(turned), load_shorts(turned + apart),
+                           splat_pair(weight + 2 * k))
+        turned += 2 * apart
+    if taps % 2:
+        last = load_shorts(turned)
+        sum = add_products(sum, last, last, splat_pair(weight + taps - 1))
+    return scaled_line(sum, w)
+
+
+cdef inline shorts column_rounded(const int16_t* turned, const int16_t* weight, Py_ssize_t taps,
+                                  Py_ssize_t apart) noexcept nogil:
+    cdef shorts sum = no_shorts()
+    cdef Py_ssize_t k = 0
+    while k + 4 <= taps:
+        sum = add_rounded(sum, load_shorts(turned), splat_short(weight))
+        sum = add_rounded(sum, load_shorts(turned + apart), splat_short(weight + 2))
+        sum = add_rounded(sum, load_shorts(turned + 2 * apart), splat_short(weight + 4))
+        sum = add_rounded(sum, load_shorts(turned + 3 * apart), splat_short(weight + 6))
+        turned += 4 * apart
+        weight += 8
+        k += 4
+    while k < taps:
+        sum = add_rounded(sum, load_shorts(turned), splat_short(weight))
+        turned += apart
+        weight += 2
+        k += 1
+    return sum
+
+
+cdef void spread_fixed(int16_t** to, const int16_t* turned, const Axis* w, Py_ssize_t channels,
+                       Py_ssize_t first, Py_ssize_t last, Py_ssize_t low) noexcept nogil:
+    """The same in fixed point."""
+    cdef Py_ssize_t x, c, g, n = 0, e = 0
+    cdef const int16_t* from_
+    cdef const int16_t* weight
+    cdef shorts[8] block
+    for x in range(first, last):
+        from_ = turned + (w.first[x] - low) * channels * UPSHAPE_SHORTS
+        weight = <const int16_t*>w.weight + x * w.stride
+        for c in range(channels):
+            if w.way == ROUNDED:
+                block[n] = column_rounded(from_ + c * UPSHAPE_SHORTS, weight, w.taps[x],
+                                          channels * UPSHAPE_SHORTS)
+                if w.scale[x] != 0:
+                    block[n] = lift(block[n], 1)
+            else:
+                block[n] = column_fixed(from_ + c * UPSHAPE_SHORTS, w, weight, w.taps[x],
+                                        channels * UPSHAPE_SHORTS)
+            n += 1
+            if n == 8:
+                turn_shorts(block)
+                for g in range(8):
+                    store_eight(to[g] + e, to[g + 8] + e, block[g])
+                e += 8
+                n = 0
+    if n > 0:
+        turn_shorts(block)
+        for g in range(8):
+            memcpy(to[g] + e, &block[g], n * sizeof(int16_t))
+            if UPSHAPE_SHORTS == 16:
+                memcpy(to[g + 8] + e, <char*>&block[g] + 16, n * sizeof(int16_t))
+
+
+cdef void spread_row(work_t* to, const pixel_t* row, const Axis* w, Py_ssize_t channels,
+                     Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    """Make the pixels `first` to `last` - 1 of one row, element by element."""
+    cdef Py_ssize_t x, c, k
+    cdef const pixel_t* from_
+    cdef const work_t* weight
+    cdef work_t sum
+    for x in range(first, last):
+        weight = <const work_t*>w.weight + x * w.stride
+        for c in range(channels):
+            from_ = row + w.first[x] * channels + c
+            if work_t is int16_t:
+                to[0] = fixed_element(from_, channels, <const pixel_t**>NULL, 0, w, x)
+            else:
+                sum = 0
+                if w.taps[x] > 0:
+                    sum = widened(from_, sum) * weight[0]
+                for k in range(1, w.taps[x]):
+                    sum = plus_one(sum, widened(from_ + k * channels, sum), weight[k])
+                to[0] = sum
+            to += 1
+
+
+cdef void spread_channels(work_t* to, const pixel_t* row, const Axis* w, Py_ssize_t channels,
+                          Py_ssize_t first, Py_ssize_t last, const char** taps) noexcept nogil:
+    """Make the pixels `first` to `last` - 1 of one row of pixels of many channels."""
+    cdef Py_ssize_t x, k
+    for x in range(first, last):
+        for k in range(w.taps[x]):
+            taps[k] = <const char*>(row + (w.first[x] + k) * channels)
+        blend(to, <const pixel_t**>taps, w, x, channels)
+        to += channels
+
+
+# --- results -------------------------------------------------------------------------------------
+
+cdef inline bint alike(pixel_t* a, work_t b) noexcept nogil:
+    """Return whether a line is what the result holds."""
+    return (pixel_t is float and work_t is float) or (pixel_t is double and work_t is double)
+
+
+cdef void narrow(pixel_t* to, const work_t* line, Py_ssize_t count,
+                 const Table* t) noexcept nogil:
+    """Round a line to what the result holds."""
+    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t), j = 0
+    cdef float most = t.most_byte
+    cdef int fraction = t.fraction
+    if pixel_t is uint8_t and work_t is int16_t:
+        while j + 2 * UPSHAPE_SHORTS <= count:
+            narrow_shorts(to + j, load_shorts(line + j), load_shorts(line + j + UPSHAPE_SHORTS),
+                          fraction, <int>most)
+            j += 2 * UPSHAPE_SHORTS
+    elif pixel_t is uint8_t and work_t is float:
+        while j + lanes <= count:
+            narrow_byte(to + j, clamp_byte(load(line + j), most))
+            j += lanes
+    elif pixel_t is half and work_t is float:
+        while j + lanes <= count:
+            narrow_half(<uint16_t*>to + j, load(line + j))
+            j += lanes
+    for j in range(j, count):
+        narrowed(to + j, line[j], t)
+
+
+cdef void put(pixel_t* to, const work_t* line, Py_ssize_t count, const Table* t,
+              char* stage) noexcept nogil:
+    """Write a strip of a row of the result, `to` being where it begins there."""
+    cdef Py_ssize_t x, c
+    if t.spacing != t.channels:
+        for x in range(count // t.channels):
+            for c in range(t.channels):
+                narrowed(to + x * t.spacing + c, line[x * t.channels + c], t)
+    elif stage == NULL:
+        if <const void*>to != <const void*>line:
+            narrow(to, line, count, t)
+    elif alike(to, <work_t>0):
+        stream(<char*>to, <const char*>line, count * sizeof(pixel_t))
+    else:
+        narrow(<pixel_t*>stage, line, count, t)
+        stream(<char*>to, stage, count * sizeof(pixel_t))
+
+
+cdef inline work_t* line_of(pixel_t* to, work_t* line, const Table* t, char* stage) noexcept nogil:
+    """Return where a strip's sums go: where the result is, if nothing is left to do with them."""
+    if alike(to, <work_t>0) and stage == NULL and t.spacing == t.channels:
+        return <work_t*>to
+    return line
+
+
+# --- rows ----------------------------------------------------------------------------------------
+
+# The part of the work that a strip of a plane's rows is: where they stand.
+cdef struct Plane:
+    const char* source  # of the plane: n, m (and d, where that is copied)
+    char* result  # of the plane: n, m, d
+    Py_ssize_t d
+    Py_ssize_t first, last  # pixels of the strip
+    Py_ssize_t low, high  # pixels of the source's strip
+    Py_ssize_t made_from, made_to  # source rows whose lines are in the deep ring
+
+
+cdef void deepen(Plane* p, const Table* t, const Rows* rows, Desk* desk, Py_ssize_t first,
+                 Py_ssize_t last, pixel_t* like, work_t like_too) noexcept nogil:
+    """Have the lines of the source rows `first` to `last` - 1 made, each of several planes."""
+    cdef Py_ssize_t count = (p.high - p.low) * t.channels, k, h
+    cdef const char* from_ = p.source + t.d.first[p.d] * rows.src_d + (
+        p.low * t.channels * <Py_ssize_t>sizeof(pixel_t))
+    if first < p.made_from or first > p.made_to:
+        p.made_from = p.made_to = first
+    for h in range(p.made_to, last):
+        for k in range(t.d.taps[p.d]):
+            desk.row[k] = from_ + k * rows.src_d + h * rows.src_h
+        blend(<work_t*>desk.deep + h % t.deep_ring * t.longest_source, <const pixel_t**>desk.row,
+              &t.d, p.d, count)
+    p.made_to = max(p.made_to, last)
+    p.made_from = max(p.made_from, p.made_to - t.deep_ring)
+
+
+cdef inline const char* source_row(const Plane* p, const Table* t, const Rows* rows,
+                                   const Desk* desk, Py_ssize_t h, pixel_t* like,
+                                   work_t like_too) noexcept nogil:
+    """Return a source row's strip: a line where planes were blended, else as it stands."""
+    if t.d.copied:
+        return p.source + h * rows.src_h + p.low * t.channels * <Py_ssize_t>sizeof(pixel_t)
+    return <const char*>(<work_t*>desk.deep + h % t.deep_ring * t.longest_source)
+
+
+cdef void make_whole(work_t* line, Py_ssize_t count) noexcept nogil:
+    """Round a line to bytes, halves up; in fixed point it is so already."""
+    cdef Py_ssize_t j
+    if work_t is not int16_t:
+        for j in range(count):
+            line[j] = min(max(floor(line[j] + <work_t>0.5), <work_t>0), <work_t>255)
+
+
+cdef void across(work_t** to, const char** row, const Plane* p, const Table* t, Desk* desk,
+                 Py_ssize_t count, pixel_t* like, work_t like_too) noexcept nogil:
+    """Take a strip of `count` rows across, each to a line."""
+    cdef Py_ssize_t lanes = lanes_of(<work_t>0), g
+    cdef Py_ssize_t skip = p.low * t.channels
+    if t.turned and 4 * count > lanes:
+        for g in range(count, lanes):  # rows that nobody wants
+            row[g] = row[0]
+            to[g] = <work_t*>desk.line + lanes * t.longest
+        if work_t is int16_t:
+            turn_fixed(<work_t*>desk.turned, <const pixel_t**>row, (p.high - p.low) * t.channels,
+                       t.w.lift)
+            spread_fixed(to, <const work_t*>desk.turned, &t.w, t.channels, p.first, p.last, p.low)
+        else:
+            turn(<work_t*>desk.turned, <const pixel_t**>row, (p.high - p.low) * t.channels)
+            spread(to, <const work_t*>desk.turned, &t.w, t.channels, p.first, p.last, p.low)
+    elif t.turned or t.channels < lanes:
+        for g in range(count):
+            spread_row(to[g], <const pixel_t*>row[g] - skip, &t.w, t.channels, p.first, p.last)
+    else:
+        for g in range(count):
+            spread_channels(to[g], <const pixel_t*>row[g] - skip, &t.w, t.channels, p.first,
+                            p.last, desk.row)
+    if t.rounded:
+        for g in range(count):
+            make_whole(to[g], (p.last - p.first) * t.channels)
+
+
+cdef void grow_strip(pixel_t* to, Plane* p, const Table* t, const Rows* rows, Desk* desk,
+                     Py_ssize_t h, Py_ssize_t end, work_t like) noexcept nogil:
+    """Make a strip of the rows `h` to `end` - 1 of a plane: across, then down."""
+    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
+    cdef Py_ssize_t made_from = 0, made_to = 0, wanted = 0, k, g, first, taps, count
+    cdef Py_ssize_t length = (p.last - p.first) * t.channels
+    cdef work_t* ring = <work_t*>desk.ring
+    cdef work_t* line
+    cdef work_t* lines[MOST_LANES]
+    cdef const char* from_[MOST_LANES]
+    for k in range(h, end):
+        wanted = max(wanted, t.h.first[k] + t.h.taps[k])
+    for h in range(h, end):
+        first = t.h.first[h]
+        taps = t.h.taps[h]
+        if taps > 0 and (first < made_from or first > made_to):
+            made_from = made_to = first
+        while taps > 0 and made_to < first + taps:
+            count = min(t.group, wanted - made_to)
+            if not t.d.copied:
+                deepen(p, t, rows, desk, made_to, made_to + count, <pixel_t*>NULL, like)
+            for g in range(count):
+                from_[g] = source_row(p, t, rows, desk, made_to + g, <pixel_t*>NULL, like)
+                lines[g] = ring + (made_to + g) % t.ring * t.longest
+            if t.d.copied:
+                across(lines, from_, p, t, desk, count, <pixel_t*>NULL, like)
+            else:
+                across(lines, from_, p, t, desk, count, <work_t*>NULL, like)
+            made_to += count
+            made_from = max(made_from, made_to - t.ring)
+        for k in range(taps):
+            desk.row[k] = <const char*>(ring + (first + k) % t.ring * t.longest)
+        line = line_of(to, <work_t*>desk.line, t, desk.stage)
+        blend(line, <const work_t**>desk.row, &t.h, h, length)
+        if t.rounded:
+            make_whole(line, length)
+        put(to, line, length, t, desk.stage)
+        to = <pixel_t*>(<char*>to + rows.dst_h)
+
+
+cdef void down(Plane* p, const Table* t, const Rows* rows, Desk* desk, Py_ssize_t h, work_t* line,
+               pixel_t* like) noexcept nogil:
+    """Make a line of the source's strip: the rows of the source that a row is made of, summed."""
+    cdef Py_ssize_t first = t.h.first[h], taps = t.h.taps[h], k
+    cdef Py_ssize_t count = (p.high - p.low) * t.channels
+    if not t.d.copied and taps > 0:
+        deepen(p, t, rows, desk, first, first + taps, like, <work_t>0)
+    for k in range(taps):
+        desk.row[k] = source_row(p, t, rows, desk, first + k, like, <work_t>0)
+    if t.d.copied:
+        blend(line, <const pixel_t**>desk.row, &t.h, h, count)
+    elif t.h.copied:
+        memcpy(line, desk.row[0], count * sizeof(work_t))
+    else:
+        blend(line, <const work_t**>desk.row, &t.h, h, count)
+    if t.rounded:
+        make_whole(line, count)
+
+
+cdef inline Plane plane_of(const Table* t, const Rows* rows, const Place* at, const char* source,
+                           char* to, Py_ssize_t strip) noexcept nogil:
+    cdef Plane p
+    p.source = source + at.n * rows.src_n + at.m * rows.src_m
+    if t.d.copied:
+        p.source += at.d * rows.src_d
+    p.result = to + at.n * rows.dst_n + at.m * rows.dst_m + at.d * rows.dst_d
+    p.d = at.d
+    p.first = t.strip[3 * strip]
+    p.last = t.strip[3 * strip + 3]
+    p.low = t.strip[3 * strip + 1]
+    p.high = t.strip[3 * strip + 2]
+    p.made_from = p.made_to = 0
+    return p
+
+
+cdef inline void move(Plane* p, const Table* t, const Rows* rows, const Place* at,
+                      const char* source, char* to) noexcept nogil:
+    """Go to another plane, unless it is the same one."""
+    cdef Plane new = plane_of(t, rows, at, source, to, 0)
+    if new.source != p.source or new.d != p.d:
+        p.made_from = p.made_to = 0
+    p.source = new.source
+    p.result = new.result
+    p.d = new.d
+
+
+cdef void shrink_strip(pixel_t* to, const char* source, const Table* t, const Rows* rows,
+                       Desk* desk, Py_ssize_t first, Py_ssize_t last, Py_ssize_t strip,
+                       work_t like) noexcept nogil:
+    """Make a strip of the rows `first` to `last` - 1: down, then across."""
+    cdef Place at = place_of(rows, first)
+    cdef Plane p = plane_of(t, rows, &at, source, <char*>to, strip)
+    cdef Py_ssize_t skip = p.first * t.spacing * <Py_ssize_t>sizeof(pixel_t), count, g
+    cdef Py_ssize_t length = (p.last - p.first) * t.channels
+    cdef work_t* line
+    cdef work_t* lines[MOST_LANES]
+    cdef pixel_t* result[MOST_LANES]
+    cdef const char* from_[MOST_LANES]
+    while first < last:
+        count = min(t.group, last - first)
+        for g in range(count):
+            move(&p, t, rows, &at, source, <char*>to)
+            result[g] = <pixel_t*>(p.result + at.h * rows.dst_h + skip)
+            lines[g] = line_of(result[g], <work_t*>desk.line + g * t.longest, t, desk.stage)
+            line = <work_t*>desk.ring + g * t.longest_source
+            if t.w.copied:
+                down(&p, t, rows, desk, at.h, lines[g], <pixel_t*>NULL)
+            elif not t.h.copied:
+                down(&p, t, rows, desk, at.h, line, <pixel_t*>NULL)
+                from_[g] = <const char*>line
+            elif not t.d.copied:
+                deepen(&p, t, rows, desk, at.h, at.h + 1, <pixel_t*>NULL, like)
+                from_[g] = source_row(&p, t, rows, desk, at.h, <pixel_t*>NULL, like)
+            else:
+                from_[g] = source_row(&p, t, rows, desk, at.h, <pixel_t*>NULL, like)
+            step(rows, &at, 1)
+        if not t.w.copied:
+            if t.h.copied and t.d.copied:
+                across(lines, from_, &p, t, desk, count, <pixel_t*>NULL, like)
+            else:
+                across(lines, from_, &p, t, desk, count, <work_t*>NULL, like)
+        for g in range(count):
+            put(result[g], lines[g], length, t, desk.stage)
+        first += count
+
+
+cdef void run_rows(pixel_t* to, const char* source, const Table* t, const Rows* rows, Desk* desk,
+                   Py_ssize_t first, Py_ssize_t last, work_t like) noexcept nogil:
+    """Compute the rows `first` to `last` - 1, block by block, and a block strip by strip.
+
+    A block is as many rows as share what has been made of the source: a plane's, else a group.
+    """
+    cdef Py_ssize_t end, strip
+    cdef Place at
+    cdef Plane p
+    while first < last:
+        at = place_of(rows, first)
+        end = min(last, first + t.group)
+        if t.across_first or not t.d.copied:
+            end = min(last, first + rows.height - at.h)
+        for strip in range(t.strips):
+            if t.across_first:
+                p = plane_of(t, rows, &at, source, <char*>to, strip)
+                grow_strip(<pixel_t*>(p.result + at.h * rows.dst_h) + p.first * t.spacing, &p, t,
+                           rows, desk, at.h, at.h + end - first, like)
+            else:
+                shrink_strip(to, source, t, rows, desk, first, end, strip, like)
+        first = end
+    if desk.stage != NULL:
+        stream_end()
+
+
+cdef inline void run_share(char code, int work, char* to, const char* source, const Table* t,
+                           const Rows* rows, Desk* desk, Py_ssize_t first,
+                           Py_ssize_t last) noexcept nogil:
+    """Choose the body for this dtype, by NumPy's letter."""
+    if code == b"f":
+        run_rows(<float*>to, source, t, rows, desk, first, last, <float>0)
+    elif code == b"d":
+        run_rows(<double*>to, source, t, rows, desk, first, last, <double>0)
+    elif code == b"e":
+        run_rows(<half*>to, source, t, rows, desk, first, last, <float>0)
+    elif (code == b"B" or code == b"?") and work == 2:
+        run_rows(<uint8_t*>to, source, t, rows, desk, first, last, <int16_t>0)
+    elif (code == b"B" or code == b"?") and work == 4:
+        run_rows(<uint8_t*>to, source, t, rows, desk, first, last, <float>0)
+    elif code == b"B":
+        run_rows(<uint8_t*>to, source, t, rows, desk, first, last, <double>0)
+    elif code == b"b":
+        run_rows(<int8_t*>to, source, t, rows, desk, first, last, <double>0)
+    elif code == b"h":
+        run_rows(<int16_t*>to, source, t, rows, desk, first, last, <double>0)
+    elif code == b"H":
+        run_rows(<uint16_t*>to, source, t, rows, desk, first, last, <double>0)
+    else:
+        run_rows(<int32_t*>to, source, t, rows, desk, first, last, <double>0)
+
+
+cdef class Plan:
+    """Everything about a resize that its tables decide.
+
+    roles: which axes of the arrays are n, m, d, h, w, c (-1: none); axes: for d, h and w the first
+    pixels (int64), the weights (float64, a row a pixel; None: an axis that is copied) and the
+    source's size; dtype: NumPy's letter, one of `LETTERS`; channels, spacing: elements of a pixel,
+    and from one pixel of the result to the next; streaming: write past the cache; only: "across"
+    or "down", the pass to begin with, for tests. For uint8 alone: `bits` of d, h and w, where every
+    pass is to give integers (halves up), the sums being of weights times 2^bits, rounded to
+    integers themselves (halves away from 0); `fixed`: fixed point may be taken.
+    """
+    cdef Frame frame
+    cdef Table table
+    cdef char code
+    cdef int element, work
+    cdef bint streaming
+    cdef double error
+    cdef Py_ssize_t allocated, most_taps
+
+    def __init__(self, roles, axes, str dtype, Py_ssize_t channels, Py_ssize_t spacing,
+                 bint streaming, str only=None, tuple bits=None, bint fixed=True):
+        cdef Table* t = &self.table
+        if dtype not in LETTERS:
+            raise AssertionError(f"no sums of dtype {dtype!r} are formed")
+        self.code = ord(dtype)
+        self.element = np.dtype(dtype).itemsize
+        trimmed = [
+            self.set_axis(&t.d, axes[0]), self.set_axis(&t.h, axes[1]), self.set_axis(&t.w, axes[2])
+        ]
+        t.channels = channels
+        t.spacing = spacing
+        t.most_byte = 1.0 if dtype == "?" else 255.0
+        t.rounded = bits is not None
+        t.across_first = not t.w.copied and not t.h.copied and (
+            t.rounded or (self.is_cheaper_across() if only is None else only == "across"))
+        self.choose_work(trimmed, bits, fixed)
+        self.frame.roles = roles_of(roles)
+        self.frame.depth = t.d.count
+        self.frame.height = t.h.count
+        self.frame.width = t.w.count
+        self.frame.source_width = t.w.source
+        self.frame.pixel = channels * self.element
+        self.frame.spacing = spacing * self.element
+        self.streaming = streaming and spacing == channels
+        t.group = UPSHAPE_SHORTS if self.work == 2 else UPSHAPE_VECTOR_BYTES // self.work
+        t.turned = not t.w.copied and channels < t.group
+        self.cut_strips()
+        t.deep_ring = t.h.most + t.group - 1
+        t.ring = t.deep_ring
+        self.most_taps = max(t.d.most, t.h.most, t.w.most) + 1
+
+    cdef object set_axis(self, Axis* axis, tuple given):
+        """Take over where taps are; return the weights without zeros at their ends, in float64."""
+        cdef const int64_t[::1] first = given[0]
+        cdef const double[:, ::1] weight
+        cdef double[:, ::1] trimmed
+        cdef Py_ssize_t j, k, begin, end
+        axis.count = first.shape[0]
+        axis.source = given[2]
+        axis.copied = given[1] is None
+        axis.most = 1
+        axis.first = <int64_t*>self.allocate(axis.count * sizeof(int64_t))
+        axis.taps = <int64_t*>self.allocate(axis.count * sizeof(int64_t))
+        weight = np.ones((axis.count, 1)) if axis.copied else given[1]
+        for j in range(axis.count):
+            begin = 0
+            end = weight.shape[1]
+            while end > 0 and weight[j, end - 1] == 0.0:
+                end -= 1
+            while begin < end and weight[j, begin] == 0.0:
+                begin += 1
+            if begin < end and (first[j] + begin < 0 or first[j] + end > axis.source):
+                raise AssertionError("a table has taps beyond the source")
+            axis.first[j] = first[j] + begin if begin < end else (
+                axis.first[j - 1] if j > 0 else 0)
+            axis.taps[j] = end - begin
+            axis.most = max(axis.most, end - begin)
+        kept = np.zeros((axis.count, axis.most))
+        trimmed = kept
+        for j in range(axis.count):
+            for k in range(axis.taps[j]):
+                trimmed[j, k] = weight[j, axis.first[j] - first[j] + k]
+        return kept
+
+    cdef int choose_work(self, list weights, tuple bits, bint fixed) except -1:
+        """Choose what sums are formed in, and lay out the weights accordingly."""
+        cdef Table* t = &self.table
+        cdef bint bytes = self.code == b"B" or self.code == b"?"
+        self.error = 0.0
+        if bits is not None:
+            whole = [np.trunc(own * 2.0**bit + np.copysign(0.5, own))
+                     for own, bit in zip(weights, bits, strict=True)]
+            t.fraction = 0
+            if max([0.0] + [np.abs(own).max() for own, copied in zip(
+                    whole, (t.d.copied, t.h.copied, t.w.copied), strict=True) if not copied]) < 32768:
+                self.work = 2
+                t.d.shift, t.h.shift, t.w.shift = bits
+                self.weigh_fixed(&t.d, whole[0])
+                self.weigh_fixed(&t.h, whole[1])
+                self.weigh_fixed(&t.w, whole[2])
+                t.d.most_line = t.h.most_line = t.w.most_line = 255
+                return 0
+            weights = [own / 2.0**bit for own, bit in zip(whole, bits, strict=True)]
+        elif bytes and fixed and self.choose_fixed(weights):
+            return 0
+        self.work = 8 if bits is not None or self.code not in b"feB?" else 4
+        self.weigh(&t.d, weights[0])
+        self.weigh(&t.h, weights[1])
+        self.weigh(&t.w, weights[2])
+        return 0
+
+    cdef bint choose_fixed(self, list weights) except -1:
+        """Lay out weights for fixed point, if no result is then more than OFF off before rounding."""
+        cdef Table* t = &self.table
+        cdef Axis* axis
+        sums = [max(np.abs(own).sum(1).max(), 1.0) for own in weights]
+        order = [] if t.d.copied else [0]
+        if not t.w.copied and t.across_first:
+            order.append(2)
+        if not t.h.copied:
+            order.append(1)
+        if not t.w.copied and not t.across_first:
+            order.append(2)
+        if not order:
+            return False
+        whole, by = parts_of(weights[order[0]]) if order[0] != 2 else (None, None)
+        t.fraction = 7 if by is None or not by.any() else 6
+        while 255.0 * np.prod(sums) * 2.0**t.fraction > 32700.0:
+            t.fraction -= 1
+            if t.fraction < 4:
+                return False
+        if whole is not None and t.channels * t.w.source >= 4 * UPSHAPE_SHORTS and t.fraction == (6 if by.any() else 7):
+            if t.fraction == 6:  # what is divided by 128 as it is has one digit more
+                by = np.where(by == 0, 16384, by)
+            laid = [(order[0], TINY, whole, 0, by)]
+            error = 0.5**7 if by.any() else 0.0
+        else:
+            laid, error = [], 0.0
+        error = self.choose_ways(order, weights, sums, laid, error)
+        if error > OFF:
+            return False
+        self.error = error
+        self.work = 2
+        for j, way, whole, shift, scale in laid:
+            axis = &t.d if j == 0 else &t.h if j == 1 else &t.w
+            axis.way = way
+            axis.most_line = -1
+            axis.shift = shift
+            axis.lift = t.fraction if way == ROUNDED and j == order[0] else 0
+            self.weigh_fixed(axis, whole)
+            if scale is not None:
+                axis.scale = <int16_t*>self.allocate(axis.count * sizeof(int16_t))
+                for at in range(axis.count):
+                    axis.scale[at] = scale[at]
+        return True
+
+    cdef double choose_ways(self, list order, list weights, list sums, list laid,
+                            double error) except? -1:
+        """Choose how the sums of each pass are formed; return how far off the last one's may be."""
+        cdef Table* t = &self.table
+        size = 255.0 * (sums[order[0]] if laid else 1.0)
+        for n, j in enumerate(order):
+            if n < len(laid):
+                continue
+            own, given = weights[j], 0 if n == 0 else t.fraction
+            # Each product rounded: quickly done, but not where there are many.
+            twice = np.abs(own).max(1) > 1.0
+            one = 32768.0 / (1.0 + twice[:, None])
+            whole = np.clip(np.rint(own * one), -32768, 32767)
+            off = (size * np.abs(whole / one - own).sum(1)
+                   + (own != 0).sum(1) * (1.0 + twice) * 0.5**(t.fraction + 1)).max()
+            if (n > 0 or j == 2) and np.abs(own).max() < 1.99 and error * sums[j] + off < OFF * (
+                    0.5 if n < len(order) - 1 else 1.0):
+                laid.append((j, ROUNDED, whole, 0, twice))
+            else:
+                bit = bits_of(own, size * sums[j] * 2.0**given)
+                whole = whole_weights(own, bit)
+                shift = bit + given - t.fraction
+                if shift < 1 or np.abs(whole).max() > 32767:
+                    return 1.0
+                off = size * np.abs(whole / 2.0**bit - own).sum(1).max() + 0.5**(t.fraction + 1)
+                laid.append((j, PAIRS, whole, shift, None))
+            error = error * sums[j] + off
+            size *= sums[j]
+        return error
+
+    cdef int weigh_fixed(self, Axis* axis, given) except -1:
+        """Lay out integers as weights: as pairs of 16 or of 8 bits, or each of them twice."""
+        cdef double[:, ::1] own = np.ascontiguousarray(given, np.float64)
+        cdef Py_ssize_t j, k, pairs = (axis.most + 1) // 2
+        cdef int16_t* weight
+        axis.stride = (2 * axis.most if axis.way == ROUNDED else 2 * pairs if axis.way == PAIRS
+                       else pairs * 2)
+        axis.weight = <char*>self.allocate(axis.count * axis.stride * sizeof(int16_t))
+        memset(axis.weight, 0, axis.count * axis.stride * sizeof(int16_t))
+        for j in range(axis.count):
+            weight = <int16_t*>axis.weight + j * axis.stride
+            for k in range(axis.taps[j]):
+                if axis.way == ROUNDED:
+                    weight[2 * k] = weight[2 * k + 1] = <int16_t>own[j, k]
+                elif axis.way == PAIRS:
+                    weight[k] = <int16_t>own[j, k]
+                else:
+                    (<int8_t*>weight)[k // 2 * 4 + k % 2] = <int8_t>own[j, k]
+                    (<int8_t*>weight)[k // 2 * 4 + 2 + k % 2] = <int8_t>own[j, k]
+        return 0
+
+    cdef int weigh(self, Axis* axis, given) except -1:
+        """Lay out weights as they are."""
+        cdef double[:, ::1] own = np.ascontiguousarray(given)
+        cdef Py_ssize_t j, k
+        axis.stride = axis.most
+        axis.weight = <char*>self.allocate(axis.count * axis.stride * self.work)
+        for j in range(axis.count):
+            for k in range(axis.stride):
+                if self.work == 8:
+                    (<double*>axis.weight)[j * axis.stride + k] = own[j, k]
+                else:
+                    (<float*>axis.weight)[j * axis.stride + k] = <float>own[j, k]
+        return 0
+
+    cdef bint is_cheaper_across(self) noexcept:
+        """Return whether going across before going down is less work."""
+        cdef Table* t = &self.table
+        cdef double w = ACROSS * t.w.most * t.w.count, h = t.h.most * t.h.count
+        return w * t.h.source + h * t.w.count < h * t.w.source + w * t.h.count
+
+    cdef int cut_strips(self) except -1:
+        """Cut a row into strips."""
+        cdef Table* t = &self.table
+        cdef Py_ssize_t most = max(1, (
+            STRIP_DOWN if t.w.copied else STRIP_FIXED if self.work == 2 else STRIP) // t.channels)
+        cdef Py_ssize_t x, k, start = 0, low = 0, high = 0, own_low, own_high
+        cdef list strips = []
+        for x in range(t.w.count):
+            own_low = t.w.first[x]
+            own_high = own_low + t.w.taps[x]
+            if x > start and (x - start == most
+                              or max(high, own_high) - min(low, own_low) > most):
+                strips.append((start, low, high))
+                start = x
+            if x == start:
+                low = own_low
+                high = own_high
+            low = min(low, own_low)
+            high = max(high, own_high)
+        strips.append((start, low, high))
+        t.strips = len(strips)
+        t.strip = <Py_ssize_t*>self.allocate((3 * t.strips + 1) * sizeof(Py_ssize_t))
+        t.strip[3 * t.strips] = t.w.count
+        t.longest = t.longest_source = 1
+        for k in range(t.strips):
+            t.strip[3 * k], t.strip[3 * k + 1], t.strip[3 * k + 2] = strips[k]
+            x = strips[k + 1][0] if k + 1 < t.strips else t.w.count
+            t.longest = max(t.longest, (x - t.strip[3 * k]) * t.channels)
+            t.longest_source = max(t.longest_source, (
+                t.strip[3 * k + 2] - t.strip[3 * k + 1]) * t.channels)
+        if t.longest_source > WIDEST:
+            t.turned = False
+            t.group = 1
+        # Lines begin with a line of the cache, and have room for what a vector more would take.
+        t.longest = (t.longest + 31) // 16 * 16
+        t.longest_source = (t.longest_source + 31) // 16 * 16
+        return 0
+
+    cdef void* allocate(self, Py_ssize_t bytes) except NULL:
+        cdef void* memory = PyMem_RawMalloc(max(bytes, 1))
+        if memory == NULL:
+            raise MemoryError(f"no memory for the tables of {self.frame.width} pixels")
+        self.allocated += bytes
+        return memory
+
+    def __dealloc__(self):
+        free_axis(&self.table.d)
+        free_axis(&self.table.h)
+        free_axis(&self.table.w)
+        PyMem_RawFree(self.table.strip)
+
+    @property
+    def kind(self):
+        """Which passes there are, in their order."""
+        cdef Table* t = &self.table
+        passes = [] if t.d.copied else ["through"]
+        two = [] if t.h.copied else ["down"]
+        two += [] if t.w.copied else ["across"]
+        return " ".join(passes + (two[::-1] if t.across_first else two)) or "copy"
+
+    @property
+    def ways(self):
+        """How sums are formed in fixed point, along d, h and w."""
+        cdef Table* t = &self.table
+        names = ["pairs", "rounded", "tiny"]
+        return [names[<int>t.d.way], names[<int>t.h.way], names[<int>t.w.way]]
+
+    @property
+    def off(self):
+        """How far from the exact values results of fixed point are before they are rounded."""
+        return self.error
+
+    @property
+    def fixed(self):
+        """Whether sums are formed in fixed point."""
+        return self.work == 2
+
+    @property
+    def nbytes(self):
+        """Bytes that the tables take."""
+        return self.allocated
+
+    cdef Py_ssize_t lay(self, Desk* desk, char* memory) noexcept nogil:
+        """Lay out a thread's memory from here on; return its bytes."""
+        cdef Table* t = &self.table
+        cdef Py_ssize_t at = 0, work = self.work
+        desk.turned = memory + at
+        at += padded(t.longest_source * t.group * work if t.turned else 0)
+        desk.ring = memory + at
+        if t.across_first:
+            at += padded(t.ring * t.longest * work)
+        elif not t.w.copied and not t.h.copied:
+            at += padded(t.group * t.longest_source * work)
+        desk.deep = memory + at
+        at += padded(0 if t.d.copied else t.deep_ring * t.longest_source * work)
+        desk.line = memory + at
+        at += padded((t.group + 1) * t.longest * work)
+        desk.stage = memory + at if self.streaming else NULL
+        at += padded(t.longest * work if self.streaming else 0)
+        desk.row = <const char**>(memory + at)
+        at += padded(self.most_taps * sizeof(char*))
+        return at
+
+    def take(self, int threads):
+        """Return the working memory of a run on so many threads, to be handed to it."""
+        cdef Desk desk
+        return np.empty(self.lay(&desk, NULL) * max(threads, 1) + 64, np.uint8)
+
+    def run(self, cnp.ndarray source not None, cnp.ndarray result not None, int threads,
+            cnp.ndarray scratch=None):
+        """Fill `result` from `source`, on so many threads; scratch: from `take`, for as many.
+
+        Return whether that was done: not if elements are not aligned, or the arrays are not what
+        the plan was made for.
+        """
+        cdef Rows rows
+        cdef Py_ssize_t total, room
+        cdef const char* from_ = PyArray_BYTES(<PyArrayObject*>source)
+        cdef char* to = PyArray_BYTES(<PyArrayObject*>result)
+        cdef char* memory
+        cdef Desk desk
+        cdef Team team
+        cdef int t
+        if not takes(&self.frame, <PyArrayObject*>source, <PyArrayObject*>result):
+            return False
+        rows = rows_of(<PyArrayObject*>source, <PyArrayObject*>result, self.frame.roles)
+        if (<size_t>from_ | <size_t>to | strides_of(&rows)) % <size_t>self.element != 0:
+            return False
+        total = rows.n * rows.m * rows.depth * rows.height
+        threads = max(1, min(threads, total))
+        if scratch is None:
+            scratch = self.take(threads)
+        memory = PyArray_BYTES(<PyArrayObject*>scratch)
+        memory += (-<size_t>memory) % 64
+        room = self.lay(&desk, memory)
+        form_team(&team, threads)
+        with nogil:
+            if team.threads == 1:
+                run_share(self.code, self.work, to, from_, &self.table, &rows, &desk, 0, total)
+            else:
+                team_begins(&team)
+                for t in prange(threads, num_threads=team.threads, schedule="static"):
+                    share_begins(&team, t)
+                    share_of(self, to, from_, &rows, memory + t * room, total * t // threads,
+                             total * (t + 1) // threads)
+                    share_ends(&team, t)
+                team_ends(&team)
+        dismiss_team(&team)
+        return True
+
+
+cdef void share_of(Plan plan, char* to, const char* source, const Rows* rows, char* memory,
+                   Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    """Do a thread's share, with memory of its own."""
+    cdef Desk desk
+    plan.lay(&desk, memory)
+    run_share(plan.code, plan.work, to, source, &plan.table, rows, &desk, first, last)
+
+
+def bits_of(weights, double largest):
+    """Return with how many binary digits weights of 16 bits have sums of 32, up to `largest`."""
+    cdef int bit = 1
+    top = np.abs(weights).max()
+    while (bit < 22 and top * 2.0**(bit + 1) + weights.shape[1] < 32767
+           and largest * 2.0**(bit + 1) < 2.0**31 * 0.95):
+        bit += 1
+    return bit
+
+
+def whole_weights(weights, int bit):
+    """Return weights times 2^bit as integers; what is left of a sum goes to its largest weight."""
+    whole = np.rint(weights * 2.0**bit)
+    at = np.abs(whole).argmax(1)[:, None]
+    rest = np.rint(weights.sum(1, keepdims=True) * 2.0**bit) - whole.sum(1, keepdims=True)
+    np.put_along_axis(whole, at, np.take_along_axis(whole, at, 1) + rest, 1)
+    return whole
+
+
+def parts_of(weights):
+    """Return weights as integers of 8 bits and, a pixel, what sums of bytes are multiplied with.
+
+    Sums times 2^-15 times that have six binary digits behind the point, or seven where it is 0.
+    (None, None): weights are no fractions with such small denominators.
+    """
+    left = np.ones(len(weights), bool)
+    whole, by = np.zeros(weights.shape), np.zeros(len(weights), np.int16)
+    if (weights < 0).any() or (weights.sum(1) > 1 + 1e-9).any():
+        return None, None
+    for most in range(128, 64, -1):
+        scaled_up = weights * most
+        fits = left & (np.abs(scaled_up - np.rint(scaled_up)) < 1e-6).all(1)
+        whole[fits] = np.rint(scaled_up[fits])
+        by[fits] = 0 if most == 128 else min(round(32768 * 64 / most), 32767)
+        left &= ~fits
+    return (None, None) if left.any() or whole.max() > 127 else (whole, by)
+
+
+cdef void free_axis(Axis* axis) noexcept:
+    PyMem_RawFree(axis.first)
+    PyMem_RawFree(axis.taps)
+    PyMem_RawFree(axis.weight)
+    PyMem_RawFree(axis.scale)
+
+
+cdef inline Py_ssize_t padded(Py_ssize_t bytes) noexcept nogil:
+    return (bytes + 63) // 64 * 64
+
+
+# The letters of the dtypes that sums are formed of.
+LETTERS = "fdeB?bhHi"
