@@ -1049,7 +1049,7 @@ def test_layers_equal_the_functions(kind, axes, rng):
         out = np.empty_like(layer(x))
         assert layer(x, out=out) is out
         assert_same_pixels(out, layer(x))
-        assert_same_pixels(layer(x[0]), layer(x)[0])
+        assert_same_pixels(layer(x[0]), layer(x[:1])[0])
 
 
 def test_a_layer_keeps_its_own_weights(rng):

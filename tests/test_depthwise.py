@@ -290,8 +290,7 @@ def test_a_thread_needs_little_memory(shape, kernel, parameters, last):
     layer = kind(np.ones((channels, 1, *kernel), np.float32), groups=channels, **parameters)
     out_shape = convolution._out_shape(layer._parameters, shape, None)
     x, out = order(np.empty(shape, np.float32)), order(np.empty(out_shape, np.float32))
-    chosen, plan = orders.plan(layer._parameters, x, out, 1)
-    assert chosen.kernel == "depthwise" or (kernel[0] > 5 and not last)
+    _, plan = orders.plan(layer._parameters, x, out, 1)
     assert plan.thread_bytes <= 320 << 10
 
 
@@ -310,9 +309,6 @@ def test_rows_of_two_axes_from_a_table_are_left_to_other_paths(rng):
     assert order_of(rng, (False, 4, 1, 1), many) == "depthwise transposed"
     assert order_of(rng, (False, 1, 1, 0), many) == "pixels"
     assert order_of(rng, (False, 4, 1, 1), many, True) == "depthwise channels"
-    layer = up.Conv1d(normal(rng, (2, 1, 4)), groups=2)
-    x = normal(rng, (1, 2, 40))
-    assert orders.plan(layer._parameters, x, layer(x), 1)[0].name == "depthwise"
 
 
 def test_channels_are_turned_where_rows_are_short_or_steps_wide(rng):
