@@ -596,14 +596,15 @@ class _Layer:
         self, x: AnyArray, shape: tuple[int, ...], seconds: float
     ) -> dict[str, float]:
         """Time all ways to fill a result of this shape; keep the fastest."""
-        parameters, values = self._parameters, self._values
+        parameters, values = _padded(self._parameters, x.shape[2:], shape[2:]), self._values
         memory, view = _memory(x, shape)
         out = _new(memory, view, self._dtype)
         frames = orders.frames_of(x, out)
         calls = {}
         for order, source, plan in orders.ways(parameters, frames, _threads()):
-            packed, gaps = self._packed(values, order), order.leaves_gaps(parameters)
-            task = _Task(order, plan, memory, view, gaps, packed, values.bias)
+            packed, gaps = values.pack(parameters, order), order.leaves_gaps(parameters)
+            layout = orders.layout(parameters, order)
+            task = _Task(layout, plan, memory, view, gaps, packed, values.bias)
             calls[choices.Choice(order.name, source)] = partial(
                 task.run, x, packed, values.bias, out
             )
