@@ -67,7 +67,9 @@ def judged(name: str, build: Build, axes: bool = False) -> dict[str, Any]:
 def _judge(record: dict[str, Any], build: Build, axes: bool) -> None:
     """Fill in the record of a model."""
     from upshape import shapes
+    from upshape.shapes import _reading
 
+    _reading.MOST_SECONDS_WAITED = WAITED  # the machine may stand still meanwhile
     model = _built(build)
     record["layers"] = sum(1 for one in model.modules() if not list(one.children()))
     start = time.process_time()

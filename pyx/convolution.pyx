@@ -31,8 +31,8 @@ The products of a band of input rows wait in a ring, until all that land on a ro
 there: o = i s + k d - p, or i - (k d - p) in an ordinary convolution of stride 1. They are added up
 in the order of the kernel's indices, whatever the band.
 
-Where a row's two phases can be made in one tile, and it pays (see tile_pairs.inc.h), the tile writes them
-side by side into the result; other tiles leave their sums to write_chunk, which also writes the
+Where a row's two phases can be made in one tile, and it pays (see tile_pairs.inc.h), the tile
+writes them side by side into the result; other tiles leave their sums to write_chunk, which also writes the
 pixels that no tap reaches. Layers whose channels have no other channel to be summed with are
 depthwise.pyx's.
 

@@ -322,8 +322,8 @@ cdef class Layout:
         """Return the weights (C-contiguous, of this layout's dtype) in the order of use.
 
         That is [channel][tap] for pixels, and [tap][channel] for vectors of channels, transposed
-        ones one after the other; then the biases. They are put into `packed` if that is given, memory of
-        packed_bytes or more.
+        ones one after the other; then the biases. They are put into `packed` if that is given,
+        memory of packed_bytes or more.
         """
         if packed is None:
             packed = np.empty(self.packed_bytes, np.uint8)
@@ -805,7 +805,7 @@ cdef void run_share(Plan plan, Layout layout, int thread, const real* x, const r
         to_next(plan, &block)
 
 
-# --- pixels: vectors of pixels ---------------------------------------------------------------------
+# --- pixels: vectors of pixels -------------------------------------------------------------------
 
 cdef void rows_block(Plan plan, Layout layout, const Block* block, const real* x,
                      const real* packed, real* out, const Space* space) noexcept nogil:

@@ -55,6 +55,7 @@ def hostile(*kinds: str) -> str:
 
 
 NEAREST, LINEAR = "tests/test_nearest.py", "tests/test_linear.py"
+FOLDERS = ["-Ipyx", "-Ipyx/simd", "-Ipyx/conv"]  # as compiling.py has them
 CONV, DEPTHWISE = "tests/test_convolution.py", "tests/test_depthwise.py"
 FAULTS, API, RUNTIME = "tests/test_faults.py", "tests/test_api.py", "tests/test_runtime.py"
 ARRAYS, PYRAMID, CALLS = "tests/test_arrays.py", "tests/test_pyramid.py", "tests/test_calls.py"
@@ -270,8 +271,12 @@ MUTANTS = [
            "type(output_size) is not int or output_size != self.output_size",
            "type(output_size) is not int", CONV),
     Mutant("depthwise: the right border is rounded down", "pyx/depthwise.pyx",
-           "c0 = max(min(block * lanes, count - lanes), 0)", "c0 = block * lanes",
+           "c0 = max(min(block * vector, count - vector), 0)", "c0 = block * vector",
            f"{DEPTHWISE} {hostile('Conv', 'conv')} {GUARD}"),
+    Mutant("depthwise: a depth that was not transposed is taken for seen", "pyx/depthwise.pyx",
+           "        seen = depths\n", "        seen = depths + 1\n", DEPTHWISE),
+    Mutant("depthwise: the depths of a window lie one after the other", "pyx/depthwise.pyx",
+           "apart = layout.z.offset[taps.low + 1] - layout.z.offset[taps.low]", "apart = 1", DEPTHWISE),
     # --- the sizes
     Mutant("a convolution's floor is a ceiling", "upshape/shapes/layers.py",
            "return (i + self._both - self.effective_kernel) // self.stride + 1",
@@ -384,13 +389,13 @@ class Workshop:
         c = self.folder / f"{module}.c"
         so = self.tree / package / f"{name}{sysconfig.get_config_var('EXT_SUFFIX')}"
         for command in (
-            [sys.executable, "-m", "cython", "-3", "-I", "pyx", "-I", ".", "--module-name",
+            [sys.executable, "-m", "cython", "-3", *FOLDERS, "-I.", "--module-name",
              f"{package.replace('/', '.')}.{name}", "-o", str(c), f"pyx/{module}.pyx",
              *[word for directive in directives for word in ("-X", directive)]],
             # As setup.py says, but for the last word: it takes a third of the time.
             [*shlex.split(os.environ.get("CC", "gcc")), "-shared", "-fPIC", "-w",
              *shlex.split(common), *([] if module == "machine" else shlex.split(own)),
-             "-DNPY_NO_DEPRECATED_API=NPY_2_0_API_VERSION", "-Ipyx", f"-I{np.get_include()}",
+             "-DNPY_NO_DEPRECATED_API=NPY_2_0_API_VERSION", *FOLDERS, f"-I{np.get_include()}",
              f"-I{sysconfig.get_paths()['include']}", str(c), "-o", str(so) + ".new", "-O1"],
         ):
             result = subprocess.run(

@@ -45,7 +45,7 @@ def run(order, x, layer, threads=1, **choices):
     plan = orders.plan_of(parameters, order, orders.frames_of(x, out), threads, **choices)
     packed = orders.layout(parameters, order).pack(layer.weight, layer.bias)
     gaps = order.leaves_gaps(parameters)
-    convolution._Task(order, plan, (), None, gaps, packed, layer.bias).run(
+    convolution._Task(None, plan, (), None, gaps, packed, layer.bias).run(
         x, packed, layer.bias, out
     )
     return np.ascontiguousarray(out), plan
@@ -164,7 +164,7 @@ def test_blocks_and_threads_change_no_bit(square, rng):
 @st.composite
 def problems(draw):
     """Return (x, weight, bias, parameters, transposed) of a random depthwise layer."""
-    axes, transposed = draw(st.sampled_from([1, 2, 2])), draw(st.booleans())
+    axes, transposed = draw(st.sampled_from([1, 2, 2, 3])), draw(st.booleans())
 
     def each(low, high):
         same = draw(st.booleans())
@@ -174,7 +174,7 @@ def problems(draw):
     channels = draw(st.sampled_from([1, 2, 3, 8, 16, 19, 33]))
     multiplier = draw(st.sampled_from([1, 1, 1, 2, 3, 4, 5]))
     kernel, stride, dilation = each(1, 7), each(1, 3), each(1, 2)
-    padding, sizes = each(0, 4), each(1, 40)
+    padding, sizes = each(0, 4), each(1, 40 if axes < 3 else 12)
     parameters = {"stride": stride, "padding": padding, "dilation": dilation, "groups": channels}
     out = draw_output(draw, transposed, sizes, kernel, parameters)
     assume(min(out) > 0)
@@ -279,11 +279,13 @@ def test_a_nan_and_an_infinite_weight_stay_where_they_belong():
         ((1, 32, 3, 100_000), (3, 3), {"padding": 1}),
         ((1, 32, 60, 60), (7, 7), {"padding": 9, "dilation": 3}),
         ((1, 32, 40, 40), (31, 31), {"padding": 15}),
+        ((1, 32, 40, 56, 56), (3, 3, 3), {"padding": 1}),
+        ((1, 32, 9, 200, 300), (5, 5, 5), {"padding": 2}),
     ],
 )
 def test_a_thread_needs_little_memory(shape, kernel, parameters, last):
     order = channels_last if last else np.asarray
-    kind = up.Conv1d if len(shape) == 3 else up.Conv2d
+    kind = (up.Conv1d, up.Conv2d, up.Conv3d)[len(shape) - 3]
     channels = shape[1]
     layer = kind(np.ones((channels, 1, *kernel), np.float32), groups=channels, **parameters)
     out_shape = convolution._out_shape(layer._parameters, shape, None)
@@ -487,3 +489,16 @@ def test_random_layers_of_three_axes_equal_their_definition(problem):
             if plan.fits and not (with_gaps and order == "transposed"):
                 close(y, x, weight, bias, **parameters)
             assert plan.fits or order != "pixels"
+
+
+def test_layers_of_three_axes_go_the_depthwise_way(rng):
+    def order_of_cube(kernel, sizes, last=False, channels=16, **parameters):
+        layer = up.Conv3d(normal(rng, (channels, 1, *kernel)), groups=channels, **parameters)
+        x = normal(rng, (1, channels, *sizes))
+        x = channels_last(x) if last else x
+        return orders.plan(layer._parameters, x, layer(x), 1)[0].kernel
+
+    assert order_of_cube((3, 3, 3), (8, 64, 64), padding=1) == "depthwise"
+    assert order_of_cube((3, 3, 3), (7, 7, 7), padding=1) == "depthwise"
+    assert order_of_cube((3, 3, 3), (7, 7, 7), last=True, padding=1) == "depthwise"
+    assert order_of_cube((5, 5, 5), (8, 64, 64), channels=2) == "convolution"
