@@ -157,7 +157,81 @@ def _sized(operation: str, ask: Callable[..., Any], *arguments: Any) -> Any:
         raise type(error)(f"{operation}: {error}") from None
 
 
-# --- calls -------------------------------------------------------------------------------------
+def _as_input(parameters: Parameters, x: ArrayLike) -> AnyArray:
+    """Return the input as an array of the right dtype, rank and channels."""
+    operation, axes = parameters.operation, parameters.axes
+    dtype = np.dtype(np.float32 if parameters.single else np.float64)
+    array = arrays.as_array(operation, "x", x, _DTYPES)
+    array = arrays.as_dtype_of(operation, "x", array, "weight", dtype)
+    layouts = _LAYOUTS[axes].split(" or ")
+    arrays.check_rank(operation, "x", array, {axes + 2: layouts[0], axes + 1: layouts[1]})
+    arrays.check_channels(
+        operation, "x", array, array.ndim - axes - 1, parameters.channels_in,
+        parameters.weight_shape, parameters.groups,
+    )
+    arrays.check_no_empty_axis(operation, "x", array, first=array.ndim - axes)
+    return array
+
+
+def _out_shape(
+    parameters: Parameters, x_shape: tuple[int, ...], output_size: Any, batched: bool = True
+) -> tuple[int, ...]:
+    """Return the shape of the result for an input of shape (N, C, *spatial)."""
+    operation, axes = parameters.operation, parameters.axes
+    relation: Any = parameters.relation
+    sizes = x_shape[-axes:]
+    if output_size is None:
+        spatial = _sized(operation, relation, sizes)
+    else:
+        wanted = arrays.as_spatial_sizes(
+            operation, "output_size", output_size, axes, 2 if batched else 1
+        )
+        try:
+            spatial = relation(sizes, wanted)
+        except ValueError:
+            raise ValueError(_unreachable(parameters, sizes, output_size)) from None
+    return (x_shape[0], parameters.channels_out, *spatial)
+
+
+def _unreachable(
+    parameters: Parameters, sizes: tuple[int, ...], output_size: Any
+) -> str:
+    """Say which output sizes there are instead of the one that was asked for."""
+    told = []
+    for axis, i in zip(parameters.relation.axes, sizes, strict=True):
+        # As axis.choices(i), of which there are as many as the stride.
+        low = axis._smallest(i)
+        low, high = max(low, 1), low + axis.stride - 1
+        if high < 1:
+            told.append("none (the padding takes away all of the output)")
+        else:
+            told.append(f"{low}" if low == high else
+                        f"{low} or {high}" if high == low + 1 else f"{low} to {high}")
+    if len(set(told)) == 1:
+        can = ("each axis" if len(told) > 1 else "it") + f" can be {told[0]}"
+    else:
+        can = "; ".join(f"axis {axis} can be {text}" for axis, text in enumerate(told))
+    show = {"kernel_size": parameters.weight_shape[2:], "stride": parameters.stride,
+            "padding": _paddings(parameters), "dilation": parameters.dilation}
+    words = ", ".join(
+        f"{name}={_short(value)!r}"
+        for name, value in show.items() if name != "dilation" or set(value) != {1}
+    )
+    return (f"{parameters.operation}: output_size={arrays.shown(output_size)} cannot be reached "
+            f"from input {sizes if len(sizes) > 1 else sizes[0]} with {words}; {can}")
+
+
+def _paddings(parameters: Parameters) -> tuple[Any, ...]:
+    """Return what is padded at each axis: an int, a Padding of two sides, or a word."""
+    return tuple(axis.padding for axis in parameters.relation.axes)
+
+
+def _short(values: tuple[Any, ...]) -> Any:
+    """Return one number where all axes have the same."""
+    return values[0] if len(set(values)) == 1 else values
+
+
+# --- calls of layers and functions ----------------------------------------------------------------
 
 
 def _is_plain(value: Any) -> bool:
@@ -226,59 +300,6 @@ class _Task(NamedTuple):
         scratch = self.plan.take()  # what may fail comes before what is written
         out[...] = 0 if bias is None else bias.reshape(-1, *(1,) * (out.ndim - 2))
         self.plan.run(x, packed, out, scratch)
-
-
-def _out_shape(
-    parameters: Parameters, x_shape: tuple[int, ...], output_size: Any, batched: bool = True
-) -> tuple[int, ...]:
-    """Return the shape of the result for an input of shape (N, C, *spatial)."""
-    operation, axes = parameters.operation, parameters.axes
-    relation: Any = parameters.relation
-    sizes = x_shape[-axes:]
-    if output_size is None:
-        spatial = _sized(operation, relation, sizes)
-    else:
-        wanted = arrays.as_spatial_sizes(
-            operation, "output_size", output_size, axes, 2 if batched else 1
-        )
-        try:
-            spatial = relation(sizes, wanted)
-        except ValueError:
-            raise ValueError(_unreachable(parameters, sizes, output_size)) from None
-    return (x_shape[0], parameters.channels_out, *spatial)
-
-
-def _unreachable(
-    parameters: Parameters, sizes: tuple[int, ...], output_size: Any
-) -> str:
-    """Say which output sizes there are instead of the one that was asked for."""
-    told = []
-    for axis, i in zip(parameters.relation.axes, sizes, strict=True):
-        # As axis.choices(i), of which there are as many as the stride.
-        low = axis._smallest(i)
-        low, high = max(low, 1), low + axis.stride - 1
-        if high < 1:
-            told.append("none (the padding takes away all of the output)")
-        else:
-            told.append(f"{low}" if low == high else
-                        f"{low} or {high}" if high == low + 1 else f"{low} to {high}")
-    if len(set(told)) == 1:
-        can = ("each axis" if len(told) > 1 else "it") + f" can be {told[0]}"
-    else:
-        can = "; ".join(f"axis {axis} can be {text}" for axis, text in enumerate(told))
-    show = {"kernel_size": parameters.weight_shape[2:], "stride": parameters.stride,
-            "padding": _paddings(parameters), "dilation": parameters.dilation}
-    words = ", ".join(
-        f"{name}={_short(value)!r}"
-        for name, value in show.items() if name != "dilation" or set(value) != {1}
-    )
-    return (f"{parameters.operation}: output_size={arrays.shown(output_size)} cannot be reached "
-            f"from input {sizes if len(sizes) > 1 else sizes[0]} with {words}; {can}")
-
-
-def _paddings(parameters: Parameters) -> tuple[Any, ...]:
-    """Return what is padded at each axis: an int, a Padding of two sides, or a word."""
-    return tuple(axis.padding for axis in parameters.relation.axes)
 
 
 def _memory(x: AnyArray, shape: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
@@ -354,6 +375,9 @@ def _run(
         np.copyto(out, target)
         return out
     return target
+
+
+# --- layers ---------------------------------------------------------------------------------------
 
 
 class _Layer:
@@ -639,11 +663,6 @@ def _made_again(kind: type[_Layer], arguments: tuple[Any, ...]) -> _Layer:
     return layer
 
 
-def _short(values: tuple[Any, ...]) -> Any:
-    """Return one number where all axes have the same."""
-    return values[0] if len(set(values)) == 1 else values
-
-
 def _formula(axis: Any, i: str = "i", o: str = "o") -> str:
     """Return o as a function of i for one axis."""
     s = axis.stride
@@ -664,102 +683,6 @@ def _plus(text: str, number: int) -> str:
     ('i', 'i + 2', '2i - 1')
     """
     return f"{text} {'+' if number > 0 else '-'} {abs(number)}" if number else text
-
-
-def _as_input(parameters: Parameters, x: ArrayLike) -> AnyArray:
-    """Return the input as an array of the right dtype, rank and channels."""
-    operation, axes = parameters.operation, parameters.axes
-    dtype = np.dtype(np.float32 if parameters.single else np.float64)
-    array = arrays.as_array(operation, "x", x, _DTYPES)
-    array = arrays.as_dtype_of(operation, "x", array, "weight", dtype)
-    layouts = _LAYOUTS[axes].split(" or ")
-    arrays.check_rank(operation, "x", array, {axes + 2: layouts[0], axes + 1: layouts[1]})
-    arrays.check_channels(
-        operation, "x", array, array.ndim - axes - 1, parameters.channels_in,
-        parameters.weight_shape, parameters.groups,
-    )
-    arrays.check_no_empty_axis(operation, "x", array, first=array.ndim - axes)
-    return array
-
-
-# Tasks without numbers: what the functions need for arguments that they have seen before.
-_calls: Calls[_Task] = Calls(_MOST_CALLS, PLAN_BYTES)
-
-# No packed weights: a function's are packed anew for every call.
-_NOTHING: AnyArray = np.empty(0, np.uint8)
-
-# Memory for packed weights, kept for the next call of a function.
-_spare: list[AnyArray] = []
-
-also_forget(_spare.clear)
-also_forget(_kernel.forget_scratch)
-
-
-def _once(
-    operation: str, axes: int, x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None,
-    stride: Ints, padding: Pads, output_padding: Ints | None, groups: int, dilation: Ints,
-    output_size: Any, out: AnyArray | None,
-) -> AnyArray:
-    """Run a layer that is used once: its weights are packed for this call alone."""
-    key: Any = None
-    if (
-        out is None and type(x) is np.ndarray and type(weight) is np.ndarray
-        and (bias is None or (type(bias) is np.ndarray and _is_tidy(bias)))
-        and _is_tidy(weight) and x.flags.aligned and x.ndim == axes + 2
-        and (_PLAIN.issuperset((type(stride), type(padding), type(output_padding), type(groups),
-                                type(dilation), type(output_size)))
-             or all(map(_is_plain, (stride, padding, output_padding, groups, dilation,
-                                    output_size))))
-    ):
-        # Whatever decides what is done, and whether it can be done.
-        key = (
-            operation, x.dtype, x.shape, x.strides, weight.dtype, weight.shape,
-            None if bias is None else (bias.dtype, bias.shape), stride, padding, output_padding,
-            groups, dilation, output_size, _threads(),
-        )
-        known = _calls.get(key)
-        if known is not None:
-            try:
-                return _run_known(known, x, weight, bias)
-            except MemoryError:
-                pass  # as in a layer's call
-
-    def keep(*made: Any) -> None:
-        if key is not None:
-            task = made[-1]._replace(packed=_NOTHING, bias=None)
-            _calls.put(key, task, task.plan.nbytes)
-
-    with arrays.named(operation):
-        parameters, weight, bias = _check(
-            operation, weight, bias, stride, padding, output_padding, groups, dilation, axes
-        )
-        values = _Values(
-            np.ascontiguousarray(weight), None if bias is None else np.ascontiguousarray(bias), {}
-        )
-        return _first_call(parameters, values, x, output_size, out, keep)
-
-
-def _is_tidy(array: AnyArray) -> bool:
-    """Return whether the kernels can read weights or a bias as they are."""
-    flags = array.flags
-    return flags.c_contiguous and flags.aligned and array.dtype.isnative
-
-
-def _run_known(task: _Task, x: AnyArray, weight: AnyArray, bias: AnyArray | None) -> AnyArray:
-    """Run a call whose like has been checked and planned."""
-    layout = task.layout
-    try:
-        packed = _spare.pop()
-    except IndexError:
-        packed = _NOTHING
-    if packed.nbytes < layout.packed_bytes:
-        packed = np.empty(layout.packed_bytes, np.uint8)
-    layout.pack(weight, bias, packed)
-    result = _new(task.memory, task.view, x.dtype)
-    task.run(x, packed, bias, result)
-    if packed.nbytes <= _MOST_SPARE and len(_spare) < 2:
-        _spare.append(packed)
-    return result
 
 
 class _TransposedLayer(_Layer):
@@ -985,6 +908,86 @@ def from_torch(module: Any) -> Any:
 
 
 # --- functions -----------------------------------------------------------------------------------
+
+
+# Tasks without numbers: what the functions need for arguments that they have seen before.
+_calls: Calls[_Task] = Calls(_MOST_CALLS, PLAN_BYTES)
+
+# No packed weights: a function's are packed anew for every call.
+_NOTHING: AnyArray = np.empty(0, np.uint8)
+
+# Memory for packed weights, kept for the next call of a function.
+_spare: list[AnyArray] = []
+
+also_forget(_spare.clear)
+also_forget(_kernel.forget_scratch)
+
+
+def _once(
+    operation: str, axes: int, x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None,
+    stride: Ints, padding: Pads, output_padding: Ints | None, groups: int, dilation: Ints,
+    output_size: Any, out: AnyArray | None,
+) -> AnyArray:
+    """Run a layer that is used once: its weights are packed for this call alone."""
+    key: Any = None
+    if (
+        out is None and type(x) is np.ndarray and type(weight) is np.ndarray
+        and (bias is None or (type(bias) is np.ndarray and _is_tidy(bias)))
+        and _is_tidy(weight) and x.flags.aligned and x.ndim == axes + 2
+        and (_PLAIN.issuperset((type(stride), type(padding), type(output_padding), type(groups),
+                                type(dilation), type(output_size)))
+             or all(map(_is_plain, (stride, padding, output_padding, groups, dilation,
+                                    output_size))))
+    ):
+        # Whatever decides what is done, and whether it can be done.
+        key = (
+            operation, x.dtype, x.shape, x.strides, weight.dtype, weight.shape,
+            None if bias is None else (bias.dtype, bias.shape), stride, padding, output_padding,
+            groups, dilation, output_size, _threads(),
+        )
+        known = _calls.get(key)
+        if known is not None:
+            try:
+                return _run_known(known, x, weight, bias)
+            except MemoryError:
+                pass  # as in a layer's call
+
+    def keep(*made: Any) -> None:
+        if key is not None:
+            task = made[-1]._replace(packed=_NOTHING, bias=None)
+            _calls.put(key, task, task.plan.nbytes)
+
+    with arrays.named(operation):
+        parameters, weight, bias = _check(
+            operation, weight, bias, stride, padding, output_padding, groups, dilation, axes
+        )
+        values = _Values(
+            np.ascontiguousarray(weight), None if bias is None else np.ascontiguousarray(bias), {}
+        )
+        return _first_call(parameters, values, x, output_size, out, keep)
+
+
+def _is_tidy(array: AnyArray) -> bool:
+    """Return whether the kernels can read weights or a bias as they are."""
+    flags = array.flags
+    return flags.c_contiguous and flags.aligned and array.dtype.isnative
+
+
+def _run_known(task: _Task, x: AnyArray, weight: AnyArray, bias: AnyArray | None) -> AnyArray:
+    """Run a call whose like has been checked and planned."""
+    layout = task.layout
+    try:
+        packed = _spare.pop()
+    except IndexError:
+        packed = _NOTHING
+    if packed.nbytes < layout.packed_bytes:
+        packed = np.empty(layout.packed_bytes, np.uint8)
+    layout.pack(weight, bias, packed)
+    result = _new(task.memory, task.view, x.dtype)
+    task.run(x, packed, bias, result)
+    if packed.nbytes <= _MOST_SPARE and len(_spare) < 2:
+        _spare.append(packed)
+    return result
 
 
 def conv_transpose1d(

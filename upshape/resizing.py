@@ -125,7 +125,8 @@ def resize(
     -------
     ndarray
         The resized image, with the dtype and the axes of `image`; `out` if that was given. Means of
-        integers are rounded to the nearest and kept in the range of their dtype.
+        integers are rounded to the nearest and kept in the range of their dtype; uint8 may become
+        the other neighbour within a tenth of a tie, unless `like` says how it is rounded.
 
     Raises
     ------
@@ -519,7 +520,7 @@ def interpolate_backward(
 
     Parameters
     ----------
-    grad : array_like, shape (N, C, *output sizes)
+    grad : array_like, shape (N, C, L), (N, C, H, W) or (N, C, D, H, W)
         The gradient by what `interpolate` returned: float32, float64 or float16 (or bfloat16).
     input_size : int or sequence of int
         The spatial sizes of `interpolate`'s input, or its whole shape.
@@ -530,8 +531,8 @@ def interpolate_backward(
 
     Returns
     -------
-    ndarray, shape (N, C, *input_size)
-        With the dtype of `grad`; `out` if that was given.
+    ndarray
+        The gradient by the input, with its sizes and the dtype of `grad`; `out` if that was given.
 
     Raises
     ------

@@ -268,7 +268,7 @@ def _decided_flags() -> Iterator[None]:
     ) -> Any:
         return plain(query, key, value, attn_mask, dropout_p, bool(is_causal), **others)
 
-    F.scaled_dot_product_attention = decided
+    F.scaled_dot_product_attention = decided  # type: ignore[assignment]
     try:
         yield
     finally:
