@@ -496,9 +496,9 @@ def test_layers_of_three_axes_go_the_depthwise_way(rng):
         layer = up.Conv3d(normal(rng, (channels, 1, *kernel)), groups=channels, **parameters)
         x = normal(rng, (1, channels, *sizes))
         x = channels_last(x) if last else x
-        return orders.plan(layer._parameters, x, layer(x), 1)[0].name
+        return orders.plan(layer._parameters, x, layer(x), 1)[0].kernel
 
     assert order_of_cube((3, 3, 3), (8, 64, 64), padding=1) == "depthwise"
-    assert order_of_cube((3, 3, 3), (7, 7, 7), padding=1) == "depthwise transposed"
-    assert order_of_cube((3, 3, 3), (7, 7, 7), last=True, padding=1) == "depthwise channels"
-    assert order_of_cube((5, 5, 5), (8, 64, 64), channels=2) == "pixels"
+    assert order_of_cube((3, 3, 3), (7, 7, 7), padding=1) == "depthwise"
+    assert order_of_cube((3, 3, 3), (7, 7, 7), last=True, padding=1) == "depthwise"
+    assert order_of_cube((5, 5, 5), (8, 64, 64), channels=2) == "convolution"

@@ -590,14 +590,15 @@ class _Layer:
             batched = array.ndim == self._axes + 2
             array = orders.as_walkable(array if batched else array[None])
             shape = _out_shape(self._parameters, array.shape, output_size, batched)
+            parameters = _padded(self._parameters, array.shape[2:], shape[2:])
             arrays.check_memory(operation, shape, self._dtype)
-            return {} if 0 in shape else self._measured(array, shape, seconds)
+            return {} if 0 in shape else self._measured(parameters, array, shape, seconds)
 
     def _measured(
-        self, x: AnyArray, shape: tuple[int, ...], seconds: float
+        self, parameters: Parameters, x: AnyArray, shape: tuple[int, ...], seconds: float
     ) -> dict[str, float]:
         """Time all ways to fill a result of this shape; keep the fastest."""
-        parameters, values = _padded(self._parameters, x.shape[2:], shape[2:]), self._values
+        values = self._values
         memory, view = _memory(x, shape)
         out = _new(memory, view, self._dtype)
         frames = orders.frames_of(x, out)
