@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from upshape import arrays, runtime, shapes
 from upshape.calls import Calls
-from upshape.tables import Convention, Taps, linear_axis, nearest_axis, outputs
+from upshape.tables import Convention, FixedPoint, Taps, linear_axis, nearest_axis, outputs
 
 __all__ = ["interpolate"]
 
@@ -322,7 +322,8 @@ class _Maker(NamedTuple):
             axes = (*[(np.zeros(1, np.int64), None, 1)] * missing, *tables)
             return _taps.Plan(
                 self.roles, axes, self.dtype.char, self.elements, self.spacing // item,
-                self.streaming,
+                self.streaming, None,
+                self.dtype == np.uint8 and isinstance(self.how.convention, FixedPoint),
             )
         if not self.how.linear:
             indices = [np.zeros(1, np.int64)] * missing + [table[0] for table in tables]
