@@ -27,6 +27,7 @@ import preflight
 KEPT = Path("build", "kept")
 # Where headers and .pxd are looked for; a file's name is the same in every #include and cimport.
 FOLDERS = ["pyx", "pyx/simd", "pyx/conv"]
+MACHINE = "upshape/_machine.pxd"  # what the kernels take from the baseline module
 
 # Module: seconds that a core of Zen 5 takes to translate it and to compile it for a level. They
 # order the work and announce its time, no more.
@@ -51,6 +52,19 @@ def seconds(stem: str) -> tuple[float, float]:
 def source_of(stem: str) -> str:
     """Return the path of a module's .pyx, in whichever folder of pyx/ it lies."""
     return str(next(Path("pyx").rglob(f"{stem}.pyx")))
+
+
+def made_of(path: str) -> set[str]:
+    """Return a source and the files that it includes or cimports, and those that they do."""
+    found, new = set(), {path, MACHINE}
+    while new:
+        found |= new
+        text = "\n".join(Path(name).read_text() for name in new)
+        names = re.findall(r'(?:include|UPSHAPE_EACH_REAL|extern from) "([\w.]+)"', text)
+        names += [f"{name}.pxd" for name in re.findall(r"^from (\w+) cimport", text, re.MULTILINE)]
+        new = {str(Path(folder, name)) for folder in FOLDERS for name in names
+               if Path(folder, name).exists()} - found
+    return found
 
 
 def up_to_date(made: Path, sources: Iterable[str]) -> bool:
@@ -96,9 +110,8 @@ class CompileKernels(build_ext):
 
     def build_extensions(self) -> None:
         """Give every module its flags and its C, then let setuptools compile."""
-        self.headers = [str(path) for path in Path("pyx").rglob("*.*") if path.suffix != ".pyx"]
-        self.headers.append("upshape/_machine.pxd")  # what the kernels take from that module
         stems = {ext.name: Path(ext.sources[0]).stem for ext in self.extensions}
+        self.parts = {stem: sorted(made_of(source_of(stem))) for stem in stems.values()}
         self.extensions.sort(key=lambda ext: -seconds(stems[ext.name])[1])
         slower = self.translate(dict.fromkeys(stems.values()))
         self.compiler.linker_so = without_rpath(self.compiler.linker_so)
@@ -117,9 +130,8 @@ class CompileKernels(build_ext):
 
     def translate(self, stems: Iterable[str]) -> float:
         """Translate what has changed; return how much slower than Zen 5 this machine did it."""
-        shared = [path for path in self.headers if path.endswith(".pxd")]
-        stale = [stem for stem in stems
-                 if not up_to_date(self.translated(stem), [source_of(stem), *shared])]
+        stale = [stem for stem in stems if not up_to_date(
+            self.translated(stem), [path for path in self.parts[stem] if not path.endswith(".h")])]
         if not stale:
             return SLOWER
         say(f"translating {len(stale)} modules to C")
@@ -169,7 +181,7 @@ class CompileKernels(build_ext):
         """Make the module's .c, which includes the common one: objects are named after sources."""
         import numpy  # here: what compiles nothing needs no NumPy
 
-        ext.depends = [*ext.sources, *self.headers]
+        ext.depends = self.parts[stem]
         ext.include_dirs = [*FOLDERS, numpy.get_include()]
         ext.define_macros += [("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")]
         tools = [preflight.version(), sys.version, numpy.__version__]

@@ -3,25 +3,36 @@
     out[g co + c, q s + r] = bias + sum over the taps k of phase r of
         w[g co + c, k] x[g, q t + offset(k)]
 
-on each axis, with s the step of the output and t that of the input, and the phases and their taps
-as convolution.pyx has them: s phases and t = 1 for a transposed convolution, one phase for an
-ordinary one. There are no channels to sum over, so nothing is a product of matrices: the taps of a
-pixel are few, its input is read once, and what counts is that every load serves several sums.
+on each of three axes, with s the step of the output and t that of the input, and the phases and
+their taps as lanes.py has them: s phases and t = 1 for a transposed convolution, one phase
+for an ordinary one. Fewer axes are leading ones of one pixel and one tap. There are no channels to
+sum over, so nothing is a product of matrices: the taps of a pixel are few, its input is read once,
+and what counts is that every load serves several sums.
 
-Rows (pixels of a row are neighbours in memory): a strip of input rows is copied with its zero
-border, the columns of an input step t apart, into the first cache; tiles make vectors of pixels
-from it. Channels-last: vectors of channels, straight from the input; a pixel at the border has
-fewer taps. Turned: where rows are short or steps are wide, vectors of pixels would be neither full
-nor in one piece. There a vector of channels of rows is transposed into the first cache, made as in
-channels-last memory, and transposed back. Threads share out blocks, never a sum: the bits do not
-depend on them.
+Three orders of work, each with a part below:
+
+pixels    Pixels of a row are neighbours in memory: a padded patch of input rows, the columns of an
+          input step t apart, is copied into the first cache; tiles make vectors of pixels from it.
+transposed
+          Where rows are short or steps are wide, vectors of pixels would be neither full nor in one
+          piece. There a vector of channels of rows is transposed into the first cache, made as in
+          channels-last memory, and transposed back.
+channels  Channels-last: vectors of channels, straight from the input; a pixel at the border has
+          fewer taps.
+
+A task is a block of pixels q of some channels of an image: depths x rows x columns. Threads share
+out blocks, never a sum: the bits do not depend on them. A tap in a depth outside the input is left
+out; patches have zeros for the rows and columns outside.
 
 The caller has checked: sizes and strides agree with the arrays, the output is disjoint from the
 inputs. No Python object is touched inside run's parallel part.
 
+Words: patch, the input that a block reads, with its borders; plane, the columns of one phase of an
+input step in a patch; part, the taps of one phase of all axes; lane, an element of a vector.
+
 Hot functions (see depthwise.h), for the guard of the generated code:
-window_{32,64}_{K}x{S}, stride2_{32,64}_{K}x{P}, sliding_{32,64}_{K}x{S}_{pixels}, taps_{32,64},
-pixels_{32,64}, lanes_{32,64}
+window_{32,64}_{K}x{S}, deep_window_{32,64}_{K}x{S}, stride2_{32,64}_{K}x{P},
+sliding_{32,64}_{K}x{S}_{pixels}, taps_{32,64}, pixels_{32,64}, lanes_{32,64}
 """
 
 cimport numpy as cnp
@@ -29,6 +40,29 @@ from cython.parallel cimport prange
 from libc.stdint cimport uintptr_t
 
 from border cimport Frame, frame_of, lies
+from check cimport UPSHAPE_CHECK, check_parts, cut, part_bytes
+from depthwise_tiles cimport (
+    UPSHAPE_LEAST_SLIDING,
+    UPSHAPE_VECTOR_BYTES,
+    UPSHAPE_WINDOW_ROWS,
+    deep_window_code,
+    lanes,
+    lines,
+    pixels,
+    real,
+    sliding,
+    sliding_pixels,
+    stride2,
+    stride2_code,
+    taps_row,
+    transpose_in,
+    transpose_out,
+    weave,
+    window,
+    window_code,
+    zero,
+    zip_rows,
+)
 from upshape._machine cimport (
     Team,
     dismiss_team,
@@ -43,94 +77,66 @@ import numpy as np
 
 cnp.import_array()
 
-ctypedef fused real:
-    float
-    double
-
-cdef extern from "depthwise.h" nogil:
-    enum:
-        UPSHAPE_VECTOR_BYTES
-        UPSHAPE_WINDOW_ROWS
-        UPSHAPE_LEAST_SLIDING
-    int sliding_pixels(Py_ssize_t n)
-    int window_code(Py_ssize_t kernel, Py_ssize_t stride)
-    int stride2_code(Py_ssize_t kernel, Py_ssize_t padding)
-    void lines_32(float* to, Py_ssize_t to_row, Py_ssize_t rows, Py_ssize_t length,
-                  const float* x, Py_ssize_t x_row, Py_ssize_t first, Py_ssize_t end,
-                  Py_ssize_t step, Py_ssize_t low, Py_ssize_t high) noexcept
-    void lines_64(double* to, Py_ssize_t to_row, Py_ssize_t rows, Py_ssize_t length,
-                  const double* x, Py_ssize_t x_row, Py_ssize_t first, Py_ssize_t end,
-                  Py_ssize_t step, Py_ssize_t low, Py_ssize_t high) noexcept
-    void window_32(int code, const float* x, Py_ssize_t row, Py_ssize_t plane, const float* w,
-                   float start, float* to, Py_ssize_t to_row, Py_ssize_t rows,
-                   Py_ssize_t n) noexcept
-    void window_64(int code, const double* x, Py_ssize_t row, Py_ssize_t plane, const double* w,
-                   double start, double* to, Py_ssize_t to_row, Py_ssize_t rows,
-                   Py_ssize_t n) noexcept
-    void stride2_32(int code, const float* x, Py_ssize_t row, const float* w, float start, float* to,
-                  Py_ssize_t to_row, Py_ssize_t rows, Py_ssize_t n) noexcept
-    void stride2_64(int code, const double* x, Py_ssize_t row, const double* w, double start,
-                  double* to, Py_ssize_t to_row, Py_ssize_t rows, Py_ssize_t n) noexcept
-    void taps_32(const float* x, const Py_ssize_t* tap, const Py_ssize_t* kernel, Py_ssize_t taps,
-                 const float* w, float start, float* to, Py_ssize_t n) noexcept
-    void taps_64(const double* x, const Py_ssize_t* tap, const Py_ssize_t* kernel, Py_ssize_t taps,
-                 const double* w, double start, double* to, Py_ssize_t n) noexcept
-    void pixels_32(const float* x, Py_ssize_t x_pixel, Py_ssize_t pixels, const Py_ssize_t* tap,
-                   const Py_ssize_t* kernel, Py_ssize_t taps, const float* w, const float* start,
-                   float* to, Py_ssize_t to_pixel, Py_ssize_t channels) noexcept
-    void pixels_64(const double* x, Py_ssize_t x_pixel, Py_ssize_t pixels, const Py_ssize_t* tap,
-                   const Py_ssize_t* kernel, Py_ssize_t taps, const double* w, const double* start,
-                   double* to, Py_ssize_t to_pixel, Py_ssize_t channels) noexcept
-    void sliding_32(int step, int many, Py_ssize_t k, const float* x, Py_ssize_t row,
-                  Py_ssize_t rows, Py_ssize_t pixel, Py_ssize_t low, Py_ssize_t high,
-                  const float* w, Py_ssize_t w_tap, const float* start, float* to,
-                  Py_ssize_t to_pixel, Py_ssize_t channels) noexcept
-    void sliding_64(int step, int many, Py_ssize_t k, const double* x, Py_ssize_t row,
-                  Py_ssize_t rows, Py_ssize_t pixel, Py_ssize_t low, Py_ssize_t high,
-                  const double* w, Py_ssize_t w_tap, const double* start, double* to,
-                  Py_ssize_t to_pixel, Py_ssize_t channels) noexcept
-    void transpose_in_32(const float* x, Py_ssize_t x_channel, Py_ssize_t x_row, Py_ssize_t rows,
-                    Py_ssize_t low, Py_ssize_t high, float* to, Py_ssize_t width,
-                    Py_ssize_t to_row) noexcept
-    void transpose_in_64(const double* x, Py_ssize_t x_channel, Py_ssize_t x_row, Py_ssize_t rows,
-                    Py_ssize_t low, Py_ssize_t high, double* to, Py_ssize_t width,
-                    Py_ssize_t to_row) noexcept
-    void transpose_out_32(const float* x, Py_ssize_t n, float* to, Py_ssize_t to_channel) noexcept
-    void transpose_out_64(const double* x, Py_ssize_t n, double* to, Py_ssize_t to_channel) noexcept
-    void lanes_32(const float* x, Py_ssize_t x_pixel, Py_ssize_t pixels, const Py_ssize_t* tap,
-                  const Py_ssize_t* kernel, Py_ssize_t taps, const float* w, const float* start,
-                  float* to, Py_ssize_t to_pixel) noexcept
-    void lanes_64(const double* x, Py_ssize_t x_pixel, Py_ssize_t pixels, const Py_ssize_t* tap,
-                  const Py_ssize_t* kernel, Py_ssize_t taps, const double* w, const double* start,
-                  double* to, Py_ssize_t to_pixel) noexcept
-    void zip_32(float* to, const float* a, const float* b, Py_ssize_t n) noexcept
-    void weave_32(float* to, const float** a, Py_ssize_t step, Py_ssize_t n) noexcept
-    void weave_64(double* to, const double** a, Py_ssize_t step, Py_ssize_t n) noexcept
-    void zip_64(double* to, const double* a, const double* b, Py_ssize_t n) noexcept
-
+# Sizes, in bytes unless they say otherwise. Measured by `python -m benchmarks --filter depthwise`
+# with other values, 1 thread.
 cdef enum:
-    # Bytes of a strip of input: most of a first-level cache of 32 KiB. Flat from a third of it on.
-    NEAR_BYTES = 24 << 10
-    # Bytes of channels that are worked on side by side, and of the input that a row of such pixels
-    # reads, for a second-level cache of 512 KiB. On an Intel Granite Rapids, half as many channels
-    # are slower by a fifth, more are not faster.
-    DEPTH_BYTES = 512
-    FAR_BYTES = 192 << 10
-    LEAST_PIXELS = 64
-    # Bytes of a strip at most; a kernel that spans more is left to convolution.pyx.
+    # A patch of rows: most of a first-level cache of 32 KiB. Zen 5: flat from a third of it on.
+    PATCH_BYTES = 24 << 10
+    # At most; a kernel that spans more is left to convolution.pyx. Half a second-level cache.
     MOST_BYTES = 256 << 10
-    # Bytes of turned channels: for a second-level cache of 512 KiB. And of their results that are
-    # made at a time, for a first-level cache.
-    TURNED_BYTES = 128 << 10
+    # Channels that are worked on side by side, and the input that a row of such pixels reads, for a
+    # second-level cache of 512 KiB. Granite Rapids: half as many channels are slower by a fifth,
+    # more are not faster.
+    CHANNELS_BYTES = 512
+    READ_BYTES = 192 << 10
+    # Pixels of a row of a channels-last block, at least: of fewer, too many lie at a border.
+    LEAST_PIXELS = 64
+    # A patch of transposed channels: a quarter of a second-level cache of 512 KiB. And its results
+    # that are made at a time, for a first-level cache beside the patch's rows.
+    LANES_BYTES = 128 << 10
     MADE_BYTES = 8 << 10
     PAGE_BYTES = 4096
-    # Pixels up to which turning pays where there are more results than pixels of the input.
-    FEW_PIXELS = 800
     # Multiply-adds from which a second thread is worth waking, as in convolution.pyx: a depthwise
     # layer makes fewer of them in that time.
     WORTH_A_THREAD = 200000
+    # Blocks of a thread, at least, where the work allows: the last ones end nearly together.
+    BLOCKS_OF_A_THREAD = 4
 
-# What makes the rows.
+# What a plan does, counted; the time of each is a rate, by order of work (upshape/orders.py).
+cdef enum:
+    CALLS, BLOCKS, CHANNEL_BLOCKS, PATCH_ROWS, PATCH_VECTORS, STEPPED_VECTORS, PICKED
+    TABLE_TAPS, TAPS_OF_9, TAPS_OF_25, TAPS_OF_49, SLIDING_TAPS
+    TRANSPOSED_IN, TRANSPOSED_OUT, PAGES_APART, PLACED_ROWS, PLACED, WOVEN, FILLED
+    COUNTS
+
+COUNTED = {
+    "calls": "a call",
+    "blocks": "a block of pixels of some channels",
+    "channel blocks": "a channel, or block of channels, of an image",
+    "patch rows": "a row of a patch",
+    "patch vectors": "a vector copied to a patch",
+    "stepped vectors": "a vector of every second pixel copied to a patch, by permutations",
+    "picked": "an element that is copied to a patch on its own",
+    "table taps": "a vector of multiply-adds, its tap from a table",
+    "taps of 9": "a vector of multiply-adds of a kernel of up to 9 taps that is compiled",
+    "taps of 25": "of one of up to 25 taps: the more, the fewer stay in registers",
+    "taps of 49": "of one of more taps",
+    "sliding taps": "a vector of multiply-adds of a window that slides over pixels",
+    "transposed in": "a number of the input, transposed",
+    "transposed out": "a number of the result, transposed",
+    "pages apart": "such a number of a channel that is whole pages from the next one",
+    "placed rows": "a row of the result",
+    "placed": "a vector of the result",
+    "woven": "a vector of the result in which phases alternate",
+    "filled": "a vector of a result with pixels that no tap reaches, which the caller fills",
+}
+
+cdef enum Order:
+    PIXELS
+    TRANSPOSED
+    CHANNELS
+
+# What makes the sums.
 cdef enum Tile:
     TAPS
     WINDOW
@@ -145,12 +151,40 @@ cdef inline Py_ssize_t up(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
 
 # One axis of a layer: its steps, and the taps of its phases.
 cdef struct Axis:
-    Py_ssize_t step, input_step, phases
+    Py_ssize_t step, input_step, phases, taps
     Py_ssize_t first, span  # of the offsets
     Py_ssize_t* phase  # r
     Py_ssize_t* start  # the first tap of each phase, and the end of the last
     Py_ssize_t* offset
     Py_ssize_t* kernel
+
+
+# A number for each axis: sizes, or a place.
+cdef struct Point:
+    Py_ssize_t z, y, x
+
+
+# The strides of an array, in elements.
+cdef struct Steps:
+    Py_ssize_t n, c, z, y, x
+
+
+# Pixels q of a task: where they begin and how many there are.
+cdef struct Block:
+    Py_ssize_t n, c  # the image; the block of channels
+    Point at, size
+
+
+# The taps of an axis that stay within the input, of those of a phase: low <= tap < high.
+cdef struct Taps:
+    Py_ssize_t low, high
+
+
+# The scratch of a thread.
+cdef struct Space:
+    char* patch
+    char* made  # results on their way out
+    Py_ssize_t* taps  # the taps, then the weights, of a pixel at the border
 
 
 cdef Py_ssize_t* keep(list kept, list values):
@@ -168,7 +202,7 @@ cdef Axis axis_of(list kept, Py_ssize_t step, Py_ssize_t input_step, list phases
     for _, some in phases:
         end += len(some)
         starts.append(end)
-    axis.step, axis.input_step, axis.phases = step, input_step, len(phases)
+    axis.step, axis.input_step, axis.phases, axis.taps = step, input_step, len(phases), end
     axis.first, axis.span = min(offsets), max(offsets) - min(offsets) + 1
     axis.phase, axis.start = keep(kept, [r for r, _ in phases]), keep(kept, starts)
     axis.offset, axis.kernel = keep(kept, offsets), keep(kept, [k for _, k in taps])
@@ -177,44 +211,97 @@ cdef Axis axis_of(list kept, Py_ssize_t step, Py_ssize_t input_step, list phases
 
 cdef bint is_sliding(const Axis* axis) noexcept:
     """Return whether the taps of an ordinary convolution read neighbours."""
-    return (axis.step == 1 and axis.span == axis.start[1]
+    return (axis.step == 1 and axis.span == axis.taps
             and axis.offset[axis.span - 1] == axis.first + axis.span - 1)
+
+
+cdef inline Taps taps_inside(const Axis* axis, Py_ssize_t phase, Py_ssize_t at,
+                             Py_ssize_t size) noexcept nogil:
+    """Find the taps of a phase that a pixel at `at` of the input reads within its `size` pixels.
+
+    Offsets rise or fall, so that these are neighbours.
+    """
+    cdef Taps taps
+    taps.low, taps.high = axis.start[phase], axis.start[phase + 1]
+    while taps.low < taps.high and not 0 <= at + axis.offset[taps.low] < size:
+        taps.low += 1
+    while taps.low < taps.high and not 0 <= at + axis.offset[taps.high - 1] < size:
+        taps.high -= 1
+    return taps
+
+
+cdef inline Taps inside(Py_ssize_t step, Py_ssize_t start, Py_ssize_t size,
+                        Py_ssize_t length) noexcept nogil:
+    """Find low <= j < high of 0 .. length - 1 for which start + j step is in 0 .. size - 1."""
+    cdef Taps found
+    found.low, found.high = 0, length
+    if start < 0:
+        found.low = min(up(-start, step), length)
+    if start + (length - 1) * step >= size:
+        found.high = max(up(max(size - start, 0), step), found.low)
+    return found
+
+
+cdef inline bint is_read(const Axis* axis, Py_ssize_t place, Py_ssize_t at,
+                         Py_ssize_t size) noexcept nogil:
+    """Return whether a place of a patch is in the input, at `at`, and not between two steps."""
+    return 0 <= at < size and (
+        axis.span >= axis.input_step or place % axis.input_step < axis.span)
 
 
 cdef class Layout:
     """What a layer's shape decides."""
-    cdef readonly bint channels, turned, single
-    cdef Axis y, x
-    cdef Py_ssize_t groups, co, kernel_x, area
+    cdef readonly bint single
+    cdef Order order
+    cdef Axis z, y, x
+    cdef double[COUNTS] rates
+    cdef Py_ssize_t groups, co
+    cdef Py_ssize_t area, flat_area  # taps of a channel; of one depth of it
+    cdef Py_ssize_t phases  # pixels of the result that a pixel q stands for
     cdef Tile tile
-    cdef int code
+    cdef int code  # which window or stride2
     cdef list kept
 
-    def __init__(self, tuple y_axis, tuple x_axis, Py_ssize_t groups, Py_ssize_t co,
-                 Py_ssize_t kernel_x, Py_ssize_t area, bint channels, bint turned, bint single,
-                 square):
-        """Arrange a layer's work; the axes are those of convolution.Layout.
+    def __init__(self, tuple z_axis, tuple y_axis, tuple x_axis, Py_ssize_t groups, Py_ssize_t co,
+                 str vectors, bint single, square, dict rates=None):
+        """Arrange a layer's work; an axis: (step, input step, its phases), as lanes.Axis has them.
 
-        `channels`: the memory is channels-last; `turned`: it is not, but vectors are of channels.
-        `square`: (kernel, stride, padding) where both axes have the same and no dilation, or None.
+        `vectors`: "pixels", "transposed" or "channels". `square`: (kernel, stride, padding) where
+        the last two axes have the same and no dilation, or None. `rates`: nanoseconds of each of
+        COUNTED, 0 if left out.
         """
+        cdef int count
         self.kept = []
+        for count, name in enumerate(COUNTED):
+            self.rates[count] = 0 if rates is None else rates.get(name, 0)
+        self.z = axis_of(self.kept, z_axis[0], z_axis[1], z_axis[2])
         self.y = axis_of(self.kept, y_axis[0], y_axis[1], y_axis[2])
         self.x = axis_of(self.kept, x_axis[0], x_axis[1], x_axis[2])
-        self.groups, self.co, self.kernel_x, self.area = groups, co, kernel_x, area
-        self.channels, self.turned, self.single = channels, turned, single
+        self.groups, self.co, self.single = groups, co, single
+        self.order = <Order><int>("pixels", "transposed", "channels").index(vectors)
+        self.flat_area = self.y.taps * self.x.taps
+        self.area = self.z.taps * self.flat_area
+        self.phases = self.z.step * self.y.step * self.x.step
         self.tile, self.code = TAPS, 0
-        if channels or turned:
-            if is_sliding(&self.y) and is_sliding(&self.x) and self.x.input_step <= 2:
+        if self.order != PIXELS:
+            if (self.z.step == 1 and is_sliding(&self.y) and is_sliding(&self.x)
+                    and self.x.input_step <= 2):
                 self.tile = SLIDING
         elif square is not None:
-            kernel, stride, padding = square
-            if self.x.step == 1 and self.x.offset[0] == self.x.first:
-                self.tile, self.code = WINDOW, window_code(kernel, stride)
-            elif self.x.step == 2:
-                self.tile, self.code = STRIDE2, stride2_code(kernel, padding)
-            if self.code == 0:
-                self.tile = TAPS
+            self.choose_tile(square)
+
+    cdef choose_tile(self, tuple square):
+        """Take a tile that is compiled for this kernel, if there is one."""
+        kernel, stride, padding = square
+        flat = self.z.taps == 1 and self.z.step == self.z.input_step == 1 and self.z.first == 0
+        if self.x.step == 1 and self.z.step == 1 and self.x.offset[0] == self.x.first:
+            self.code = window_code(kernel, stride) if flat else deep_window_code(kernel, stride)
+            self.tile = WINDOW
+        elif self.x.step == 2 and flat:
+            self.code = stride2_code(kernel, padding)
+            self.tile = STRIDE2
+        if self.code == 0:
+            self.tile = TAPS
 
     @property
     def nbytes(self):
@@ -226,23 +313,23 @@ cdef class Layout:
         """How many bytes packed weights take."""
         item = 4 if self.single else 8
         count = self.groups * self.co
-        if self.turned:
-            lanes = UPSHAPE_VECTOR_BYTES // item
-            count = up(count, lanes) * lanes
+        if self.order == TRANSPOSED:
+            lanes_of_vector = UPSHAPE_VECTOR_BYTES // item
+            count = up(count, lanes_of_vector) * lanes_of_vector
         return (count * (self.area + 1) + UPSHAPE_VECTOR_BYTES) * item
 
     def pack(self, cnp.ndarray weight not None, cnp.ndarray bias, cnp.ndarray packed=None):
         """Return the weights (C-contiguous, of this layout's dtype) in the order of use.
 
-        That is [channel][tap] for rows, and [tap][channel] for vectors of channels, turned ones one
-        after the other; then the biases. They are put into `packed` if that is given, memory of
-        packed_bytes or more.
+        That is [channel][tap] for pixels, and [tap][channel] for vectors of channels, transposed
+        ones one after the other; then the biases. They are put into `packed` if that is given,
+        memory of packed_bytes or more.
         """
         if packed is None:
             packed = np.empty(self.packed_bytes, np.uint8)
-        cdef void* w = cnp.PyArray_DATA(weight)
-        cdef void* b = NULL if bias is None else cnp.PyArray_DATA(bias)
-        cdef void* p = cnp.PyArray_DATA(packed)
+        cdef void* w = cnp.PyArray_DATA(weight)  # IN
+        cdef void* b = NULL if bias is None else cnp.PyArray_DATA(bias)  # IN
+        cdef void* p = cnp.PyArray_DATA(packed)  # OUT
         with nogil:
             if self.single:
                 pack_weights(self, <const float*>w, <const float*>b, <float*>p)
@@ -254,298 +341,385 @@ cdef class Layout:
 cdef void pack_weights(Layout layout, const real* weight, const real* bias,
                        real* packed) noexcept nogil:
     cdef Py_ssize_t count = layout.groups * layout.co, area = layout.area, c, t, c0, block
-    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(real)
-    if layout.turned:
-        for block in range(up(count, lanes)):
+    cdef Py_ssize_t vector = UPSHAPE_VECTOR_BYTES // sizeof(real)
+    if layout.order == TRANSPOSED:
+        for block in range(up(count, vector)):
             # The last block is whole: some channels are in two.
-            c0 = max(min(block * lanes, count - lanes), 0)
-            for c in range(min(lanes, count)):
+            c0 = max(min(block * vector, count - vector), 0)
+            for c in range(min(vector, count)):
                 for t in range(area):
-                    packed[(block * area + t) * lanes + c] = weight[(c0 + c) * area + t]
-                packed[(up(count, lanes) * area + block) * lanes + c] = (
+                    packed[(block * area + t) * vector + c] = weight[(c0 + c) * area + t]
+                packed[(up(count, vector) * area + block) * vector + c] = (
                     bias[c0 + c] if bias != NULL else 0)
         return
     for c in range(count):
         for t in range(area):
-            packed[t * count + c if layout.channels else c * area + t] = weight[c * area + t]
+            packed[t * count + c if layout.order == CHANNELS else c * area + t] = (
+                weight[c * area + t])
         packed[count * area + c] = bias[c] if bias != NULL else 0
 
 
+cdef inline Point point_of(tuple shape):
+    cdef Point point
+    point.z, point.y, point.x = shape[2], shape[3], shape[4]
+    return point
+
+
+cdef inline Steps steps_of(tuple strides):
+    cdef Steps steps
+    steps.n, steps.c, steps.z, steps.y, steps.x = strides
+    return steps
+
+
 cdef class Plan:
-    """How one shape of input goes through a layout: strips, and the threads' shares of them."""
+    """How one shape of input goes through a layout: blocks, and the threads' shares of them."""
     cdef Layout layout
     cdef readonly int threads
-    cdef readonly bint fits, pays
-    cdef Py_ssize_t n, hi, wi, ho, wo, qy, qx, vector
-    cdef Py_ssize_t xn, xc, xy, xx, on, oc, oy, ox
-    # A block: rows x columns pixels q, or rows x all columns of some channels.
-    cdef Py_ssize_t rows, columns, depth, chunk, y_blocks, x_blocks, c_blocks, items
-    # The strip: planes for the phases of an input step, each of rows of whole vectors. `lead`: how
-    # far into the first vector it starts, so that its stores straddle no cache lines.
-    cdef Py_ssize_t planes, plane, row, lead, strip_size
+    cdef readonly bint fits
+    cdef Py_ssize_t n, vector
+    cdef Point size, result, pixels  # of the input, of the result, and the pixels q
+    cdef Steps source, target
+    cdef Point block, blocks  # the pixels q of a block; how many blocks an axis has
+    # Blocks of channels: one, a vector of them, or `side` by side. Rows of lanes made at a time.
+    cdef Py_ssize_t c_blocks, side, chunk, items
+    # The patch: depths of planes, for the phases of an input step, of rows of whole vectors, in
+    # elements from one to the next. `lead`: how far into the first vector it starts, so that its
+    # stores straddle no cache lines.
+    # `tail`: pixels of a row that only later taps read. `line`: made pixels of a phase of a row.
+    cdef Py_ssize_t depth, planes, plane, row, lead, tail, line, patch_size, made_size
     cdef readonly size_t thread_bytes
-    cdef readonly double cycles  # estimated, of one core with all of it
+    cdef double[COUNTS] done  # by the busiest thread
+    cdef readonly double nanoseconds  # estimated
     cdef Tile tile
     cdef list kept
+    # The taps of all parts: where they read, and for which weight; and those of the kernel's rows.
     cdef Py_ssize_t* tap
     cdef Py_ssize_t* kernel
     cdef Py_ssize_t* start
-    cdef Frame source_frame, result_frame
+    cdef Py_ssize_t* row_tap
+    cdef Py_ssize_t* row_kernel
+    cdef Frame source_frame, target_frame
     cdef Py_ssize_t packed_bytes
 
     def __init__(self, Layout layout, tuple x_shape, tuple x_strides, tuple out_shape,
                  tuple out_strides, int threads, rows=None, columns=None, bint plain=False):
-        """Plan for (N, C, H, W) arrays; strides count elements.
+        """Plan for (N, C, D, H, W) arrays; strides count elements.
 
         `rows`, `columns`: the size of blocks, and `plain`: taps from a table only; tests hold them
-        against each other. Where `fits` is False, this is no plan; without `pays` convolution.pyx
-        has a faster one.
+        against each other. Where `fits` is False, this is no plan.
         """
         cdef Py_ssize_t item = 4 if layout.single else 8
         cdef double work
         self.layout = layout
-        self.n, _, _, self.hi, self.wi = x_shape
-        _, _, _, self.ho, self.wo = out_shape
-        self.xn, self.xc, _, self.xy, self.xx = x_strides
-        self.on, self.oc, _, self.oy, self.ox = out_strides
+        self.n = x_shape[0]
+        self.size, self.result = point_of(x_shape), point_of(out_shape)
+        self.source, self.target = steps_of(x_strides), steps_of(out_strides)
         self.source_frame = frame_of(x_shape, x_strides)
-        self.result_frame = frame_of(out_shape, out_strides)
+        self.target_frame = frame_of(out_shape, out_strides)
         self.packed_bytes = layout.packed_bytes
-        self.qy, self.qx = up(self.ho, layout.y.step), up(self.wo, layout.x.step)
+        self.pixels.z = up(self.result.z, layout.z.step)
+        self.pixels.y = up(self.result.y, layout.y.step)
+        self.pixels.x = up(self.result.x, layout.x.step)
         self.vector = UPSHAPE_VECTOR_BYTES // item
-        work = <double>self.n * self.qy * self.qx * layout.groups * layout.co * (layout.area + 1)
+        work = <double>self.n * self.pixels.z * self.pixels.y * self.pixels.x
+        work *= <double>layout.groups * layout.co * (layout.area + 1)
         self.threads = <int>max(min(<double>threads, work / WORTH_A_THREAD), 1.0)
         self.kept = []
         self.tile = TAPS if plain else layout.tile
-        if layout.channels:
-            if self.qx < UPSHAPE_LEAST_SLIDING:
-                self.tile = TAPS
-            self.set_depth(item, rows, columns)
-        elif layout.turned:
+        self.lead = self.patch_size = self.made_size = 0
+        if layout.order == CHANNELS:
+            self.set_channels(item, rows, columns)
+        elif layout.order == TRANSPOSED:
             self.set_lanes(item, rows, columns)
         else:
-            self.set_strip(item, rows, columns)
+            self.set_rows(item, rows, columns)
         if self.fits:
+            self.count_blocks()
+            self.thread_bytes = (part_bytes(self.patch_size * item)
+                                 + part_bytes(self.made_size * item)
+                                 + part_bytes(2 * layout.area * sizeof(Py_ssize_t)))
             self.list_taps()
-            if layout.turned:
-                self.cycles = self.turned_cycles()
-            elif not layout.channels:
-                self.cycles = self.strip_cycles()
-        phases = layout.y.step * layout.x.step
-        if layout.turned:
-            # A single tap is hardly worth a turn, nor are many more results than inputs: those of
-            # channels that are made twice or whole pages apart even less.
-            few = FEW_PIXELS * layout.groups // (up(layout.groups, self.vector) * self.vector)
-            if self.oc * item % PAGE_BYTES == 0:
-                few //= 3
-            self.pays = layout.area > 1 and (phases == 1 or self.qy * self.qx <= few)
-        else:
-            # Rows of two axes from a table take twice as long as convolution.pyx takes, which
-            # makes them of eight vectors at a time.
-            self.pays = layout.channels or self.tile != TAPS or self.qy == 1
+            self.list_rows()
+            self.count(item)
 
-    def set_depth(self, Py_ssize_t item, rows, columns):
+    cdef void count_blocks(self) noexcept:
+        self.blocks.z = up(self.pixels.z, self.block.z)
+        self.blocks.y = up(self.pixels.y, self.block.y)
+        self.blocks.x = up(self.pixels.x, self.block.x)
+        self.items = self.n * self.c_blocks * self.blocks.z * self.blocks.y * self.blocks.x
+
+    cdef set_block_rows(self, double row_bytes, double most, Py_ssize_t least, rows):
+        """Choose rows and depths of a block whose patch has so many bytes; row_bytes: of a row."""
+        cdef Layout layout = self.layout
+        cdef Py_ssize_t fitting, wanted = BLOCKS_OF_A_THREAD * self.threads
+        cdef double depth_bytes
+        fitting = <Py_ssize_t>(most / (row_bytes * layout.z.span))
+        self.block.y = max((fitting - layout.y.span) // layout.y.input_step + 1, least)
+        if self.n * self.c_blocks * self.pixels.z < wanted:
+            self.block.y = min(self.block.y, up(self.pixels.y, wanted))
+        self.block.y = min(self.block.y, self.pixels.y) if rows is None else rows
+        self.block.y = up(self.pixels.y, up(self.pixels.y, self.block.y))
+        self.block.z = 1
+        if self.block.y == self.pixels.y and self.pixels.z > 1:
+            depth_bytes = row_bytes * (layout.y.span + (self.block.y - 1) * layout.y.input_step)
+            fitting = <Py_ssize_t>(most / depth_bytes)
+            fitting = (fitting - layout.z.span) // layout.z.input_step + 1
+            if self.n * self.c_blocks < wanted:
+                fitting = min(fitting, up(self.pixels.z, wanted))
+            self.block.z = max(min(fitting, self.pixels.z), 1)
+
+    cdef set_channels(self, Py_ssize_t item, rows, columns):
         """Cut channels-last work: pixels for the threads, channels for the caches."""
         cdef Layout layout = self.layout
-        cdef Py_ssize_t channels = layout.groups
-        cdef double pixel = <double>min(layout.y.span, self.hi) * layout.x.input_step * item
-        self.fits = layout.co == 1 and self.xc == self.oc == 1 and channels >= self.vector
-        self.depth = min(channels, max(DEPTH_BYTES // item, self.vector))
-        self.columns = min(max(<Py_ssize_t>(FAR_BYTES / (pixel * self.depth)), LEAST_PIXELS),
-                           self.qx)
-        if columns is not None:
-            self.columns = columns
-        self.rows = self.qy
-        if self.n * up(channels, self.depth) < 4 * self.threads:
-            self.rows = up(self.qy, min(self.qy, 4 * self.threads))
+        cdef Py_ssize_t channels = layout.groups, wanted = BLOCKS_OF_A_THREAD * self.threads
+        cdef double pixel = <double>min(layout.y.span, self.size.y) * layout.x.input_step * item
+        pixel *= min(layout.z.taps, self.size.z)
+        if self.pixels.x < UPSHAPE_LEAST_SLIDING:
+            self.tile = TAPS
+        self.fits = (layout.co == 1 and self.source.c == self.target.c == 1
+                     and channels >= self.vector)
+        self.side = min(channels, max(CHANNELS_BYTES // item, self.vector))
+        self.block.x = max(<Py_ssize_t>(READ_BYTES / (pixel * self.side)), LEAST_PIXELS)
+        self.block.x = min(self.block.x, self.pixels.x) if columns is None else columns
+        self.c_blocks = up(channels, self.side)
+        self.block.z, self.block.y = 1, self.pixels.y
+        if self.n * self.c_blocks * self.pixels.z < wanted:
+            self.block.y = up(self.pixels.y, min(self.pixels.y, wanted))
         if rows is not None:
-            self.rows = rows
-        self.y_blocks, self.x_blocks = up(self.qy, self.rows), up(self.qx, self.columns)
-        self.c_blocks = up(channels, self.depth)
-        self.items = self.n * self.y_blocks * self.x_blocks * self.c_blocks
-        self.strip_size = 0
-        self.thread_bytes = 2 * layout.area * sizeof(Py_ssize_t)
+            self.block.y = rows
 
-    def set_strip(self, Py_ssize_t item, rows, columns):
-        """Cut the pixels into blocks whose strip of input fits the first cache."""
+    cdef set_rows(self, Py_ssize_t item, rows, columns):
+        """Cut the pixels into blocks whose patch fits the first cache."""
         cdef Layout layout = self.layout
-        cdef Py_ssize_t fitting, tall = UPSHAPE_WINDOW_ROWS
-        cdef double bytes
+        cdef Py_ssize_t tall = UPSHAPE_WINDOW_ROWS, parts = 1, vector = self.vector, height
         cdef Py_ssize_t least = layout.y.span + (tall - 1) * layout.y.input_step
+        cdef double bytes
         self.planes = min(layout.x.input_step, layout.x.span)
-        self.lead = up(max(-layout.x.first, 0), layout.x.input_step) % self.vector
-        self.lead = (self.vector - self.lead) % self.vector
-        parts = 1
+        self.lead = up(max(-layout.x.first, 0), layout.x.input_step) % vector
+        self.lead = (vector - self.lead) % vector
+        self.tail = (layout.x.span - 1) // layout.x.input_step
         while True:
-            self.columns = up(self.qx, parts)
+            self.block.x = up(self.pixels.x, parts)
             if parts > 1:
-                self.columns = up(self.columns, self.vector) * self.vector
+                self.block.x = up(self.block.x, vector) * vector
             if columns is not None:
-                self.columns = columns
-            self.row = max(self.columns, self.vector) + self.lead
-            self.row += (layout.x.span - 1) // layout.x.input_step
-            self.row = up(self.row, self.vector) * self.vector
+                self.block.x = columns
+            self.row = max(self.block.x, vector) + self.lead + self.tail
+            self.row = up(self.row, vector) * vector
             bytes = <double>self.row * self.planes * item
-            if (bytes * least <= NEAR_BYTES or columns is not None
-                    or self.columns <= 4 * self.vector):
+            if (bytes * least * layout.z.span <= PATCH_BYTES or columns is not None
+                    or self.block.x <= 4 * vector):
                 break
             parts += parts
-        self.fits = self.ox == 1 and bytes * least <= MOST_BYTES
+        self.fits = self.target.x == 1 and bytes * least * layout.z.span <= MOST_BYTES
         if not self.fits:
             return
-        fitting = <Py_ssize_t>(NEAR_BYTES / bytes)
-        self.rows = max((fitting - layout.y.span) // layout.y.input_step + 1, tall)
-        if self.n * layout.groups < 4 * self.threads:
-            self.rows = min(self.rows, up(self.qy, 4 * self.threads))
-        self.rows = min(self.rows, self.qy) if rows is None else rows
-        self.y_blocks = up(self.qy, self.rows)
-        self.rows = up(self.qy, self.y_blocks)
-        self.y_blocks, self.x_blocks = up(self.qy, self.rows), up(self.qx, self.columns)
         self.c_blocks = layout.groups
-        self.items = self.n * layout.groups * self.y_blocks * self.x_blocks
+        self.set_block_rows(bytes, PATCH_BYTES, tall, rows)
         # Whole tiles are read and whole vectors are written, whether they are there or not.
-        self.plane = self.row * (
-            layout.y.span + (max(self.rows, tall) - 1) * layout.y.input_step)
-        self.strip_size = self.planes * self.plane + 2 * self.vector
-        self.thread_bytes = item * (
-            self.strip_size + layout.x.phases * (up(self.columns, self.vector) + 1) * self.vector)
+        height = layout.y.span + (max(self.block.y, tall) - 1) * layout.y.input_step
+        self.plane = self.row * height
+        self.depth = self.plane * self.planes
+        self.patch_size = self.depth * (layout.z.span + (self.block.z - 1) * layout.z.input_step)
+        self.patch_size += 2 * vector
+        self.line = (up(self.block.x, vector) + 1) * vector
+        self.made_size = layout.x.phases * self.line
 
-    def set_lanes(self, Py_ssize_t item, rows, columns):
-        """Cut the pixels into blocks that, turned, fit the second cache with their results."""
+    cdef set_lanes(self, Py_ssize_t item, rows, columns):
+        """Cut the pixels into blocks that, transposed, fit the second cache with their results."""
         cdef Layout layout = self.layout
-        cdef Py_ssize_t lanes = self.vector, phases = layout.y.step * layout.x.step, fitting
-        cdef double bytes
-        self.fits = (layout.co == 1 and layout.groups >= lanes and self.xx == self.ox == 1
-                     and layout.y.phases == layout.y.step and layout.x.phases == layout.x.step)
-        self.planes, self.lead, self.columns = 1, 0, self.qx if columns is None else columns
+        cdef Py_ssize_t vector = self.vector
+        cdef double bytes, made
+        self.fits = (layout.co == 1 and layout.groups >= vector
+                     and self.source.x == self.target.x == 1
+                     and layout.z.phases == layout.z.step and layout.y.phases == layout.y.step
+                     and layout.x.phases == layout.x.step)
+        self.planes, self.block.x = 1, self.pixels.x if columns is None else columns
         while True:
-            self.row = (layout.x.span + (self.columns - 1) * layout.x.input_step) * lanes
+            self.row = (layout.x.span + (self.block.x - 1) * layout.x.input_step) * vector
             bytes = <double>self.row * item
-            if bytes * layout.y.span <= TURNED_BYTES or columns is not None or self.columns <= 16:
+            if (bytes * layout.y.span * layout.z.span <= LANES_BYTES or columns is not None
+                    or self.block.x <= 16):
                 break
-            self.columns = up(self.columns, 2)
-        if self.qx - (up(self.qx, self.columns) - 1) * self.columns < UPSHAPE_LEAST_SLIDING:
+            self.block.x = up(self.block.x, 2)
+        if self.pixels.x - (up(self.pixels.x, self.block.x) - 1) * self.block.x < (
+                UPSHAPE_LEAST_SLIDING):
             self.tile = TAPS
-        self.fits = (self.fits and bytes * layout.y.span <= MOST_BYTES
-                     and <double>self.columns * phases * lanes * item <= MOST_BYTES)
+        made = <double>self.block.x * layout.y.step * layout.x.step * vector * item
+        self.fits = (self.fits and bytes * layout.y.span * layout.z.span <= MOST_BYTES
+                     and made <= MOST_BYTES)
         if not self.fits:
             return
-        fitting = <Py_ssize_t>(
-            (TURNED_BYTES / bytes - layout.y.span) / layout.y.input_step) + 1
-        self.rows = min(max(fitting, 1), self.qy) if rows is None else rows
-        self.c_blocks = up(layout.groups, lanes)
-        if self.n * self.c_blocks < 4 * self.threads and rows is None:
-            self.rows = min(self.rows, up(self.qy, 4 * self.threads))
-        self.y_blocks = up(self.qy, self.rows)
-        self.rows = up(self.qy, self.y_blocks)
-        self.y_blocks, self.x_blocks = up(self.qy, self.rows), up(self.qx, self.columns)
-        self.items = self.n * self.c_blocks * self.y_blocks * self.x_blocks
-        self.strip_size = self.row * (layout.y.span + (self.rows - 1) * layout.y.input_step)
-        bytes = <double>self.columns * phases * lanes * item
-        self.chunk = <Py_ssize_t>max(min(MADE_BYTES / bytes, <double>self.rows), 1)
-        self.thread_bytes = item * (
-            self.strip_size + (self.chunk * self.columns * phases + lanes) * lanes)
+        self.c_blocks = up(layout.groups, vector)
+        self.set_block_rows(bytes, LANES_BYTES, 1, rows)
+        self.depth = self.row * (layout.y.span + (self.block.y - 1) * layout.y.input_step)
+        self.patch_size = self.depth * (layout.z.span + (self.block.z - 1) * layout.z.input_step)
+        self.chunk = <Py_ssize_t>max(min(MADE_BYTES / made, <double>self.block.y), 1)
+        self.made_size = self.chunk * self.block.x * layout.y.step * layout.x.step + vector
+        self.made_size *= vector
 
-    cdef double strip_cycles(self) noexcept:
-        """Estimate what rows of vectors of pixels cost. The numbers were fitted on a Zen 5."""
+    cdef void count(self, Py_ssize_t item) noexcept:
+        """Count what the busiest thread does, and estimate how long that takes."""
         cdef Layout layout = self.layout
-        cdef double taps = layout.area / <double>(layout.y.step * layout.x.step)
-        cdef double copied = up(self.row, self.vector), made
-        if self.tile == TAPS:
-            taps *= 1.1
+        cdef int count
+        cdef double share = up(self.items, self.threads) / <double>self.items
+        cdef double results = <double>self.n * layout.groups * layout.co
+        for count in range(COUNTS):
+            self.done[count] = 0
+        self.done[BLOCKS] = self.items
+        self.done[CHANNEL_BLOCKS] = self.n * self.c_blocks
+        results *= <double>self.result.z * self.result.y * self.result.x / self.vector
+        if layout.phases > layout.z.phases * layout.y.phases * layout.x.phases:
+            self.done[FILLED] = results
+        if layout.order == PIXELS:
+            self.count_rows()
+        elif layout.order == TRANSPOSED:
+            self.count_lanes(item)
         else:
-            # The more weights, the fewer of them stay in registers.
-            taps *= 0.5 if layout.area <= 9 else 0.7 if layout.area <= 25 else 0.9
-            if UPSHAPE_VECTOR_BYTES == 16 and layout.area > 9:
-                taps *= 1.4
-        # A step is taken by permutations, or element by element.
-        copied *= 1.5 * layout.x.input_step if layout.x.input_step < 3 else self.vector
-        copied = (copied + 4) * self.planes * self.x_blocks
-        copied *= layout.y.span + (self.qy - 1) * layout.y.input_step
-        made = self.ho * up(self.wo, self.vector) * (taps + 1)
-        return self.n * layout.groups * (80 + copied + layout.co * made)
+            self.done[PLACED] = results
+            self.done[SLIDING_TAPS if self.tile == SLIDING else TABLE_TAPS] = (
+                <double>self.n * self.pixels.z * self.pixels.y * self.pixels.x * layout.area
+                * up(layout.groups, self.vector))
+        self.nanoseconds = layout.rates[CALLS]
+        for count in range(1, COUNTS):
+            self.done[count] *= share
+            self.nanoseconds += layout.rates[count] * self.done[count]
+        self.done[CALLS] = 1
 
-    cdef double turned_cycles(self) noexcept:
-        """Estimate what vectors of turned channels cost: the turns, and the taps."""
+    cdef void count_rows(self) noexcept:
+        """Count what rows of vectors of pixels take."""
         cdef Layout layout = self.layout
-        cdef Py_ssize_t item = 4 if layout.single else 8
-        cdef double transpose_in = 0.25 * self.vector, transpose_out = 1 + 0.5 * self.vector
-        cdef double tap = 0.85 if self.tile == TAPS else 0.5
-        if UPSHAPE_VECTOR_BYTES == 16:
-            tap *= 1.5  # products and sums are apart
-        # Channels that are whole pages apart meet in a few lines of the first cache.
-        if self.xc * item % PAGE_BYTES == 0:
-            transpose_in += 0.25 * self.vector
-        if self.oc * item % PAGE_BYTES == 0:
-            transpose_out += 0.25 * self.vector
-        return self.n * self.c_blocks * (
-            transpose_in * self.hi * self.wi + transpose_out * self.ho * self.wo
-            + tap * layout.area * self.qy * self.qx)
+        cdef double channels = <double>self.n * layout.groups, rows, copied, made
+        rows = self.blocks.z * (layout.z.span + (self.block.z - 1) * layout.z.input_step)
+        rows *= self.blocks.y * (layout.y.span + (self.block.y - 1) * layout.y.input_step)
+        rows *= channels * self.planes * self.blocks.x
+        copied = rows * up(self.row, self.vector)
+        self.done[PATCH_ROWS] = rows
+        if layout.x.input_step == 1:
+            self.done[PATCH_VECTORS] = copied
+        elif layout.x.input_step == 2:
+            self.done[STEPPED_VECTORS] = copied
+        else:
+            self.done[PICKED] = copied * self.vector
+        self.done[PLACED_ROWS] = channels * layout.co * self.result.z * self.result.y
+        made = self.done[PLACED_ROWS] * up(self.result.x, self.vector)
+        self.done[WOVEN if layout.x.step > 1 else PLACED] = made
+        # Of a wide stride, whole vectors are made of each phase, however few pixels it has.
+        made = self.done[PLACED_ROWS] * layout.x.step * up(self.pixels.x, self.vector)
+        made *= layout.area / <double>layout.phases
+        self.done[TABLE_TAPS if self.tile == TAPS else
+                  TAPS_OF_9 if layout.flat_area <= 9 else
+                  TAPS_OF_25 if layout.flat_area <= 25 else TAPS_OF_49] = made
 
-    def list_taps(self):
-        """List the taps of all phases: where they read, and the weight they read it for."""
+    cdef void count_lanes(self, Py_ssize_t item) noexcept:
+        """Count what vectors of transposed channels take: the transpositions, and the taps."""
         cdef Layout layout = self.layout
-        cdef Py_ssize_t ry, rx, t, k, row, column
+        cdef double depths, channels = <double>self.n * self.c_blocks
+        cdef double* done = self.done
+        depths = self.blocks.z * (layout.z.span + (self.block.z - 1) * layout.z.input_step)
+        if layout.z.span == 1:
+            depths = self.size.z
+        done[TRANSPOSED_IN] = channels * self.vector * depths * self.size.y * self.size.x
+        done[TRANSPOSED_OUT] = (channels * self.vector * self.result.z * self.result.y
+                                * self.result.x)
+        if self.source.c * item % PAGE_BYTES == 0:
+            done[PAGES_APART] += done[TRANSPOSED_IN]
+        if self.target.c * item % PAGE_BYTES == 0:
+            done[PAGES_APART] += done[TRANSPOSED_OUT]
+        done[PATCH_ROWS] = channels * depths * self.size.y
+        done[PLACED_ROWS] = channels * self.vector * self.result.z * self.result.y
+        done[SLIDING_TAPS if self.tile == SLIDING else TABLE_TAPS] = (
+            channels * layout.area * self.pixels.z * self.pixels.y * self.pixels.x)
+
+    cdef tuple tap_of(self, Py_ssize_t z, Py_ssize_t y, Py_ssize_t x):
+        """Return where three axes' taps read, from a pixel q, and the place of their weight.
+
+        In the patch, whose first pixel is that of the first offsets, or in the input.
+        """
+        cdef Layout layout = self.layout
+        cdef Py_ssize_t depth = layout.z.offset[z], row = layout.y.offset[y]
+        cdef Py_ssize_t column = layout.x.offset[x]
+        cdef Py_ssize_t weight = layout.z.kernel[z] * layout.y.taps + layout.y.kernel[y]
+        weight = weight * layout.x.taps + layout.x.kernel[x]
+        if layout.order == CHANNELS:
+            return (depth * self.source.z + row * self.source.y + column * self.source.x,
+                    weight * layout.groups)
+        column -= layout.x.first
+        place = (depth - layout.z.first) * self.depth + (row - layout.y.first) * self.row
+        if layout.order == TRANSPOSED:
+            return place + column * self.vector, weight * self.vector
+        return (place + column % layout.x.input_step * self.plane + column // layout.x.input_step,
+                weight)
+
+    cdef list_taps(self):
+        """List the taps of all parts, in the order of the kernel's indices."""
+        cdef Layout layout = self.layout
+        cdef Py_ssize_t rz, ry, rx, z, y, x
         taps, kernel, start = [], [], [0]
-        for ry in range(layout.y.phases):
-            for rx in range(layout.x.phases):
-                for t in range(layout.y.start[ry], layout.y.start[ry + 1]):
-                    for k in range(layout.x.start[rx], layout.x.start[rx + 1]):
-                        row, column = layout.y.offset[t], layout.x.offset[k]
-                        weight = layout.y.kernel[t] * layout.kernel_x + layout.x.kernel[k]
-                        if layout.channels:
-                            taps.append(row * self.xy + column * self.xx)
-                            kernel.append(weight * layout.groups)
-                        elif layout.turned:
-                            taps.append((row - layout.y.first) * self.row
-                                        + (column - layout.x.first) * self.vector)
-                            kernel.append(weight * self.vector)
-                        else:
-                            column -= layout.x.first
-                            taps.append((row - layout.y.first) * self.row
-                                        + column % layout.x.input_step * self.plane
-                                        + column // layout.x.input_step)
-                            kernel.append(weight)
-                start.append(len(taps))
+        for rz in range(layout.z.phases):
+            for ry in range(layout.y.phases):
+                for rx in range(layout.x.phases):
+                    for z in range(layout.z.start[rz], layout.z.start[rz + 1]):
+                        for y in range(layout.y.start[ry], layout.y.start[ry + 1]):
+                            for x in range(layout.x.start[rx], layout.x.start[rx + 1]):
+                                tap, weight = self.tap_of(z, y, x)
+                                taps.append(tap)
+                                kernel.append(weight)
+                    start.append(len(taps))
         self.tap, self.kernel = keep(self.kept, taps), keep(self.kept, kernel)
         self.start = keep(self.kept, start)
+
+    cdef list_rows(self):
+        """List the kernel's rows for sliding windows: where they read, without the column."""
+        cdef Layout layout = self.layout
+        cdef Py_ssize_t z, y, column
+        taps, kernel = [], []
+        if self.tile == SLIDING:
+            column = self.source.x if layout.order == CHANNELS else self.vector
+            for z in range(layout.z.taps):
+                for y in range(layout.y.taps):
+                    tap, weight = self.tap_of(z, y, 0)
+                    # In a patch, column 0 is that of the first offset already.
+                    taps.append(tap - (layout.x.first * column if layout.order == CHANNELS else 0))
+                    kernel.append(weight)
+        self.row_tap, self.row_kernel = keep(self.kept, taps), keep(self.kept, kernel)
 
     @property
     def description(self):
         """What was chosen, in words and numbers, for tests and benchmarks."""
         return {
-            "order": ("channels" if self.layout.channels
-                      else "turned" if self.layout.turned else "pixels"),
+            "order": ("pixels", "transposed", "channels")[self.layout.order],
             "source": "depthwise",
             "tile": ("taps", "window", "stride2", "sliding")[self.tile],
-            "rows": self.rows, "columns": self.columns, "channels": self.depth,
-            "items": self.items, "threads": self.threads,
+            "depths": self.block.z, "rows": self.block.y, "columns": self.block.x,
+            "channels": self.side, "items": self.items, "threads": self.threads,
         }
+
+    @property
+    def counts(self):
+        """What the busiest thread does, by the names of COUNTED."""
+        return {name: self.done[count] for count, name in enumerate(COUNTED)}
 
     @property
     def nbytes(self):
         """Bytes that this plan takes, but for its layout."""
         return 1000 + sum([array.nbytes for array in self.kept])
 
-    cdef size_t room(self) noexcept:
-        """Return the bytes of a thread."""
-        return (self.thread_bytes + 127) // 64 * 64
-
     cpdef cnp.ndarray take(self):
         """Return the working memory of a run, to be handed to it."""
-        return np.empty(self.room() * self.threads + 64, np.uint8)
+        return np.empty(self.thread_bytes * self.threads + 64, np.uint8)
 
     cpdef run(self, cnp.ndarray x, cnp.ndarray packed, cnp.ndarray out, cnp.ndarray scratch=None):
         """Compute the layer; x and out have the shapes and strides of this plan."""
         cdef Team team
         cdef int t, threads = self.threads
-        cdef size_t room = self.room()
-        cdef const char* source = cnp.PyArray_BYTES(x)
-        cdef const char* weights = cnp.PyArray_BYTES(packed)
-        cdef char* target = cnp.PyArray_BYTES(out)
+        cdef size_t room = self.thread_bytes
+        cdef const char* source = cnp.PyArray_BYTES(x)  # IN
+        cdef const char* weights = cnp.PyArray_BYTES(packed)  # IN
+        cdef char* target = cnp.PyArray_BYTES(out)  # OUT
         cdef char* space
         if not (lies(x, &self.source_frame, self.layout.single)
-                and lies(out, &self.result_frame, self.layout.single)
+                and lies(out, &self.target_frame, self.layout.single)
                 and packed.nbytes >= self.packed_bytes):
             raise ValueError("the plan was made for arrays that lie otherwise in memory")
         if scratch is None:
@@ -567,380 +741,506 @@ cdef class Plan:
 
 
 cdef void run_thread(Plan plan, Layout layout, int thread, const char* x, const char* packed,
-                     char* out, char* space) noexcept nogil:
-    """Do one thread's share."""
+                     char* out, char* scratch) noexcept nogil:
+    """Cut the thread's scratch and do its share."""
+    cdef Space space
+    cdef Py_ssize_t item = 4 if layout.single else 8
+    cdef char* here = scratch
+    space.patch = cut(&here, plan.patch_size * item)
+    space.made = cut(&here, plan.made_size * item)
+    space.taps = <Py_ssize_t*>cut(&here, 2 * layout.area * sizeof(Py_ssize_t))
     if layout.single:
         run_share[float](plan, layout, thread, <const float*>x, <const float*>packed, <float*>out,
-                         space)
+                         &space)
     else:
         run_share[double](plan, layout, thread, <const double*>x, <const double*>packed,
-                          <double*>out, space)
+                          <double*>out, &space)
+    check_parts(scratch, here)
+
+
+cdef inline void to_next(Plan plan, Block* block) noexcept nogil:
+    """Go to the next block: columns, rows, depths, channels, images."""
+    block.at.x += plan.block.x
+    if block.at.x >= plan.pixels.x:
+        block.at.x = 0
+        block.at.y += plan.block.y
+        if block.at.y >= plan.pixels.y:
+            block.at.y = 0
+            block.at.z += plan.block.z
+            if block.at.z >= plan.pixels.z:
+                block.at.z = 0
+                block.c += 1
+                if block.c == plan.c_blocks:
+                    block.c = 0
+                    block.n += 1
 
 
 cdef void run_share(Plan plan, Layout layout, int thread, const real* x, const real* packed,
-                    real* out, char* space) noexcept nogil:
-    cdef Py_ssize_t _, n, c, y, column, first = plan.items * thread // plan.threads
-    cdef const real* bias = packed + layout.groups * layout.co * layout.area
-    column = first % plan.x_blocks
-    y = first // plan.x_blocks % plan.y_blocks
-    c = first // plan.x_blocks // plan.y_blocks % plan.c_blocks
-    n = first // plan.x_blocks // plan.y_blocks // plan.c_blocks
+                    real* out, const Space* space) noexcept nogil:
+    """Make a thread's blocks, which follow each other."""
+    cdef Block block
+    cdef Py_ssize_t _, first = plan.items * thread // plan.threads, at = first
+    block.at.x = at % plan.blocks.x * plan.block.x
+    at //= plan.blocks.x
+    block.at.y = at % plan.blocks.y * plan.block.y
+    at //= plan.blocks.y
+    block.at.z = at % plan.blocks.z * plan.block.z
+    at //= plan.blocks.z
+    block.c = at % plan.c_blocks
+    block.n = at // plan.c_blocks
     for _ in range(first, plan.items * (thread + 1) // plan.threads):
-        if layout.channels:
-            channels_block[real](plan, layout, x + n * plan.xn, packed, bias, out + n * plan.on,
-                                 y * plan.rows, column * plan.columns, c * plan.depth,
-                                 <Py_ssize_t*>space)
-        elif layout.turned:
-            lanes_block[real](plan, layout, x + n * plan.xn, packed, out + n * plan.on, c,
-                              y * plan.rows, column * plan.columns, <real*>space)
+        UPSHAPE_CHECK(block.n < plan.n)
+        block.size.z = min(plan.block.z, plan.pixels.z - block.at.z)
+        block.size.y = min(plan.block.y, plan.pixels.y - block.at.y)
+        block.size.x = min(plan.block.x, plan.pixels.x - block.at.x)
+        if layout.order == CHANNELS:
+            channels_block[real](plan, layout, &block, x + block.n * plan.source.n, packed,
+                                 out + block.n * plan.target.n, space)
+        elif layout.order == TRANSPOSED:
+            lanes_block[real](plan, layout, &block, x + block.n * plan.source.n, packed,
+                              out + block.n * plan.target.n, space)
         else:
-            rows_block[real](plan, layout, x + n * plan.xn + c * plan.xc,
-                             packed + c * layout.co * layout.area, bias + c * layout.co,
-                             out + n * plan.on + c * layout.co * plan.oc, y * plan.rows,
-                             column * plan.columns, <real*>space)
-        column += 1
-        if column == plan.x_blocks:
-            column = 0
-            y += 1
-            if y == plan.y_blocks:
-                y = 0
-                c += 1
-                if c == plan.c_blocks:
-                    c = 0
-                    n += 1
+            rows_block[real](plan, layout, &block, x + block.n * plan.source.n, packed,
+                             out + block.n * plan.target.n, space)
+        to_next(plan, &block)
 
 
-# --- vectors of pixels ---------------------------------------------------------------------------
+# --- pixels: vectors of pixels -------------------------------------------------------------------
 
-cdef inline void inside(Py_ssize_t step, Py_ssize_t start, Py_ssize_t size, Py_ssize_t length,
-                        Py_ssize_t* low, Py_ssize_t* high) noexcept nogil:
-    """Find low <= j < high of 0 .. length - 1 for which start + j step is in 0 .. size - 1."""
-    low[0], high[0] = 0, length
-    if start < 0:
-        low[0] = min(up(-start, step), length)
-    if start + (length - 1) * step >= size:
-        high[0] = max(up(max(size - start, 0), step), low[0])
-
-
-cdef void rows_block(Plan plan, Layout layout, const real* x, const real* w, const real* bias,
-                     real* out, Py_ssize_t y0, Py_ssize_t x0, real* strip) noexcept nogil:
+cdef void rows_block(Plan plan, Layout layout, const Block* block, const real* x,
+                     const real* packed, real* out, const Space* space) noexcept nogil:
     """Make a block of pixels of the output channels that one input channel has."""
-    cdef Py_ssize_t rows = min(plan.rows, plan.qy - y0), columns = min(plan.columns, plan.qx - x0)
-    cdef Py_ssize_t height = layout.y.span + (rows - 1) * layout.y.input_step
-    cdef Py_ssize_t width = max(columns, plan.vector) + (layout.x.span - 1) // layout.x.input_step
-    cdef Py_ssize_t px, iy, ix, c, q, top, bottom, low, high, length
+    cdef real* patch = <real*>space.patch + plan.lead
+    cdef const real* biases = packed + layout.groups * layout.co * layout.area
+    cdef const real* from_
+    cdef const real* w
+    cdef Py_ssize_t c, channel, q, rz, oz, iz
+    cdef Taps taps
     cdef real* to
-    cdef const real* source
-    iy = y0 * layout.y.input_step + layout.y.first
-    inside(1, iy, plan.hi, height, &top, &bottom)
-    strip += plan.lead
-    for px in range(plan.planes):
-        ix = x0 * layout.x.input_step + layout.x.first + px
-        inside(layout.x.input_step, ix, plan.wi, width, &low, &high)
-        source = x + (iy + top) * plan.xy + (ix + low * layout.x.input_step) * plan.xx
-        if real is float:
-            lines_32(strip + px * plan.plane, plan.row, height, width, source, plan.xy, top,
-                     bottom, layout.x.input_step * plan.xx, low, high)
-        else:
-            lines_64(strip + px * plan.plane, plan.row, height, width, source, plan.xy, top,
-                     bottom, layout.x.input_step * plan.xx, low, high)
-
-    length = min(columns * layout.x.step, plan.wo - x0 * layout.x.step)
+    fill_patch[real](plan, layout, block, x + block.c * plan.source.c, patch)
     for c in range(layout.co):
-        to = out + c * plan.oc + x0 * layout.x.step
-        if plan.tile == TAPS:
-            taps_rows[real](plan, layout, strip, w + c * layout.area, bias[c], to, y0, rows, length,
-                            strip - plan.lead + plan.strip_size)
+        channel = block.c * layout.co + c
+        w = packed + channel * layout.area
+        for q in range(block.size.z):
+            iz = (block.at.z + q) * layout.z.input_step
+            for rz in range(layout.z.phases):
+                oz = (block.at.z + q) * layout.z.step + layout.z.phase[rz]
+                if oz >= plan.result.z:
+                    continue
+                taps = taps_inside(&layout.z, rz, iz, plan.size.z)
+                to = out + channel * plan.target.c + oz * plan.target.z
+                to += block.at.x * layout.x.step
+                from_ = patch + q * layout.z.input_step * plan.depth
+                if plan.tile == TAPS:
+                    rows_from_table[real](plan, layout, block, from_, rz, &taps, w,
+                                          biases[channel], to, <real*>space.made)
+                else:
+                    rows_of_tile[real](plan, layout, block, from_, &taps, w, biases[channel], to)
+
+
+cdef void fill_patch(Plan plan, Layout layout, const Block* block, const real* x,
+                     real* patch) noexcept nogil:
+    """Copy the rows that a block reads, with their borders; no depths outside the input."""
+    cdef Py_ssize_t height = layout.y.span + (block.size.y - 1) * layout.y.input_step
+    cdef Py_ssize_t width = max(block.size.x, plan.vector) + plan.tail
+    cdef Py_ssize_t iz = block.at.z * layout.z.input_step + layout.z.first
+    cdef Py_ssize_t iy = block.at.y * layout.y.input_step + layout.y.first
+    cdef Py_ssize_t ix, d, p
+    cdef Taps rows = inside(1, iy, plan.size.y, height), columns
+    cdef const real* source
+    for d in range(layout.z.span + (block.size.z - 1) * layout.z.input_step):
+        if not is_read(&layout.z, d, iz + d, plan.size.z):
             continue
-        to += y0 * layout.y.step * plan.oy
-        q = min(rows * layout.y.step, plan.ho - y0 * layout.y.step)
-        if plan.tile == WINDOW:
-            window[real](plan, layout, strip, w + c * layout.area, bias[c], to, q, length)
-        else:
-            stride2[real](plan, layout, strip, w + c * layout.area, bias[c], to, q, length)
+        for p in range(plan.planes):
+            ix = block.at.x * layout.x.input_step + layout.x.first + p
+            columns = inside(layout.x.input_step, ix, plan.size.x, width)
+            source = x + (iz + d) * plan.source.z + (iy + rows.low) * plan.source.y
+            source += (ix + columns.low * layout.x.input_step) * plan.source.x
+            # Whole vectors are written: a row's last one reaches into the next row, or beyond.
+            UPSHAPE_CHECK(plan.lead + d * plan.depth + p * plan.plane + (height - 1) * plan.row
+                          + width + plan.vector <= plan.patch_size)
+            lines(patch + d * plan.depth + p * plan.plane, plan.row, height, width, source,
+                  plan.source.y, rows.low, rows.high, layout.x.input_step * plan.source.x,
+                  columns.low, columns.high)
 
 
-cdef inline void window(Plan plan, Layout layout, const real* x, const real* w, real start,
-                        real* to, Py_ssize_t rows, Py_ssize_t n) noexcept nogil:
-    if real is float:
-        window_32(layout.code, x, plan.row, plan.plane, w, start, to, plan.oy, rows, n)
-    else:
-        window_64(layout.code, x, plan.row, plan.plane, w, start, to, plan.oy, rows, n)
+cdef void rows_of_tile(Plan plan, Layout layout, const Block* block, const real* patch,
+                       const Taps* taps, const real* w, real start, real* out) noexcept nogil:
+    """Make the rows of a depth by a tile that knows the kernel."""
+    cdef Py_ssize_t y = block.at.y * layout.y.step
+    cdef Py_ssize_t rows = min(block.size.y * layout.y.step, plan.result.y - y)
+    cdef Py_ssize_t length = min(block.size.x * layout.x.step,
+                                 plan.result.x - block.at.x * layout.x.step)
+    cdef Py_ssize_t apart = 0, first = 0
+    UPSHAPE_CHECK(0 < rows <= plan.result.y - y and 0 < length)
+    if plan.tile == STRIDE2:
+        stride2(layout.code, patch, plan.row, w, start, out + y * plan.target.y, plan.target.y,
+                rows, length)
+        return
+    if taps.high > taps.low:
+        first = layout.z.offset[taps.low] - layout.z.first
+    if taps.high > taps.low + 1:
+        apart = layout.z.offset[taps.low + 1] - layout.z.offset[taps.low]
+    window(layout.code, patch + first * plan.depth, plan.row, plan.plane, apart * plan.depth,
+           taps.high - taps.low, w + taps.low * layout.flat_area, start, out + y * plan.target.y,
+           plan.target.y, rows, length)
 
 
-cdef inline void stride2(Plan plan, Layout layout, const real* x, const real* w, real start, real* to,
-                       Py_ssize_t rows, Py_ssize_t n) noexcept nogil:
-    if real is float:
-        stride2_32(layout.code, x, plan.row, w, start, to, plan.oy, rows, n)
-    else:
-        stride2_64(layout.code, x, plan.row, w, start, to, plan.oy, rows, n)
-
-
-cdef void taps_rows(Plan plan, Layout layout, const real* strip, const real* w, real start,
-                    real* out, Py_ssize_t y0, Py_ssize_t rows, Py_ssize_t length,
-                    real* lines) noexcept nogil:
-    """Make rows from the table of taps: each x-phase a line, the lines interleaved."""
-    cdef Py_ssize_t q, ry, rx, r, oy, n, j, part, step = layout.x.step
-    cdef Py_ssize_t line_size = (up(plan.columns, plan.vector) + 1) * plan.vector
+cdef void rows_from_table(Plan plan, Layout layout, const Block* block, const real* patch,
+                          Py_ssize_t rz, const Taps* taps, const real* w, real start, real* out,
+                          real* made) noexcept nogil:
+    """Make a depth's rows from the table of taps: each x-phase a line, the lines interleaved."""
+    cdef Py_ssize_t q, ry, rx, oy, n, part, first, count, step = layout.x.step
+    cdef Py_ssize_t length = min(block.size.x * step, plan.result.x - block.at.x * step)
+    cdef Py_ssize_t whole = length // step, rest = length % step
     cdef real* to
-    cdef real* made
-    cdef const real* woven[4]
-    for q in range(rows):
+    for q in range(block.size.y):
         for ry in range(layout.y.phases):
-            oy = (y0 + q) * layout.y.step + layout.y.phase[ry]
-            if oy >= plan.ho:
+            oy = (block.at.y + q) * layout.y.step + layout.y.phase[ry]
+            if oy >= plan.result.y:
                 continue
-            to = out + oy * plan.oy
+            to = out + oy * plan.target.y
             for rx in range(layout.x.phases):
-                r = layout.x.phase[rx]
-                n = up(length - r, step) if length > r else 0
-                part = ry * layout.x.phases + rx
-                made = to if step == 1 else lines + rx * line_size
-                if real is float:
-                    taps_32(strip + q * layout.y.input_step * plan.row,
-                            plan.tap + plan.start[part], plan.kernel + plan.start[part],
-                            plan.start[part + 1] - plan.start[part], w, start, made, n)
+                n = whole + (layout.x.phase[rx] < rest)
+                UPSHAPE_CHECK(n <= plan.line)
+                part = (rz * layout.y.phases + ry) * layout.x.phases + rx
+                count = layout.y.start[ry + 1] - layout.y.start[ry]
+                count *= layout.x.start[rx + 1] - layout.x.start[rx]  # of each depth
+                first = plan.start[part] + (taps.low - layout.z.start[rz]) * count
+                taps_row(patch + q * layout.y.input_step * plan.row, plan.tap + first,
+                         plan.kernel + first, (taps.high - taps.low) * count, w, start,
+                         to if step == 1 else made + rx * plan.line, n)
+            if step > 1:
+                interleave[real](layout, made, plan.line, to, length)
+
+
+cdef inline void interleave(Layout layout, const real* made, Py_ssize_t line, real* to,
+                            Py_ssize_t length) noexcept nogil:
+    """Put the lines of the x-phases into a row; pixels of no phase are left as they are."""
+    cdef Py_ssize_t step = layout.x.step, n = length // step, rx, r, j
+    cdef const real* lines_of[4]
+    if step <= 4 and layout.x.phases == step:
+        for rx in range(step):
+            lines_of[rx] = made + rx * line
+        if step == 2:
+            zip_rows(to, lines_of[0], lines_of[1], n)
+        else:
+            weave(to, lines_of, step, n)
+        for rx in range(length - n * step):
+            to[n * step + rx] = lines_of[rx][n]
+        return
+    for rx in range(layout.x.phases):
+        r = layout.x.phase[rx]
+        for j in range(up(length - r, step) if length > r else 0):
+            to[j * step + r] = made[rx * line + j]
+
+
+# --- transposed: vectors of channels, from rows ---------------------------------------------------
+
+cdef void lanes_block(Plan plan, Layout layout, const Block* block, const real* x,
+                      const real* packed, real* out, const Space* space) noexcept nogil:
+    """Make a block of pixels of a vector of channels, a few rows of a depth at a time."""
+    cdef Py_ssize_t c0 = min(block.c * plan.vector, layout.groups - plan.vector)
+    cdef Py_ssize_t length = min(block.size.x * layout.x.step,
+                                 plan.result.x - block.at.x * layout.x.step)
+    cdef real* patch = <real*>space.patch
+    cdef real* to
+    cdef Py_ssize_t q, rz, oz, y, end, filled = 0, height, depths, seen = 0
+    x += c0 * plan.source.c
+    out += c0 * plan.target.c + block.at.x * layout.x.step
+    for q in range(block.size.z):
+        depths = layout.z.span + q * layout.z.input_step
+        y, filled = 0, 0
+        while y < block.size.y:
+            end = min(y + plan.chunk, block.size.y)
+            height = layout.y.span + (end - 1) * layout.y.input_step
+            transpose_depths[real](plan, layout, block, x, patch, seen, depths, filled, height)
+            filled = height
+            for rz in range(layout.z.phases):
+                oz = (block.at.z + q) * layout.z.step + layout.z.phase[rz]
+                if oz >= plan.result.z:
+                    continue
+                if plan.tile == SLIDING:
+                    sliding_rows[real](plan, layout, block, patch, packed, q, y, end,
+                                       <real*>space.made)
                 else:
-                    taps_64(strip + q * layout.y.input_step * plan.row,
-                            plan.tap + plan.start[part], plan.kernel + plan.start[part],
-                            plan.start[part + 1] - plan.start[part], w, start, made, n)
-                if step > 4 or layout.x.phases < step:
-                    for j in range(n):
-                        to[j * step + r] = made[j]
-            if 2 < step <= 4 and layout.x.phases == step:
-                n = length // step
-                for rx in range(step):
-                    woven[rx] = lines + rx * line_size
-                if real is float:
-                    weave_32(to, woven, step, n)
-                else:
-                    weave_64(to, woven, step, n)
-                for rx in range(length - n * step):
-                    to[n * step + rx] = woven[rx][n]
-            if step == 2 and layout.x.phases == 2:
-                n = length // 2
-                if real is float:
-                    zip_32(to, lines, lines + line_size, n)
-                else:
-                    zip_64(to, lines, lines + line_size, n)
-                if length % 2:
-                    to[length - 1] = lines[n]
+                    lanes_rows[real](plan, layout, block, patch, packed, q, rz, y, end,
+                                     <real*>space.made)
+                to = out + oz * plan.target.z
+                to += (block.at.y + y) * layout.y.step * plan.target.y
+                made_to_rows[real](
+                    plan, <real*>space.made, to, length,
+                    min((end - y) * layout.y.step,
+                        plan.result.y - (block.at.y + y) * layout.y.step))
+            y = end
+        seen = depths
 
 
-# --- vectors of channels, turned -----------------------------------------------------------------
+cdef void transpose_depths(Plan plan, Layout layout, const Block* block, const real* x,
+                           real* patch, Py_ssize_t seen, Py_ssize_t depths, Py_ssize_t filled,
+                           Py_ssize_t height) noexcept nogil:
+    """Transpose the rows from `filled` to `height` of the depths that were not `seen` before.
 
-cdef void lanes_block(Plan plan, Layout layout, const real* x, const real* w, real* out,
-                      Py_ssize_t block, Py_ssize_t y0, Py_ssize_t x0, real* strip) noexcept nogil:
-    """Make a block of pixels of a vector of channels, a few rows at a time."""
-    cdef Py_ssize_t lanes = plan.vector, c0 = min(block * lanes, layout.groups - lanes)
-    cdef Py_ssize_t rows = min(plan.rows, plan.qy - y0), columns = min(plan.columns, plan.qx - x0)
-    cdef Py_ssize_t height, width = layout.x.span + (columns - 1) * layout.x.input_step
-    cdef Py_ssize_t iy = y0 * layout.y.input_step + layout.y.first
-    cdef Py_ssize_t ix = x0 * layout.x.input_step + layout.x.first
-    cdef Py_ssize_t q = 0, end, top, bottom, low, high, turned = 0
-    cdef Py_ssize_t made_columns = min(columns * layout.x.step, plan.wo - x0 * layout.x.step)
-    cdef real* made = strip + plan.strip_size
-    inside(1, ix, plan.wi, width, &low, &high)
-    x += c0 * plan.xc + ix + low
-    out += c0 * plan.oc + x0 * layout.x.step
-    while q < rows:
-        end = min(q + plan.chunk, rows)
-        height = layout.y.span + (end - 1) * layout.y.input_step
-        inside(1, iy, plan.hi, height, &top, &bottom)
-        top = max(top, turned)
-        turned = height
-        if top < bottom:
-            transpose_in[real](plan, x + (iy + top) * plan.xy, bottom - top, low, high,
-                          strip + top * plan.row, width)
-        lanes_rows[real](plan, layout, strip + q * layout.y.input_step * plan.row, w, block,
-                         y0 + q, y0 + end, made, x0, made_columns)
-        transpose_out[real](plan, made, out + (y0 + q) * layout.y.step * plan.oy,
-                       min((end - q) * layout.y.step, plan.ho - (y0 + q) * layout.y.step),
-                       made_columns)
-        q = end
-
-
-cdef inline void transpose_in(Plan plan, const real* x, Py_ssize_t rows, Py_ssize_t low,
-                         Py_ssize_t high, real* to, Py_ssize_t width) noexcept nogil:
-    if real is float:
-        transpose_in_32(x, plan.xc, plan.xy, rows, low, high, to, width, plan.row)
-    else:
-        transpose_in_64(x, plan.xc, plan.xy, rows, low, high, to, width, plan.row)
+    The taps that read rows outside the input are left out where the kernel has one depth; else
+    these rows are zeros.
+    """
+    cdef Py_ssize_t width = layout.x.span + (block.size.x - 1) * layout.x.input_step
+    cdef Py_ssize_t iz = block.at.z * layout.z.input_step + layout.z.first
+    cdef Py_ssize_t iy = block.at.y * layout.y.input_step + layout.y.first
+    cdef Py_ssize_t ix = block.at.x * layout.x.input_step + layout.x.first
+    cdef Py_ssize_t d, row
+    cdef Taps rows = inside(1, iy, plan.size.y, height), columns = inside(1, ix, plan.size.x, width)
+    cdef real* to
+    x += ix + columns.low
+    for d in range(seen, depths):
+        if not is_read(&layout.z, d, iz + d, plan.size.z):
+            continue
+        to = patch + d * plan.depth
+        UPSHAPE_CHECK(d * plan.depth + (height - 1) * plan.row + width * plan.vector
+                      <= plan.patch_size)
+        row = max(rows.low, filled)
+        if row < rows.high:
+            transpose_in(x + (iz + d) * plan.source.z + (iy + row) * plan.source.y, plan.source.c,
+                         plan.source.y, rows.high - row, columns.low, columns.high,
+                         to + row * plan.row, width, plan.row)
+        if layout.z.span > 1:
+            for row in range(filled, height):
+                if not rows.low <= row < rows.high:
+                    zero(to + row * plan.row, width * plan.vector)
 
 
-cdef inline void transpose_out(Plan plan, const real* made, real* out, Py_ssize_t rows,
-                          Py_ssize_t columns) noexcept nogil:
+cdef inline void made_to_rows(Plan plan, const real* made, real* out, Py_ssize_t columns,
+                              Py_ssize_t rows) noexcept nogil:
+    """Transpose made pixels into rows of the result."""
     cdef Py_ssize_t row, n = columns
-    if plan.oy == columns:
+    if plan.target.y == columns:
         # Rows without a gap between them are one.
         n, rows = rows * columns, 1
     for row in range(rows):
-        if real is float:
-            transpose_out_32(made + row * n * plan.vector, n, out + row * plan.oy, plan.oc)
-        else:
-            transpose_out_64(made + row * n * plan.vector, n, out + row * plan.oy, plan.oc)
+        transpose_out(made + row * n * plan.vector, n, out + row * plan.target.y, plan.target.c)
 
 
-cdef inline void lanes_rows(Plan plan, Layout layout, const real* x, const real* w,
-                            Py_ssize_t block, Py_ssize_t first, Py_ssize_t last, real* made,
-                            Py_ssize_t x0, Py_ssize_t columns) noexcept nogil:
-    """Make rows q from `first` to before `last` of a vector of channels, `columns` pixels each."""
-    cdef const real* source
-    cdef Py_ssize_t lanes = plan.vector, q, ry, rx, oy, iy, t, end, count, part, n
-    cdef const real* bias = w + (plan.c_blocks * layout.area + block) * lanes
-    cdef real* to
-    w += block * layout.area * lanes
+cdef void sliding_rows(Plan plan, Layout layout, const Block* block, const real* patch,
+                       const real* packed, Py_ssize_t z, Py_ssize_t first, Py_ssize_t last,
+                       real* made) noexcept nogil:
+    """Make the rows from `first` to before `last` of a depth of an ordinary convolution."""
+    cdef Py_ssize_t vector = plan.vector, q, row, ix = block.at.x * layout.x.input_step
+    cdef int many = sliding_pixels(block.size.x)
+    cdef const real* w = packed + block.c * layout.area * vector
+    cdef const real* bias = packed + (plan.c_blocks * layout.area + block.c) * vector
+    cdef Taps depths = taps_inside(
+        &layout.z, 0, (block.at.z + z) * layout.z.input_step, plan.size.z), rows
+    UPSHAPE_CHECK((last - first) * block.size.x * vector <= plan.made_size)
+    patch += z * layout.z.input_step * plan.depth - (ix + layout.x.first) * vector
+    rows.low, rows.high = 0, layout.y.taps
     for q in range(first, last):
-        iy = q * layout.y.input_step
+        if layout.z.span == 1:
+            rows = taps_inside(&layout.y, 0, (block.at.y + q) * layout.y.input_step, plan.size.y)
+        # Either all rows of each depth, or some of a single one: they are neighbours in the table.
+        row = depths.low * layout.y.taps + rows.low
+        sliding_row[real](plan, layout, patch + q * layout.y.input_step * plan.row,
+                          plan.row_tap + row, plan.row_kernel + row,
+                          (depths.high - depths.low) * (rows.high - rows.low), vector, w, vector,
+                          bias, made, vector, block.at.x, block.at.x + block.size.x, many, vector)
+        made += block.size.x * vector
+
+
+cdef void lanes_rows(Plan plan, Layout layout, const Block* block, const real* patch,
+                     const real* packed, Py_ssize_t z, Py_ssize_t rz, Py_ssize_t first,
+                     Py_ssize_t last, real* made) noexcept nogil:
+    """Make the rows of pixels q from `first` to before `last` of a depth from the table of taps."""
+    cdef Py_ssize_t q, ry
+    cdef Py_ssize_t columns = min(block.size.x * layout.x.step,
+                                  plan.result.x - block.at.x * layout.x.step)
+    cdef Taps depths = taps_inside(
+        &layout.z, rz, (block.at.z + z) * layout.z.input_step, plan.size.z), rows
+    cdef Py_ssize_t whole = columns // layout.x.step, rest = columns % layout.x.step
+    patch += (z * layout.z.input_step) * plan.depth
+    for q in range(first, last):
         for ry in range(layout.y.phases):
-            oy = q * layout.y.step + layout.y.phase[ry]
-            if oy >= plan.ho:
+            if (block.at.y + q) * layout.y.step + layout.y.phase[ry] >= plan.result.y:
                 continue
-            # The taps that stay within the input's height.
-            t, end = layout.y.start[ry], layout.y.start[ry + 1]
-            while t < end and not 0 <= iy + layout.y.offset[t] < plan.hi:
-                t += 1
-            while t < end and not 0 <= iy + layout.y.offset[end - 1] < plan.hi:
-                end -= 1
-            for rx in range(layout.x.phases):
-                n = columns - layout.x.phase[rx]
-                if n <= 0:
-                    continue
-                n = up(n, layout.x.step)
-                count = layout.x.start[rx + 1] - layout.x.start[rx]
-                part = plan.start[ry * layout.x.phases + rx]
-                part += (t - layout.y.start[ry]) * count
-                count *= end - t
-                to = made + ((oy - first * layout.y.step) * columns + layout.x.phase[rx]) * lanes
-                if plan.tile == SLIDING:
-                    source = x + t * plan.row
-                    source -= (x0 * layout.x.input_step + layout.x.first) * lanes
-                    sliding_row[real](plan, layout, source, plan.row, end - t, lanes,
-                                    w + t * layout.kernel_x * lanes, lanes, bias, to, lanes, x0,
-                                    x0 + columns, lanes)
-                    continue
-                if real is float:
-                    lanes_32(x, layout.x.input_step * lanes, n, plan.tap + part,
-                             plan.kernel + part, count, w, bias, to, layout.x.step * lanes)
-                else:
-                    lanes_64(x, layout.x.input_step * lanes, n, plan.tap + part,
-                             plan.kernel + part, count, w, bias, to, layout.x.step * lanes)
-        x += layout.y.input_step * plan.row
+            if layout.z.span == 1:
+                rows = taps_inside(&layout.y, ry, (block.at.y + q) * layout.y.input_step,
+                                   plan.size.y)
+            else:
+                rows.low, rows.high = layout.y.start[ry], layout.y.start[ry + 1]
+            lanes_row[real](
+                plan, layout, block, patch + q * layout.y.input_step * plan.row, packed, rz,
+                &depths, ry, &rows,
+                made + ((q - first) * layout.y.step + layout.y.phase[ry]) * columns * plan.vector,
+                whole, rest)
 
 
-# --- vectors of channels -------------------------------------------------------------------------
+cdef inline void lanes_row(Plan plan, Layout layout, const Block* block, const real* patch,
+                           const real* packed, Py_ssize_t rz, const Taps* depths, Py_ssize_t ry,
+                           const Taps* rows, real* made, Py_ssize_t whole,
+                           Py_ssize_t rest) noexcept nogil:
+    """Make a row of a vector of channels: `whole` pixels a phase, of the first `rest` one more."""
+    cdef Py_ssize_t vector = plan.vector, rx, n, first, across
+    cdef const real* w = packed + block.c * layout.area * vector
+    cdef const real* bias = packed + (plan.c_blocks * layout.area + block.c) * vector
+    # Either all rows of each depth, or some of a single one: their taps are neighbours.
+    cdef Py_ssize_t count = (depths.high - depths.low) * (rows.high - rows.low)
+    cdef Py_ssize_t before = layout.y.start[ry + 1] - layout.y.start[ry]
+    before *= depths.low - layout.z.start[rz]
+    before += rows.low - layout.y.start[ry]
+    for rx in range(layout.x.phases):
+        n = whole + (layout.x.phase[rx] < rest)
+        across = layout.x.start[rx + 1] - layout.x.start[rx]
+        first = plan.start[(rz * layout.y.phases + ry) * layout.x.phases + rx] + before * across
+        UPSHAPE_CHECK(count * across == 0 or first + count * across <= plan.start[
+            (rz * layout.y.phases + ry) * layout.x.phases + rx + 1])
+        lanes(patch, layout.x.input_step * vector, n, plan.tap + first, plan.kernel + first,
+              count * across, w, bias, made + layout.x.phase[rx] * vector, layout.x.step * vector)
 
-cdef void channels_block(Plan plan, Layout layout, const real* x, const real* w, const real* bias,
-                         real* out, Py_ssize_t y0, Py_ssize_t x0, Py_ssize_t c0,
-                         Py_ssize_t* scratch) noexcept nogil:
+
+# --- channels: vectors of channels as they lie ---------------------------------------------------
+
+cdef void channels_block(Plan plan, Layout layout, const Block* block, const real* x,
+                         const real* packed, real* out, const Space* space) noexcept nogil:
     """Make a block of pixels of some channels, straight from the input."""
-    cdef Py_ssize_t q, ry, rx, oy, low, high, end
-    cdef Py_ssize_t channels = min(plan.depth, layout.groups - c0)
+    cdef Py_ssize_t q, y, rz, ry, rx, oz, oy, c0 = block.c * plan.side
+    cdef Py_ssize_t channels = min(plan.side, layout.groups - c0)
+    cdef int many = sliding_pixels(block.size.x)
+    cdef const real* bias
+    cdef Point at
+    cdef real* to
     if channels < plan.vector:
         # Whole vectors: the last channels may be made twice.
         c0 -= plan.vector - channels
         channels = plan.vector
-    for q in range(y0, min(y0 + plan.rows, plan.qy)):
-        for ry in range(layout.y.phases):
-            oy = q * layout.y.step + layout.y.phase[ry]
-            if oy >= plan.ho:
+    bias = packed + layout.groups * layout.area + c0
+    x += c0
+    packed += c0
+    for q in range(block.at.z, block.at.z + block.size.z):
+        at.z = q * layout.z.input_step
+        for rz in range(layout.z.phases):
+            oz = q * layout.z.step + layout.z.phase[rz]
+            if oz >= plan.result.z:
                 continue
-            if plan.tile == SLIDING:
-                # The taps that stay within the input's height.
-                inside(1, q * layout.y.input_step + layout.y.first, plan.hi, layout.y.span, &low,
-                       &high)
-                end = min(x0 + plan.columns, plan.qx)
-                sliding_row[real](plan, layout,
-                                x + c0 + (q * layout.y.input_step + layout.y.first + low) * plan.xy,
-                                plan.xy, high - low, plan.xx,
-                                w + c0 + low * layout.kernel_x * layout.groups, layout.groups,
-                                bias + c0, out + oy * plan.oy + x0 * plan.ox + c0, plan.ox, x0,
-                                end, channels)
-                continue
-            for rx in range(layout.x.phases):
-                taps_row[real](plan, layout, ry, rx, x + c0, w + c0, bias + c0,
-                               out + oy * plan.oy + c0, q, x0, channels, scratch)
+            for y in range(block.at.y, block.at.y + block.size.y):
+                at.y = y * layout.y.input_step
+                for ry in range(layout.y.phases):
+                    oy = y * layout.y.step + layout.y.phase[ry]
+                    if oy >= plan.result.y:
+                        continue
+                    to = out + oz * plan.target.z + oy * plan.target.y + c0
+                    if plan.tile == SLIDING:
+                        channels_row[real](plan, layout, block, &at, x, packed, bias, to, many,
+                                           channels, space.taps)
+                        continue
+                    for rx in range(layout.x.phases):
+                        phase_row[real](plan, layout, block, &at, rz, ry, rx, x, packed, bias, to,
+                                        channels, space.taps)
 
 
-cdef void sliding_row(Plan plan, Layout layout, const real* x, Py_ssize_t row, Py_ssize_t rows,
-                    Py_ssize_t pixel, const real* w, Py_ssize_t w_tap, const real* bias, real* to,
-                    Py_ssize_t to_pixel, Py_ssize_t first, Py_ssize_t end,
-                    Py_ssize_t channels) noexcept nogil:
-    """Make the pixels from `first` to before `end` of a row, a sliding window's or more.
+cdef void channels_row(Plan plan, Layout layout, const Block* block, const Point* at,
+                       const real* x, const real* w, const real* bias, real* out, int many,
+                       Py_ssize_t channels, Py_ssize_t* scratch) noexcept nogil:
+    """Make a row of pixels by sliding windows; the kernel's rows are those inside the input."""
+    cdef Taps depths = taps_inside(&layout.z, 0, at.z, plan.size.z)
+    cdef Taps rows = taps_inside(&layout.y, 0, at.y, plan.size.y)
+    cdef Py_ssize_t z, y, first = depths.low * layout.y.taps + rows.low
+    cdef Py_ssize_t count = (depths.high - depths.low) * (rows.high - rows.low), listed = 0
+    cdef const Py_ssize_t* tap = plan.row_tap + first
+    cdef const Py_ssize_t* kernel = plan.row_kernel + first
+    if depths.high - depths.low > 1 and rows.high - rows.low < layout.y.taps:
+        tap, kernel = scratch, scratch + layout.area
+        for z in range(depths.low, depths.high):
+            for y in range(rows.low, rows.high):
+                scratch[listed] = plan.row_tap[z * layout.y.taps + y]
+                scratch[layout.area + listed] = plan.row_kernel[z * layout.y.taps + y]
+                listed += 1
+    UPSHAPE_CHECK(listed <= layout.area)
+    sliding_row[real](plan, layout, x + at.z * plan.source.z + at.y * plan.source.y, tap, kernel,
+                      count, plan.source.x, w, layout.groups, bias,
+                      out + block.at.x * plan.target.x, plan.target.x, block.at.x,
+                      block.at.x + block.size.x, many, channels)
 
-    x: the first pixel of the first of the `rows` rows that are read; to: pixel `first`.
+
+cdef void sliding_row(Plan plan, Layout layout, const real* x, const Py_ssize_t* row,
+                      const Py_ssize_t* kernel, Py_ssize_t rows, Py_ssize_t pixel, const real* w,
+                      Py_ssize_t w_tap, const real* bias, real* to, Py_ssize_t to_pixel,
+                      Py_ssize_t first, Py_ssize_t end, int many,
+                      Py_ssize_t channels) noexcept nogil:
+    """Make the pixels from `first` to before `end` of a row, `many` at a time: as many or more.
+
+    x: pixel 0 of the rows that are read, were their taps 0; to: pixel `first`.
     """
-    cdef Py_ssize_t qx = first, ix, low, high, step = layout.x.input_step
-    cdef int many = sliding_pixels(end - first)
-    while qx < end:
+    cdef Py_ssize_t q = first, ix, low, high, step = layout.x.input_step
+    UPSHAPE_CHECK(many <= end - first)
+    while q < end:
         # The last pixels may be made twice.
-        qx = min(qx, end - many)
-        ix = qx * step + layout.x.first
-        low, high = max(-ix, 0), min(plan.wi - ix, step * (many - 1) + layout.x.span)
-        if real is float:
-            sliding_32(<int>step, many, layout.x.span, x + ix * pixel, row, rows, pixel, low, high,
-                     w, w_tap, bias, to + (qx - first) * to_pixel, to_pixel, channels)
-        else:
-            sliding_64(<int>step, many, layout.x.span, x + ix * pixel, row, rows, pixel, low, high,
-                     w, w_tap, bias, to + (qx - first) * to_pixel, to_pixel, channels)
-        qx += many
+        q = min(q, end - many)
+        ix = q * step + layout.x.first
+        low, high = max(-ix, 0), min(plan.size.x - ix, step * (many - 1) + layout.x.span)
+        sliding(<int>step, many, layout.x.span, x + ix * pixel, row, kernel, rows, pixel, low, high,
+                w, w_tap, bias, to + (q - first) * to_pixel, to_pixel, channels)
+        q += many
 
 
-cdef void taps_row(Plan plan, Layout layout, Py_ssize_t ry, Py_ssize_t rx, const real* x,
-                   const real* w, const real* bias, real* out, Py_ssize_t q, Py_ssize_t x0,
-                   Py_ssize_t channels, Py_ssize_t* scratch) noexcept nogil:
+cdef void phase_row(Plan plan, Layout layout, const Block* block, const Point* at, Py_ssize_t rz,
+                    Py_ssize_t ry, Py_ssize_t rx, const real* x, const real* w, const real* bias,
+                    real* out, Py_ssize_t channels, Py_ssize_t* scratch) noexcept nogil:
     """Make the pixels of one phase in a row from the table of taps."""
     cdef const Axis* ax = &layout.x
-    cdef Py_ssize_t part = ry * ax.phases + rx, iy = q * layout.y.input_step
-    cdef Py_ssize_t t, low, high, count, pixels, qx, all_low = x0, all_high, end
-    cdef bint row_inside = (iy + layout.y.first >= 0
-                            and iy + layout.y.first + layout.y.span <= plan.hi)
+    cdef Py_ssize_t part = (rz * layout.y.phases + ry) * ax.phases + rx
+    cdef Py_ssize_t t, count, n, q, whole, whole_end, end
+    cdef bint all_rows = is_whole(&layout.z, rz, at.z, plan.size.z) and is_whole(
+        &layout.y, ry, at.y, plan.size.y)
     cdef const Py_ssize_t* tap
     cdef const Py_ssize_t* kernel
-    if ax.phase[rx] >= plan.wo:
+    cdef Taps reached
+    cdef Point here = at[0]
+    if ax.phase[rx] >= plan.result.x:
         return
-    end = min(up(plan.wo - ax.phase[rx], ax.step), x0 + plan.columns)
+    end = min(up(plan.result.x - ax.phase[rx], ax.step), block.at.x + block.size.x)
     # The pixels that all taps reach.
-    all_high = end
+    whole, whole_end = block.at.x, end
     for t in range(ax.start[rx], ax.start[rx + 1]):
-        inside(ax.input_step, ax.offset[t], plan.wi, end, &low, &high)
-        all_low, all_high = max(all_low, low), min(all_high, high)
-    qx = x0
-    while qx < end:
+        reached = inside(ax.input_step, ax.offset[t], plan.size.x, end)
+        whole, whole_end = max(whole, reached.low), min(whole_end, reached.high)
+    q = block.at.x
+    x += at.z * plan.source.z + at.y * plan.source.y
+    while q < end:
         tap, kernel = plan.tap + plan.start[part], plan.kernel + plan.start[part]
         count = plan.start[part + 1] - plan.start[part]
-        pixels = 1
-        if all_low <= qx < all_high:
-            pixels = all_high - qx
-        if pixels == 1 or not row_inside:
-            count = taps_inside(plan, layout, ry, rx, iy, qx * ax.input_step, scratch,
-                                scratch + layout.area)
+        n = whole_end - q if whole <= q < whole_end else 1
+        here.x = q * ax.input_step
+        if n == 1 or not all_rows:
+            count = list_inside(plan, layout, rz, ry, rx, &here, scratch)
             tap, kernel = scratch, scratch + layout.area
-        if real is float:
-            pixels_32(x + iy * plan.xy + qx * ax.input_step * plan.xx, ax.input_step * plan.xx,
-                      pixels, tap, kernel, count, w, bias,
-                      out + (qx * ax.step + ax.phase[rx]) * plan.ox, ax.step * plan.ox, channels)
-        else:
-            pixels_64(x + iy * plan.xy + qx * ax.input_step * plan.xx, ax.input_step * plan.xx,
-                      pixels, tap, kernel, count, w, bias,
-                      out + (qx * ax.step + ax.phase[rx]) * plan.ox, ax.step * plan.ox, channels)
-        qx += pixels
+        pixels(x + here.x * plan.source.x, ax.input_step * plan.source.x, n, tap, kernel, count, w,
+               bias, out + (q * ax.step + ax.phase[rx]) * plan.target.x, ax.step * plan.target.x,
+               channels)
+        q += n
 
 
-cdef inline Py_ssize_t taps_inside(Plan plan, Layout layout, Py_ssize_t ry, Py_ssize_t rx,
-                                   Py_ssize_t iy, Py_ssize_t ix, Py_ssize_t* taps,
-                                   Py_ssize_t* kernel) noexcept nogil:
-    """List the taps of a phase that stay within the input, for a pixel; return how many."""
-    cdef Py_ssize_t t, k, count = 0
-    cdef const Axis* ay = &layout.y
-    cdef const Axis* ax = &layout.x
-    for t in range(ay.start[ry], ay.start[ry + 1]):
-        if not 0 <= iy + ay.offset[t] < plan.hi:
-            continue
-        for k in range(ax.start[rx], ax.start[rx + 1]):
-            if 0 <= ix + ax.offset[k] < plan.wi:
-                taps[count] = ay.offset[t] * plan.xy + ax.offset[k] * plan.xx
-                kernel[count] = ((ay.kernel[t] * layout.kernel_x + ax.kernel[k])
-                                 * layout.groups)
+cdef inline bint is_whole(const Axis* axis, Py_ssize_t phase, Py_ssize_t at,
+                          Py_ssize_t size) noexcept nogil:
+    """Return whether all taps of a phase stay within the input."""
+    cdef Taps taps = taps_inside(axis, phase, at, size)
+    return taps.low == axis.start[phase] and taps.high == axis.start[phase + 1]
+
+
+cdef Py_ssize_t list_inside(Plan plan, Layout layout, Py_ssize_t rz, Py_ssize_t ry, Py_ssize_t rx,
+                            const Point* at, Py_ssize_t* scratch) noexcept nogil:
+    """List the taps of a part that stay within the input, for a pixel; return how many."""
+    cdef Taps depths = taps_inside(&layout.z, rz, at.z, plan.size.z)
+    cdef Taps rows = taps_inside(&layout.y, ry, at.y, plan.size.y)
+    cdef Taps columns = taps_inside(&layout.x, rx, at.x, plan.size.x)
+    cdef Py_ssize_t part = (rz * layout.y.phases + ry) * layout.x.phases + rx
+    cdef Py_ssize_t height = layout.y.start[ry + 1] - layout.y.start[ry]
+    cdef Py_ssize_t width = layout.x.start[rx + 1] - layout.x.start[rx]
+    cdef Py_ssize_t z, y, x, row, count = 0
+    for z in range(depths.low, depths.high):
+        for y in range(rows.low, rows.high):
+            row = (z - layout.z.start[rz]) * height + y - layout.y.start[ry]
+            row = plan.start[part] + row * width - layout.x.start[rx]
+            for x in range(columns.low, columns.high):
+                UPSHAPE_CHECK(plan.start[part] <= row + x < plan.start[part + 1])
+                scratch[count] = plan.tap[row + x]
+                scratch[layout.area + count] = plan.kernel[row + x]
                 count += 1
     return count

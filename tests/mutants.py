@@ -55,6 +55,7 @@ def hostile(*kinds: str) -> str:
 
 
 NEAREST, LINEAR = "tests/test_nearest.py", "tests/test_linear.py"
+FOLDERS = ["-Ipyx", "-Ipyx/simd", "-Ipyx/conv"]  # as compiling.py has them
 CONV, DEPTHWISE = "tests/test_convolution.py", "tests/test_depthwise.py"
 FAULTS, API, RUNTIME = "tests/test_faults.py", "tests/test_api.py", "tests/test_runtime.py"
 ARRAYS, PYRAMID, CALLS = "tests/test_arrays.py", "tests/test_pyramid.py", "tests/test_calls.py"
@@ -173,9 +174,9 @@ MUTANTS = [
     Mutant("a function does not tell whether there is a bias", CONVOLUTION,
            "None if bias is None else (bias.dtype, bias.shape), stride", "None, stride", CONV),
     Mutant("one phase without taps is left out", ORDERS,
-           "len(_phases(k, s, p, d)) < s", "len(_phases(k, s, p, d)) < s - 1",
+           "len(lanes.phases_of(k, s, p, d)) < s", "len(lanes.phases_of(k, s, p, d)) < s - 1",
            f"{CONV} {hostile('Transpose', 'transpose')}"),
-    Mutant("phases are shifted the other way", ORDERS,
+    Mutant("phases are shifted the other way", "upshape/lanes.py",
            "divmod(k * dilation - padding, stride)", "divmod(k * dilation + padding, stride)", CONV),
     Mutant("the steps of single pixels are taken", ORDERS,
            "    if 1 in array.shape:\n", "    if False:\n", f"{FAULTS} -k 'length_one or channels' {CONV}"),
@@ -184,8 +185,15 @@ MUTANTS = [
     Mutant("weights of any shape may be assigned", CONVOLUTION,
            "        arrays.check_shape(operation, \"weight\", array, held.shape, \"that of the layer's weights\")\n",
            "", f"{FAULTS} -k layers_place"),
-    Mutant("'same' puts the odd zero first", CONVOLUTION,
-           "tuple((effective - 1) // 2 for", "tuple(effective // 2 for", CONV),
+    Mutant("'same' puts the odd zero first", "upshape/shapes/_layer.py",
+           "before, after = total // 2, total - total // 2",
+           "before, after = total - total // 2, total // 2", CONV),
+    Mutant("SAME pads for every size what it pads for the smallest", CONVOLUTION,
+           "if relation.axes[0].padding not in _SAME:", "if True:", CONV),
+    Mutant("SAME's weights are packed for the first size that comes", CONVOLUTION,
+           "        key = parameters, order\n", "        key = parameters.operation, order\n", CONV),
+    Mutant("a pair is padded the other way about", CONVOLUTION,
+           "tuple(before for before, _ in sides or", "tuple(after for _, after in sides or", CONV),
     Mutant("gaps are filled before there is scratch", CONVOLUTION,
            "scratch = self.plan.take()", "scratch = None", f"{FAULTS} -k runs_out"),
     Mutant("the order of work depends on the threads", ORDERS,
@@ -270,8 +278,12 @@ MUTANTS = [
            "type(output_size) is not int or output_size != self.output_size",
            "type(output_size) is not int", CONV),
     Mutant("depthwise: the right border is rounded down", "pyx/depthwise.pyx",
-           "c0 = max(min(block * lanes, count - lanes), 0)", "c0 = block * lanes",
+           "c0 = max(min(block * vector, count - vector), 0)", "c0 = block * vector",
            f"{DEPTHWISE} {hostile('Conv', 'conv')} {GUARD}"),
+    Mutant("depthwise: a depth that was not transposed is taken for seen", "pyx/depthwise.pyx",
+           "        seen = depths\n", "        seen = depths + 1\n", DEPTHWISE),
+    Mutant("depthwise: the depths of a window lie one after the other", "pyx/depthwise.pyx",
+           "apart = layout.z.offset[taps.low + 1] - layout.z.offset[taps.low]", "apart = 1", DEPTHWISE),
     # --- the sizes
     Mutant("a convolution's floor is a ceiling", "upshape/shapes/layers.py",
            "return (i + self._both - self.effective_kernel) // self.stride + 1",
@@ -384,13 +396,13 @@ class Workshop:
         c = self.folder / f"{module}.c"
         so = self.tree / package / f"{name}{sysconfig.get_config_var('EXT_SUFFIX')}"
         for command in (
-            [sys.executable, "-m", "cython", "-3", "-I", "pyx", "-I", ".", "--module-name",
+            [sys.executable, "-m", "cython", "-3", *FOLDERS, "-I.", "--module-name",
              f"{package.replace('/', '.')}.{name}", "-o", str(c), f"pyx/{module}.pyx",
              *[word for directive in directives for word in ("-X", directive)]],
             # As setup.py says, but for the last word: it takes a third of the time.
             [*shlex.split(os.environ.get("CC", "gcc")), "-shared", "-fPIC", "-w",
              *shlex.split(common), *([] if module == "machine" else shlex.split(own)),
-             "-DNPY_NO_DEPRECATED_API=NPY_2_0_API_VERSION", "-Ipyx", f"-I{np.get_include()}",
+             "-DNPY_NO_DEPRECATED_API=NPY_2_0_API_VERSION", *FOLDERS, f"-I{np.get_include()}",
              f"-I{sysconfig.get_paths()['include']}", str(c), "-o", str(so) + ".new", "-O1"],
         ):
             result = subprocess.run(

@@ -215,6 +215,18 @@ def test_every_source_of_the_kernels_is_in_the_source_distribution(tmp_path):
     assert sources - set(listed) == set()
 
 
+def test_every_file_of_the_kernels_is_known_to_belong_to_a_module(monkeypatch):
+    pytest.importorskip("setuptools", minversion="77")
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "path", [str(ROOT), *sys.path])
+    made_of = load("compiling").made_of
+    modules = {path.stem: made_of(str(path)) for path in Path().glob("pyx/**/*.pyx")}
+    known = set().union(*modules.values())
+    assert known == {str(path) for path in Path().glob("pyx/**/*.*")} | {"upshape/_machine.pxd"}
+    assert "pyx/conv/tile_pixels.inc.h" in modules["convolution"] - modules["nearest"]
+    assert "pyx/simd/level.h" in modules["nearest"] & modules["depthwise"] & modules["limits"]
+
+
 MOST_LINES_OF_A_MACRO = 8
 
 

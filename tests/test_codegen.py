@@ -201,7 +201,7 @@ def broken_tiles(code: dict[str, list[Instruction]], level: str) -> list[str]:
 
 
 # The depthwise tiles are unrolled: their multiply-adds stand in a row, not in a loop of their own.
-UNROLLED = re.compile(r"^(window|stride2|sliding)_(32|64)_([2-7])x(\d)(?:_(\d+))?")
+UNROLLED = re.compile(r"^(window|deep_window|stride2|sliding)_(32|64)_([2-7])x(\d)(?:_(\d+))?")
 LEAST_UNROLLED = 40
 
 
@@ -209,7 +209,7 @@ def least_products(tile: str, kernel: int, many: str, level: str) -> int:
     """Return how many multiply-adds of whole vectors a depthwise tile has at least."""
     if tile == "sliding":
         return int(many) * kernel  # of a row of the kernel
-    if tile == "window":
+    if tile in ("window", "deep_window"):
         return 4 * kernel**2
     # Four vectors of the result's row take a vector of the input's, twice over.
     return (4 if level == "v4" else 1) * kernel * ((kernel + 1) // 2)

@@ -16,7 +16,9 @@ from layers import draw_output, normal
 from layouts import channels_last
 
 import upshape as up
-from upshape import convolution, orders
+from upshape import convolution, lanes, orders, runtime, shapes
+
+depthwise = runtime.kernel("depthwise")
 
 DTYPES = [np.float32, np.float64]
 # Around a vector of every level, and around the tiles' rows and pixels.
@@ -43,7 +45,7 @@ def run(order, x, layer, threads=1, **choices):
     plan = orders.plan_of(parameters, order, orders.frames_of(x, out), threads, **choices)
     packed = orders.layout(parameters, order).pack(layer.weight, layer.bias)
     gaps = order.leaves_gaps(parameters)
-    convolution._Task(order, plan, (), None, gaps, packed, layer.bias).run(
+    convolution._Task(None, plan, (), None, gaps, packed, layer.bias).run(
         x, packed, layer.bias, out
     )
     return np.ascontiguousarray(out), plan
@@ -162,7 +164,7 @@ def test_blocks_and_threads_change_no_bit(square, rng):
 @st.composite
 def problems(draw):
     """Return (x, weight, bias, parameters, transposed) of a random depthwise layer."""
-    axes, transposed = draw(st.sampled_from([1, 2, 2])), draw(st.booleans())
+    axes, transposed = draw(st.sampled_from([1, 2, 2, 3])), draw(st.booleans())
 
     def each(low, high):
         same = draw(st.booleans())
@@ -172,7 +174,7 @@ def problems(draw):
     channels = draw(st.sampled_from([1, 2, 3, 8, 16, 19, 33]))
     multiplier = draw(st.sampled_from([1, 1, 1, 2, 3, 4, 5]))
     kernel, stride, dilation = each(1, 7), each(1, 3), each(1, 2)
-    padding, sizes = each(0, 4), each(1, 40)
+    padding, sizes = each(0, 4), each(1, 40 if axes < 3 else 12)
     parameters = {"stride": stride, "padding": padding, "dilation": dilation, "groups": channels}
     out = draw_output(draw, transposed, sizes, kernel, parameters)
     assume(min(out) > 0)
@@ -277,17 +279,18 @@ def test_a_nan_and_an_infinite_weight_stay_where_they_belong():
         ((1, 32, 3, 100_000), (3, 3), {"padding": 1}),
         ((1, 32, 60, 60), (7, 7), {"padding": 9, "dilation": 3}),
         ((1, 32, 40, 40), (31, 31), {"padding": 15}),
+        ((1, 32, 40, 56, 56), (3, 3, 3), {"padding": 1}),
+        ((1, 32, 9, 200, 300), (5, 5, 5), {"padding": 2}),
     ],
 )
 def test_a_thread_needs_little_memory(shape, kernel, parameters, last):
     order = channels_last if last else np.asarray
-    kind = up.Conv1d if len(shape) == 3 else up.Conv2d
+    kind = (up.Conv1d, up.Conv2d, up.Conv3d)[len(shape) - 3]
     channels = shape[1]
     layer = kind(np.ones((channels, 1, *kernel), np.float32), groups=channels, **parameters)
     out_shape = convolution._out_shape(layer._parameters, shape, None)
     x, out = order(np.empty(shape, np.float32)), order(np.empty(out_shape, np.float32))
-    chosen, plan = orders.plan(layer._parameters, x, out, 1)
-    assert chosen.kernel == "depthwise" or (kernel[0] > 5 and not last)
+    _, plan = orders.plan(layer._parameters, x, out, 1)
     assert plan.thread_bytes <= 320 << 10
 
 
@@ -306,9 +309,6 @@ def test_rows_of_two_axes_from_a_table_are_left_to_other_paths(rng):
     assert order_of(rng, (False, 4, 1, 1), many) == "depthwise transposed"
     assert order_of(rng, (False, 1, 1, 0), many) == "pixels"
     assert order_of(rng, (False, 4, 1, 1), many, True) == "depthwise channels"
-    layer = up.Conv1d(normal(rng, (2, 1, 4)), groups=2)
-    x = normal(rng, (1, 2, 40))
-    assert orders.plan(layer._parameters, x, layer(x), 1)[0].name == "depthwise"
 
 
 def test_channels_are_turned_where_rows_are_short_or_steps_wide(rng):
@@ -329,3 +329,176 @@ def test_what_does_not_fit_goes_the_general_way(rng):
     # Fewer channels than a vector has.
     x, weight = channels_last(normal(rng, (1, 3, 9, 9))), normal(rng, (3, 1, 3, 3))
     assert_close_conv(up.conv2d(x, weight, groups=3), x, weight, groups=3)
+
+
+# --- three axes ----------------------------------------------------------------------------------
+
+
+def three_axes(order, x, weight, bias, transposed, stride, padding, dilation, out_sizes,
+               threads=1, square=None, **choices):
+    """Run a depthwise layer of three axes, whose parameters are triples."""
+    channels, axes = x.shape[1], []
+    for k, s, p, d in zip(weight.shape[2:], stride, padding, dilation, strict=True):
+        axes.append(tuple(lanes.axis_of(k, s, p, d, transposed=transposed)))
+    multiplier = weight.shape[1] if transposed else weight.shape[0] // channels
+    layout = depthwise.Layout(*axes, channels, multiplier, order, x.dtype == np.float32, square)
+    out = np.empty((x.shape[0], channels * multiplier, *out_sizes), x.dtype)
+    out = channels_last(out) if order == "channels" else out
+    # Pixels that no tap reaches are left as they are.
+    out[...] = 0 if bias is None else bias.reshape(-1, 1, 1, 1)
+    steps = [tuple(stride // a.itemsize for stride in a.strides) for a in (x, out)]
+    plan = depthwise.Plan(layout, x.shape, steps[0], out.shape, steps[1], threads, **choices)
+    if plan.fits:
+        plan.run(x, layout.pack(weight, bias), out)
+    return np.ascontiguousarray(out), plan
+
+
+def sizes_of(transposed, sizes, kernel, stride, padding, dilation):
+    ask = shapes.ConvTranspose if transposed else shapes.Conv
+    return tuple(
+        ask(k, s, p, dilation=d).formula(i)
+        for i, k, s, p, d in zip(sizes, kernel, stride, padding, dilation, strict=True)
+    )
+
+
+# (transposed, kernel, stride, padding, dilation)
+CUBES = [
+    (False, (3, 3, 3), (1, 1, 1), (1, 1, 1), (1, 1, 1)),
+    (False, (3, 3, 3), (2, 2, 2), (1, 1, 1), (1, 1, 1)),
+    (False, (1, 3, 3), (1, 1, 1), (0, 1, 1), (1, 1, 1)),
+    (False, (1, 3, 3), (2, 1, 1), (0, 1, 1), (1, 1, 1)),
+    (False, (3, 1, 1), (1, 1, 1), (1, 0, 0), (1, 1, 1)),
+    (False, (5, 3, 3), (1, 2, 2), (4, 1, 1), (2, 1, 1)),
+    (False, (2, 5, 5), (1, 1, 1), (3, 2, 2), (1, 1, 1)),
+    (False, (3, 2, 4), (1, 3, 1), (1, 0, 2), (1, 2, 1)),
+    (True, (2, 2, 2), (2, 2, 2), (0, 0, 0), (1, 1, 1)),
+    (True, (4, 4, 4), (2, 2, 2), (1, 1, 1), (1, 1, 1)),
+    (True, (1, 4, 4), (1, 2, 2), (0, 1, 1), (1, 1, 1)),
+    (True, (3, 3, 3), (1, 1, 1), (1, 1, 1), (1, 1, 1)),
+    (True, (3, 5, 3), (3, 3, 2), (0, 2, 0), (1, 1, 1)),
+    (True, (3, 3, 2), (2, 1, 2), (1, 0, 0), (2, 1, 1)),
+]
+
+
+def square_of(cube):
+    _, kernel, stride, padding, dilation = cube
+    alike = {*zip(kernel[1:], stride[1:], padding[1:], strict=True)}
+    return alike.pop() if len(alike) == 1 and dilation[1:] == (1, 1) else None
+
+
+@pytest.mark.parametrize("cube", CUBES)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_three_axes_equal_their_definition_in_every_order(cube, dtype, rng):
+    transposed, kernel, stride, padding, dilation = cube
+    weight = normal(rng, (19, 1, *kernel), dtype)
+    bias = normal(rng, (19,), dtype)
+    parameters = {"stride": stride, "padding": padding, "dilation": dilation}
+    close = assert_close_conv_transpose if transposed else assert_close_conv
+    gaps = transposed and any(
+        len(lanes.phases_of(*axis)) < axis[1]
+        for axis in zip(kernel, stride, padding, dilation, strict=True)
+    )
+    tried = 0
+    for sizes in [(5, 6, 7), (1, 4, 33), (9, 3, 8), (4, 17, 16), (2, 2, 40)]:
+        out_sizes = sizes_of(transposed, sizes, kernel, stride, padding, dilation)
+        if min(out_sizes) < 1:
+            continue
+        x = normal(rng, (2, 19, *sizes), dtype)
+        rest = (weight, bias, transposed, stride, padding, dilation, out_sizes)
+        expected, plan = three_axes("pixels", x, *rest, plain=True)
+        assert plan.fits
+        close(expected, x, weight, bias, groups=19, **parameters)
+        for order in ("pixels", "transposed", "channels"):
+            if order == "transposed" and gaps:
+                continue
+            source = channels_last(x) if order == "channels" else x
+            for choices in ({}, {"plain": True}, {"rows": 2, "columns": 9}, {"threads": 7},
+                            {"rows": 1, "columns": 16, "threads": 2}):
+                y, plan = three_axes(order, source, *rest, square=square_of(cube), **choices)
+                assert plan.fits
+                assert_same_pixels(y, expected)
+                tried += 1
+    assert tried >= 30
+
+
+def test_the_tiles_of_three_axes_are_those_that_were_meant(rng):
+    tiles = {}
+    for cube in CUBES:
+        transposed, kernel, stride, padding, dilation = cube
+        x, weight = normal(rng, (1, 16, 8, 24, 24)), normal(rng, (16, 1, *kernel))
+        out_sizes = sizes_of(transposed, (8, 24, 24), kernel, stride, padding, dilation)
+        for order in ("pixels", "channels"):
+            _, plan = three_axes(
+                order, channels_last(x) if order == "channels" else x, weight, None, transposed,
+                stride, padding, dilation, out_sizes, square=square_of(cube),
+            )
+            tiles.setdefault(plan.description["tile"], []).append((order, kernel, stride[-1]))
+    assert ("pixels", (3, 3, 3), 1) in tiles["window"]
+    assert ("pixels", (3, 3, 3), 2) in tiles["window"]
+    assert ("pixels", (1, 4, 4), 2) in tiles["stride2"]
+    assert ("pixels", (4, 4, 4), 2) in tiles["taps"]
+    assert ("channels", (3, 3, 3), 2) in tiles["sliding"]
+    assert ("channels", (3, 2, 4), 1) in tiles["taps"]
+
+
+@st.composite
+def cubes(draw):
+    """Return (x, weight, bias, cube, output sizes) of a random layer of three axes."""
+    transposed = draw(st.booleans())
+
+    def each(low, high):
+        return tuple(draw(st.integers(low, high)) for _ in range(3))
+
+    channels = draw(st.sampled_from([1, 3, 8, 16, 21]))
+    multiplier = draw(st.sampled_from([1, 1, 2]))
+    kernel, stride, padding, dilation = each(1, 5), each(1, 3), each(0, 3), each(1, 2)
+    sizes = each(1, 18)
+    out_sizes = tuple(
+        size + draw(st.integers(0, s - 1)) if transposed else size
+        for size, s in zip(sizes_of(transposed, sizes, kernel, stride, padding, dilation), stride,
+                           strict=True)
+    )
+    assume(min(out_sizes) > 0)
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    dtype = draw(st.sampled_from(DTYPES))
+    x = normal(rng, (draw(st.integers(1, 2)), channels, *sizes), dtype)
+    shape = (channels, multiplier) if transposed else (channels * multiplier, 1)
+    weight = normal(rng, (*shape, *kernel), dtype)
+    bias = normal(rng, (channels * multiplier,), dtype) if draw(st.booleans()) else None
+    return x, weight, bias, (transposed, kernel, stride, padding, dilation), out_sizes
+
+
+@given(cubes())
+def test_random_layers_of_three_axes_equal_their_definition(problem):
+    x, weight, bias, cube, out_sizes = problem
+    transposed, kernel, stride, padding, dilation = cube
+    parameters = {"stride": stride, "padding": padding, "dilation": dilation,
+                  "groups": x.shape[1]}
+    close = assert_close_conv_transpose if transposed else assert_close_conv
+    if transposed:
+        parameters["output_size"] = out_sizes
+    with_gaps = transposed and any(
+        len(lanes.phases_of(*axis)) < axis[1]
+        for axis in zip(kernel, stride, padding, dilation, strict=True)
+    )
+    for order in ("pixels", "transposed", "channels"):
+        source = channels_last(x) if order == "channels" else x
+        for threads in (1, 3):
+            y, plan = three_axes(order, source, weight, bias, transposed, stride, padding,
+                                 dilation, out_sizes, threads, square=square_of(cube))
+            if plan.fits and not (with_gaps and order == "transposed"):
+                close(y, x, weight, bias, **parameters)
+            assert plan.fits or order != "pixels"
+
+
+def test_layers_of_three_axes_go_the_depthwise_way(rng):
+    def order_of_cube(kernel, sizes, last=False, channels=16, **parameters):
+        layer = up.Conv3d(normal(rng, (channels, 1, *kernel)), groups=channels, **parameters)
+        x = normal(rng, (1, channels, *sizes))
+        x = channels_last(x) if last else x
+        return orders.plan(layer._parameters, x, layer(x), 1)[0].name
+
+    assert order_of_cube((3, 3, 3), (8, 64, 64), padding=1) == "depthwise"
+    assert order_of_cube((3, 3, 3), (7, 7, 7), padding=1) == "depthwise transposed"
+    assert order_of_cube((3, 3, 3), (7, 7, 7), last=True, padding=1) == "depthwise channels"
+    assert order_of_cube((5, 5, 5), (8, 64, 64), channels=2) == "pixels"

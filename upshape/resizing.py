@@ -125,7 +125,8 @@ def resize(
     -------
     ndarray
         The resized image, with the dtype and the axes of `image`; `out` if that was given. Means of
-        integers are rounded to the nearest and kept in the range of their dtype.
+        integers are rounded to the nearest and kept in the range of their dtype; uint8 may become
+        the other neighbour within a tenth of a tie, unless `like` says how it is rounded.
 
     Raises
     ------
@@ -218,7 +219,7 @@ def _resize(
     layout = layout_of(x, 1)
     if out is None:
         target = layout.empty((*x.shape[:2], *sizes), image.dtype)
-        result = target[0, 0] if axis is None else np.moveaxis(target[0], 0, axis)
+        result: Array = target[0, 0] if axis is None else np.moveaxis(target[0], 0, axis)
     else:
         result = arrays.check_out("resize", out, tuple(shape), image.dtype, image)
         target = _as_batch(result, axis)
@@ -229,7 +230,7 @@ def _resize(
     if passes is None:
         Job(x, target, how, layout, target.nbytes, out is None).run()
     else:
-        np.copyto(target, _in_passes(x, how, passes))
+        np.copyto(target, _in_passes(x, how, passes, _passes(like, inputs, how.sizes)))
     return result
 
 
@@ -251,12 +252,23 @@ def _fixed_point(
     return None
 
 
-def _in_passes(x: Array, how: How, tables: FixedPoint) -> Array:
-    """Return bytes that are rounded and clipped after each axis, the last one first.
+def _passes(like: str | None, inputs: tuple[int, ...], sizes: tuple[int, ...]) -> list[int]:
+    """Return the order in which a library goes along the axes: the last one first.
+
+    Pillow 13 goes down first where a picture loses rows, and more than twice as many as columns.
+    """
+    lost = [i - o for i, o in zip(inputs, sizes, strict=True)]
+    if like == "pillow" and len(lost) == 2 and lost[0] > max(2 * lost[1], 0):
+        return [0, 1]
+    return list(reversed(range(len(lost))))
+
+
+def _in_passes(x: Array, how: How, tables: FixedPoint, order: Sequence[int]) -> Array:
+    """Return bytes that are rounded and clipped after each axis.
 
     Sums of bytes and weights of so few bits are exact in float64, so that ties are the library's.
     """
-    for axis in reversed(range(2, x.ndim)):
+    for axis in (2 + at for at in order):
         o = how.sizes[axis - 2]
         if tables.taps(x.shape[axis], o, how.factors[axis - 2]) is None:
             continue
@@ -510,7 +522,7 @@ def interpolate_backward(
 
     Parameters
     ----------
-    grad : array_like, shape (N, C, *output sizes)
+    grad : array_like, shape (N, C, L), (N, C, H, W) or (N, C, D, H, W)
         The gradient by what `interpolate` returned: float32, float64 or float16 (or bfloat16).
     input_size : int or sequence of int
         The spatial sizes of `interpolate`'s input, or its whole shape.
@@ -521,8 +533,8 @@ def interpolate_backward(
 
     Returns
     -------
-    ndarray, shape (N, C, *input_size)
-        With the dtype of `grad`; `out` if that was given.
+    ndarray
+        The gradient by the input, with its sizes and the dtype of `grad`; `out` if that was given.
 
     Raises
     ------

@@ -1,6 +1,7 @@
 /* The tiles of depthwise convolutions: sums over the taps of one channel alone.
  *
- * window:  ROWS rows of an ordinary convolution, stride s, kernel k x k, a vector of pixels each.
+ * window:  ROWS rows of an ordinary convolution, stride s, kernel k x k, a vector of pixels each;
+ *          deep_window: the same, over the depths of a kernel of three axes.
  * stride2: ROWS pairs of rows of a transposed convolution of stride 2, whole rows of both phases.
  * taps:    one row of any convolution, its taps from a table.
  * pixels:  some pixels of channels-last memory, a vector of channels each, taps from a table.
@@ -46,9 +47,10 @@
 /* Pixels of a tile of transposed channels: nine loads for eight multiply-adds, all of whole lines. */
 #define UPSHAPE_LANES_PIXELS 8
 
-/* The kernels that are compiled: of windows (size, stride), of stride2 (size, padding modulo 2), and
- * of sliding windows (size, stride, pixels), where 0 is any size that networks seldom have. */
+/* The kernels that are compiled: of windows (size, stride), also over several depths, of stride2 (size,
+ * padding modulo 2), and of sliding windows (size, stride, pixels), where 0 is any other size. */
 #define UPSHAPE_WINDOWS(DO) DO(3, 1) DO(3, 2) DO(5, 1) DO(5, 2) DO(7, 1) DO(7, 2)
+#define UPSHAPE_DEEP_WINDOWS(DO) DO(3, 1) DO(3, 2)
 #define UPSHAPE_STRIDES2(DO) DO(2, 0) DO(3, 0) DO(3, 1) DO(4, 0) DO(4, 1)
 #define UPSHAPE_SLIDING_OF(DO, S, N) DO(0, S, N) DO(3, S, N) DO(5, S, N) DO(7, S, N)
 #define UPSHAPE_SLIDING_BOTH(DO, N) UPSHAPE_SLIDING_OF(DO, 1, N) UPSHAPE_SLIDING_OF(DO, 2, N)
@@ -119,7 +121,7 @@ static inline int sliding_pixels(ptrdiff_t n)
 #define TILE(K, S) case K * 16 + S:
 static inline int window_code(ptrdiff_t kernel, ptrdiff_t stride)
 {
-    ptrdiff_t code = kernel < 16 && stride < 16 ? kernel * 16 + stride : 0;
+    const ptrdiff_t code = kernel < 16 && stride < 16 ? kernel * 16 + stride : 0;
     switch (code) {
         UPSHAPE_WINDOWS(TILE)
         return (int)code;
@@ -127,9 +129,19 @@ static inline int window_code(ptrdiff_t kernel, ptrdiff_t stride)
     return 0;
 }
 
+static inline int deep_window_code(ptrdiff_t kernel, ptrdiff_t stride)
+{
+    const ptrdiff_t code = kernel < 16 && stride < 16 ? kernel * 16 + stride : 0;
+    switch (code) {
+        UPSHAPE_DEEP_WINDOWS(TILE)
+        return (int)code + 256;
+    }
+    return 0;
+}
+
 static inline int stride2_code(ptrdiff_t kernel, ptrdiff_t padding)
 {
-    ptrdiff_t code = kernel < 16 ? kernel * 16 + padding % 2 : 0;
+    const ptrdiff_t code = kernel < 16 ? kernel * 16 + padding % 2 : 0;
     switch (code) {
         UPSHAPE_STRIDES2(TILE)
         return (int)code;

@@ -2,11 +2,11 @@
  * Included for each REAL, by depthwise.h. */
 
 #define PARAMETERS                                                                                \
-    ptrdiff_t k, const REAL *x, ptrdiff_t row, ptrdiff_t rows, ptrdiff_t pixel, ptrdiff_t low,    \
-    ptrdiff_t high, const REAL *w, ptrdiff_t w_tap, const REAL *start, REAL *to,                  \
-    ptrdiff_t to_pixel, ptrdiff_t channels
+    ptrdiff_t k, const REAL *x, const ptrdiff_t *row, const ptrdiff_t *kernel, ptrdiff_t rows,    \
+    ptrdiff_t pixel, ptrdiff_t low, ptrdiff_t high, const REAL *w, ptrdiff_t w_tap,               \
+    const REAL *start, REAL *to, ptrdiff_t to_pixel, ptrdiff_t channels
 #define ARGUMENTS                                                                                 \
-    k, x, row, rows, pixel, low, high, w, w_tap, start, to, to_pixel, channels
+    k, x, row, kernel, rows, pixel, low, high, w, w_tap, start, to, to_pixel, channels
 
 /* Neighbouring taps of a row, for all pixels of the window; low <= column < high are there. */
 UPSHAPE_INLINE void OF(upshape_sliding_taps)(
@@ -31,24 +31,23 @@ UPSHAPE_INLINE void OF(upshape_sliding_taps)(
     }
 }
 
-/* known: the size of the kernel, or 0: its rows are made of a few taps at a time. */
+/* Row i of the kernel reads the input's row at x + row[i], for the weights at w + kernel[i].
+ * known: the size of the kernel, or 0: its rows are made of a few taps at a time. */
 UPSHAPE_INLINE void OF(upshape_sliding)(
     const int s, const int many, const int known, const int whole, PARAMETERS)
 {
     enum { MOST = UPSHAPE_SLIDING_TAPS };
     for (ptrdiff_t done = 0; done < channels; done += LANES) {
         const ptrdiff_t c = done + LANES <= channels ? done : channels - LANES;
-        const REAL *weight = w + c;
         VECTOR acc[UPSHAPE_SLIDING_PIXELS];
         UPSHAPE_UNROLL for (int m = 0; m < many; m++)
             acc[m] = OF(load)(start + c);
         for (ptrdiff_t i = 0; i < rows; i++) {
-            const REAL *p = x + c + i * row;
+            const REAL *p = x + c + row[i], *weight = w + c + kernel[i];
             ptrdiff_t first, taps;
             if (known) {
                 OF(upshape_sliding_taps)(known, s, many, whole, acc, p, pixel, low, high, weight,
                                          w_tap);
-                weight += known * w_tap;
                 continue;
             }
             for (first = 0; first < k; first += taps) {
