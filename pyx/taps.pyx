@@ -1130,7 +1130,8 @@ cdef class Plan:
             raise AssertionError("bytes alone are rounded after each pass, down and across")
         if t.rounded and fixed and self.choose_whole(weights):
             return 0
-        if not t.rounded and bytes and fixed and self.choose_fixed(weights):
+        # A mean of bools is off by as much as one of bytes would be: that is too much for 0 and 1.
+        if not t.rounded and self.code == b"B" and fixed and self.choose_fixed(weights):
             return 0
         self.work = 8 if t.rounded or self.code not in b"feB?" else 4
         self.weigh(&t.d, weights[0])
