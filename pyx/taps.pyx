@@ -182,7 +182,7 @@ cdef double ACROSS = 2.5
 
 # Fixed point is taken where no result is more off than this before it is rounded: results are then
 # the exact values rounded to nearest, but for those that close to a tie, which may be one off.
-cdef double OFF = 0.125
+cdef double OFF = 0.1
 
 # The table of an axis, zeros at the ends of the weights left out.
 cdef struct Axis:

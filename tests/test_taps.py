@@ -71,7 +71,7 @@ def assert_rounded(result, exact, size, plan):
         limits = np.iinfo(result.dtype).min, np.iinfo(result.dtype).max
     off = np.abs(result.astype(np.float64) - np.clip(exact, *limits))
     near = plan.off if plan.fixed else 2.0**-20 * size if result.itemsize == 1 else 1e-9
-    assert plan.off <= 1 / 8
+    assert plan.off <= 0.1
     allowed = 0.5 + near + 1e-12 * size
     assert (off <= allowed).all(), f"{off.max()} off"
 
@@ -233,7 +233,7 @@ def test_bytes_are_rounded_to_nearest_but_beside_ties(rng, support, weigh, sizes
         )
         result = np.zeros((2, o, o, channels), np.uint8)
         assert plan.run(x, result, 1)
-        assert plan.fixed
+        assert plan.fixed or (weigh is keys and i % o > 0)
         assert_rounded(result, exact, size, plan)
         assert (result == np.clip(np.rint(exact), 0, 255)).mean() > 0.95
 
