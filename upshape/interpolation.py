@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from upshape import arrays, runtime, shapes
 from upshape.calls import Calls
-from upshape.tables import Convention, Taps, linear_axis, nearest_axis, outputs
+from upshape.tables import Convention, FixedPoint, Taps, linear_axis, nearest_axis, outputs
 
 __all__ = ["interpolate"]
 
@@ -326,7 +326,9 @@ class _Maker(NamedTuple):
             axes = (*[(np.zeros(1, np.int64), None, 1)] * missing, *tables)
             return _taps.Plan(
                 self.roles, axes, self.dtype.char, self.elements, self.spacing // item,
-                self.streaming, fixed=not self.how.convention.exact,
+                self.streaming,
+                rounded=self.dtype == np.uint8 and isinstance(self.how.convention, FixedPoint),
+                fixed=isinstance(self.how.convention, FixedPoint) or not self.how.convention.exact,
             )
         if not self.how.linear:
             indices = [np.zeros(1, np.int64)] * missing + [table[0] for table in tables]
