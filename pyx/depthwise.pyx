@@ -112,6 +112,7 @@ cdef double TAP_FROM_TABLE = 1.1  # a vector's multiply-add of a row, its tap fr
 cdef double TAP_OF_9 = 0.5       # of a window or stride2 tile of so many weights: the more of them,
 cdef double TAP_OF_25 = 0.7      # the fewer stay in the registers
 cdef double TAP_OF_49 = 0.9
+cdef double DEEP_TAP = 1.25      # of several depths, times as much: each loads its weights anew
 cdef double SPLIT_TAP = 1.4      # where vectors have 16 bytes, times as much above 9 weights
 cdef double SLIDING_TAP = 0.5    # a vector's multiply-add of a sliding window
 cdef double LANES_TAP = 0.85     # of other transposed channels
@@ -442,8 +443,10 @@ cdef class Plan:
             few //= up(layout.groups, self.vector) * self.vector
             if self.target.c * item % PAGE_BYTES == 0:
                 few //= 3
+            # Several depths are read again for each that is made: they pay for it.
             return layout.area > 1 and (
-                layout.phases == 1 or self.pixels.z * self.pixels.y * self.pixels.x <= few)
+                layout.phases == 1 or layout.z.taps > 1
+                or self.pixels.z * self.pixels.y * self.pixels.x <= few)
         # Rows of two axes from a table take twice as long as convolution.pyx takes, which makes
         # them of eight vectors at a time.
         return (layout.order == CHANNELS or self.tile != TAPS
@@ -481,19 +484,25 @@ cdef class Plan:
         cdef Py_ssize_t channels = layout.groups, wanted = BLOCKS_OF_A_THREAD * self.threads
         cdef double pixel = <double>min(layout.y.span, self.size.y) * layout.x.input_step * item
         pixel *= min(layout.z.taps, self.size.z)
-        if self.pixels.x < UPSHAPE_LEAST_SLIDING:
-            self.tile = TAPS
         self.fits = (layout.co == 1 and self.source.c == self.target.c == 1
                      and channels >= self.vector)
         self.side = min(channels, max(CHANNELS_BYTES // item, self.vector))
         self.block.x = max(<Py_ssize_t>(READ_BYTES / (pixel * self.side)), LEAST_PIXELS)
         self.block.x = min(self.block.x, self.pixels.x) if columns is None else columns
+        while columns is None and 0 < self.pixels.x % self.block.x < UPSHAPE_LEAST_SLIDING:
+            self.block.x += 1  # a last block that a sliding window fills
+        if self.last_columns() < UPSHAPE_LEAST_SLIDING:
+            self.tile = TAPS
         self.c_blocks = up(channels, self.side)
         self.block.z, self.block.y = 1, self.pixels.y
         if self.n * self.c_blocks * self.pixels.z < wanted:
             self.block.y = up(self.pixels.y, min(self.pixels.y, wanted))
         if rows is not None:
             self.block.y = rows
+
+    cdef Py_ssize_t last_columns(self) noexcept:
+        """Return how many pixels the last block of a row has; a sliding window makes them alone."""
+        return self.pixels.x - (up(self.pixels.x, self.block.x) - 1) * self.block.x
 
     cdef set_rows(self, Py_ssize_t item, rows, columns):
         """Cut the pixels into blocks whose patch fits the first cache."""
@@ -549,8 +558,7 @@ cdef class Plan:
                     or self.block.x <= 16):
                 break
             self.block.x = up(self.block.x, 2)
-        if self.pixels.x - (up(self.pixels.x, self.block.x) - 1) * self.block.x < (
-                UPSHAPE_LEAST_SLIDING):
+        if self.last_columns() < UPSHAPE_LEAST_SLIDING:
             self.tile = TAPS
         made = <double>self.block.x * layout.y.step * layout.x.step * vector * item
         self.fits = (self.fits and bytes * layout.y.span * layout.z.span <= MOST_BYTES
@@ -575,6 +583,8 @@ cdef class Plan:
         else:
             taps *= (TAP_OF_9 if layout.flat_area <= 9 else
                      TAP_OF_25 if layout.flat_area <= 25 else TAP_OF_49)
+            if layout.z.taps > 1:
+                taps *= DEEP_TAP
             if UPSHAPE_VECTOR_BYTES == 16 and layout.flat_area > 9:
                 taps *= SPLIT_TAP
         # A step is taken by permutations, or element by element.
