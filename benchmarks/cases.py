@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -252,7 +253,7 @@ def interpolations() -> Iterator[Case]:
 
 def transposed(
     shape: tuple[int, ...], channels: int, kernel: int, stride: int = 1, goal: Goal | None = None,
-    note: str = "", headline: bool = False, group: str = "transposed convolutions", **more: int,
+    note: str = "", headline: bool = False, group: str = "transposed convolutions", **more: Any,
 ) -> Convolution:
     letters = {"padding": "p", "output_padding": "a", "dilation": "d"}
     parts = [f"{shape[1]}→{channels}", f"k{kernel}", f"s{stride}"]
@@ -310,9 +311,30 @@ def convolutions() -> Iterator[Case]:
         )
 
 
+def volumes() -> Iterator[Case]:
+    """Layers of 3-D U-Nets (volumes of CT and MR), up to 64^3 voxels."""
+    more = {"group": "volumes"}
+    for channels, n in ((256, 8), (128, 16), (64, 32)):
+        yield transposed((1, channels, n, n, n), channels // 2, 2, 2, note="U-Net", **more)
+    yield transposed((1, 64, 16, 16, 16), 32, 4, 2, padding=1, **more)
+    yield transposed((1, 32, 32, 32, 32), 16, 3, 2, padding=1, output_padding=1, **more)
+    yield transposed((1, 3, 32, 32, 32), 3, 4, 2, note="depthwise", padding=1, groups=3,
+                     bias=False, **more)
+    for channels, n in ((128, 16), (32, 32), (16, 64)):
+        yield transposed(
+            (1, channels, n, n, n), channels, 3, note="conv3d", transposed=False, padding=1,
+            **more,
+        )
+    yield transposed((1, 32, 32, 32, 32), 64, 3, 2, note="conv3d", transposed=False, padding=1,
+                     **more)
+    yield transposed((1, 64, 32, 32, 32), 64, 3, note="conv3d depthwise", transposed=False,
+                     padding=1, groups=64, bias=False, **more)
+    yield transposed((1, 16, 4, 6, 6), 8, 2, 2, note="small call", **more)
+
+
 def table() -> list[Case]:
     """Return every case, grouped; names are unique."""
-    cases = [*interpolations(), *convolutions()]
+    cases = [*interpolations(), *convolutions(), *volumes()]
     order = list(dict.fromkeys(case.group for case in cases))
     cases.sort(key=lambda case: order.index(case.group))
     names = [case.name for case in cases]

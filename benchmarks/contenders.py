@@ -377,9 +377,10 @@ def convolution(case: Convolution, threads: int) -> Iterator[Offer]:
         arrays = (x, weight, bias)
         tensors = [None if array is None else torch.from_numpy(array) for array in arrays]
         if last:
-            if case.rank != 2:
+            if case.rank == 1:
                 raise LeftOut("has no channels_last for one axis")
-            tensors[:2] = [t.contiguous(memory_format=torch.channels_last) for t in tensors[:2]]
+            order = {2: torch.channels_last, 3: torch.channels_last_3d}[case.rank]
+            tensors[:2] = [t.contiguous(memory_format=order) for t in tensors[:2]]
         call = partial(getattr(torch.nn.functional, name), *tensors, **numbers)
         return Contender(contender, call, lambda y: y.numpy())
 

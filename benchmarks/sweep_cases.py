@@ -58,7 +58,7 @@ def random_interpolation(rng: random.Random, number: int) -> Interpolate:
 
 def random_convolution(rng: random.Random, number: int) -> Convolution:
     while True:
-        transposed, rank = rng.random() < 0.7, often(rng, {2: 9, 1: 1})
+        transposed, rank = rng.random() < 0.7, often(rng, {2: 8, 1: 1, 3: 1})
         inner, outer = between(rng, 1, 1024), between(rng, 1, 1024)
         groups = often(rng, {"one": 8, "each": 1, "some": 1})
         if groups == "each":
@@ -68,11 +68,11 @@ def random_convolution(rng: random.Random, number: int) -> Convolution:
             inner, outer = inner * groups, outer * groups
         else:
             groups = 1
-        kernel, stride = rng.randint(1, 9), rng.randint(1, 4)
+        kernel, stride = rng.randint(1, 9 if rank < 3 else 5), rng.randint(1, 4)
         dilation = often(rng, {1: 8, 2: 1, 3: 1})
         padding = rng.randint(0, dilation * (kernel - 1) // 2)
         more = rng.randint(0, max(stride, dilation) - 1) if transposed else 0
-        maps = [between(rng, 4, 256) for _ in range(rank)]
+        maps = [between(rng, 4, 256 if rank < 3 else 64) for _ in range(rank)]
         shape = (often(rng, {1: 8, 4: 1, 16: 1}), inner, *maps)
         reach = dilation * (kernel - 1) + 1
         if transposed:

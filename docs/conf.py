@@ -18,6 +18,7 @@ extensions = [
     "numpydoc",
     "chinese",
     "conformance",
+    "resizing",
     "figures",
     "mathml",
     "names",

@@ -92,10 +92,6 @@ cdef extern from "tile.h" nogil:
         UPSHAPE_TILE_REGISTERS
         UPSHAPE_TILE_PIXELS
         UPSHAPE_TILE_VECTORS
-        UPSHAPE_TILE_MISSING
-        UPSHAPE_TILE_SHIFTED
-        UPSHAPE_TILE_NARROW
-        UPSHAPE_PIECE_CYCLES
         UPSHAPE_PIECE_STEP
         UPSHAPE_PLANE_STEP
     void tile_pixels_32(int nb, int nv, const float* x, Py_ssize_t x_channel, const Py_ssize_t* tap,
@@ -162,18 +158,6 @@ cdef extern from "tile.h" nogil:
     void weave_32(float* to, const float** a, Py_ssize_t step, Py_ssize_t n) noexcept
     void weave_64(double* to, const double** a, Py_ssize_t step, Py_ssize_t n) noexcept
 
-# Of what a tile costs beyond its multiply-adds (see tile.h), hundredths. On AMD's processors
-# vectors that straddle lines and tiles of few vectors cost less: chosen on a Zen 5, by the times
-# that each source took for the layers of benchmarks.sweep's seeds 0 and 1.
-cdef bint AMD = UPSHAPE_VECTOR_BYTES == 64 and _machine.amd()
-cdef Py_ssize_t TILE_MISSING = 5 if AMD else UPSHAPE_TILE_MISSING
-cdef Py_ssize_t TILE_SHIFTED = 15 if AMD else UPSHAPE_TILE_SHIFTED
-cdef Py_ssize_t TILE_NARROW = 45 if AMD else UPSHAPE_TILE_NARROW
-# What streaming the weights costs: bytes a cycle.
-cdef double WEIGHT_BYTES = 48 if AMD else 16
-# Panels up to which the input is read as it lies, if it can be.
-cdef Py_ssize_t MOST_DIRECT = 8 if AMD else 2
-
 cdef enum:
     # Bytes of the sums that are not yet complete, at most: 1024 lanes of 48 pixels, and a margin.
     SUMS_BYTES = 208 << 10
@@ -192,7 +176,6 @@ cdef enum:
     # An input of so many bytes is asked for before it is copied, some channels ahead.
     FAR_BYTES = 1 << 20
     CHANNELS_AHEAD = 2
-    FAR_BYTES_A_CYCLE = 8
     # As many bytes more could be read where what is read in one piece ends.
     ROW_BYTES = 256
     # Taps of a stamped kernel, at most.
@@ -209,6 +192,47 @@ cdef enum Source:
     DIRECT    # the input itself
 
 SOURCES = ("rows", "flat", "gathered", "direct")
+
+# What a plan does, counted; the time of each is a rate, by order of work (upshape/orders.py).
+cdef enum:
+    CALLS, ITEMS, PRODUCTS, STEPS, BROADCASTS, LOADS, SHIFTED_STEPS, SHIFTED_LOADS, DIRECT_LOADS
+    WEIGHT_LINES, SLAB_CHANNELS, SLAB_ROWS, SLAB_VECTORS, STEPPED_ROWS, STEPPED_VECTORS, PICKED
+    PIECES, STEPPED_PIECES, PICKED_PIECES, LISTED, FAR_LINES, TILES, PARTIAL, TRANSPOSED
+    ADDED_ROWS, ADDED, PLACED_ROWS, PLACED, WOVEN, FILLED
+    COUNTS
+
+COUNTED = {
+    "calls": "a call",
+    "items": "a block of pixels, or a band, of a range of lanes",
+    "products": "a vector of multiply-adds",
+    "steps": "a tile's step along its sum, of one tap and input channel",
+    "broadcasts": "a number spread over a vector",
+    "loads": "a vector that is loaded to be multiplied",
+    "shifted steps": "a tile's channel, which reads a line for the first of several taps",
+    "shifted loads": "such a load from where vectors straddle lines",
+    "direct loads": "such a load from the input itself",
+    "weight lines": "64 bytes of weights, read from an outer cache",
+    "slab channels": "a channel of a slab",
+    "slab rows": "a row of a slab",
+    "slab vectors": "a vector copied to a slab",
+    "stepped rows": "a row of a slab that takes every second pixel, or fewer",
+    "stepped vectors": "a vector of it, by permutations",
+    "picked": "an element that is copied on its own",
+    "pieces": "a piece of a row, gathered",
+    "stepped pieces": "such a piece of every second pixel, or fewer, by permutations",
+    "picked pieces": "an element of such a piece that is copied on its own",
+    "listed": "a piece that is listed before it is gathered",
+    "far lines": "64 bytes of an input that fits no second cache",
+    "tiles": "a tile",
+    "partial": "a vector of sums put aside and taken up again",
+    "transposed": "a vector of sums transposed",
+    "added rows": "a row of products that is added up",
+    "added": "a vector of products that is added up",
+    "placed rows": "a row of the result",
+    "placed": "a vector of the result, or of sums moved there",
+    "woven": "a vector of the result in which phases alternate",
+    "filled": "a vector of pixels that no tap reaches, or of all where the caller fills those",
+}
 
 
 cdef inline Py_ssize_t up(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
@@ -232,6 +256,8 @@ cdef class Layout:
     cdef readonly bint stamped  # each phase is a tap, and the phases of a pixel are added up
     cdef Py_ssize_t lane_step_channel, lane_step_x
     cdef readonly Py_ssize_t groups, ci, co, area
+    cdef double[COUNTS] rates
+    cdef Py_ssize_t panel_taps  # of all panels
     cdef Py_ssize_t weight_ci, weight_co
     cdef Py_ssize_t sz, sy, sx, isz, isy, isx
     cdef Py_ssize_t z_first, y_first, x_first, y_span, x_span
@@ -292,13 +318,17 @@ cdef class Layout:
     cdef Py_ssize_t* slot
     cdef Py_ssize_t blocks, block_channels
 
-    def __init__(self, lanes, Py_ssize_t groups, Py_ssize_t area, bint transposed, bint single):
+    def __init__(self, lanes, Py_ssize_t groups, Py_ssize_t area, bint transposed, bint single,
+                 dict rates=None):
         """Hold the tables of a layer's lanes (see upshape.lanes) as the loops walk them.
 
         `area`: taps of the kernel. `transposed`: weights lie as a transposed convolution's.
-        `single`: float32, else float64.
+        `single`: float32, else float64. `rates`: nanoseconds of each of COUNTED, 0 if left out.
         """
+        cdef int count
         self.kept = []
+        for count, name in enumerate(COUNTED):
+            self.rates[count] = 0 if rates is None else rates.get(name, 0)
         self.channels, self.turned, self.stamped = lanes.channels, lanes.transposed, lanes.added
         self.pairs, self.single = lanes.pairs, single
         self.in_rows = self.turned or not self.channels
@@ -372,6 +402,7 @@ cdef class Layout:
             prefixes.append(prefix)
             firsts.append(lane)
             prefix += panel.width * lanes.classes.count(panel.tap_class)
+            self.panel_taps += lanes.classes.count(panel.tap_class)
             lane += panel.width
         firsts.append(lane)
         self.weights, self.lanes = prefix, lane
@@ -564,7 +595,8 @@ cdef class Plan:
     cdef Py_ssize_t sums_row, sums_size, most_runs
     cdef Py_ssize_t gap_line  # elements of a row's phase without taps
     cdef Py_ssize_t turned_at  # where the rows are among the sums
-    cdef readonly double cycles  # estimated, of the busiest thread
+    cdef double[COUNTS] done  # by the busiest thread
+    cdef readonly double nanoseconds  # estimated, of the busiest thread
     cdef readonly bint fits
     cdef bint far
     cdef double reached  # how much of the taps is in the input, where others are left out
@@ -626,6 +658,8 @@ cdef class Plan:
             self.choose(item, -1 if source is None else SOURCES.index(source))
         else:
             self.set_block(SOURCES.index(source), block[0], block[1])
+        if not layout.stamped:
+            self.nanoseconds = count_block(self, layout, item)
         taps = np.empty(layout.class_first[layout.classes] + 1, np.intp)
         self.kept.append(taps)
         self.tap = <Py_ssize_t*>cnp.PyArray_DATA(taps)
@@ -649,8 +683,8 @@ cdef class Plan:
         cdef double best = 0
         while rows > 0:
             self.set_bands(item, rows)
-            if self.fits and (best_rows == 0 or self.cycles < best):
-                best, best_rows = self.cycles, rows
+            if self.fits and (best_rows == 0 or self.nanoseconds < best):
+                best, best_rows = self.nanoseconds, rows
             rows -= 1 + rows // 8
         self.set_bands(item, max(best_rows, 1))
 
@@ -658,7 +692,6 @@ cdef class Plan:
         """Fill in how products are made and wait, with so many rows in a band."""
         cdef Layout layout = self.layout
         cdef Py_ssize_t reach, y, low, high, blocks, pixels, most
-        cdef double tiles, added, gathered
         low = high = layout.row_phase_y[0]
         for y in range(layout.row_phases):
             low, high = min(low, layout.row_phase_y[y]), max(high, layout.row_phase_y[y])
@@ -693,20 +726,7 @@ cdef class Plan:
         if blocks % self.threads != 0 and blocks < 12 * self.threads:
             self.parts = min(self.threads, self.ho)
         self.items = blocks * self.parts
-        # Cycles of an image's products, of adding them up and writing them, of gathering.
-        tiles = (self.tiles_cost(self.band // self.vector) * up(self.hi, self.rows)
-                 * layout.weights * layout.ci / 2)
-        tiles += (up(self.hi * self.wi, self.pixels) * <double>layout.weights * layout.ci * item
-                  / WEIGHT_BYTES)
-        added = <double>layout.lanes * self.hi * (2 + 5.0 * up(self.wi, self.vector))
-        added += <double>layout.co * self.ho * (40 + 3.0 * up(self.wo, self.vector))
-        gathered = 6.0 * layout.ci * self.splits * up(self.hi * self.wi, self.vector)
-        if self.far:
-            gathered += (<double>layout.ci * self.splits * self.hi * self.wi * item
-                         / FAR_BYTES_A_CYCLE)
-        self.cycles = (tiles + added + gathered) * self.n * layout.groups / self.threads
-        if self.parts > 1:
-            self.cycles *= 1 + <double>reach * (self.parts - 1) / self.hi
+        count_bands(self, layout, item, reach)
 
     cdef Py_ssize_t slab_offset(self, Py_ssize_t z, Py_ssize_t y, Py_ssize_t x) noexcept:
         """Where the slab has the tap of a plane, y rows down and x columns right of the first."""
@@ -826,101 +846,6 @@ cdef class Plan:
             return 1
         return min(self.layout.chunks, self.threads)
 
-    cdef double cost(self, Py_ssize_t item) noexcept:
-        """Estimate the cycles of the busiest thread for the block as it is set."""
-        cdef Layout layout = self.layout
-        cdef double vectors, copied, pieces, cycles, turns, bytes = 0, per_copy, runs
-        cdef double per_vector = <double>layout.weights * layout.ci / 2
-        if layout.channels:
-            # A tile's pixels are the broadcast side.
-            vectors = (self.rows * self.columns + UPSHAPE_TILE_PIXELS - 1) // UPSHAPE_TILE_PIXELS
-            if layout.turned:
-                vectors = <double>self.rows * self.columns / UPSHAPE_TILE_PIXELS * self.reached
-            per_vector = per_vector / self.vector * UPSHAPE_TILE_PIXELS
-        else:
-            vectors = self.tile_cost()
-        if self.source != GATHERED and not layout.channels and layout.offsets > 1:
-            # Taps within a slab are shifted: vectors straddle two lines of the cache, which costs
-            # most where few taps read the same lines.
-            vectors *= (1 + TILE_SHIFTED / 100.0 * layout.lanes / layout.weights
-                        + TILE_NARROW / 100.0 / layout.most_width)
-        # Copying a vector takes about three cycles, a piece of two vectors eight; picking it, or a
-        # piece of more vectors, as many as it has elements.
-        per_copy = 3
-        if layout.isx > (UPSHAPE_PIECE_STEP if self.source == GATHERED else UPSHAPE_PLANE_STEP):
-            per_copy = 14
-        elif self.source == GATHERED and layout.isx > 1:
-            per_copy = 8
-        if self.source == DIRECT:
-            copied = pieces = 0
-        elif self.source == GATHERED:
-            pieces = <double>layout.offsets * layout.ci * (
-                <double>self.pixels / self.qx * up(self.qx, self.vector)
-                + self.pixels / self.panel)
-            # And listing the pieces.
-            copied = pieces * (per_copy + UPSHAPE_PIECE_CYCLES + 15.0 / layout.ci)
-            bytes = layout.ci * (self.pixels * <double>item * layout.isx + ROW_BYTES)
-        else:
-            pieces = (<double>layout.ci * self.slab_rows * self.planes_x * self.planes_y
-                      * layout.planes)
-            copied = pieces * ((16 if layout.isx > UPSHAPE_PLANE_STEP else 2)
-                               + per_copy * up(self.slab_columns, self.vector))
-            # A channel takes some cycles, however few rows it has.
-            copied += 60.0 * layout.ci * self.planes_y * layout.planes
-            bytes = <double>layout.ci * layout.planes * self.slab_rows * self.slab_columns * item * layout.isx
-            # Whole rows follow each other.
-            runs = self.slab_rows if self.columns < self.qx else 1
-            bytes += layout.ci * runs * ROW_BYTES
-        if self.far:
-            # Whole lines, of the rows that are read.
-            copied += bytes * self.planes_y / FAR_BYTES_A_CYCLE
-        if layout.turned:
-            # Turning takes six instructions a vector; a tile, some before and after.
-            copied += 6.0 * layout.lanes * up(self.pixels, self.vector) / self.splits
-            runs = up(self.rows, max(UPSHAPE_TILE_PIXELS // self.qx, 1))
-            copied += (60.0 * layout.panels * runs * up(self.columns, UPSHAPE_TILE_PIXELS)
-                       / self.splits)
-        if layout.in_rows and not (layout.pairs and self.source == ROWS):
-            # Writing a row takes some cycles, however short; all rows of an image may be one.
-            runs = self.rows if self.source in (ROWS, FLAT) else self.pixels / self.qx + 1.0
-            if self.oy == self.wo and layout.sy == layout.sx == 1:
-                if self.source == GATHERED:
-                    runs = <double>self.pixels / (self.qz * self.qy * self.qx) + 1
-                elif self.source in (ROWS, FLAT) and self.row_length == self.columns == self.wo:
-                    runs = 1
-            copied += 20.0 * layout.co * layout.row_phases * runs / self.splits
-        if layout.pairs and self.source != ROWS:
-            # The sums are stored, and read again to be written.
-            vectors += 8.0 * layout.lanes * vectors / per_vector
-        if layout.blocks > 1:
-            # Sums put aside and taken up again, once a block of channels.
-            vectors += 2.0 * layout.blocks * layout.lanes * vectors / per_vector
-        cycles = vectors * per_vector / self.splits + copied
-        # Every block streams all weights from an outer cache, which the products hide in part.
-        cycles += <double>layout.weights * layout.ci * item / WEIGHT_BYTES / self.splits
-        turns = (self.items + self.threads - 1) // self.threads
-        return turns * (cycles + 200)
-
-    cdef double tile_cost(self) noexcept:
-        """Return what the block's tiles cost, in vectors of full tiles."""
-        cdef Py_ssize_t vector = self.vector, last, blocks = self.x_blocks
-        if self.source == ROWS:
-            return self.rows * self.tiles_cost(self.row_length // vector)
-        if self.source == GATHERED:
-            # Blocks are equal but for the last.
-            last = self.n * self.qz * self.qy * self.qx - (blocks - 1) * self.columns
-            return ((blocks - 1) * self.tiles_cost(self.sums_row // vector)
-                    + self.tiles_cost((last + vector - 1) // vector)) / blocks
-        return self.tiles_cost(self.sums_row // vector)
-
-    cdef double tiles_cost(self, Py_ssize_t vectors) noexcept:
-        """Return what so many vectors side by side cost, cut as in pixels_chunk."""
-        cdef Py_ssize_t width = min(self.layout.most_width, UPSHAPE_TILE_ROWS)
-        cdef Py_ssize_t most = min(UPSHAPE_TILE_REGISTERS // width, UPSHAPE_TILE_VECTORS)
-        cdef Py_ssize_t pieces = (vectors + most - 1) // most
-        cdef double missing = pieces * most - vectors
-        return vectors + missing * TILE_MISSING / 100.0
-
     cdef bint within_scratch(self, Py_ssize_t item) noexcept:
         cdef Py_ssize_t most = SLAB_BYTES
         cdef double borders
@@ -954,17 +879,15 @@ cdef class Plan:
             and (self.qx - 1) * layout.isx + layout.x_first + layout.x_span <= self.wi)
         if (not layout.channels and within and layout.most_taps <= 1 and layout.blocks == 1
                 and only in (-1, DIRECT)):
-            # Few passes over the input: a copy would cost as much as the work. With more lanes the
-            # copy pays, since planes lie at strides that a cache takes badly.
-            if ((layout.panels <= MOST_DIRECT or only == DIRECT)
-                    and layout.isy == layout.isx == layout.y_span == layout.x_span == 1
+            if (layout.isy == layout.isx == layout.y_span == layout.x_span == 1
                     and self.qx == self.wi and self.xy == self.wi and self.xx == 1
                     and layout.isz == layout.planes == 1 and self.qz == self.di
                     and (self.qz == 1 or self.xz == self.hi * self.wi)
                     and layout.z_first == 0 and layout.y_first == 0 and layout.x_first == 0
                     and (plane % self.vector == 0 or plane > DIRECT_PIXELS)):
-                self.set_block(DIRECT, 1, min(plane, DIRECT_PIXELS))
-                return
+                best_source, best_columns = DIRECT, min(plane, DIRECT_PIXELS)
+                self.set_block(DIRECT, 1, best_columns)
+                best = count_block(self, layout, item)
         if layout.channels and layout.lane_step_channel and within and not layout.turned:
             last = DIRECT
         for source in range(ROWS, last + 1):
@@ -981,7 +904,7 @@ cdef class Plan:
                 while rows >= 1:
                     self.set_block(source, rows, columns)
                     if self.within_scratch(item):
-                        cost = self.cost(item)
+                        cost = count_block(self, layout, item)
                         if best < 0 or cost < best:
                             best, best_source, best_rows, best_columns = cost, source, rows, columns
                         # Somewhat smaller blocks may share out better.
@@ -1002,14 +925,13 @@ cdef class Plan:
                 # More pixels than sums fit: each range of lanes would gather them anew.
                 if best_source == GATHERED and self.splits > self.split_count(self.x_blocks):
                     break
-                cost = self.cost(item)
+                cost = count_block(self, layout, item)
                 if best < 0 or cost < best:
                     best, best_source = cost, GATHERED
                     best_rows, best_columns = 1, min(columns, total)
                 if columns >= total or columns >= MOST_PIXELS:
                     break
                 columns += self.vector
-        self.cycles = best
         self.set_block(best_source, best_rows, best_columns)
 
     cdef inline bint reaches(self, Py_ssize_t tap, Py_ssize_t qz, Py_ssize_t low,
@@ -1066,6 +988,11 @@ cdef class Plan:
         }
 
     @property
+    def counts(self):
+        """What the busiest thread does, by the names of COUNTED."""
+        return {name: self.done[count] for count, name in enumerate(COUNTED)}
+
+    @property
     def nbytes(self):
         """Bytes that this plan takes, but for its layout."""
         return 1000 + sum([array.nbytes for array in self.kept])
@@ -1116,6 +1043,213 @@ cdef void run_thread(Plan plan, Layout layout, int thread, const void* x, const 
     else:
         run_share[double](plan, layout, thread, <const double*>x, <const double*>packed,
                           <double*>out, space)
+
+# --- estimates -----------------------------------------------------------------------------------
+
+cdef double rated(Plan plan, Layout layout, double times) noexcept:
+    """Return the nanoseconds of what is counted, each of it so many times."""
+    cdef double total = 0
+    cdef int count
+    for count in range(1, COUNTS):
+        plan.done[count] *= times
+        total += layout.rates[count] * plan.done[count]
+    plan.done[CALLS] = 1
+    return total + layout.rates[CALLS]
+
+
+cdef double count_block(Plan plan, Layout layout, Py_ssize_t item) noexcept:
+    """Count what an item of the block as it is set takes; return the estimate of all of them."""
+    cdef int count
+    for count in range(COUNTS):
+        plan.done[count] = 0
+    plan.done[ITEMS] = 1
+    count_tiles(plan, layout)
+    if plan.source == GATHERED:
+        count_gathered(plan, layout, item)
+    elif plan.source != DIRECT:
+        count_slab(plan, layout, item)
+    count_placed(plan, layout)
+    # Every block streams all weights from an outer cache, which the products hide in part.
+    plan.done[WEIGHT_LINES] = <double>layout.weights * layout.ci * item / 64 / plan.splits
+    return rated(plan, layout, (plan.items + plan.threads - 1) // plan.threads)
+
+
+cdef void count_tiles(Plan plan, Layout layout) noexcept:
+    """Count the products of a block, and what its tiles load for them."""
+    cdef double sums = <double>layout.ci / plan.splits, vectors, tiles
+    cdef double* done = plan.done
+    if layout.channels:
+        # A tile's pixels are the broadcast side.
+        vectors = <double>plan.rows * plan.columns
+        tiles = up(plan.rows * plan.columns, UPSHAPE_TILE_PIXELS)
+        if layout.turned:
+            tiles = turned_tiles(plan)
+            sums *= plan.reached
+        done[PRODUCTS] = vectors * sums * layout.weights / plan.vector
+        done[BROADCASTS] = vectors * sums * layout.panel_taps
+        done[LOADS] = tiles * sums * layout.weights / plan.vector
+        vectors *= <double>layout.lanes / plan.vector
+        if plan.source == DIRECT:
+            done[DIRECT_LOADS] = done[BROADCASTS]
+    else:
+        pixel_tiles(plan, layout, &vectors, &tiles)
+        done[PRODUCTS] = vectors * sums * layout.weights
+        done[BROADCASTS] = tiles * sums * layout.weights
+        done[LOADS] = vectors * sums * layout.panel_taps
+        vectors *= layout.lanes
+        if plan.source == DIRECT:
+            done[DIRECT_LOADS] = done[LOADS]
+        elif plan.source != GATHERED and layout.offsets > 1:
+            # Taps within a slab are shifted: vectors straddle two lines of the cache, which costs
+            # most where few taps read the same lines.
+            done[SHIFTED_LOADS] = done[LOADS]
+            done[SHIFTED_STEPS] = vectors * sums
+    done[STEPS] = tiles * sums * layout.panel_taps
+    done[TILES] = tiles * layout.panels * layout.blocks / plan.splits
+    if layout.blocks > 1:
+        # Sums put aside and taken up again, once a block of channels.
+        done[PARTIAL] = vectors * layout.blocks / plan.splits
+    if layout.turned:
+        done[TRANSPOSED] = <double>layout.lanes * up(plan.pixels, plan.vector) / plan.splits
+
+
+cdef double turned_tiles(Plan plan) noexcept:
+    """Return how many tiles a panel has: of pieces of a row, or of some short rows."""
+    return (<double>up(plan.rows, max(UPSHAPE_TILE_PIXELS // plan.qx, 1))
+            * up(plan.columns, UPSHAPE_TILE_PIXELS))
+
+
+cdef void pixel_tiles(Plan plan, Layout layout, double* vectors, double* tiles) noexcept:
+    """Count the vectors of a block's pixels, and the tiles that a panel has."""
+    cdef Py_ssize_t blocks = plan.x_blocks, last, of_row, most = layout.least_most
+    if plan.source == ROWS:
+        of_row = plan.row_length // plan.vector
+        vectors[0] = <double>plan.rows * of_row
+        tiles[0] = <double>plan.rows * up(of_row, most)
+        return
+    of_row = up(plan.sums_row, plan.vector)
+    vectors[0], tiles[0] = of_row, plan.pieces(of_row, most)
+    if plan.source == GATHERED:
+        # Blocks are equal but for the last.
+        last = up(plan.n * plan.qz * plan.qy * plan.qx - (blocks - 1) * plan.columns, plan.vector)
+        vectors[0] = ((blocks - 1) * vectors[0] + last) / blocks
+        tiles[0] = ((blocks - 1) * tiles[0] + plan.pieces(last, most)) / blocks
+
+
+cdef void count_gathered(Plan plan, Layout layout, Py_ssize_t item) noexcept:
+    """Count the pieces that are gathered for a block."""
+    cdef Py_ssize_t step = layout.isx * plan.xx
+    cdef double pieces = layout.offsets * (
+        <double>plan.pixels / plan.qx * up(plan.qx, plan.vector) + plan.pixels / plan.panel)
+    plan.done[LISTED] = pieces * layout.blocks
+    if step == 1:
+        plan.done[PIECES] = pieces * layout.ci
+    elif step <= UPSHAPE_PLANE_STEP:
+        plan.done[STEPPED_PIECES] = pieces * layout.ci
+    else:
+        plan.done[PICKED_PIECES] = <double>layout.offsets * layout.ci * plan.pixels
+    if plan.far:
+        plan.done[FAR_LINES] = layout.ci * (plan.pixels * <double>item * step + ROW_BYTES) / 64
+
+
+cdef void count_slab(Plan plan, Layout layout, Py_ssize_t item) noexcept:
+    """Count what is copied for a block, and the whole lines that are read for it."""
+    cdef double* done = plan.done
+    cdef double planes = <double>layout.planes * plan.planes_y * plan.planes_x, runs
+    cdef double rows = planes * plan.slab_rows * layout.ci
+    if plan.slab_x != 1 and plan.xc == 1:
+        # A pixel's channels lie side by side.
+        done[SLAB_ROWS] = planes * plan.slab_rows * plan.slab_columns * layout.blocks
+        done[SLAB_VECTORS] = done[SLAB_ROWS] * up(layout.block_channels, plan.vector)
+    elif plan.slab_x != 1 or plan.xx != 1 or layout.isx > UPSHAPE_PLANE_STEP:
+        done[STEPPED_ROWS] = rows
+        done[PICKED] = rows * plan.slab_columns
+    elif layout.isx > 1:
+        done[STEPPED_ROWS] = rows
+        done[STEPPED_VECTORS] = rows * up(plan.slab_columns, plan.vector)
+    else:
+        done[SLAB_ROWS] = rows
+        done[SLAB_VECTORS] = rows * up(plan.slab_columns, plan.vector)
+    done[SLAB_CHANNELS] = <double>layout.ci * plan.planes_y * layout.planes
+    if plan.far:
+        # Whole rows follow each other.
+        runs = plan.slab_rows if plan.columns < plan.qx else 1
+        done[FAR_LINES] = layout.ci * plan.planes_y * layout.planes * (
+            <double>plan.slab_rows * plan.slab_columns * item * layout.isx + runs * ROW_BYTES) / 64
+
+
+cdef void count_placed(Plan plan, Layout layout) noexcept:
+    """Count the rows and vectors of the result that a block writes."""
+    cdef double pixels = plan.pixels, runs = plan.rows, vectors, gaps, phases
+    cdef double* done = plan.done
+    if plan.source in (ROWS, FLAT):
+        pixels = <double>plan.rows * plan.columns
+    elif not layout.channels:
+        runs = pixels / plan.qx + 1
+    phases = layout.sz * layout.sy * layout.sx
+    if phases > layout.row_phases * layout.x_phases:
+        gaps = phases if not layout.in_rows else phases - layout.row_phases * layout.x_phases
+        done[FILLED] = pixels * layout.co * gaps / plan.vector / plan.splits
+    if not layout.in_rows:
+        # Of every pixel, each panel's lanes.
+        done[PLACED_ROWS] = pixels * layout.panels / plan.splits
+        done[PLACED] = pixels * layout.lanes / plan.vector / plan.splits
+        return
+    vectors = pixels * layout.lanes / plan.vector / plan.splits
+    if layout.pairs and plan.source == ROWS:
+        done[WOVEN] = vectors
+        return
+    if plan.oy == plan.wo and layout.sy == layout.sx == 1:
+        # All rows of an image may be one.
+        if plan.source == GATHERED or plan.source == DIRECT:
+            runs = pixels / (plan.qz * plan.qy * plan.qx) + 1
+        elif plan.row_length == plan.columns == plan.wo:
+            runs = 1
+    done[PLACED_ROWS] = layout.co * layout.row_phases * runs / plan.splits
+    if layout.sx > 1:
+        done[WOVEN] = vectors
+    else:
+        done[PLACED] = vectors
+    if plan.ox != 1:
+        done[PICKED] += pixels * layout.lanes / plan.splits
+
+
+cdef void count_bands(Plan plan, Layout layout, Py_ssize_t item, Py_ssize_t reach) noexcept:
+    """Count what all bands take: products, adding them up and writing them, gathering."""
+    cdef double* done = plan.done
+    cdef double images = <double>plan.n * layout.groups, vectors, tiles, bands
+    cdef Py_ssize_t count, width = plan.band // plan.vector
+    for count in range(COUNTS):
+        done[count] = 0
+    bands = up(plan.hi, plan.rows)
+    vectors = bands * width
+    tiles = bands * up(width, plan.panel // plan.vector)
+    done[ITEMS] = bands * plan.splits
+    done[PRODUCTS] = vectors * layout.weights * layout.ci
+    done[BROADCASTS] = tiles * layout.weights * layout.ci
+    done[LOADS] = vectors * layout.panel_taps * layout.ci
+    done[STEPS] = tiles * layout.panel_taps * layout.ci
+    done[TILES] = tiles * layout.panels
+    done[WEIGHT_LINES] = (up(plan.hi * plan.wi, plan.pixels) * <double>layout.weights * layout.ci
+                          * item / 64)
+    done[ADDED_ROWS] = <double>layout.lanes * plan.hi
+    done[ADDED] = done[ADDED_ROWS] * up(plan.wi, plan.vector)
+    done[PLACED_ROWS] = <double>layout.co * plan.ho
+    done[PLACED] = done[PLACED_ROWS] * up(plan.wo, plan.vector)
+    if layout.sx > 1:
+        done[WOVEN] = done[PLACED]
+    count = PIECES if plan.xx == 1 else PICKED_PIECES
+    done[count] = <double>layout.ci * plan.splits * up(plan.hi * plan.wi, plan.vector)
+    if count == PICKED_PIECES:
+        done[count] *= plan.vector
+    if plan.ox != 1:
+        done[PICKED] = done[PLACED_ROWS] * plan.wo
+    if plan.far:
+        done[FAR_LINES] = <double>layout.ci * plan.splits * plan.hi * plan.wi * item / 64
+    if plan.parts > 1:
+        images *= 1 + <double>reach * (plan.parts - 1) / plan.hi
+    plan.nanoseconds = rated(plan, layout, images / plan.threads)
+
 
 
 @cython.final

@@ -3,20 +3,22 @@
     result[n, m, d, h, x] = source[n, m, index_d[d], index_h[h], index_w[x]]
 
 The tables say which pixel; no convention is known here. A pixel is so many bytes, whatever its
-dtype. Rows of the result that come from one source row are built once, piece by piece, and copied
-while the piece is in the first cache. A piece is built by whole vectors, each a permutation of one
+dtype. Rows of the result that come from one source row are built together: every vector is made
+once and stored in each of them, or a piece of a row is built and copied while it is in the first
+cache. A piece is built by whole vectors, each a permutation of one
 window of the source row, of a vector or of two, where the plan found that the sources of every
 vector lie that close (any enlargement, down to about half the size), else pixel by pixel.
 
-Narrow rows are made many at a time: their source rows are laid side by side, once for each row of
-the result, and the group is then one long row. So a row costs no more than its bytes, and rows
-narrower than a vector are made by whole vectors as well.
+Narrow rows are made many at a time. Where the rows of a plane have no gaps between them, a plane
+is one long row, with a table of its own. Else their source rows are laid side by side, once for
+each row of the result, and the group is then one long row. So a row costs no more than its bytes,
+and rows narrower than a vector are made by whole vectors as well.
 
 The caller has checked: indices in range, pixels and the source's rows without gaps, source and
 result disjoint. Nothing is allocated within a row loop, no Python object is touched.
 
-Hot row functions, for who reads the machine code: row_words, row_words_two, row_past, row_bytes,
-row_bytes_two, row_items.
+Hot row functions, for who reads the machine code: row_words, row_words_two, rows_words, row_past,
+row_bytes, row_bytes_two, row_items.
 """
 
 cimport cython
@@ -105,6 +107,10 @@ cdef enum:
 cdef enum:
     MANY_BYTES = 128
 
+# Bytes of a plane that is made as one row, at most: its table stays in the first cache.
+cdef enum:
+    PLANE = 8192
+
 # What one row of the result is made from: `steps` steps of `stride` bytes, the last one of a WORDS
 # or BYTES row moved back so that it ends with the row. Rows in groups: `group` of them are one row.
 cdef struct Table:
@@ -133,6 +139,25 @@ cdef void row_words_two(char* to, const char* source, const int64_t* base, const
         store(to + k * UPSHAPE_VECTOR_BYTES,
               permute_two(load(source + base[k]), load(source + base[k] + UPSHAPE_VECTOR_BYTES),
                           load(order + k * UPSHAPE_VECTOR_BYTES)))
+
+
+cdef void rows_words(char* to, const char* source, const Table* t, Py_ssize_t rows,
+                     Py_ssize_t pitch) noexcept nogil:
+    """Write whole rows that are alike: the last vector of each ends with the row."""
+    cdef Py_ssize_t k, j, last = t.steps - 1
+    for k in range(last):
+        vector = permute(load(source + t.base[k]), load(t.order + k * UPSHAPE_VECTOR_BYTES))
+        store(to, vector)
+        store(to + pitch, vector)
+        for j in range(2, rows):
+            store(to + j * pitch, vector)
+        to += UPSHAPE_VECTOR_BYTES
+    to += t.row - t.steps * UPSHAPE_VECTOR_BYTES
+    vector = permute(load(source + t.base[last]), load(t.order + last * UPSHAPE_VECTOR_BYTES))
+    store(to, vector)
+    store(to + pitch, vector)
+    for j in range(2, rows):
+        store(to + j * pitch, vector)
 
 
 cdef void row_past(char* to, const char* source, const int64_t* base, const uint8_t* order,
@@ -244,6 +269,9 @@ cdef inline void write_rows(const Table* t, char* to, const char* source, Py_ssi
     if t.spacing != t.pixel:
         for j in range(count):
             row_pixels(to + j * pitch, source, t.index, t.steps, t.pixel, t.spacing)
+        return
+    if count > 1 and t.kind == WORDS and not t.two:
+        rows_words(to, source, t, count, pitch)
         return
     while first < t.steps:
         last = piece_end(t, first)
@@ -363,7 +391,33 @@ cdef void run_groups(const Table* t, const Rows* rows, const int64_t* index_d,
         stream_end()
 
 
+# --- planes without gaps, as one row each ----------------------------------------------------------
+
+cdef void run_planes(const Table* t, const Rows* rows, const int64_t* index_d, char* to,
+                     const char* source, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    """Compute the planes `first` to `last` - 1; `rows` has planes of one row."""
+    cdef Place at = place_of(rows, first)
+    cdef Py_ssize_t left
+    for left in range(last - first):
+        build(t, to + at.n * rows.dst_n + at.m * rows.dst_m + at.d * rows.dst_d,
+              source + at.n * rows.src_n + at.m * rows.src_m + index_d[at.d] * rows.src_d, 0,
+              t.steps)
+        step(rows, &at, 1)
+
+
 # --- any rows ------------------------------------------------------------------------------------
+
+cdef inline void run_plane(const Table* t, const Rows* rows, const int64_t* index_h, char* to,
+                           const char* plane, Py_ssize_t count) noexcept nogil:
+    """Compute `count` rows of a plane, those that are alike together."""
+    cdef Py_ssize_t h = 0, alike
+    while h < count:
+        alike = 1
+        while h + alike < count and index_h[h + alike] == index_h[h]:
+            alike += 1
+        write_rows(t, to + h * rows.dst_h, plane + index_h[h] * rows.src_h, alike, rows.dst_h)
+        h += alike
+
 
 cdef void run_rows(const Table* t, const Rows* rows, const int64_t* index_d,
                    const int64_t* index_h, char* to, const char* source, Py_ssize_t first,
@@ -378,6 +432,17 @@ cdef void run_rows(const Table* t, const Rows* rows, const int64_t* index_d,
     # costs less than to keep it in between.
     cdef bint direct = (t.kind == WORDS and not t.two and t.row % 64 == 0
                         and (<size_t>to | strides_of_result(rows)) % 64 == 0)
+    if stage == NULL and t.kind == WORDS and not t.two:
+        while left > 0:
+            count = min(left, rows.height - at.h)
+            run_plane(t, rows, index_h + at.h,
+                      to + at.n * rows.dst_n + at.m * rows.dst_m + at.d * rows.dst_d
+                      + at.h * rows.dst_h,
+                      source + at.n * rows.src_n + at.m * rows.src_m + index_d[at.d] * rows.src_d,
+                      count)
+            step(rows, &at, count)
+            left -= count
+        return
     while left > 0:
         count = 1
         while (count < left and at.h + count < rows.height
@@ -417,12 +482,42 @@ cdef void run_rows(const Table* t, const Rows* rows, const int64_t* index_d,
 
 cdef inline void run_share(const Table* t, const Rows* rows, const int64_t* index_d,
                            const int64_t* index_h, char* to, const char* source, Py_ssize_t first,
-                           Py_ssize_t last, char* stage, bint streaming) noexcept nogil:
-    """Do one thread's rows."""
-    if t.group:
+                           Py_ssize_t last, char* stage, bint streaming,
+                           bint planes) noexcept nogil:
+    """Do one thread's rows, or planes."""
+    if planes:
+        run_planes(t, rows, index_d, to, source, first, last)
+    elif t.group:
         run_groups(t, rows, index_d, index_h, to, source, first, last, streaming)
     else:
         run_rows(t, rows, index_d, index_h, to, source, first, last, stage)
+
+
+cdef bint find_windows(Table* t, Kind kind, int64_t[::1] index, Py_ssize_t source_width,
+                       Py_ssize_t vector, Py_ssize_t unit, int index_bytes) except -1:
+    """Build rows by these windows, if every vector's sources fit into one; return whether."""
+    cdef Py_ssize_t steps = (t.row + vector - 1) // vector
+    t.base = <int64_t*>PyMem_RawMalloc(steps * sizeof(int64_t))
+    t.order = <uint8_t*>PyMem_RawMalloc(steps * vector)
+    if t.base == NULL or t.order == NULL:
+        free_windows(t)
+        raise MemoryError(f"no memory for the tables of a row of {index.shape[0]} pixels")
+    if windows(&index[0], index.shape[0], t.pixel // unit, unit, vector,
+               2 * vector if t.two else vector, source_width * t.pixel, index_bytes, t.base,
+               t.order):
+        t.kind = kind
+        t.steps = steps
+        t.stride = vector
+        return True
+    free_windows(t)
+    return False
+
+
+cdef void free_windows(Table* t) noexcept:
+    PyMem_RawFree(t.base)
+    PyMem_RawFree(t.order)
+    t.base = NULL
+    t.order = NULL
 
 
 @cython.final
@@ -435,6 +530,7 @@ cdef class Plan:
     """
     cdef Frame frame
     cdef Table table
+    cdef Table plane  # a plane's, as one row: steps are 0 where there is none
     cdef bint streaming
     cdef object keep
     cdef int64_t* index_d
@@ -485,9 +581,45 @@ cdef class Plan:
                 t.kind = PIXELS
             if pixel < 64 and not plain:
                 if t.row <= GROUPED and t.source_row <= GROUPED:
-                    self.find_groups(index_w, source_width)
+                    self.find_rows(index_h, index_w, source_width)
                 else:
-                    self.find_any_windows(index_w, source_width)
+                    self.find_any_windows(t, index_w, source_width)
+
+    cdef int find_rows(self, int64_t[::1] index_h, int64_t[::1] index_w,
+                       Py_ssize_t source_width) except -1:
+        """Find the way of making narrow rows."""
+        cdef Table* t = &self.table
+        cdef Py_ssize_t height = index_h.shape[0], alike = 0, h
+        cdef Kind kind = t.kind
+        for h in range(1, height):
+            alike += index_h[h] == index_h[h - 1]
+        # Two rows and more that are alike cost one permutation, but each ends with a vector that
+        # overlaps the one before.
+        if 3 * alike >= height and t.row >= 2 * UPSHAPE_VECTOR_BYTES:
+            self.find_any_windows(t, index_w, source_width)
+            if t.kind == WORDS and not t.two:
+                return 0
+            free_windows(t)
+            t.kind, t.steps, t.stride = kind, index_w.shape[0], t.pixel
+        self.find_plane(index_h, index_w, source_width)
+        self.find_groups(index_w, source_width)
+        return 0
+
+    cdef int find_plane(self, int64_t[::1] index_h, int64_t[::1] index_w,
+                        Py_ssize_t source_width) except -1:
+        """Make a plane one row, if it is small and vectors of it come from one window each."""
+        cdef Table* t = &self.plane
+        cdef int64_t[::1] indices
+        if self.streaming or self.table.row * index_h.shape[0] > PLANE or index_h.shape[0] == 1:
+            return 0
+        plane = np.asarray(index_h)[:, None] * source_width + np.asarray(index_w)
+        indices = plane.ravel()
+        t.pixel = t.spacing = self.table.pixel
+        t.row = self.table.row * index_h.shape[0]
+        self.find_any_windows(t, indices, (max(index_h) + 1) * source_width)
+        if t.base == NULL:
+            t.steps = 0
+        return 0
 
     cdef int find_groups(self, int64_t[::1] index, Py_ssize_t source_width) except -1:
         """Make groups of rows one row, of whatever kind."""
@@ -498,7 +630,7 @@ cdef class Plan:
         indices = (np.arange(group)[:, None] * source_width + np.asarray(index)).ravel()
         self.keep += (indices,)
         t.row *= group
-        self.find_any_windows(indices, group * source_width)
+        self.find_any_windows(t, indices, group * source_width)
         t.row //= group
         t.group = group
         if t.base == NULL:
@@ -506,61 +638,40 @@ cdef class Plan:
             t.index = &index[0]
         return 0
 
-    cdef int find_any_windows(self, int64_t[::1] index, Py_ssize_t source_width) except -1:
+    cdef int find_any_windows(self, Table* t, int64_t[::1] index,
+                              Py_ssize_t source_width) except -1:
         """Make windows the way of building rows, of the kind that is found first."""
-        cdef Table* t = &self.table
         cdef Py_ssize_t unit = 4 if t.pixel % 4 == 0 else 2 if t.pixel % 2 == 0 else 1
         cdef bint two
         for two in ((False, True) if unit == 4 else ()):
             t.two = two
-            if self.find_windows(WORDS, index, source_width, UPSHAPE_VECTOR_BYTES, 4,
-                                 UPSHAPE_INDEX_BYTES):
+            if find_windows(t, WORDS, index, source_width, UPSHAPE_VECTOR_BYTES, 4,
+                            UPSHAPE_INDEX_BYTES):
                 return 0
         for two in (False, True):
             t.two = two
-            if self.find_windows(BYTES, index, source_width, 16, unit, 1):
+            if find_windows(t, BYTES, index, source_width, 16, unit, 1):
                 return 0
         return 0
 
-    cdef bint find_windows(self, Kind kind, int64_t[::1] index, Py_ssize_t source_width,
-                           Py_ssize_t vector, Py_ssize_t unit, int index_bytes) except -1:
-        """Build rows by these windows, if every vector's sources fit into one; return whether."""
-        cdef Table* t = &self.table
-        cdef Py_ssize_t steps = (t.row + vector - 1) // vector
-        t.base = <int64_t*>PyMem_RawMalloc(steps * sizeof(int64_t))
-        t.order = <uint8_t*>PyMem_RawMalloc(steps * vector)
-        if t.base == NULL or t.order == NULL:
-            raise MemoryError(f"no memory for the tables of a row of {index.shape[0]} pixels")
-        if windows(&index[0], index.shape[0], t.pixel // unit, unit, vector,
-                   2 * vector if t.two else vector, source_width * t.pixel, index_bytes, t.base,
-                   t.order):
-            t.kind = kind
-            t.steps = steps
-            t.stride = vector
-            return True
-        self.free_windows()
-        return False
-
-    cdef void free_windows(self) noexcept:
-        PyMem_RawFree(self.table.base)
-        PyMem_RawFree(self.table.order)
-        self.table.base = NULL
-        self.table.order = NULL
-
     def __dealloc__(self):
-        self.free_windows()
+        free_windows(&self.table)
+        free_windows(&self.plane)
 
     @property
     def kind(self):
         """How rows are built."""
         kind = ["copy", "words", "bytes", "items", "triples", "pixels"][<int>self.table.kind]
-        return f"{kind} in groups" if self.table.group else kind
+        if self.table.group:
+            kind += " in groups"
+        return kind + ", planes" if self.plane.steps else kind
 
     @property
     def nbytes(self):
         """Bytes that the tables take."""
         cdef const Table* t = &self.table
         own = t.steps * (8 + t.stride) if t.base != NULL else 0
+        own += self.plane.steps * (8 + self.plane.stride)
         return own + sum([np.asarray(index).nbytes for index in self.keep])
 
     def take(self, int threads):
@@ -588,13 +699,20 @@ cdef class Plan:
         cdef Team team
         cdef int t
         cdef const Table* table = &self.table
+        cdef bint planes
         if not takes(&self.frame, <PyArrayObject*>source, <PyArrayObject*>result):
             return False
         rows = rows_of(<PyArrayObject*>source, <PyArrayObject*>result, self.frame.roles)
         total = rows.n * rows.m * rows.depth * rows.height
+        planes = (self.plane.steps > 0
+                  and rows.src_h == table.source_row and rows.dst_h == table.row)
+        if planes:
+            table = &self.plane
+            total //= rows.height
+            rows.height = 1
         if total < threads:
             threads = <int>total
-        if self.streaming and not table.group:
+        if self.streaming and not self.table.group:
             if scratch is None:
                 scratch = self.take(threads)
             stage = PyArray_BYTES(<PyArrayObject*>scratch)
@@ -602,14 +720,14 @@ cdef class Plan:
         with nogil:
             if team.threads == 1:
                 run_share(table, &rows, self.index_d, self.index_h, to, from_, 0, total, stage,
-                          self.streaming)
+                          self.streaming, planes)
             else:
                 team_begins(&team)
                 for t in prange(threads, num_threads=team.threads, schedule="static"):
                     share_begins(&team, t)
                     run_share(table, &rows, self.index_d, self.index_h, to, from_,
                               total * t // threads, total * (t + 1) // threads,
-                              NULL if stage == NULL else stage + t * room, self.streaming)
+                              NULL if stage == NULL else stage + t * room, self.streaming, planes)
                     share_ends(&team, t)
                 team_ends(&team)
         dismiss_team(&team)

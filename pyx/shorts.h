@@ -166,26 +166,6 @@ UPSHAPE_INLINE upshape_shorts upshape_clamp_shorts(upshape_shorts v, int most)
 #endif
 }
 
-/* Bytes from elements of `fraction` binary digits behind the point: to nearest, ties to even. */
-UPSHAPE_INLINE void upshape_narrow_shorts(uint8_t* p, upshape_shorts v, int fraction, int most)
-{
-    if (fraction > 0) {
-        upshape_shorts odd = v >> fraction & 1;
-        v = upshape_clamp_shorts(v, 32767 - (1 << fraction));
-        v = (v + (int16_t)((1 << (fraction - 1)) - 1) + odd) >> fraction;
-    }
-    v = upshape_clamp_shorts(v, most);
-#if defined(__AVX2__)
-    _mm_storeu_si128((__m128i*)p, _mm_packus_epi16(
-        _mm256_castsi256_si128((__m256i)v), _mm256_extracti128_si256((__m256i)v, 1)));
-#elif defined(__SSE2__)
-    _mm_storel_epi64((__m128i*)p, _mm_packus_epi16((__m128i)v, (__m128i)v));
-#else
-    for (int j = 0; j < UPSHAPE_SHORTS; j++)
-        p[j] = (uint8_t)v[j];
-#endif
-}
-
 UPSHAPE_INLINE uint8_t upshape_narrow_short(int value, int fraction, int most)
 {
     if (fraction > 0)
@@ -193,6 +173,32 @@ UPSHAPE_INLINE uint8_t upshape_narrow_short(int value, int fraction, int most)
     return (uint8_t)(value < 0 ? 0 : value > most ? most : value);
 }
 
+/* 2 UPSHAPE_SHORTS bytes from elements of `fraction` binary digits behind the point: to nearest, ties to
+ * even; bytes of `most` bound them. */
+UPSHAPE_INLINE void upshape_narrow_shorts(
+    uint8_t* p, upshape_shorts a, upshape_shorts b, int fraction, int most)
+{
+#if defined(__AVX2__)
+    __m256i x = (__m256i)a, y = (__m256i)b, both;
+    if (fraction > 0) {
+        __m128i by = _mm_cvtsi32_si128(fraction);
+        __m256i one = _mm256_set1_epi16(1);
+        __m256i half = _mm256_set1_epi16((short)((1 << (fraction - 1)) - 1));
+        __m256i odd = _mm256_and_si256(_mm256_sra_epi16(x, by), one);
+        x = _mm256_sra_epi16(_mm256_adds_epi16(x, _mm256_add_epi16(odd, half)), by);
+        odd = _mm256_and_si256(_mm256_sra_epi16(y, by), one);
+        y = _mm256_sra_epi16(_mm256_adds_epi16(y, _mm256_add_epi16(odd, half)), by);
+    }
+    both = _mm256_permute4x64_epi64(_mm256_packus_epi16(x, y), 0xd8);
+    _mm256_storeu_si256((__m256i*)p, _mm256_min_epu8(both, _mm256_set1_epi8((char)most)));
+#else
+    int16_t v[2 * UPSHAPE_SHORTS];
+    upshape_store_shorts(v, a);
+    upshape_store_shorts(v + UPSHAPE_SHORTS, b);
+    for (int j = 0; j < 2 * UPSHAPE_SHORTS; j++)
+        p[j] = upshape_narrow_short(v[j], fraction, most);
+#endif
+}
 /* --- 2 UPSHAPE_SHORTS bytes at once ------------------------------------------------------------ */
 
 typedef struct {

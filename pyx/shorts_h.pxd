@@ -22,7 +22,7 @@ cdef extern from "shorts.h" nogil:
     shorts scaled "upshape_scaled"(sums32, int)
     int16_t scaled_one "upshape_scaled_one"(int32_t, int)
     shorts clamp_shorts "upshape_clamp_shorts"(shorts, int)
-    void narrow_shorts "upshape_narrow_shorts"(uint8_t*, shorts, int, int)
+    void narrow_shorts "upshape_narrow_shorts"(uint8_t*, shorts, shorts, int, int)
     uint8_t narrow_short "upshape_narrow_short"(int, int, int)
     sums_of_bytes no_sums_of_bytes "upshape_no_sums_of_bytes"()
     void add_products_of_bytes "upshape_add_products_of_bytes"(

@@ -156,6 +156,10 @@ ctypedef fused work_t:  # an element of a line
 cdef enum:
     STRIP = 512
 
+# The same in fixed point.
+cdef enum:
+    STRIP_FIXED = 2048
+
 # A pixel's window of more elements than this is not transposed: its rows are summed one by one.
 cdef enum:
     WIDEST = 4096
@@ -425,6 +429,25 @@ cdef inline void blend_bytes(int16_t* line, const uint8_t** row, const Axis* axi
     store_scaled(line + j, &sum, axis.shift, axis.most_line)
 
 
+cdef inline void blend_bytes_twice(int16_t* line, const uint8_t** row, const Axis* axis,
+                                   const int16_t* weight, Py_ssize_t pairs,
+                                   Py_ssize_t j) noexcept nogil:
+    """Make four vectors of a line."""
+    cdef sums_of_bytes a = no_sums_of_bytes(), b = no_sums_of_bytes()
+    cdef pair_of_weights w
+    cdef const uint8_t* p
+    cdef const uint8_t* q
+    cdef Py_ssize_t k
+    for k in range(pairs):
+        w = splat_pair(weight + 2 * k)
+        p = row[2 * k] + j
+        q = row[2 * k + 1] + j
+        add_products_of_bytes(&a, p, q, w)
+        add_products_of_bytes(&b, p + 2 * UPSHAPE_SHORTS, q + 2 * UPSHAPE_SHORTS, w)
+    store_scaled(line + j, &a, axis.shift, axis.most_line)
+    store_scaled(line + j + 2 * UPSHAPE_SHORTS, &b, axis.shift, axis.most_line)
+
+
 cdef inline void blend_shorts(int16_t* line, const pixel_t** row, const Axis* axis,
                               const int16_t* weight, Py_ssize_t pairs,
                               Py_ssize_t j) noexcept nogil:
@@ -496,6 +519,9 @@ cdef void blend_fixed(int16_t* line, const pixel_t** row, const Axis* axis, Py_s
             return
     else:
         if pixel_t is uint8_t:
+            while j + 4 * UPSHAPE_SHORTS <= count:
+                blend_bytes_twice(line, row, axis, weight, pairs, j)
+                j += 4 * UPSHAPE_SHORTS
             while j + 2 * UPSHAPE_SHORTS <= count:
                 blend_bytes(line, row, axis, weight, pairs, j)
                 j += 2 * UPSHAPE_SHORTS
@@ -713,10 +739,12 @@ cdef void narrow(pixel_t* to, const work_t* line, Py_ssize_t count,
     """Round a line to what the result holds."""
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t), j = 0
     cdef float most = t.most_byte
+    cdef int fraction = t.fraction
     if pixel_t is uint8_t and work_t is int16_t:
-        while j + UPSHAPE_SHORTS <= count:
-            narrow_shorts(to + j, load_shorts(line + j), t.fraction, <int>most)
-            j += UPSHAPE_SHORTS
+        while j + 2 * UPSHAPE_SHORTS <= count:
+            narrow_shorts(to + j, load_shorts(line + j), load_shorts(line + j + UPSHAPE_SHORTS),
+                          fraction, <int>most)
+            j += 2 * UPSHAPE_SHORTS
     elif pixel_t is uint8_t and work_t is float:
         while j + lanes <= count:
             narrow_byte(to + j, clamp_byte(load(line + j), most))
@@ -1236,7 +1264,8 @@ cdef class Plan:
     cdef int cut_strips(self) except -1:
         """Cut a row into strips."""
         cdef Table* t = &self.table
-        cdef Py_ssize_t most = max(1, (STRIP if not t.w.copied else STRIP_DOWN) // t.channels)
+        cdef Py_ssize_t most = max(1, (
+            STRIP_DOWN if t.w.copied else STRIP_FIXED if self.work == 2 else STRIP) // t.channels)
         cdef Py_ssize_t x, k, start = 0, low = 0, high = 0, own_low, own_high
         cdef list strips = []
         for x in range(t.w.count):

@@ -38,6 +38,7 @@ EDGES = [1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 97]
 CHANNELS = [1, 1, 2, 3, 3, 4, 5, 8, 16, 17, 33]
 LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
 LINEAR_DTYPES = ["f4", "f4", "f8", "f2", "u1"]
+MEAN_DTYPES = [*LINEAR_DTYPES, "i1", "i2", "u2", "i4", "?"]
 COPIED_DTYPES = ["f4", "f8", "f2", "u1", "i2", "i4", "i8", "?", "c8", "c16", "g", "M8[s]", "S3",
                  "U2", "V5", [("red", "u1"), ("depth", "f4")]]  # fmt: skip
 # How many pixels a result may have, so that a case takes about a millisecond.
@@ -277,24 +278,42 @@ def conv_transpose(x: np.ndarray, weight: np.ndarray, parameters: dict[str, Any]
     """Return a transposed convolution without bias: every tap in turn stamps the whole input."""
     x, weight = x.astype(np.float64), weight.astype(np.float64)
     groups, kernel = parameters["groups"], weight.shape[2:]
-    per_axis = [parameters[name] for name in ("stride", "padding", "dilation", "output_padding")]
-    per_axis = [
-        value if isinstance(value, tuple) else (value,) * len(kernel) for value in per_axis
-    ]
+    per_axis = [parameters[name] for name in ("stride", "dilation", "output_padding")]
     spatial = x.shape[-len(kernel):]
     full = [(i - 1) * s + d * (k - 1) + 1 + a
-            for i, k, s, _, d, a in zip(spatial, kernel, *per_axis, strict=True)]
+            for i, k, s, d, a in zip(spatial, kernel, *per_axis, strict=True)]
     y = np.zeros((x.shape[0], groups, weight.shape[1], *full))
     x = x.reshape(x.shape[0], groups, -1, *spatial)
     weight = weight.reshape(groups, x.shape[2], *weight.shape[1:])
     for tap in np.ndindex(*kernel):
         where = tuple(
             slice(m * d, m * d + (i - 1) * s + 1, s)
-            for m, i, s, _, d, _ in zip(tap, spatial, *per_axis, strict=True)
+            for m, i, s, d, _ in zip(tap, spatial, *per_axis, strict=True)
         )
         y[(..., *where)] += np.einsum("ngi...,gio->ngo...", x, weight[(..., *tap)])
-    kept = tuple(slice(p, size - p) for size, p in zip(full, per_axis[1], strict=True))
+    if isinstance(parameters["padding"], str):
+        y, kept = same_of(y, spatial, per_axis[0], parameters["padding"])
+    else:
+        kept = tuple(
+            slice(p[0], size - p[1]) for size, p in zip(full, parameters["padding"], strict=True)
+        )
     return y[(..., *kept)].reshape(y.shape[0], -1, *[k.stop - k.start for k in kept])
+
+
+def same_of(
+    y: np.ndarray, sizes: tuple[int, ...], stride: tuple[int, ...], word: str
+) -> tuple[np.ndarray, tuple[slice, ...]]:
+    """Return all that was stamped, with zeros up to i s pixels, and which i s of them SAME keeps.
+
+    As many are cut off before as after; an odd one after them, or with "same_lower" before.
+    """
+    wanted = [i * s for i, s in zip(sizes, stride, strict=True)]
+    full = y.shape[-len(sizes):]
+    missing = [max(size - n, 0) for size, n in zip(wanted, full, strict=True)]
+    y = np.pad(y, [(0, 0)] * (y.ndim - len(sizes)) + [(0, n) for n in missing])
+    beyond = [max(n - size, 0) for size, n in zip(wanted, full, strict=True)]
+    first = [(n + 1) // 2 if word == "same_lower" else n // 2 for n in beyond]
+    return y, tuple(slice(p, p + size) for p, size in zip(first, wanted, strict=True))
 
 
 def sums(definition: Any, x: Any, weight: Any, bias: Any, parameters: dict[str, Any]) -> Any:
@@ -420,6 +439,132 @@ def assert_interpolated(
         assert_within(np.where(either, exact.astype(native), y), exact, bound)
 
 
+def draw_means(rng: np.random.Generator, mode: str, antialias: bool) -> Case:
+    """Return a call of interpolate in a mode of many taps."""
+    axes = int(rng.integers(1, 4))
+    if mode in ("linear", "cubic"):
+        mode = {1: "", 2: "bi", 3: "tri"}[axes] + mode
+    dtype = choose(rng, MEAN_DTYPES)
+    channels, batch = int(rng.choice(CHANNELS)), draw_batch(rng, axes, dtype)
+    spatial = draw_sizes(rng, axes, max(MOST_PIXELS // (8 * channels * batch), 1))
+    arguments = {"mode": mode, "antialias": antialias, **draw_scale(rng, spatial)}
+    sizes, _ = sizes_and_factors(spatial, arguments)
+    last = rng.random() < 0.3
+    shape = (batch, *spatial, channels) if last else (batch, channels, *spatial)
+    result = (batch, *sizes, channels) if last else (batch, channels, *sizes)
+    arguments["channel_axis"] = -1 if last else 1
+
+    def check(y: np.ndarray, given: dict[str, np.ndarray]) -> None:
+        assert_resampled(y, given["x"], reference.interpolate, arguments)
+
+    values = {"x": draw_values(rng, shape, dtype)}
+    return finish(rng, "interpolate", values, arguments, result,
+                  Function("interpolate", arguments), check)
+
+
+def assert_resampled(
+    y: np.ndarray, x: np.ndarray, definition: Callable[..., np.ndarray], arguments: dict[str, Any]
+) -> None:
+    """Assert that sums of many taps are right where everything that they may reach is finite."""
+    native = x.dtype.newbyteorder("=")
+    x = x.astype(native)
+    assert y.dtype == native
+    wide = x.astype(np.float64)
+    if not np.isfinite(wide).all():  # what is not finite spreads no further than its taps
+        return
+    exact = definition(x, **arguments)
+    most = float(np.abs(wide).max(initial=0)) * 8
+    y = y.astype(np.float64)
+    if native.kind == "f":
+        real = np.finfo(np.float64 if native == np.float64 else np.float32)
+        allowed = 100 * float(real.eps) * most + 64 * float(real.smallest_subnormal)
+        if native == np.float16:
+            allowed = allowed + U16 * np.abs(exact) + SMALLEST16
+        with np.errstate(over="ignore"):
+            limit = float(np.finfo(native).max)
+        inside = np.abs(exact) < limit * 0.999
+        assert (np.abs(y - exact) <= allowed)[inside].all()
+        return
+    limits = (0, 1) if native.kind == "b" else (np.iinfo(native).min, np.iinfo(native).max)
+    off = np.abs(y - np.clip(exact, *limits))
+    # Bytes go through fixed point, which may be a tenth off before it is rounded.
+    allowed = 0.5 + (0.1 if native == np.uint8 else 0.01) + 1e-12 * most
+    assert (off <= allowed).all(), f"{off.max()} off"
+
+
+def draw_resize(rng: np.random.Generator) -> Case:
+    """Return a call of resize: a picture with channels anywhere, without like."""
+    mode = choose(rng, ["area", "linear", "cubic", "lanczos"])
+    dtype = choose(rng, MEAN_DTYPES)
+    spatial = draw_sizes(rng, 2, MOST_PIXELS // 64)
+    sizes = draw_sizes(rng, 2, MOST_PIXELS // 64)
+    at, channels = int(rng.integers(0, 3)), int(rng.choice([1, 2, 3, 4, 17]))
+    shape, result = list(spatial), list(sizes)
+    shape.insert(at, channels)
+    result.insert(at, channels)
+    arguments: dict[str, Any] = {"size": tuple(sizes), "mode": mode, "channel_axis": at}
+    names = {"linear": "bilinear", "cubic": "bicubic"}
+
+    def definition(x: np.ndarray, **_: Any) -> np.ndarray:
+        y = reference.interpolate(
+            np.moveaxis(x, at, 0)[None], tuple(sizes), mode=names.get(mode, mode),
+            antialias=mode != "area",
+        )
+        return np.moveaxis(y[0], 0, at)
+
+    def check(y: np.ndarray, given: dict[str, np.ndarray]) -> None:
+        assert_resampled(y, given["x"], definition, {})
+
+    def function(given: dict[str, np.ndarray], out: np.ndarray | None) -> np.ndarray:
+        return up.resize(given["x"], **arguments, out=out)
+
+    values = {"x": draw_values(rng, tuple(shape), dtype)}
+    return finish(rng, "resize", values, arguments, tuple(result), function, check)
+
+
+def draw_backward(rng: np.random.Generator) -> Case:
+    """Return a call of interpolate_backward."""
+    axes = int(rng.integers(1, 4))
+    mode, antialias = choose(rng, [("nearest", False), ("linear", False), ("cubic", True),
+                                   ("area", False), ("lanczos", True)])
+    if mode in ("linear", "cubic"):
+        mode = {1: "", 2: "bi", 3: "tri"}[axes] + mode
+    dtype = choose(rng, ["f4", "f8"])
+    channels = int(rng.choice([1, 2, 3, 4, 17]))
+    inputs = draw_sizes(rng, axes, MOST_PIXELS // (8 * channels))
+    sizes = draw_sizes(rng, axes, MOST_PIXELS // (8 * channels))
+    how = {"mode": mode, "antialias": antialias}
+    shape, result = (1, channels, *sizes), (1, channels, *inputs)
+
+    def definition(x: np.ndarray, **_: Any) -> np.ndarray:
+        for axis, (i, o) in enumerate(zip(inputs, sizes, strict=True), start=2):
+            eye = np.eye(i).reshape(1, i, i)  # one channel for each pixel: the columns of A
+            one = {"bilinear": "linear", "trilinear": "linear", "bicubic": "cubic",
+                   "tricubic": "cubic"}.get(mode, mode)
+            matrix = reference.interpolate(eye, o, mode=one, antialias=antialias)[0]  # [i, o]
+            if mode == "nearest" and dtype == "f4":
+                matrix = reference.interpolate(eye.astype("f4"), o)[0]
+            x = np.moveaxis(np.tensordot(matrix.astype(np.float64), x.astype(np.float64),
+                                         (1, axis)), 0, axis)
+        return x
+
+    def check(y: np.ndarray, given: dict[str, np.ndarray]) -> None:
+        x = given["x"].astype(given["x"].dtype.newbyteorder("="))
+        if not np.isfinite(x).all():
+            return
+        exact, size = definition(x), definition(np.abs(x))
+        real = np.finfo(x.dtype)
+        allowed = 2000 * float(real.eps) * (np.abs(size) + np.abs(x).max(initial=0.0) * x.size) / 10
+        finite = np.abs(exact) < float(real.max) / 100
+        assert (np.abs(y.astype(np.float64) - exact) <= allowed + float(real.tiny))[finite].all()
+
+    def function(given: dict[str, np.ndarray], out: np.ndarray | None) -> np.ndarray:
+        return up.interpolate_backward(given["x"], tuple(inputs), **how, out=out)
+
+    values = {"x": draw_values(rng, shape, dtype)}
+    return finish(rng, "interpolate_backward", values, how, result, function, check)
+
+
 def draw_concat(rng: np.random.Generator) -> Case:
     """Return a call of upsample_concat."""
     axes = int(rng.integers(1, 4))
@@ -474,7 +619,9 @@ def draw_convolution(rng: np.random.Generator, name: str) -> Case:
         if rng.random() < 0.5:
             kernel = kernel[:1] * axes
         stride = tuple(int(s) for s in rng.choice([1, 1, 2, 2, 3, 4, 9], axes))
-        padding = tuple(int(p) for p in rng.choice([0, 0, 0, 1, 2, 3], axes))
+        padding = tuple((int(p),) * 2 for p in rng.choice([0, 0, 0, 1, 2, 3], axes))
+        if rng.random() < 0.15:
+            padding = tuple((p, int(rng.integers(4))) for p, _ in padding)
         dilation = tuple(int(d) for d in rng.choice([1, 1, 1, 2, 3], axes))
         if rng.random() < 0.5:
             stride, padding, dilation = (v[:1] * axes for v in (stride, padding, dilation))
@@ -482,17 +629,23 @@ def draw_convolution(rng: np.random.Generator, name: str) -> Case:
         parameters: dict[str, Any] = {
             "stride": stride, "padding": padding, "dilation": dilation, "groups": groups,
         }
+        same = rng.random() < 0.1
+        if same:
+            parameters["padding"] = choose(rng, ["same_upper", "same_lower"])
         if transposed:
             parameters["output_padding"] = tuple(
-                int(rng.integers(max(s, d))) if rng.random() < 0.3 else 0
+                int(rng.integers(max(s, d))) if rng.random() < 0.3 and not same else 0
                 for s, d in zip(stride, dilation, strict=True)
             )
         window = [d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True)]
-        if transposed:
-            sizes = [(i - 1) * s - 2 * p + w + a for i, s, p, w, a in zip(
+        if same:
+            sizes = [i * s if transposed else -(-i // s)
+                     for i, s in zip(spatial, stride, strict=True)]
+        elif transposed:
+            sizes = [(i - 1) * s - sum(p) + w + a for i, s, p, w, a in zip(
                 spatial, stride, padding, window, parameters["output_padding"], strict=True)]
         else:
-            sizes = [(i + 2 * p - w) // s + 1
+            sizes = [(i + sum(p) - w) // s + 1
                      for i, p, w, s in zip(spatial, padding, window, stride, strict=True)]
         if min(sizes) > 0 and np.prod(sizes) * c_out * batch <= 4 * MOST_PIXELS:
             break
@@ -506,6 +659,10 @@ def draw_convolution(rng: np.random.Generator, name: str) -> Case:
         values["bias"] = draw_values(rng, (c_out,), dtype, special=False)
     definition = conv_transpose if transposed else conv
     arguments = {key: plain(rng, value) for key, value in parameters.items()}
+    if not same and all(before == after for before, after in padding):
+        arguments["padding"] = plain(rng, tuple(before for before, _ in padding))
+    elif not same:
+        arguments["padding"] = padding  # a single pair would be two axes
 
     def check(y: np.ndarray, given: dict[str, np.ndarray]) -> None:
         given = {key: array.astype(dtype) for key, array in given.items()}
@@ -574,6 +731,13 @@ KINDS: dict[str, Callable[[np.random.Generator], Case]] = {
     **{mode: (lambda rng, mode=mode: draw_interpolate(rng, mode))
        for mode in ("nearest", "nearest-exact", *LINEAR.values())},
     "upsample_concat": draw_concat,
+    **{f"{mode}, antialias" if antialias else mode:
+       (lambda rng, mode=mode, antialias=antialias: draw_means(rng, mode, antialias))
+       for mode, antialias in (("cubic", False), ("area", False), ("cubic", True),
+                               ("lanczos", True))},
+    "linear, antialias": lambda rng: draw_means(rng, "linear", True),
+    "resize": draw_resize,
+    "interpolate_backward": draw_backward,
     **{name: (lambda rng, name=name: draw_convolution(rng, name))
        for name in ("conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d",
                     "conv_transpose3d", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d",

@@ -35,7 +35,7 @@ def names(function):
     ("function", "expected"),
     [
         (up.interpolate, "x size scale_factor mode align_corners recompute_scale_factor "
-                         "*channel_axis *out"),
+                         "antialias *channel_axis *out"),
         (up.upsample_concat, "features size mode align_corners *channel_axis *out"),
         (up.conv1d, "x weight bias stride padding dilation groups *out"),
         (up.conv2d, "x weight bias stride padding dilation groups *out"),

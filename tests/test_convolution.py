@@ -251,6 +251,85 @@ def test_same_and_valid_padding(rng):
     assert_same_pixels(up.conv2d(x, weight, padding="valid"), up.conv2d(x, weight))
 
 
+# --- padding of two sides, and SAME ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("padding", ["pairs", "same_upper", "same_lower"])
+@pytest.mark.parametrize("kind", ["conv", "conv_transpose"])
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_padding_of_two_sides_and_same_equal_the_definition(axes, kind, padding):
+    """Integers, so that every bit is the definition's, in functions and layers, early and late."""
+    rng = np.random.default_rng(axes)
+    function, slow = getattr(up, f"{kind}{axes}d"), getattr(reference, kind)
+    relation = {"conv": up.shapes.Conv, "conv_transpose": up.shapes.ConvTranspose}[kind]
+    compared = 0
+
+    def integers(shape):
+        return rng.integers(-3, 4, shape).astype(np.float32)
+
+    for number in range(60):
+        kernel_size, stride, dilation, sizes = (
+            tuple(rng.integers(1, most, axes).tolist()) for most in (5, 4, 4, 9)
+        )
+        pads = padding
+        if padding == "pairs":
+            pads = tuple(tuple(rng.integers(0, 4, 2).tolist()) for _ in range(axes))
+        groups = [1, 1, 2, 3][number % 4]
+        inner, outer = (groups * int(n) for n in rng.integers(1, 6, 2))
+        how = {"stride": stride, "padding": pads, "dilation": dilation, "groups": groups}
+        x = integers((2, inner, *sizes))
+        x = channels_last(x) if number % 3 == 0 else x
+        channels = (outer, inner // groups) if kind == "conv" else (inner, outer // groups)
+        weight, bias = integers((*channels, *kernel_size)), integers(outer)
+        rule = relation(kernel_size, stride, pads, dilation=dilation)
+        try:
+            plain = rule(sizes)
+        except ValueError:
+            with pytest.raises(ValueError, match=f"^{kind}{axes}d: "):
+                function(x, weight, bias, **how)
+            continue
+        compared += 1
+        layer = LAYERS[kind, axes](weight, bias, **how)
+        expected = slow(x, weight, bias, **how).astype(np.float32)
+        assert expected.shape == (2, outer, *plain)
+        for _ in range(2):
+            assert_same_pixels(function(x, weight, bias, **how), expected)
+            assert_same_pixels(layer(x), expected)
+            out = np.empty_like(expected)
+            assert_same_pixels(layer(x, out=out), expected)
+        other = integers((1, inner, *(n + 1 for n in sizes)))
+        assert_same_pixels(layer(other), slow(other, weight, bias, **how).astype(np.float32))
+        assert_same_pixels(layer(x), expected)
+        if kind == "conv_transpose":
+            asked = tuple(
+                int(rng.choice([choice.o for choice in axis.choices(i)]))
+                for axis, i in zip(rule.axes, sizes, strict=True)
+            )
+            for _ in range(2):
+                assert_same_pixels(
+                    layer(x, output_size=asked),
+                    slow(x, weight, bias, **how, output_size=asked).astype(np.float32),
+                )
+        again = pickle.loads(pickle.dumps(layer))
+        assert repr(again) == repr(layer)
+        assert again.padding == layer.padding
+        assert_same_pixels(again(x), expected)
+        assert up.shapes.from_torch(layer)(sizes) == plain
+    assert compared > 20
+
+
+def test_padding_can_be_written_in_every_way_that_the_solver_takes(rng):
+    x, weight = normal(rng, (1, 2, 7, 8)), normal(rng, (3, 2, 3, 3))
+    expected = up.conv2d(np.pad(x, [(0, 0), (0, 0), (0, 1), (2, 2)]), weight)
+    for padding in (((0, 1), 2), [[0, 1], [2, 2]], np.array([[0, 1], [2, 2]]),
+                    (up.shapes.Padding(0, 1), np.int64(2))):  # fmt: skip
+        assert_same_pixels(up.conv2d(x, weight, padding=padding), expected)
+    expected = up.conv2d(np.pad(x, [(0, 0), (0, 0), (0, 1), (0, 1)]), weight)
+    for padding in (up.shapes.Padding(0, 1), ((0, 1),), ((0, 1), (0, 1))):
+        assert_same_pixels(up.conv2d(x, weight, padding=padding), expected)
+        assert up.Conv2d(weight, padding=padding).padding == ((0, 1), (0, 1))
+
+
 # --- paths ---------------------------------------------------------------------------------------
 
 
@@ -281,7 +360,7 @@ def run_plan(
     assert source in (None, plan.description["source"])
     packed = orders.layout(checked, order).pack(np.ascontiguousarray(weight), bias)
     gaps = order.leaves_gaps(checked)
-    convolution._Task(order, plan, (), None, gaps, packed, bias).run(x, packed, bias, out)
+    convolution._Task(None, plan, (), None, gaps, packed, bias).run(x, packed, bias, out)
     return out
 
 
@@ -772,6 +851,12 @@ WEIGHT = np.ones((4, 2, 3, 3), np.float32)
         (TypeError, "stride=True must be an int", {"stride": True}),
         (ValueError, "padding=-1 must be 0 or more", {"padding": -1}),
         (TypeError, "padding='same' must be an int", {"padding": "same"}),
+        (ValueError, "output_padding must be 0, got 1",
+         {"padding": "same_upper", "output_padding": 1}),
+        (ValueError, "padding='same_lower'; each axis can be 11 or 12",
+         {"padding": "same_lower", "output_size": 13}),
+        (ValueError, r"padding=\(Padding\(before=0, after=1\), 0\); axis 0 can be 12 or 13; axis 1",
+         {"padding": ((0, 1), 0), "output_size": 15}),
         (ValueError, "dilation=0 must be 1 or more", {"dilation": 0}),
         (ValueError, "groups=0 must be 1 or more", {"groups": 0}),
         (ValueError, "groups=3 does not divide the 4 channels", {"groups": 3}),
@@ -821,10 +906,19 @@ def test_bad_arguments_of_the_transposed_convolution(error, match, change):
 @pytest.mark.parametrize(
     ("error", "match", "change"),
     [
-        (ValueError, "padding='full' must be an int or 'same' or 'valid'", {"padding": "full"}),
+        (ValueError, "padding='full' must be an int or 'same', 'valid', 'same_upper' or 'same_low",
+         {"padding": "full"}),
+        (ValueError, r"padding=\(\(1, 2\), 1, 1\) has 3 entries; it must be one int or pair \(bef",
+         {"padding": ((1, 2), 1, 1)}),
+        (ValueError, r"padding=\(\(1, 2, 3\), 1\) must have an int or a pair \(before, after\)",
+         {"padding": ((1, 2, 3), 1)}),
+        (ValueError, "padding=-1 must be 0 or more", {"padding": ((0, -1), 1)}),
+        (TypeError, "padding=0.5 must be an int", {"padding": ((0, 0.5), 1)}),
+        (TypeError, "padding=True must be an int, not a bool", {"padding": ((0, True), 1)}),
+        (ValueError, "padding reaches 1125899906842624 pixels", {"padding": ((0, 2**50), 1)}),
         (
             ValueError,
-            "padding='same' needs stride=1, got stride=2; give the padding as ints",
+            "padding='same' needs stride=1, got stride=2; give .* 'same_upper', TensorFlow's SAME",
             {"padding": "same", "stride": 2},
         ),
         (TypeError, r"stride=\[1\] must be an int, not list", {"stride": [[1], [1, 2]]}),
@@ -955,7 +1049,7 @@ def test_layers_equal_the_functions(kind, axes, rng):
         out = np.empty_like(layer(x))
         assert layer(x, out=out) is out
         assert_same_pixels(out, layer(x))
-        assert_same_pixels(layer(x[0]), layer(x)[0])
+        assert_same_pixels(layer(x[0]), layer(x[:1])[0])
 
 
 def test_a_layer_keeps_its_own_weights(rng):
@@ -1004,6 +1098,21 @@ def test_layers_survive_pickling_and_copying(again, rng):
             lambda: up.Conv2d(np.ones((2, 3, 3, 3)), stride=2, padding=1, groups=2),
             "Conv2d(6 -> 2, kernel_size=3, stride=2, padding=1, groups=2, bias=None, float64: "
             "o = floor((i - 1)/2) + 1)",
+        ),
+        (
+            lambda: up.Conv2d(np.ones((2, 3, 3, 3)), stride=(2, 1), padding="same_upper"),
+            "Conv2d(3 -> 2, kernel_size=3, stride=(2, 1), padding='same_upper', bias=None, "
+            "float64: o0 = ceil(i0/2), o1 = i1)",
+        ),
+        (
+            lambda: up.Conv2d(np.ones((2, 3, 3, 3)), stride=2, padding=((0, 1), (0, 1))),
+            "Conv2d(3 -> 2, kernel_size=3, stride=2, padding=Padding(before=0, after=1), "
+            "bias=None, float64: o = floor((i - 2)/2) + 1)",
+        ),
+        (
+            lambda: up.ConvTranspose3d(np.ones((2, 3, 3, 3, 3)), stride=2, padding="same_lower"),
+            "ConvTranspose3d(2 -> 3, kernel_size=3, stride=2, padding='same_lower', bias=None, "
+            "float64: o = 2i)",
         ),
         (
             lambda: up.Conv1d(np.ones((2, 3, 3))),

@@ -32,6 +32,23 @@ def test_interpolate_gives_pytorchs_pixels(case):
         assert_within(y, golden.astype(np.float64), bound)
 
 
+@pytest.mark.parametrize("case", golden_cases("resampling"), ids=case_id)
+def test_modes_of_many_taps_and_their_gradients_are_pytorchs(case):
+    arguments, arrays = case
+    x, golden = arrays["x"], arrays["y"].astype(np.float64)
+    y = up.interpolate(x, **arguments)
+    assert y.dtype == x.dtype
+    # PyTorch's positions and weights are of the array's dtype; the axes are short.
+    within = 100 * np.finfo(x.dtype).eps * np.abs(x).max()
+    assert_within(y, golden, within)
+    assert_within(reference.interpolate(x, **arguments), golden, within)
+    if "grad" in arrays:
+        grad, how = arrays["grad"], {k: v for k, v in arguments.items() if k != "size"}
+        back = up.interpolate_backward(grad, x.shape[2:], **how)
+        within = 400 * np.finfo(x.dtype).eps * np.abs(grad).max()
+        assert_within(back, arrays["back"].astype(np.float64), within)
+
+
 @pytest.mark.parametrize("case", golden_cases("indices"), ids=case_id)
 @pytest.mark.parametrize("axis", [2, 3])
 def test_interpolate_takes_pytorchs_pixels_where_float32_decides(case, axis):

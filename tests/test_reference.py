@@ -362,7 +362,7 @@ def test_pytorchs_example_has_pytorchs_numbers():
     assert np.allclose(asked, golden["y"], atol=1e-5)
 
 
-# Padding of two sides, and SAME --------------------------------------------------------------------
+# Padding of two sides, and SAME -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("padding", ["same_upper", "same_lower", "pairs"])

@@ -18,7 +18,7 @@ def draw(rng, shape, dtype):
     dtype = np.dtype(dtype)
     if dtype.kind == "f":
         return (rng.standard_normal(shape) * 9).astype(dtype)
-    if dtype == bool:
+    if dtype.kind == "b":
         return rng.random(shape) < 0.5
     limits = np.iinfo(dtype)
     return rng.integers(limits.min, limits.max + 1, shape).astype(dtype)
@@ -34,9 +34,10 @@ def assert_means(y, x, arguments):
             U16 * np.abs(exact) + 2.0**-24 if x.dtype == np.float16 else 0
         )
     else:
-        limits = (0, 1) if x.dtype == bool else (np.iinfo(x.dtype).min, np.iinfo(x.dtype).max)
+        limits = (0, 1) if x.dtype.kind == "b" else (np.iinfo(x.dtype).min, np.iinfo(x.dtype).max)
         exact, y = np.clip(exact, *limits), y.astype(np.float64)
-        allowed = 0.5 + 1e-3 + U64 * 100 * most
+        # Bytes go through fixed point, which may be a tenth off before it is rounded.
+        allowed = 0.5 + (0.1 if x.dtype == np.uint8 else 1e-3) + U64 * 100 * most
     off = np.abs(y - exact)
     assert (off <= allowed).all(), f"{off.max()} off, {arguments}, {x.shape} {x.dtype}"
 

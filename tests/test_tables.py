@@ -101,7 +101,7 @@ def test_coverage_is_exact_to_the_last_bit():
 
 
 def test_an_axis_of_the_same_size_is_copied():
-    for kernel in ("linear", "cubic", "lanczos", "area", "coverage", "nearest"):
+    for kernel in ("linear", "cubic", "lanczos", "area", "coverage"):
         assert Convention(kernel).taps(7, 7) is None
     assert Convention("cubic").taps(7, 7, 1.1) is not None
 

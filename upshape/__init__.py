@@ -1,14 +1,15 @@
 """Upsample feature maps on the CPU, and solve their sizes exactly.
 
-Kernels: `interpolate`, `conv_transpose1d`, `2d`, `3d`, `conv1d`, `2d`, `3d`, their layers, and
-`upsample_concat`, on NumPy arrays. Sizes: ``from upshape import shapes``. The definitions of
-all operations, in plain NumPy: `upshape.reference`; pictures of layers and networks:
+Kernels: `interpolate`, `resize`, `conv_transpose1d`, `2d`, `3d`, `conv1d`, `2d`, `3d`, their
+layers, and `upsample_concat`, on NumPy arrays. Sizes: ``from upshape import shapes``. The
+definitions of all operations, in plain NumPy: `upshape.reference`; pictures of layers and networks:
 `upshape.draw`. Both are loaded when they are first used.
 """
 
 from typing import Any
 
 from upshape import shapes
+from upshape.choices import forget_choices, load_choices, save_choices
 from upshape.convolution import (
     Conv1d,
     Conv2d,
@@ -26,6 +27,7 @@ from upshape.convolution import (
 )
 from upshape.interpolation import interpolate
 from upshape.pyramid import upsample_concat
+from upshape.resizing import interpolate_backward, resize
 from upshape.runtime import (
     __version__,
     clear_cache,
@@ -50,10 +52,15 @@ __all__ = [
     "conv_transpose2d",
     "conv_transpose3d",
     "draw",
+    "forget_choices",
     "from_torch",
     "get_num_threads",
     "interpolate",
+    "interpolate_backward",
+    "load_choices",
     "reference",
+    "resize",
+    "save_choices",
     "set_num_threads",
     "shapes",
     "show_config",

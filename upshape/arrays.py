@@ -16,8 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from upshape.shapes import Padding
+
 __all__ = [
-    "as_array", "as_bool", "as_choice", "as_dtype_of", "as_int", "as_ints", "as_spatial_sizes",
+    "as_array", "as_bool", "as_choice", "as_dtype_of", "as_int", "as_ints", "as_padding",
+    "as_spatial_sizes",
     "axes_wanted", "check_channels", "check_divides", "check_memory", "check_no_empty_axis",
     "check_out", "check_rank", "check_reach", "check_shape", "has_own_memory", "named", "overlap",
     "shown",
@@ -179,6 +182,48 @@ def as_ints(
             )
         return tuple(as_int(operation, name, number, least) for number in value)
     return (as_int(operation, name, value, least),) * count
+
+
+def as_padding(
+    operation: str, name: str, value: Any, count: int, words: Sequence[str]
+) -> str | tuple[int | tuple[int, int], ...]:
+    """Return what is padded at each of `count` axes: an int, or a pair (before, after); or a word.
+
+    >>> as_padding("conv2d", "padding", ((0, 1), 2), 2, ("same", "valid"))
+    ((0, 1), 2)
+    >>> as_padding("conv2d", "padding", 1, 2, ("same", "valid"))
+    (1, 1)
+    """
+    if isinstance(value, str):
+        return as_choice(operation, name, value, words)
+    if isinstance(value, Padding):
+        value = (value,)  # the same two sides for all axes
+    if isinstance(value, np.ndarray) and value.ndim == 2:
+        value = tuple(map(tuple, value.tolist()))
+    if not _is_sequence(value) or not any(map(_is_sequence, value)):
+        if count == 1 and _is_sequence(value) and len(value) == 2:
+            raise ValueError(
+                f"{operation}: {name}={shown(value)} has 2 numbers; it must be one int, or one "
+                f"pair (before, after) in a tuple: {name}=({shown(tuple(value))},)"
+            )
+        return as_ints(operation, name, value, count, 0)
+    if len(value) not in (1, count):
+        raise ValueError(
+            f"{operation}: {name}={shown(value)} has {len(value)} entries; it must be "
+            f"{axes_wanted('int or pair (before, after)', count)}"
+        )
+    return tuple(_sides(operation, name, one, value) for one in value) * (count // len(value))
+
+
+def _sides(operation: str, name: str, one: Any, value: Any) -> int | tuple[int, int]:
+    """Return what is padded at an axis: an int, or a pair."""
+    if not _is_sequence(one):
+        return as_int(operation, name, one, 0)
+    if len(one) != 2:
+        raise ValueError(
+            f"{operation}: {name}={shown(value)} must have an int or a pair (before, after) an axis"
+        )
+    return as_int(operation, name, one[0], 0), as_int(operation, name, one[1], 0)
 
 
 def axes_wanted(kind: str, count: int) -> str:

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import FunctionType
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from upshape import arrays, orders, runtime, shapes
+from upshape import arrays, choices, orders, runtime, shapes
 from upshape.calls import Calls, also_forget, lock
 from upshape.orders import PLAN_BYTES, Order, Parameters
 
@@ -29,6 +29,7 @@ __all__ = [
 
 AnyArray = NDArray[Any]
 Ints = int | Sequence[int]
+Pads = int | str | Sequence[int | Sequence[int]]
 
 _DTYPES = ("float32", "float64")
 _LAYOUTS = {
@@ -36,6 +37,9 @@ _LAYOUTS = {
     2: "(N, C, H, W) or (C, H, W)",
     3: "(N, C, D, H, W) or (C, D, H, W)",
 }
+# The words that padding can be: TensorFlow's SAME, and PyTorch's words.
+_SAME = ("same_upper", "same_lower")
+_WORDS = ("same", "valid", *_SAME)
 
 # Plans that a layer keeps: the input shapes that a network alternates between, and some.
 _MOST_PLANS = 64
@@ -57,7 +61,7 @@ _empty = runtime.empty
 
 
 def _check(
-    operation: str, weight: ArrayLike, bias: ArrayLike | None, stride: Ints, padding: Ints | str,
+    operation: str, weight: ArrayLike, bias: ArrayLike | None, stride: Ints, padding: Pads,
     output_padding: Ints | None, groups: int, dilation: Ints, axes: int,
 ) -> tuple[Parameters, AnyArray, AnyArray | None]:
     """Check everything but the input; output_padding None: an ordinary convolution."""
@@ -77,11 +81,12 @@ def _check(
     arrays.check_divides(operation, "groups", groups, "weight", weight)
     strides = arrays.as_ints(operation, "stride", stride, axes, 1)
     dilations = arrays.as_ints(operation, "dilation", dilation, axes, 1)
-    pads: tuple[int, ...] | str
-    if isinstance(padding, str) and not transposed:
-        pads = arrays.as_choice(operation, "padding", padding, ("same", "valid"))
-    else:
-        pads = arrays.as_ints(operation, "padding", padding, axes, 0)
+    if transposed and isinstance(padding, str) and padding not in _SAME:
+        raise TypeError(
+            f"{operation}: padding={arrays.shown(padding)} must be an int, or 'same_upper' or "
+            f"'same_lower', TensorFlow's SAME: o = i*stride"
+        )
+    pads = arrays.as_padding(operation, "padding", padding, axes, _WORDS)
     channels = weight.shape[1] * groups if transposed else weight.shape[0]
     if bias is not None:
         bias = arrays.as_dtype_of(operation, "bias", bias, "weight", weight.dtype)
@@ -99,34 +104,49 @@ def _check(
 @lru_cache(maxsize=1024)
 def _parameters(
     operation: str, weight_shape: tuple[int, ...], strides: tuple[int, ...],
-    pads: tuple[int, ...] | str, extra: tuple[int, ...] | None, dilations: tuple[int, ...],
-    groups: int, single: bool,
+    pads: str | tuple[int | tuple[int, int], ...], extra: tuple[int, ...] | None,
+    dilations: tuple[int, ...], groups: int, single: bool,
 ) -> Parameters:
     """Return the parameters of a layer, as far as they can be checked without arrays."""
     kernels = weight_shape[2:]
+    sides = [] if isinstance(pads, str) else [
+        one if isinstance(one, tuple) else (one, one) for one in pads
+    ]
     for name, values in {
-        "stride": strides, "padding": () if isinstance(pads, str) else pads,
+        "stride": strides, "padding": [side for pair in sides for side in pair],
         "dilation": [d * (k - 1) for d, k in zip(dilations, kernels, strict=True)],
     }.items():
         arrays.check_reach(operation, name, values)
     if pads == "same" and set(strides) != {1}:
         raise ValueError(
             f"{operation}: padding='same' needs stride=1, got stride={_short(strides)}; "
-            f"give the padding as ints, or pad the input with np.pad"
+            f"give the padding as ints, or as 'same_upper', TensorFlow's SAME"
         )
     relation: Any
     if extra is not None:
         relation = _sized(operation, shapes.ConvTranspose, kernels, strides, pads, extra, dilations)
     else:
         relation = _sized(operation, shapes.Conv, kernels, strides, pads, dilations)
-    if pads == "same":
-        pads = tuple((effective - 1) // 2 for effective in relation.effective_kernel)
-    elif pads == "valid":
-        pads = (0,) * len(strides)
+    # A word: what it stands for at the smallest size; with SAME, each call asks anew (_padded).
+    before = tuple(before for before, _ in sides or relation.padding_for(relation.minimum))
     return Parameters(
-        operation, extra is not None, weight_shape, strides, pads,  # type: ignore[arg-type]
-        dilations, groups, relation, single,
+        operation, extra is not None, weight_shape, strides, before, dilations, groups, relation,
+        single,
     )
+
+
+def _padded(
+    parameters: Parameters, sizes: tuple[int, ...], output_sizes: tuple[int, ...]
+) -> Parameters:
+    """Return the parameters with what is padded before the first pixel of inputs of these sizes.
+
+    A kernel needs to know no more: zeros after the last pixel are where the output's size says.
+    """
+    relation: Any = parameters.relation
+    if relation.axes[0].padding not in _SAME:  # which stands for all axes
+        return parameters
+    of = (sizes, output_sizes) if parameters.transposed else (sizes,)
+    return parameters._replace(padding=tuple(pair.before for pair in relation.padding_for(*of)))
 
 
 def _sized(operation: str, ask: Callable[..., Any], *arguments: Any) -> Any:
@@ -137,63 +157,20 @@ def _sized(operation: str, ask: Callable[..., Any], *arguments: Any) -> Any:
         raise type(error)(f"{operation}: {error}") from None
 
 
-# --- calls -------------------------------------------------------------------------------------
-
-
-def _is_plain(output_size: Any) -> bool:
-    """Return whether this can tell one call from another: 12.0 == 12 and True == 1 must not."""
-    return output_size is None or type(output_size) is int or (
-        type(output_size) is tuple and all(type(size) is int for size in output_size)
+def _as_input(parameters: Parameters, x: ArrayLike) -> AnyArray:
+    """Return the input as an array of the right dtype, rank and channels."""
+    operation, axes = parameters.operation, parameters.axes
+    dtype = np.dtype(np.float32 if parameters.single else np.float64)
+    array = arrays.as_array(operation, "x", x, _DTYPES)
+    array = arrays.as_dtype_of(operation, "x", array, "weight", dtype)
+    layouts = _LAYOUTS[axes].split(" or ")
+    arrays.check_rank(operation, "x", array, {axes + 2: layouts[0], axes + 1: layouts[1]})
+    arrays.check_channels(
+        operation, "x", array, array.ndim - axes - 1, parameters.channels_in,
+        parameters.weight_shape, parameters.groups,
     )
-
-
-def _is_free(out: Any, x: AnyArray) -> bool:
-    """Return whether an array may be written; a layer's own weights are read-only."""
-    return (type(out) is np.ndarray and out.flags.writeable and out.flags.aligned
-            and not np.may_share_memory(out, x))
-
-
-def _key(x: AnyArray, output_size: Any, threads: int, out: AnyArray | None) -> tuple[Any, ...]:
-    """Return what decides a call on arrays of a layer's dtype."""
-    if out is None:
-        return x.shape, x.strides, output_size, threads
-    return x.shape, x.strides, output_size, threads, out.shape, out.strides, out.dtype
-
-
-def _own(array: AnyArray) -> AnyArray:
-    """Return a read-only copy."""
-    copy = np.array(array, order="C")
-    copy.flags.writeable = False
-    return copy
-
-
-class _Values(NamedTuple):
-    """The numbers of a layer, and what they are in the order of each of its layouts."""
-
-    weight: AnyArray
-    bias: AnyArray | None
-    packed: dict[Order, AnyArray]
-
-
-class _Task(NamedTuple):
-    """A plan, what its results are made of, and the numbers it is for."""
-
-    order: Order
-    plan: Any
-    memory: tuple[int, ...]
-    view: tuple[int, ...] | None
-    gaps: bool
-    packed: AnyArray
-    bias: AnyArray | None
-
-    def run(self, x: AnyArray, packed: AnyArray, bias: AnyArray | None, out: AnyArray) -> None:
-        """Fill `out`; pixels that no tap reaches get the bias."""
-        if not self.gaps:
-            self.plan.run(x, packed, out)
-            return
-        scratch = self.plan.take()  # what may fail comes before what is written
-        out[...] = 0 if bias is None else bias.reshape(-1, *(1,) * (out.ndim - 2))
-        self.plan.run(x, packed, out, scratch)
+    arrays.check_no_empty_axis(operation, "x", array, first=array.ndim - axes)
+    return array
 
 
 def _out_shape(
@@ -223,7 +200,7 @@ def _unreachable(
     told = []
     for axis, i in zip(parameters.relation.axes, sizes, strict=True):
         # As axis.choices(i), of which there are as many as the stride.
-        low = axis.formula(i) - axis.output_padding
+        low = axis._smallest(i)
         low, high = max(low, 1), low + axis.stride - 1
         if high < 1:
             told.append("none (the padding takes away all of the output)")
@@ -235,13 +212,94 @@ def _unreachable(
     else:
         can = "; ".join(f"axis {axis} can be {text}" for axis, text in enumerate(told))
     show = {"kernel_size": parameters.weight_shape[2:], "stride": parameters.stride,
-            "padding": parameters.padding, "dilation": parameters.dilation}
+            "padding": _paddings(parameters), "dilation": parameters.dilation}
     words = ", ".join(
-        f"{name}={value[0] if len(set(value)) == 1 else value}"
+        f"{name}={_short(value)!r}"
         for name, value in show.items() if name != "dilation" or set(value) != {1}
     )
     return (f"{parameters.operation}: output_size={arrays.shown(output_size)} cannot be reached "
             f"from input {sizes if len(sizes) > 1 else sizes[0]} with {words}; {can}")
+
+
+def _paddings(parameters: Parameters) -> tuple[Any, ...]:
+    """Return what is padded at each axis: an int, a Padding of two sides, or a word."""
+    return tuple(axis.padding for axis in parameters.relation.axes)
+
+
+def _short(values: tuple[Any, ...]) -> Any:
+    """Return one number where all axes have the same."""
+    return values[0] if len(set(values)) == 1 else values
+
+
+# --- calls of layers and functions ----------------------------------------------------------------
+
+
+def _is_plain(value: Any) -> bool:
+    """Return whether this can tell one call from another: 12.0 == 12 and True == 1 must not."""
+    return value is None or type(value) is int or (
+        type(value) is tuple and all(type(one) is int or _is_pair(one) for one in value)
+    )
+
+
+def _is_pair(value: Any) -> bool:
+    return type(value) is tuple and len(value) == 2 and type(value[0]) is type(value[1]) is int
+
+
+def _is_free(out: Any, x: AnyArray) -> bool:
+    """Return whether an array may be written; a layer's own weights are read-only."""
+    return (type(out) is np.ndarray and out.flags.writeable and out.flags.aligned
+            and not np.may_share_memory(out, x))
+
+
+def _key(x: AnyArray, output_size: Any, threads: int, out: AnyArray | None) -> tuple[Any, ...]:
+    """Return what decides a call on arrays of a layer's dtype."""
+    if out is None:
+        return x.shape, x.strides, output_size, threads
+    return x.shape, x.strides, output_size, threads, out.shape, out.strides, out.dtype
+
+
+def _own(array: AnyArray) -> AnyArray:
+    """Return a read-only copy."""
+    copy = np.array(array, order="C")
+    copy.flags.writeable = False
+    return copy
+
+
+class _Values(NamedTuple):
+    """The numbers of a layer, and what they are in the order of each of its layouts."""
+
+    weight: AnyArray
+    bias: AnyArray | None
+    packed: dict[tuple[Parameters, Order], AnyArray]
+
+    def pack(self, parameters: Parameters, order: Order) -> AnyArray:
+        """Return the numbers in an order's layout."""
+        key = parameters, order
+        known = self.packed.get(key)
+        if known is None:
+            known = self.packed[key] = orders.layout(parameters, order).pack(self.weight, self.bias)
+        return known
+
+
+class _Task(NamedTuple):
+    """A layout and a plan for it, what results are made of, and the numbers it is for."""
+
+    layout: Any
+    plan: Any
+    memory: tuple[int, ...]
+    view: tuple[int, ...] | None
+    gaps: bool
+    packed: AnyArray
+    bias: AnyArray | None
+
+    def run(self, x: AnyArray, packed: AnyArray, bias: AnyArray | None, out: AnyArray) -> None:
+        """Fill `out`; pixels that no tap reaches get the bias."""
+        if not self.gaps:
+            self.plan.run(x, packed, out)
+            return
+        scratch = self.plan.take()  # what may fail comes before what is written
+        out[...] = 0 if bias is None else bias.reshape(-1, *(1,) * (out.ndim - 2))
+        self.plan.run(x, packed, out, scratch)
 
 
 def _memory(x: AnyArray, shape: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
@@ -255,6 +313,71 @@ def _new(memory: tuple[int, ...], view: tuple[int, ...] | None, dtype: Any) -> A
     """Return memory for a result."""
     result: AnyArray = _empty(memory, dtype)
     return result if view is None else result.transpose(view)
+
+
+# What is told of a new task: the numbers and the input it was made for, output_size, threads, out.
+Remember = Callable[[_Values, AnyArray, Any, int, AnyArray | None, _Task], None]
+
+
+def _first_call(
+    parameters: Parameters, values: _Values, x: ArrayLike, output_size: Any, out: AnyArray | None,
+    remember: Remember,
+) -> AnyArray:
+    """Check the arrays of a call, and run it."""
+    array = _as_input(parameters, x)
+    given = array
+    batched = array.ndim == parameters.axes + 2
+    if not batched:
+        array = array[None]
+    shape = _out_shape(parameters, array.shape, output_size, batched)
+    parameters = _padded(parameters, array.shape[2:], shape[2:])
+    arrays.check_memory(parameters.operation, shape, array.dtype)
+    target = None
+    if out is not None:
+        target = arrays.check_out(
+            parameters.operation, out, shape if batched else shape[1:], array.dtype,
+            given, values.weight, *([] if values.bias is None else [values.bias]),
+        )
+        if not batched:
+            target = target[None]
+    if 0 in shape:
+        result = _empty(shape, array.dtype) if target is None else target
+    else:
+        keep = remember if given is x and _is_plain(output_size) else None
+        result = _run(parameters, values, array, output_size, shape, target, keep)
+    if out is not None:
+        return out
+    return result if batched else result[0]
+
+
+def _run(
+    parameters: Parameters, values: _Values, x: AnyArray, output_size: Any,
+    shape: tuple[int, ...], out: AnyArray | None, remember: Remember | None,
+) -> AnyArray:
+    """Plan a call on arrays that fit, and run it; tell of it where the next one may do the same."""
+    given, x = x, orders.as_walkable(x)
+    target = out
+    if out is not None and orders.memory_order(out) == "other":
+        target = _empty(shape, x.dtype)
+    memory, view = _memory(x, shape)
+    if target is None:
+        target = _new(memory, view, x.dtype)
+    threads = _threads()
+    order, plan = orders.plan(parameters, x, target, threads)
+    task = _Task(
+        orders.layout(parameters, order), plan, memory, view, order.leaves_gaps(parameters),
+        values.pack(parameters, order), values.bias,
+    )
+    if remember is not None and x is given and (out is None or target is out):
+        remember(values, x, output_size, threads, out, task)
+    task.run(x, task.packed, task.bias, target)
+    if out is not None and target is not out:
+        np.copyto(out, target)
+        return out
+    return target
+
+
+# --- layers ---------------------------------------------------------------------------------------
 
 
 class _Layer:
@@ -293,10 +416,11 @@ class _Layer:
         return object.__new__(cls)
 
     def _set_up(
-        self, weight: ArrayLike, bias: ArrayLike | None, stride: Ints, padding: Ints | str,
+        self, weight: ArrayLike, bias: ArrayLike | None, stride: Ints, padding: Pads,
         output_padding: Ints | None, groups: int, dilation: Ints,
     ) -> None:
         operation = type(self).__name__
+        self._word = padding if isinstance(padding, str) else None
         with arrays.named(operation):
             self._parameters, weight, bias = _check(
                 operation, weight, bias, stride, padding, output_padding, groups, dilation,
@@ -340,6 +464,11 @@ class _Layer:
         self._assign(bias=None if array is None else _own(array))
 
     @property
+    def padding(self) -> tuple[int | shapes.Padding, ...] | str:
+        """The padding, one int an axis (a pair where its sides differ), or the word given."""
+        return self._word or _paddings(self._parameters)
+
+    @property
     def groups(self) -> int:
         """In how many groups the channels are taken."""
         return self._parameters.groups
@@ -374,14 +503,6 @@ class _Layer:
         """The relation of input and output size."""
         return self._parameters.relation
 
-    def _packed(self, values: _Values, order: Order) -> AnyArray:
-        packed = values.packed.get(order)
-        if packed is None:
-            packed = values.packed[order] = orders.layout(self._parameters, order).pack(
-                values.weight, values.bias
-            )
-        return packed
-
     def _call(self, x: ArrayLike, output_size: Any, out: AnyArray | None) -> AnyArray:
         # An input like the latest.
         repeat = self._calls.latest
@@ -406,57 +527,7 @@ class _Layer:
                 except MemoryError:
                     pass  # the same
         with arrays.named(self._parameters.operation):
-            return self._first_call(x, output_size, out)
-
-    def _first_call(self, x: ArrayLike, output_size: Any, out: AnyArray | None) -> AnyArray:
-        array = _as_input(self._parameters, x)
-        given = array
-        batched = array.ndim == self._axes + 2
-        if not batched:
-            array = array[None]
-        shape = _out_shape(self._parameters, array.shape, output_size, batched)
-        arrays.check_memory(self._parameters.operation, shape, self._dtype)
-        target = None
-        values = self._values
-        if out is not None:
-            target = arrays.check_out(
-                self._parameters.operation, out, shape if batched else shape[1:], self._dtype,
-                given, values.weight, *([] if values.bias is None else [values.bias]),
-            )
-            if not batched:
-                target = target[None]
-        if 0 in shape:
-            result = _empty(shape, self._dtype) if target is None else target
-        else:
-            result = self._run(array, values, given is x, output_size, shape, target)
-        if out is not None:
-            return out
-        return result if batched else result[0]
-
-    def _run(
-        self, x: AnyArray, values: _Values, plain: bool, output_size: Any, shape: tuple[int, ...],
-        out: AnyArray | None,
-    ) -> AnyArray:
-        given, x = x, orders.as_walkable(x)
-        target = out
-        if out is not None and orders.memory_order(out) == "other":
-            target = _empty(shape, self._dtype)
-        memory, view = _memory(x, shape)
-        if target is None:
-            target = _new(memory, view, self._dtype)
-        threads = _threads()
-        order, plan = orders.plan(self._parameters, x, target, threads)
-        task = _Task(
-            order, plan, memory, view, order.leaves_gaps(self._parameters),
-            self._packed(values, order), values.bias,
-        )
-        if plain and x is given and (out is None or target is out) and _is_plain(output_size):
-            self._remember(values, x, output_size, threads, out, task)
-        task.run(x, task.packed, task.bias, target)
-        if out is not None and target is not out:
-            np.copyto(out, target)
-            return out
-        return target
+            return _first_call(self._parameters, self._values, x, output_size, out, self._remember)
 
     def _remember(
         self, values: _Values, x: AnyArray, output_size: Any, threads: int, out: AnyArray | None,
@@ -472,6 +543,76 @@ class _Layer:
             if values is self._values:
                 self._calls.put(_key(x, output_size, threads, out), task, task.plan.nbytes)
                 self._calls.latest = repeat or self._calls.latest
+
+    def measure(
+        self, x: ArrayLike, output_size: Any = None, *, seconds: float = 0.2
+    ) -> dict[str, float]:
+        """Time every order of work for inputs like this one, and keep the fastest.
+
+        Calls with inputs of this shape and memory layout, of this layer and of others with the same
+        parameters, are computed in that order from then on; `save_choices` writes it to a file.
+
+        Parameters
+        ----------
+        x : array_like
+            An input, as for a call.
+        output_size : int or one int an axis, or a whole shape, optional
+            As for a call of a transposed convolution.
+        seconds : float
+            How long to time, roughly; three rounds at least.
+
+        Returns
+        -------
+        dict of str to float
+            The least seconds of each order that can compute this, the fastest first.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As a call does; or if `seconds` is no positive number.
+
+        Notes
+        -----
+        Measure on a machine that does nothing else, on as many threads as calls will have. All
+        orders give the same result within rounding; the last bits may differ from those of the
+        order that was estimated to be the fastest. `clear_cache` leaves what was measured,
+        `forget_choices` does not.
+        """
+        operation = self._parameters.operation
+        with arrays.named(operation):
+            if not (isinstance(seconds, (int, float)) and 0 < seconds < math.inf):
+                raise ValueError(
+                    f"{operation}: seconds={arrays.shown(seconds)} must be a positive number, "
+                    f"such as 0.2"
+                )
+            array = _as_input(self._parameters, x)
+            batched = array.ndim == self._axes + 2
+            array = orders.as_walkable(array if batched else array[None])
+            shape = _out_shape(self._parameters, array.shape, output_size, batched)
+            arrays.check_memory(operation, shape, self._dtype)
+            return {} if 0 in shape else self._measured(array, shape, seconds)
+
+    def _measured(
+        self, x: AnyArray, shape: tuple[int, ...], seconds: float
+    ) -> dict[str, float]:
+        """Time all ways to fill a result of this shape; keep the fastest."""
+        parameters, values = self._parameters, self._values
+        memory, view = _memory(x, shape)
+        out = _new(memory, view, self._dtype)
+        frames = orders.frames_of(x, out)
+        calls = {}
+        for order, source, plan in orders.ways(parameters, frames, _threads()):
+            packed, gaps = self._packed(values, order), order.leaves_gaps(parameters)
+            task = _Task(order, plan, memory, view, gaps, packed, values.bias)
+            calls[choices.Choice(order.name, source)] = partial(
+                task.run, x, packed, values.bias, out
+            )
+        times = choices.fastest(calls, seconds)
+        choices.keep(orders.key_of(parameters, frames), next(iter(times)))
+        best: dict[str, float] = {}
+        for choice, took in times.items():
+            best.setdefault(choice.order, took)
+        return best
 
     def _arguments(self) -> tuple[Any, ...]:
         raise NotImplementedError
@@ -506,8 +647,7 @@ class _Layer:
         texts = [_formula(axis) for axis in axes]
         if len(set(texts)) == 1:
             return texts[0]
-        return ", ".join(text.replace("o =", f"o{n} =").replace("i", f"i{n}", 1)
-                         for n, text in enumerate(texts))
+        return ", ".join(_formula(axis, f"i{n}", f"o{n}") for n, axis in enumerate(axes))
 
 
 # What a layer sets up by itself; other attributes are the user's and go where a copy goes.
@@ -522,153 +662,32 @@ def _made_again(kind: type[_Layer], arguments: tuple[Any, ...]) -> _Layer:
     return layer
 
 
-def _short(values: tuple[int, ...]) -> Any:
-    """Return one number where all axes have the same."""
-    return values[0] if len(set(values)) == 1 else values
-
-
-def _formula(axis: Any) -> str:
-    """Return o as a function of i for one axis: both are linear, so two values tell."""
+def _formula(axis: Any, i: str = "i", o: str = "o") -> str:
+    """Return o as a function of i for one axis."""
+    s = axis.stride
     if isinstance(axis, shapes.ConvTranspose):
-        slope, constant = axis.stride, axis.formula(1) - axis.stride
-        product = "i" if slope == 1 else f"{slope}i"
-        return f"o = {product}" + (f" {'+' if constant > 0 else '-'} {abs(constant)}"
-                                   if constant else "")
-    # o = floor((i + c) / s) + 1, and formula(i) first reaches 1 at the smallest such i.
-    shift = axis.formula(0) if axis.stride == 1 else None
-    if shift is not None:
-        return "o = i" + (f" {'+' if shift > 0 else '-'} {abs(shift)}" if shift else "")
-    first = next(i for i in range(1, 2 * axis.stride + 1)
-                 if axis.remainder(axis.minimum + i) == 0) + axis.minimum
-    constant = (axis.formula(first) - 1) * axis.stride - first
-    inside = "i" + (f" {'+' if constant > 0 else '-'} {abs(constant)}" if constant else "")
-    return f"o = floor(({inside})/{axis.stride}) + 1" if constant else (
-        f"o = floor(i/{axis.stride}) + 1")
+        return f"{o} = {'' if s == 1 else s}{_plus(i, axis.formula(1) - s)}"  # linear
+    if axis.padding in _SAME:
+        return f"{o} = {i}" if s == 1 else f"{o} = ceil({i}/{s})"
+    shift = axis.padding_for(axis.minimum).total - axis.effective_kernel
+    if s == 1:
+        return f"{o} = {_plus(i, shift + 1)}"
+    return f"{o} = floor({f'({_plus(i, shift)})' if shift else i}/{s}) + 1"
 
 
-def _as_input(parameters: Parameters, x: ArrayLike) -> AnyArray:
-    """Return the input as an array of the right dtype, rank and channels."""
-    operation, axes = parameters.operation, parameters.axes
-    dtype = np.dtype(np.float32 if parameters.single else np.float64)
-    array = arrays.as_array(operation, "x", x, _DTYPES)
-    array = arrays.as_dtype_of(operation, "x", array, "weight", dtype)
-    layouts = _LAYOUTS[axes].split(" or ")
-    arrays.check_rank(operation, "x", array, {axes + 2: layouts[0], axes + 1: layouts[1]})
-    arrays.check_channels(
-        operation, "x", array, array.ndim - axes - 1, parameters.channels_in,
-        parameters.weight_shape, parameters.groups,
-    )
-    arrays.check_no_empty_axis(operation, "x", array, first=array.ndim - axes)
-    return array
+def _plus(text: str, number: int) -> str:
+    """Return a sum as it is written.
 
-
-class _Call(NamedTuple):
-    """What a function needs for arguments that it has seen before, but for their values."""
-
-    task: _Task
-    layout: Any
-
-
-_calls: Calls[_Call] = Calls(_MOST_CALLS, PLAN_BYTES)
-
-# No packed weights: a function's are packed anew for every call.
-_NOTHING: AnyArray = np.empty(0, np.uint8)
-
-# Memory for packed weights, kept for the next call of a function.
-_spare: list[AnyArray] = []
-
-also_forget(_spare.clear)
-also_forget(_kernel.forget_scratch)
-
-
-def _once(
-    operation: str, axes: int, x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None,
-    stride: Ints, padding: Ints | str, output_padding: Ints | None, groups: int, dilation: Ints,
-    output_size: Any, out: AnyArray | None,
-) -> AnyArray:
-    """Run a layer that is used once: its weights are packed for this call alone."""
-    key: Any = None
-    if (
-        out is None and type(x) is np.ndarray and type(weight) is np.ndarray
-        and (bias is None or (type(bias) is np.ndarray and _is_tidy(bias)))
-        and _is_tidy(weight) and x.flags.aligned and x.ndim == axes + 2
-        and (_PLAIN.issuperset((type(stride), type(padding), type(output_padding), type(groups),
-                                type(dilation), type(output_size)))
-             or all(map(_is_plain, (stride, padding, output_padding, groups, dilation,
-                                    output_size))))
-    ):
-        # Whatever decides what is done, and whether it can be done.
-        key = (
-            operation, x.dtype, x.shape, x.strides, weight.dtype, weight.shape,
-            None if bias is None else (bias.dtype, bias.shape), stride, padding, output_padding,
-            groups, dilation, output_size, _threads(),
-        )
-        call = _calls.get(key)
-        if call is not None:
-            try:
-                return _run_known(call, x, weight, bias)
-            except MemoryError:
-                pass  # as in a layer's call
-    with arrays.named(operation):
-        parameters, weight, bias = _check(
-            operation, weight, bias, stride, padding, output_padding, groups, dilation, axes
-        )
-        layer = _OneCall(parameters, weight, bias)
-        result = layer._first_call(x, output_size, out)
-    if key is not None and layer.task is not None:
-        layout = orders.layout(parameters, layer.task.order)
-        task = layer.task._replace(packed=_NOTHING, bias=None)
-        _calls.put(key, _Call(task, layout), task.plan.nbytes)
-    return result
-
-
-def _is_tidy(array: AnyArray) -> bool:
-    """Return whether the kernels can read weights or a bias as they are."""
-    flags = array.flags
-    return flags.c_contiguous and flags.aligned and array.dtype.isnative
-
-
-def _run_known(call: _Call, x: AnyArray, weight: AnyArray, bias: AnyArray | None) -> AnyArray:
-    """Run a call whose like has been checked and planned."""
-    task, layout = call
-    try:
-        packed = _spare.pop()
-    except IndexError:
-        packed = _NOTHING
-    if packed.nbytes < layout.packed_bytes:
-        packed = np.empty(layout.packed_bytes, np.uint8)
-    layout.pack(weight, bias, packed)
-    result = _new(task.memory, task.view, x.dtype)
-    task.run(x, packed, bias, result)
-    if packed.nbytes <= _MOST_SPARE and len(_spare) < 2:
-        _spare.append(packed)
-    return result
-
-
-class _OneCall(_Layer):
-    """A layer without a name, whose weights are not copied."""
-
-    def __init__(
-        self, parameters: Parameters, weight: AnyArray, bias: AnyArray | None
-    ) -> None:
-        self._parameters, self._dtype = parameters, weight.dtype
-        self._axes = parameters.axes  # type: ignore[misc]
-        self._values = _Values(
-            np.ascontiguousarray(weight), None if bias is None else np.ascontiguousarray(bias), {}
-        )
-        self.task: _Task | None = None
-
-    def _remember(
-        self, values: _Values, x: AnyArray, output_size: Any, threads: int, out: AnyArray | None,
-        task: _Task,
-    ) -> None:
-        self.task = task
+    >>> _plus("i", 0), _plus("i", 2), _plus("2i", -1)
+    ('i', 'i + 2', '2i - 1')
+    """
+    return f"{text} {'+' if number > 0 else '-'} {abs(number)}" if number else text
 
 
 class _TransposedLayer(_Layer):
     def __init__(
         self, weight: ArrayLike, bias: ArrayLike | None = None, stride: Ints = 1,
-        padding: Ints = 0, output_padding: Ints = 0, groups: int = 1, dilation: Ints = 1,
+        padding: Pads = 0, output_padding: Ints = 0, groups: int = 1, dilation: Ints = 1,
     ) -> None:
         self._set_up(weight, bias, stride, padding, output_padding, groups, dilation)
 
@@ -677,11 +696,6 @@ class _TransposedLayer(_Layer):
     ) -> AnyArray:
         """Return the transposed convolution of `x`; `output_size` and `out` as of the function."""
         return self._call(x, output_size, out)
-
-    @property
-    def padding(self) -> tuple[int, ...]:
-        """The padding, one int an axis."""
-        return self._parameters.padding
 
     @property
     def output_padding(self) -> tuple[int, ...]:
@@ -696,19 +710,13 @@ class _TransposedLayer(_Layer):
 class _OrdinaryLayer(_Layer):
     def __init__(
         self, weight: ArrayLike, bias: ArrayLike | None = None, stride: Ints = 1,
-        padding: Ints | str = 0, dilation: Ints = 1, groups: int = 1,
+        padding: Pads = 0, dilation: Ints = 1, groups: int = 1,
     ) -> None:
         self._set_up(weight, bias, stride, padding, None, groups, dilation)
-        self._word = padding if isinstance(padding, str) else None
 
     def __call__(self, x: ArrayLike, out: AnyArray | None = None) -> AnyArray:
         """Return the convolution of `x`; `out` as of the function."""
         return self._call(x, None, out)
-
-    @property
-    def padding(self) -> tuple[int, ...] | str:
-        """The padding, one int an axis, or the word that was given."""
-        return self._word or self._parameters.padding
 
     def _arguments(self) -> tuple[Any, ...]:
         return (np.array(self.weight), None if self.bias is None else np.array(self.bias),
@@ -901,9 +909,89 @@ def from_torch(module: Any) -> Any:
 # --- functions -----------------------------------------------------------------------------------
 
 
+# Tasks without numbers: what the functions need for arguments that they have seen before.
+_calls: Calls[_Task] = Calls(_MOST_CALLS, PLAN_BYTES)
+
+# No packed weights: a function's are packed anew for every call.
+_NOTHING: AnyArray = np.empty(0, np.uint8)
+
+# Memory for packed weights, kept for the next call of a function.
+_spare: list[AnyArray] = []
+
+also_forget(_spare.clear)
+also_forget(_kernel.forget_scratch)
+
+
+def _once(
+    operation: str, axes: int, x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None,
+    stride: Ints, padding: Pads, output_padding: Ints | None, groups: int, dilation: Ints,
+    output_size: Any, out: AnyArray | None,
+) -> AnyArray:
+    """Run a layer that is used once: its weights are packed for this call alone."""
+    key: Any = None
+    if (
+        out is None and type(x) is np.ndarray and type(weight) is np.ndarray
+        and (bias is None or (type(bias) is np.ndarray and _is_tidy(bias)))
+        and _is_tidy(weight) and x.flags.aligned and x.ndim == axes + 2
+        and (_PLAIN.issuperset((type(stride), type(padding), type(output_padding), type(groups),
+                                type(dilation), type(output_size)))
+             or all(map(_is_plain, (stride, padding, output_padding, groups, dilation,
+                                    output_size))))
+    ):
+        # Whatever decides what is done, and whether it can be done.
+        key = (
+            operation, x.dtype, x.shape, x.strides, weight.dtype, weight.shape,
+            None if bias is None else (bias.dtype, bias.shape), stride, padding, output_padding,
+            groups, dilation, output_size, _threads(),
+        )
+        known = _calls.get(key)
+        if known is not None:
+            try:
+                return _run_known(known, x, weight, bias)
+            except MemoryError:
+                pass  # as in a layer's call
+
+    def keep(*made: Any) -> None:
+        if key is not None:
+            task = made[-1]._replace(packed=_NOTHING, bias=None)
+            _calls.put(key, task, task.plan.nbytes)
+
+    with arrays.named(operation):
+        parameters, weight, bias = _check(
+            operation, weight, bias, stride, padding, output_padding, groups, dilation, axes
+        )
+        values = _Values(
+            np.ascontiguousarray(weight), None if bias is None else np.ascontiguousarray(bias), {}
+        )
+        return _first_call(parameters, values, x, output_size, out, keep)
+
+
+def _is_tidy(array: AnyArray) -> bool:
+    """Return whether the kernels can read weights or a bias as they are."""
+    flags = array.flags
+    return flags.c_contiguous and flags.aligned and array.dtype.isnative
+
+
+def _run_known(task: _Task, x: AnyArray, weight: AnyArray, bias: AnyArray | None) -> AnyArray:
+    """Run a call whose like has been checked and planned."""
+    layout = task.layout
+    try:
+        packed = _spare.pop()
+    except IndexError:
+        packed = _NOTHING
+    if packed.nbytes < layout.packed_bytes:
+        packed = np.empty(layout.packed_bytes, np.uint8)
+    layout.pack(weight, bias, packed)
+    result = _new(task.memory, task.view, x.dtype)
+    task.run(x, packed, bias, result)
+    if packed.nbytes <= _MOST_SPARE and len(_spare) < 2:
+        _spare.append(packed)
+    return result
+
+
 def conv_transpose1d(
     x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, stride: Ints = 1,
-    padding: Ints = 0, output_padding: Ints = 0, groups: int = 1, dilation: Ints = 1, *,
+    padding: Pads = 0, output_padding: Ints = 0, groups: int = 1, dilation: Ints = 1, *,
     output_size: Ints | None = None, out: AnyArray | None = None,
 ) -> AnyArray:
     """Compute a 1-D transposed convolution: every input pixel stamps its kernel onto the output.
@@ -948,7 +1036,7 @@ def conv_transpose1d(
 
 def conv_transpose2d(
     x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, stride: Ints = 1,
-    padding: Ints = 0, output_padding: Ints = 0, groups: int = 1, dilation: Ints = 1, *,
+    padding: Pads = 0, output_padding: Ints = 0, groups: int = 1, dilation: Ints = 1, *,
     output_size: Ints | None = None, out: AnyArray | None = None,
 ) -> AnyArray:
     """Compute a 2-D transposed convolution: every input pixel stamps its kernel onto the output.
@@ -964,8 +1052,12 @@ def conv_transpose2d(
         Of the dtype of `x`.
     bias : array_like, shape (C_out,), optional
         Added to every pixel of its channel.
-    stride, padding, dilation : int or one int an axis
-        s, p and d. The padding is taken away from the output.
+    stride, dilation : int or one int an axis
+        s and d.
+    padding : int, one int or pair (before, after) an axis, "same_upper" or "same_lower"
+        p, which is taken away from both sides of the output, or as much as the pair says. The two
+        words are SAME of TensorFlow and of ONNX, ``o = i s``: an odd pixel is taken away at the
+        end ("same_upper", which is TensorFlow's) or at the start.
     output_padding : int or one int an axis
         a, which adds to the output's size at its end; below ``max(stride, dilation)``.
     groups : int
@@ -1024,6 +1116,8 @@ def conv_transpose2d(
     (1, 1, 11, 11)
     >>> up.conv_transpose2d(down, kernel, stride=2, padding=1, output_size=12).shape
     (1, 1, 12, 12)
+    >>> up.conv_transpose2d(down, kernel, stride=2, padding="same_upper").shape
+    (1, 1, 12, 12)
     """
     return _once("conv_transpose2d", 2, x, weight, bias, stride, padding, output_padding,
                  groups, dilation, output_size, out)
@@ -1031,7 +1125,7 @@ def conv_transpose2d(
 
 def conv_transpose3d(
     x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, stride: Ints = 1,
-    padding: Ints = 0, output_padding: Ints = 0, groups: int = 1, dilation: Ints = 1, *,
+    padding: Pads = 0, output_padding: Ints = 0, groups: int = 1, dilation: Ints = 1, *,
     output_size: Ints | None = None, out: AnyArray | None = None,
 ) -> AnyArray:
     """Compute a 3-D transposed convolution: every input voxel stamps its kernel onto the output.
@@ -1069,12 +1163,10 @@ def conv_transpose3d(
     >>> import numpy as np
     >>> import upshape as up
     >>> x = np.array([[[[1.0, 2.0]]], [[[10.0, 20.0]]]])
-    >>> up.conv_transpose3d(x, np.ones((2, 1, 1, 1, 2)), stride=2)  # two channels, one result
-    array([[[[11., 11., 22., 22.],
-             [ 0.,  0.,  0.,  0.]],
+    >>> up.conv_transpose3d(x, np.ones((2, 1, 2, 1, 1)), stride=(2, 1, 2))  # two channels to one
+    array([[[[11.,  0., 22.]],
     <BLANKLINE>
-            [[ 0.,  0.,  0.,  0.],
-             [ 0.,  0.,  0.,  0.]]]])
+            [[11.,  0., 22.]]]])
     >>> volume, kernel = np.ones((1, 1, 6, 6, 5)), np.ones((1, 1, 3, 3, 3))
     >>> up.conv_transpose3d(volume, kernel, stride=2, padding=1, output_size=(12, 11, 10)).shape
     (1, 1, 12, 11, 10)
@@ -1085,7 +1177,7 @@ def conv_transpose3d(
 
 def conv1d(
     x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, stride: Ints = 1,
-    padding: Ints | str = 0, dilation: Ints = 1, groups: int = 1, *,
+    padding: Pads = 0, dilation: Ints = 1, groups: int = 1, *,
     out: AnyArray | None = None,
 ) -> AnyArray:
     """Compute a 1-D convolution: every output pixel is a weighted sum of the pixels below it.
@@ -1129,7 +1221,7 @@ def conv1d(
 
 def conv2d(
     x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, stride: Ints = 1,
-    padding: Ints | str = 0, dilation: Ints = 1, groups: int = 1, *,
+    padding: Pads = 0, dilation: Ints = 1, groups: int = 1, *,
     out: AnyArray | None = None,
 ) -> AnyArray:
     """Compute a 2-D convolution: every output pixel is a weighted sum of the pixels below it.
@@ -1147,9 +1239,12 @@ def conv2d(
         Added to every pixel of its channel.
     stride, dilation : int or one int an axis
         s and d.
-    padding : int, one int an axis, "same" or "valid"
-        p, zeros on both sides. "valid" is none; "same" gives an output of the input's size, needs
-        stride 1, and puts the odd zero at the end.
+    padding : int, one int or pair (before, after) an axis, or a word
+        p, zeros on both sides, or as many as the pair says. "valid" is none; "same" gives an output
+        of the input's size, needs stride 1, and puts the odd zero at the end. "same_upper" and
+        "same_lower" are SAME of TensorFlow and of ONNX, ``o = ceil(i / s)``: how many zeros there
+        are follows from the input's size, and an odd one is at the end ("same_upper", which is
+        TensorFlow's) or at the start.
     groups : int
         The channels fall into so many groups, each computed on its own.
     out : ndarray, optional
@@ -1190,13 +1285,19 @@ def conv2d(
     array([[ 8., 15., 12.],
            [21., 36., 27.],
            [20., 33., 24.]])
+    >>> up.conv2d(x, np.ones((1, 1, 2, 2)), stride=2, padding="same_upper")[0, 0]
+    array([[ 8.,  7.],
+           [13.,  8.]])
+    >>> up.conv2d(x, np.ones((1, 1, 2, 2)), stride=2, padding=((0, 1), (0, 1)))[0, 0]
+    array([[ 8.,  7.],
+           [13.,  8.]])
     """
     return _once("conv2d", 2, x, weight, bias, stride, padding, None, groups, dilation, None, out)
 
 
 def conv3d(
     x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, stride: Ints = 1,
-    padding: Ints | str = 0, dilation: Ints = 1, groups: int = 1, *,
+    padding: Pads = 0, dilation: Ints = 1, groups: int = 1, *,
     out: AnyArray | None = None,
 ) -> AnyArray:
     """Compute a 3-D convolution: every output voxel is a weighted sum of the voxels below it.

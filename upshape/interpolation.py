@@ -12,14 +12,14 @@ import itertools
 import math
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from upshape import arrays, runtime, shapes
 from upshape.calls import Calls
-from upshape.tables import Convention, linear_axis, nearest_axis, outputs
+from upshape.tables import Convention, Taps, linear_axis, nearest_axis, outputs
 
 __all__ = ["interpolate"]
 
@@ -224,6 +224,19 @@ def layout_of(array: Array, channel_axis: int) -> Layout:
 # --- plans ----------------------------------------------------------------------------------------
 
 
+class Tabled(Protocol):
+    """What makes tables: hashable, equal to what makes the same ones."""
+
+    @property
+    def copies(self) -> bool:
+        """Whether each pixel is one of the source, as it is."""
+
+    def taps(
+        self, i: int, o: int, factor: float | None = None, part: slice | None = None
+    ) -> Taps | None:
+        """Return the table of an axis from `i` to `o` pixels, or of a part; None: a copy."""
+
+
 class How(NamedTuple):
     """What the arguments ask for, apart from the arrays: sizes, factors and mode."""
 
@@ -231,7 +244,7 @@ class How(NamedTuple):
     sizes: tuple[int, ...]
     factors: tuple[float | None, ...]  # that decide coordinates; None: i / o does
     align_corners: bool
-    convention: Convention | None = None  # of any number of taps; None: the mode says all
+    convention: Tabled | None = None  # of any number of taps; None: the mode says all
 
     @property
     def linear(self) -> bool:
@@ -733,26 +746,36 @@ def interpolate(
 ) -> Array:
     """Resize the spatial axes of a batch of feature maps.
 
-    The output size of an axis is `size`, or ``floor(i * scale_factor)``.
+    The output size of an axis is `size`, or ``floor(i * scale_factor)``. Axes are (N, C, L),
+    (N, C, H, W) or (N, C, D, H, W): a lone picture of shape (H, W, C) would be taken for H signals
+    of W channels. `resize` is for pictures.
 
     Parameters
     ----------
     x : array_like, shape (N, C, L), (N, C, H, W) or (N, C, D, H, W)
         Of any dtype of fixed size for the nearest modes (numbers, bools, dates, strings, records);
-        float32, float64, float16 or uint8 for the linear ones. A view whose memory is channels-last
+        float32, float64, float16, uint8, int8, int16, uint16, int32 or bool for the others, and
+        bfloat16 of ml_dtypes, which is computed as float32. A view whose memory is channels-last
         is computed as such. Three axes are signals: a picture is ``x[None]`` if it is (C, H, W),
         ``x[None]`` with ``channel_axis=-1`` if it is (H, W, C), and ``x[None, None]`` if (H, W).
     size : int or sequence of int, optional
         Output size, one for all spatial axes or one each. Give this or `scale_factor`.
     scale_factor : float or sequence of float, optional
         Output size over input size, one for all spatial axes or one each.
-    mode : {"nearest", "nearest-exact", "linear", "bilinear", "trilinear"}
-        The linear modes are for 1, 2 and 3 spatial axes.
+    mode : str
+        For any number of axes nearest, nearest-exact (labels), area (the mean of all pixels that a
+        new one touches: shrinking by whole factors) and lanczos (the sharpest). For 1, 2 and 3
+        axes linear, bilinear and trilinear (a good default), and cubic, bicubic and tricubic
+        (sharper; they overshoot beside edges).
     align_corners : bool, optional
-        For the linear modes: False (the default) takes pixels for squares, and aligns the edges of
-        input and output; True takes them for points, and aligns the centres of the corner pixels.
+        For the linear and cubic modes: False (the default) takes pixels for squares, and aligns
+        the edges of input and output; True takes them for points, and aligns the centres of the
+        corner pixels.
     recompute_scale_factor : bool, optional
         True: `scale_factor` is for the output size only, and coordinates are scaled by i / o.
+    antialias : bool
+        For the linear and cubic modes, and for lanczos, which needs it: True makes a pixel of all
+        pixels that it covers, where an axis shrinks.
     channel_axis : {1, -1}
         Where the channels are: ``(N, C, *spatial)`` or ``(N, *spatial, C)``.
     out : ndarray, optional
@@ -780,15 +803,26 @@ def interpolate(
 
         nearest          min(floor(dst * scale), i - 1)
         nearest-exact    min(floor((dst + 0.5) * scale), i - 1)
-        linear modes     (dst + 0.5) * scale - 0.5, or, aligned, dst * (i - 1) / (o - 1)
+        linear, cubic    (dst + 0.5) * scale - 0.5, or, aligned, dst * (i - 1) / (o - 1)
+        area             all from floor(dst * i / o) to ceil((dst + 1) * i / o), alike
+        antialias        those within radius * max(scale, 1) of (dst + 0.5) * scale - 0.5
+
+    The cubic kernel is Keys', with a = -3/4, and -1/2 with antialias; `upshape.reference` has each
+    kernel and its source. Beyond the border is the border's pixel; with antialias there is nothing.
+    With antialias, aligned corners are another scale and no other centre, as in PyTorch. PyTorch
+    has no cubic modes of 1 and 3 axes, and antialias for 2 only.
 
     The positions of the nearest modes are float32 (float64 for float64 arrays, then rounded to
     float32); `upshape.reference.nearest_indices` says how they are rounded. A linear mode
-    returns the exact value, rounded: uint8 to the nearest integer, ties to the even one. An axis
-    whose size does not change is copied by the linear modes.
+    returns the exact value, rounded: uint8 to the nearest integer, ties to the even one. The other
+    modes round integers to the nearest as well, within the range of their dtype; uint8 goes through
+    fixed point there, and may become the other neighbour within a tenth of a tie. An axis whose size does not change is copied by the linear
+    modes, and with antialias.
 
     See Also
     --------
+    resize : Pictures and volumes, in the way of any of six libraries.
+    interpolate_backward : The gradient.
     upsample_concat : Bring features of several scales to one size, and concatenate them.
 
     Examples

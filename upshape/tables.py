@@ -2,9 +2,9 @@
 
 All there is of conventions is here, one axis at a time, in pure NumPy. A table is `Taps`. It is
 made in two steps: a rule of *coordinates* says where on the source's axis a pixel of the result
-lies, and a *kernel* says what is taken there: one pixel, a weighted sum of its neighbours, or, where
-a picture shrinks and *antialias* is asked for, of as many as the result's pixel covers. What would
-lie beyond the border goes to the border pixel, or is left out, or reflected.
+lies, and a *kernel* says what is taken there: one pixel, a weighted sum of its neighbours, or,
+where a picture shrinks and *antialias* is asked for, of as many as the result's pixel covers. What
+would lie beyond the border goes to the border pixel, or is left out, or reflected.
 
 `Convention` names a choice of all these; `Convention.taps` makes the table.
 """
@@ -19,10 +19,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
-    "COORDINATES", "KERNELS", "ROUNDINGS", "Convention", "Taps", "antialiased", "area_axis",
-    "box", "coverage_axis", "cubic", "hamming", "interpolated", "lanczos", "linear_axis",
-    "nearest_axis", "outputs", "packed", "positions", "rounded", "smoothed_linear_axis",
-    "transposed", "triangle",
+    "ARITHMETICS",
+    "COORDINATES",
+    "KERNELS",
+    "ROUNDINGS",
+    "Convention",
+    "FixedPoint",
+    "Taps",
+    "antialiased",
+    "area_axis",
+    "box",
+    "centre_axis",
+    "coverage_axis",
+    "cubic",
+    "float32_positions",
+    "hamming",
+    "interpolated",
+    "lanczos",
+    "linear_axis",
+    "nearest_axis",
+    "opencv_nearest_axis",
+    "opencv_nearest_exact_axis",
+    "outputs",
+    "packed",
+    "pillow_nearest_axis",
+    "positions",
+    "rounded",
+    "smoothed_linear_axis",
+    "transposed",
+    "triangle",
 ]
 
 Index = NDArray[np.int64]
@@ -38,10 +63,13 @@ COORDINATES = (
 #: Which pixel is nearest to a position between two: ONNX's names.
 ROUNDINGS = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
 
+#: Libraries whose nearest pixel depends on how they compute it, and the words for their ways.
+ARITHMETICS = ("exact", "opencv", "opencv-exact", "pillow", "float64", "onnx", "tensorflow")
+
 #: What a `Convention` can make of a position.
 KERNELS = (
     "nearest", "linear", "cubic", "area", "lanczos", "box", "hamming", "coverage", "gaussian",
-    "lanczos4", "area-linear",
+    "lanczos4", "area-linear", "keys-table",
 )
 
 #: What lies beyond the border: the border's pixel, nothing (the other weights grow), or a mirror.
@@ -143,6 +171,64 @@ def nearest_axis(
     return index
 
 
+def centre_axis(i: int, o: int, part: slice | None = None) -> Index:
+    """Return the source pixel in which each output pixel's centre lies, without any rounding.
+
+    >>> centre_axis(3, 5), centre_axis(4, 2)
+    (array([0, 0, 1, 2, 2]), array([1, 3]))
+    """
+    index: Index = (2 * outputs(o, part) + 1) * i // (2 * o)
+    return index
+
+
+def opencv_nearest_axis(i: int, o: int, part: slice | None = None) -> Index:
+    """Return the source pixels of OpenCV's ``INTER_NEAREST``: float64, by way of 1 / (o / i)."""
+    index = np.floor(outputs(o, part) * (1.0 / (o / i))).astype(np.int64)
+    inside: Index = np.minimum(index, i - 1)
+    return inside
+
+
+def opencv_nearest_exact_axis(i: int, o: int, part: slice | None = None) -> Index:
+    """Return the source pixels of OpenCV's ``INTER_NEAREST_EXACT``: 16 bits after the point."""
+    step = ((i << 16) + o // 2) // o
+    index = (outputs(o, part) * step + step // 2 - i % 2) >> 16
+    inside: Index = np.clip(index, 0, i - 1)
+    return inside
+
+
+def pillow_nearest_axis(i: int, o: int, part: slice | None = None) -> Index:
+    """Return the source pixels of Pillow's ``NEAREST``: a step in float64, added up."""
+    step = i / o
+    position = np.add.accumulate(np.concatenate([[step * 0.5], np.full(o - 1, step)]))
+    index: Index = np.clip(position.astype(np.int64), 0, i - 1)
+    return index if part is None else index[part]
+
+
+def float32_positions(
+    coordinates: str, i: int, o: int, factor: float | None = None, part: slice | None = None
+) -> NDArray[np.float32]:
+    """Return what ONNX Runtime makes of `positions`: every step in float32, divided by o / i."""
+    real = np.float32
+    dst = outputs(o, part).astype(real)
+    scale = real(o) / real(i) if factor is None else real(factor)
+    half = real(0.5)
+    if coordinates == "align_corners":
+        position = dst * real(i - 1) / real(max(o - 1, 1))
+    elif coordinates == "asymmetric":
+        position = dst / scale
+    elif coordinates == "tf_half_pixel_for_nn":
+        position = (dst + half) / scale
+    elif coordinates == "pytorch_half_pixel" and o == 1:
+        position = np.zeros(len(dst), real)
+    elif coordinates == "half_pixel_symmetric":
+        shift = real(i) / real(2) * (real(1) - real(o) / (scale * real(i)))
+        position = shift + (dst + half) / scale - half
+    else:
+        position = (dst + half) / scale - half
+    result: NDArray[np.float32] = position.astype(real)
+    return result
+
+
 def linear_axis(
     i: int, o: int, factor: float | None, align_corners: bool, part: slice | None = None
 ) -> tuple[Index, Float64 | None, int]:
@@ -239,7 +325,8 @@ def packed(low: Index, weights: Float64, i: int, border: str = "edge") -> Taps:
     first = np.minimum(first, i - count)
     # Columns one after the other, each into its place: several may share one.
     places = (index - first[:, None]) + np.arange(len(low))[:, None] * count
-    folded: Float64 = np.bincount(places.ravel(), weights.ravel(), len(low) * count)
+    folded = np.zeros(len(low) * count)
+    folded += np.bincount(places.ravel(), weights.ravel(), len(folded))
     return Taps(first, folded.reshape(len(low), count))
 
 
@@ -333,7 +420,7 @@ def area_linear_axis(i: int, o: int, part: slice | None = None) -> Taps:
     array([[1. , 0. ], [0.5, 0.5], [0. , 1. ]])
     """
     dst = outputs(o, part)
-    low = np.minimum((dst * (i / o)).astype(np.int64), i - 1)
+    low = np.minimum((dst * (1.0 / (o / i))).astype(np.int64), i - 1)
     beyond = (dst + 1) - (low + 1) * (o / i)
     beyond = np.where(beyond <= 0, 0.0, beyond - np.floor(beyond))
     return packed(low, np.stack([1.0 - beyond, beyond], axis=1), i)
@@ -408,6 +495,7 @@ class Convention(NamedTuple):
     antialias: bool = False
     border: str = "edge"
     rounding: str = "round_prefer_floor"
+    arithmetic: str = "exact"  # nearest's, one of ARITHMETICS
     a: float = -0.75  # cubic's
     lobes: int = 3  # lanczos'
 
@@ -426,6 +514,9 @@ class Convention(NamedTuple):
                [-0.09375,  0.59375,  0.5    ]])
         """
         scale = i / o if factor is None else 1.0 / factor
+        if self.copies:
+            first = self.sources(i, o, factor, part)
+            return Taps(first, np.ones((len(first), 1)))
         if i == o and (
             self.kernel in ("area", "coverage", "area-linear")
             or (scale == 1.0 and self.coordinates != "tf_half_pixel_for_nn")
@@ -439,9 +530,12 @@ class Convention(NamedTuple):
         if self.kernel == "area-linear":
             return area_linear_axis(i, o, part)
         position = positions(self.coordinates, i, o, factor, part)
-        if self.kernel == "nearest":
-            first = np.clip(rounded(self.rounding, position), 0, i - 1)
-            return Taps(first, np.ones((len(first), 1)))
+        if self.kernel == "keys-table":
+            low = np.floor(position)
+            position = low + np.rint((position - low) * 1024) / 1024
+            return interpolated(
+                position, i, lambda x: cubic(x, self.a), 2, self.border, normalised=True
+            )
         if self.kernel == "gaussian":
             sigma = max(0.0, (scale - 1) / 2) if self.antialias else 0.0
             return smoothed_linear_axis(position, i, sigma, self.border)
@@ -456,9 +550,74 @@ class Convention(NamedTuple):
             position, i, kernel, math.ceil(radius), self.border, self.kernel == "lanczos"
         )
 
+    def sources(
+        self, i: int, o: int, factor: float | None = None, part: slice | None = None
+    ) -> Index:
+        """Return the one source pixel of each pixel of the result.
+
+        >>> Convention("nearest", rounding="ceil").sources(4, 2)
+        array([1, 3])
+        """
+        ways = {
+            "opencv": opencv_nearest_axis,
+            "opencv-exact": opencv_nearest_exact_axis,
+            "pillow": pillow_nearest_axis,
+        }
+        if self.arithmetic in ways:
+            return ways[self.arithmetic](i, o, part)
+        if self.arithmetic == "tensorflow":
+            dst = outputs(o, part).astype(np.float32) + np.float32(0.5)
+            position: NDArray[Any] = dst * (np.float32(i) / np.float32(o))
+        elif self.arithmetic == "onnx":
+            position = float32_positions(self.coordinates, i, o, factor, part)
+        elif (
+            self.arithmetic == "exact" and factor is None
+            and (self.coordinates, self.rounding) == ("half_pixel", "round_prefer_ceil")
+        ):
+            return centre_axis(i, o, part)
+        else:
+            position = positions(self.coordinates, i, o, factor, part)
+        return np.clip(rounded(self.rounding, position), 0, i - 1)
+
     def _kernel(self) -> tuple[Kernel, float]:
         if self.kernel == "cubic":
             return lambda x: cubic(x, self.a), 2.0
         if self.kernel == "lanczos":
             return lambda x: lanczos(x, self.lobes), float(self.lobes)
         return _STRETCHED[self.kernel]
+
+
+class FixedPoint(NamedTuple):
+    """A convention's tables with weights of so many bits after the point.
+
+    `bits` None: as many as a 16-bit integer has room for, given the largest weight of the axis.
+    """
+
+    convention: Convention
+    bits: int | None = None
+
+    @property
+    def copies(self) -> bool:
+        """Whether each pixel is one of the source, as it is."""
+        return False
+
+    def taps(
+        self, i: int, o: int, factor: float | None = None, part: slice | None = None
+    ) -> Taps | None:
+        """Return the table of an axis, as `Convention.taps` does.
+
+        >>> (FixedPoint(Convention(), 4).taps(3, 5).weights * 16)[1:3]
+        array([[10.,  6.], [16.,  0.]])
+        """
+        taps = self.convention.taps(i, o, factor)
+        if taps is None:
+            return None
+        bits = self.bits
+        if bits is None:
+            bits, largest = 0, float(taps.weights.max())
+            while bits < 22 and int(0.5 + largest * 2 ** (bits + 1)) < 1 << 15:
+                bits += 1
+        # Halves away from zero, as by C's conversion of w + 0.5 or w - 0.5.
+        whole = np.trunc(taps.weights * 2.0**bits + np.copysign(0.5, taps.weights))
+        first, weights = taps.first, whole / 2.0**bits
+        return Taps(first, weights) if part is None else Taps(first[part], weights[part])

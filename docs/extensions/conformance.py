@@ -1,4 +1,4 @@
-"""``.. conformance::`` shows docs/rosetta.csv, a table a library."""
+"""``.. conformance::`` shows docs/rosetta.csv, ``.. likes::`` docs/conformance.csv, by library."""
 
 import csv
 from itertools import groupby
@@ -57,7 +57,39 @@ class Conformance(SphinxDirective):
         return []
 
 
+def likeness(library, rows):
+    """Return the table of ``resize(like=...)`` beside a library as reStructuredText."""
+    name, version = library.split()
+    lines = [
+        f".. list-table:: {NAMES[name]} {version}, {rows[0][4]} sizes each",
+        "   :header-rows: 1",
+        "   :widths: 24 16 16 24 20",
+        "   :class: conformance",
+        "",
+    ]
+    cells = [["mode", "antialias", "dtype", "equal pixels", "most off"]]
+    cells += [[mode, anti, dtype, equal, most] for _, mode, anti, dtype, _, equal, most in rows]
+    for row in cells:
+        lines += [f"   {'*' if n == 0 else ' '} - {text}" for n, text in enumerate(row)]
+    return [*lines, ""]
+
+
+class Likes(SphinxDirective):
+    """The directive of the other table."""
+
+    def run(self):
+        """Put the tables in the place of the directive."""
+        file = Path(self.env.srcdir) / "conformance.csv"
+        self.env.note_dependency(str(file))
+        lines = []
+        for library, rows in groupby(rows_of_table(file), key=lambda row: row[0]):
+            lines += likeness(library, list(rows))
+        self.state_machine.insert_input(lines, str(file))
+        return []
+
+
 def setup(app):
     """Tell Sphinx of the directive."""
     app.add_directive("conformance", Conformance)
+    app.add_directive("likes", Likes)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -11,6 +11,7 @@ there is no shortcut. Its "nearest-exact" is one float32 product only with four 
 channels-last memory; elsewhere one half is subtracted and added again.
 """
 
+import itertools
 import json
 import random
 from pathlib import Path
@@ -102,6 +103,31 @@ FACTORS = [  # input, scale_factor
     ((7, 9), (0.5, 0.25)),
     ((2, 3, 4), (1.5, 2.0, 0.8)),
 ]
+
+
+def resampling():
+    """Cubic, area, antialiased and Lanczos modes, and their gradients."""
+    golden = Golden("resampling")
+    ways = [
+        ("bicubic", False), ("bilinear", True), ("bicubic", True), ("lanczos", True),
+        ("area", False),
+    ]  # fmt: skip
+    sizes = [((3, 4), (7, 9)), ((8, 6), (3, 17)), ((9, 9), (4, 2)), ((5, 7), (5, 3))]
+    for (mode, antialias), (shape, size), dtype in itertools.product(
+        ways, sizes, (torch.float32, torch.float64)
+    ):
+        for corners in (False, True) if mode in ("bilinear", "bicubic") else (None,):
+            x = tensor((1, 2, *shape), dtype).requires_grad_()
+            how = {"size": size, "mode": mode, "antialias": antialias, "align_corners": corners}
+            y = F.interpolate(x, **how)
+            grad = tensor(tuple(y.shape), dtype)
+            y.backward(grad)
+            golden.add(how, x=x, y=y, grad=grad, back=x.grad)
+    for mode, antialias in ways:
+        x, factor = tensor((1, 2, 10, 11), torch.float64), (1.7, 0.6)
+        how = {"scale_factor": factor, "mode": mode, "antialias": antialias}
+        golden.add(how, x=x, y=F.interpolate(x, **how))
+    golden.save()
 
 
 def interpolation():
@@ -214,7 +240,7 @@ def volumes():
         golden, {("conv", 3): F.conv3d, ("conv_transpose", 3): F.conv_transpose3d}, largest=5
     )
     for size in (7, 8):
-        layer = nn.ConvTranspose3d(2, 3, (3, 4, 1), (2, 3, 1), padding=(1, 1, 0), dilation=(1, 2, 1))
+        layer = nn.ConvTranspose3d(2, 3, (3, 4, 1), (2, 3, 1), (1, 1, 0), dilation=(1, 2, 1))
         x = tensor((1, 2, 4, 3, 2), torch.float32)
         output_size = (size, size + 5, 2)
         y = layer(x, output_size=output_size)
@@ -299,3 +325,4 @@ if __name__ == "__main__":
     convolution()
     example()
     volumes()
+    resampling()

@@ -394,7 +394,9 @@ TURN = torch.eye(2, 3)[None]
         lambda s, x: x.unsqueeze(2).expand(-1, -1, 2, -1, -1).reshape(1, 6, *x.shape[2:]),
         lambda s, x: F.scaled_dot_product_attention(*[x.flatten(2).transpose(1, 2)] * 3),
         lambda s, x: torch.einsum("bchw,bdhw->bcd", x, x),
-        lambda s, x: F.max_unpool2d(*F.max_pool2d(x, 2, return_indices=True), 2),
+        lambda s, x: F.max_unpool2d(
+            *F.max_pool2d(x, 2, return_indices=True), 2, output_size=x.shape[2:]
+        ),
         lambda s, x: F.grid_sample(x, F.affine_grid(TURN, list(x.shape), False)),
         lambda s, x: x[:, :, torch.arange(x.shape[2] // 2)],
         lambda s, x: torch.fft.rfft2(x).abs(),
@@ -551,7 +553,7 @@ def test_a_machine_too_small_for_a_size_does_not_make_the_model_refuse_it(monkey
     from upshape.shapes import _run
 
     monkeypatch.setattr(_run, "MOST_PIXELS", 0)
-    network = from_torch(N(lambda s, x: torch.cat([x, x[:, :0]], 1)))
+    network = from_torch(N(lambda s, x: torch.cat([x, x[:, :0].cumsum(2)], 1)))
     assert len(network.unread) == 1
     assert "not run on the CPU" in network.unread[0]
 
@@ -752,3 +754,151 @@ def test_a_size_that_is_looked_up_is_named_with_its_place():
     (told,) = from_torch(N(lambda s, x: x if {14: 1}.get(x.shape[2]) else -x)).unread
     assert told.startswith("a size is looked up in a dict, a set or a cache (")
     assert "{14: 1}.get" in told
+
+
+# Kinds that the zoo of published models showed.
+
+
+class Blocks(nn.Module):
+    """Attention in blocks: relative positions cut from rows without an upper bound (HaloNet)."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = c(1)
+
+    def forward(self, x):
+        y = self.conv(x)
+        b, ch, h, w = y.shape
+        assert h % 4 == 0
+        assert w % 4 == 0
+        blocks = (h // 4) * (w // 4)
+        rows = y.reshape(b * ch, blocks, 16)
+        return F.pad(rows, (0, 1))[:, :blocks, 1:].reshape(b, ch, h, w)
+
+
+def test_a_slice_of_a_product_of_sizes_without_an_end_parts_no_way():
+    answer = holds(Blocks())
+    assert str(answer._sizes) == "{4 n : n >= 1}"
+    assert len(answer._survey.ways) < 10
+
+
+def test_the_message_of_an_assertion_function_parts_no_way():
+    def forward(s, x):
+        h, w = x.shape[2:]
+        torch._assert(h % 8 == 0, f"the height {h} is no multiple of 8")
+        torch._assert(w % 8 == 0, f"the width {w} is no multiple of 8")
+        return s.conv(x)
+
+    answer = holds(N(forward, conv=c(3, 1, 1)))
+    assert str(answer._sizes) == "{8 n : n >= 1}"
+    assert len(answer._survey.ways) < 5
+
+
+def windows(s, x):
+    """Attention in shifted windows with a mask, as torchvision's Swin has it."""
+    b, ch, h, w = x.shape
+    x = F.pad(x.permute(0, 2, 3, 1), (0, 0, 0, -w % 4, 0, -h % 4))
+    high, wide = x.shape[1:3]
+    shift = [0 if size <= 4 else 2 for size in (high, wide)]
+    x = torch.roll(x, shifts=(-shift[0], -shift[1]), dims=(1, 2)) if sum(shift) else x
+    count = (high // 4) * (wide // 4)
+    x = x.view(b, high // 4, 4, wide // 4, 4, ch).permute(0, 1, 3, 2, 4, 5)
+    x = s.lin(x.reshape(b * count, 16, ch))
+    attention = x @ x.transpose(-2, -1)
+    if sum(shift):
+        mask = x.new_zeros((high, wide))
+        for n, rows in enumerate(((0, -4), (-4, -shift[0]), (-shift[0], None))):
+            mask[rows[0] : rows[1], 0:-4] = n
+        mask = mask.view(high // 4, 4, wide // 4, 4).permute(0, 2, 1, 3).reshape(count, 16)
+        mask = mask.unsqueeze(1) - mask.unsqueeze(2)
+        mask = mask.masked_fill(mask != 0, -100.0).masked_fill(mask == 0, 0.0)
+        attention = attention + mask
+    x = attention.softmax(-1).matmul(x).view(b, high // 4, wide // 4, 4, 4, ch)
+    x = x.permute(0, 1, 3, 2, 4, 5).reshape(b, high, wide, ch)
+    x = torch.roll(x, shifts=(shift[0], shift[1]), dims=(1, 2)) if sum(shift) else x
+    return x[:, :h, :w].permute(0, 3, 1, 2).contiguous().view(b, ch, h * w)
+
+
+def test_shifted_windows_with_a_mask():
+    answer = holds(N(windows, lin=nn.Linear(3, 3)))
+    assert answer.output(30) == 900
+    assert len(answer._survey.ways) < 10
+
+
+def test_products_of_what_does_not_fit_are_refused():
+    wrong = N(lambda s, x: torch.matmul(x, x[:, :, :4]))
+    assert str(holds(wrong)._sizes) == "{1, 2, 3, 4}"
+    rows = N(lambda s, x: torch.bmm(x[0], x[0, :, :5]))
+    assert str(holds(rows)._sizes) == "{1, 2, 3, 4, 5}"
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        lambda n: n - (n & 1),
+        lambda n: n & ~3,
+        lambda n: n & 13,
+        lambda n: 6 & n,
+        lambda n: n | 5,
+        lambda n: n ^ 9,
+    ],
+)
+def test_bits_of_sizes(cut):
+    holds(N(lambda s, x: F.interpolate(x, size=(cut(x.shape[2]), 7))))
+
+
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_adaptive_max_pooling_to_computed_sizes(axes):
+    pool, conv = getattr(F, f"adaptive_max_pool{axes}d"), getattr(nn, f"Conv{axes}d")
+    model = N(
+        lambda s, x: pool(s.conv(x), tuple(size // 2 for size in x.shape[2:])), conv=conv(3, 3, 1)
+    )
+    answer = solve(from_torch(model.eval()))
+    assert str(answer._sizes) == "{n : n >= 2}"
+    assert [answer.output(n) for n in (2, 9)] == [1, 4]
+    for n in range(1, 12):
+        wanted = run(model, (n,) * axes, 3, None)
+        assert (answer.output(n) if n in answer else None) == wanted
+
+
+def test_unpooling_to_a_map_that_is_too_small_for_an_index():
+    """Which pixel is the largest, the values say: a size is taken if all values are."""
+
+    def forward(s, x):
+        return F.max_unpool2d(*F.max_pool2d(s.conv(x), 2, return_indices=True), 2)
+
+    torch.manual_seed(0)
+    model = N(forward, conv=c(1)).eval()
+    answer = solve(from_torch(model))
+    for n in range(2, 12):
+        failed = False
+        for _ in range(40):
+            try:
+                model(torch.randn(1, 3, n, n))
+            except Exception:
+                failed = True
+        assert (n in answer) == (not failed), n
+    told = N(
+        lambda s, x: F.max_unpool2d(
+            *F.max_pool2d(x, 2, return_indices=True), 2, output_size=x.shape[2:]
+        )
+    )
+    assert str(holds(told)._sizes) == "{n : n >= 2}"
+
+
+def test_a_kernel_that_tells_the_number_of_elements_parts_no_way():
+    def forward(s, x):
+        y = s.conv(x).transpose(1, 2)  # in no plain order, so that PyTorch's own kernel says no
+        return y.reshape(1, 3, 7, 7)
+
+    answer = holds(N(forward, conv=c(3, 4, 1)))
+    assert str(answer._sizes) == "{25, 26, 27, 28}"
+    assert len(answer._survey.ways) < 10
+
+
+def test_a_flag_that_hangs_on_a_size():
+    def forward(s, x):
+        y = s.conv(x).flatten(2)
+        return F.scaled_dot_product_attention(y, y, y, is_causal=x.shape[2] > 4)
+
+    holds(N(forward, conv=c(3)))

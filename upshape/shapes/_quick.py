@@ -5,7 +5,9 @@ A run along a path costs a millisecond a call in PyTorch's dispatcher; here it i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -92,7 +94,11 @@ class Quick(TorchFunctionMode):
             made = self._kept(func, args, kwargs)
             if made is not None:
                 return made
+        if func in UNPOOLS:
+            self._unpooled(UNPOOLS[func], *args, **kwargs)
         made = func(*args, **kwargs)
+        if func in INDEXED:
+            _mark(INDEXED[func], made, *args, **kwargs)
         if (
             self.env is not None
             and func in MAKES_PLAIN
@@ -128,6 +134,8 @@ class Quick(TorchFunctionMode):
             return self._linear(*args, **kwargs)
         if func is F.layer_norm:
             return self._normed(x, *args[1:2])
+        if func in ADAPTIVE:
+            return ADAPTIVE[func](self, *args, **kwargs)
         if not _is_plain(x):
             return None
         if func in SHAPED and not kwargs and len(args) > 1:
@@ -142,6 +150,56 @@ class Quick(TorchFunctionMode):
         if func in PLAINLY:
             return PLAINLY[func](self, x, *args[1:], **kwargs)
         return None
+
+    def _unpooled(
+        self,
+        axes: int,
+        x: Any,
+        indices: Any,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        output_size: Any = None,
+    ) -> None:
+        """Refuse an unpooling to a map that is too small for where the largest pixels may lie.
+
+        PyTorch finds it out by the values: of zeros each window's first pixel is the largest.
+        """
+        last = getattr(indices, "_upshape_last", None)
+        if last is None:
+            return
+        stride = kernel_size if stride is None else stride
+        made = [
+            (size - 1) * s + k - 2 * p
+            for size, k, s, p in zip(
+                x.shape[-axes:], *(_each(one, axes) for one in (kernel_size, stride, padding)),
+                strict=True,
+            )
+        ]  # fmt: skip
+        if output_size is not None:
+            made = list(output_size)[-axes:]
+        if last >= math.prod(made):
+            raise ValueError(
+                "max_unpool: the output is smaller than the map that was pooled, so that the "
+                "largest pixel of a window may lie outside; give max_unpool its output_size"
+            )
+
+    def _adapted(
+        self, x: Any, output_size: Any, return_indices: Any = None, *, axes: int, indexed: bool
+    ) -> Any:
+        """Return what adaptive max pooling makes, None where PyTorch had better look at it."""
+        if x.ndim != axes + 2 or not all(one >= 1 for one in x.shape[1:]):
+            return None
+        wanted = [
+            size if one is None else one
+            for size, one in zip(x.shape[2:], _each(output_size, axes), strict=True)
+        ]
+        if not all(isinstance(one, int | torch.SymInt) and one >= 1 for one in wanted):
+            return None
+        made = self._plain(x, (*x.shape[:2], *wanted))
+        if not indexed:
+            return made
+        return made, torch.empty(made.shape, dtype=torch.int64, device=x.device)
 
     def _made_plain(self, x: Any) -> Any:
         """Return a tensor as it is once it is copied into one piece."""
@@ -414,6 +472,34 @@ class Quick(TorchFunctionMode):
                     raise RuntimeError("F.pad: narrow(): length must be non-negative")
 
 
+def _mark(
+    axes: int,
+    made: Any,
+    x: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    *others: Any,
+    **named: Any,
+) -> None:
+    """Keep with the indices of a pooling the largest one that there can be."""
+    if not isinstance(made, tuple):
+        return
+    pooled, indices = made
+    stride = stride if stride is not None and stride != () else kernel_size
+    last = 0
+    for size, out, k, s, p, d in zip(
+        x.shape[-axes:],
+        pooled.shape[-axes:],
+        *(_each(one, axes) for one in (kernel_size, stride, padding, dilation)),
+        strict=True,
+    ):
+        end = (out - 1) * s - p + d * (k - 1)
+        last = last * size + (end if end < size else size - 1)
+    indices._upshape_last = last
+
+
 def _as_value(path: Path, number: Any) -> Value:
     """Return a size, symbolic or not, as a value."""
     if isinstance(number, torch.SymInt):
@@ -460,6 +546,13 @@ MAKERS: dict[Any, Callable[..., Any]] = {
     torch.linspace: Quick._spaced,
 }
 CONVOLUTIONS = {torch.conv1d, torch.conv2d, torch.conv3d}
+INDEXED = {getattr(F, f"max_pool{n}d_with_indices"): n for n in (1, 2, 3)}
+UNPOOLS = {getattr(F, f"max_unpool{n}d"): n for n in (1, 2, 3)}
+ADAPTIVE: dict[Any, Callable[..., Any]] = {
+    getattr(F, f"adaptive_max_pool{n}d{told}"): partial(Quick._adapted, axes=n, indexed=bool(told))
+    for n in (1, 2, 3)
+    for told in ("", "_with_indices")
+}
 PRODUCTS = {torch.matmul, torch.bmm, torch.Tensor.matmul, torch.Tensor.bmm, torch.Tensor.__matmul__}
 PLAINLY: dict[Any, Callable[..., Any]] = {
     torch.roll: Quick._rolled, torch.Tensor.roll: Quick._rolled,

@@ -941,7 +941,8 @@ class TorchAnswer(Answer):
 
         The sizes are those around the borders of every path, through a period, and some large
         ones; they run on PyTorch's meta device, or on the CPU where that cannot tell. Functions
-        that keep every size (normalisations, activations) run at two of them.
+        that keep every size (normalisations, activations) run at two of them. A size for which this
+        machine is too small is passed over.
 
         Parameters
         ----------
@@ -970,6 +971,8 @@ class TorchAnswer(Answer):
                 found = None if 0 in _leaves(found) else found
                 told = ""
             except Failure as failure:
+                if failure.is_of_memory:
+                    continue
                 found, told = None, f" ({failure})"
             if found != wanted:
                 raise AssertionError(

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch._dispatch.python import enable_python_dispatcher
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -118,6 +119,7 @@ class Model:
             mode,
             enable_python_dispatcher(),
             symbolic_numbers(self._scopes()),
+            _decided_flags(),
             self.read,
             Quick(self.read, env, mending=self.mending),
         ):
@@ -250,6 +252,29 @@ class Model:
                 one[:] = was
 
 
+@contextlib.contextmanager
+def _decided_flags() -> Iterator[None]:
+    """Let attention be causal or not as a size decides: PyTorch's parser takes plain flags only."""
+    plain = F.scaled_dot_product_attention
+
+    def decided(
+        query: Any,
+        key: Any,
+        value: Any,
+        attn_mask: Any = None,
+        dropout_p: float = 0.0,
+        is_causal: Any = False,
+        **others: Any,
+    ) -> Any:
+        return plain(query, key, value, attn_mask, dropout_p, bool(is_causal), **others)
+
+    F.scaled_dot_product_attention = decided  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        F.scaled_dot_product_attention = plain
+
+
 def _helpers(names: set[str]) -> set[str]:
     """Return the modules of a model's packages from which its modules have functions."""
     import sys
@@ -288,8 +313,17 @@ def _candidates(module: Any) -> list[tuple[int, int]]:
     return list(dict.fromkeys([*first, *common, *list(found)[1:6], *bare]))
 
 
+_HARMLESS = (
+    "slice select view _unsafe_view reshape permute transpose t expand unsqueeze squeeze detach "
+    "as_strided alias split split_with_sizes unbind fill_ zero_ copy_ clone _to_copy cat stack "
+    "empty empty_like new_empty new_zeros new_ones new_full zeros ones full zeros_like ones_like "
+    "arange add sub mul div add_ sub_ mul_ div_ neg eq ne lt le gt ge masked_fill where"
+)
+HARMLESS = set(_HARMLESS.split())  # what passes empty tensors on, as the meta device does
+
+
 class _Empties(TorchDispatchMode):
-    """Watches for tensors without elements."""
+    """Watches for tensors without elements in kernels that may refuse them."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -297,10 +331,14 @@ class _Empties(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         made = func(*args, **(kwargs or {}))
-        for one in made if isinstance(made, tuple | list) else (made,):
-            if isinstance(one, torch.Tensor) and one.numel() == 0:
-                self.seen = True
+        if not self.seen and func.overloadpacket.__name__ not in HARMLESS:
+            results = made if isinstance(made, tuple | list) else (made,)
+            self.seen = any(map(_is_empty, (*args, *results)))
         return made
+
+
+def _is_empty(value: Any) -> bool:
+    return isinstance(value, torch.Tensor) and value.numel() == 0
 
 
 # What comes out.

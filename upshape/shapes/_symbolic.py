@@ -513,8 +513,47 @@ class Node:
     def sym_or(self, other: Node) -> Node:
         return self.sym_not().sym_and(other.sym_not()).sym_not()
 
-    and_ = bitwise_and = sym_and
-    or_ = bitwise_or = sym_or
+    and_ = sym_and
+    or_ = sym_or
+
+    # Bits, where one side is a number or settles to one.
+
+    def bitwise_and(self, other: Node) -> Node:
+        return self.sym_and(other) if self.kind == "bool" else self._int(self._bits(other)[0])
+
+    def bitwise_or(self, other: Node) -> Node:
+        if self.kind == "bool":
+            return self.sym_or(other)
+        both, value, bits = self._bits(other)
+        return self._int(value + bits - both)
+
+    def bitwise_xor(self, other: Node) -> Node:
+        if self.kind == "bool":
+            return self.ne(other)
+        both, value, bits = self._bits(other)
+        return self._int(value + bits - both * 2)
+
+    def _bits(self, other: Node) -> tuple[Value, Value, int]:
+        """Return the bits that a size and a number have in common, the size, and the number."""
+        value: Value = self.value
+        bits = other.value.constant
+        if bits is None and value.constant is not None:
+            value, bits = other.value, value.constant
+        if bits is None:
+            bits = int(other.settled())
+        kept = bits if bits >= 0 else ~bits  # a & -m is a without the bits of m - 1
+        common = self.path.constant(0)
+        place = 0
+        while kept >> place:
+            if not (kept >> place) & 1:
+                place += 1
+                continue
+            end = place
+            while (kept >> end) & 1:
+                end += 1
+            common = common + value.mod(2**end) - value.mod(2**place)
+            place = end
+        return (common if bits >= 0 else value - common), value, bits
 
     def sym_ite(self, yes: Node, no: Node) -> Node:
         return yes if self.bool_() else no

@@ -20,6 +20,7 @@ SIMPLE = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Expr)
 FORMATTERS = {"logging", "_pytest"}  # packages that make texts of numbers, for readers
 CONVERSIONS = ("__int__", "__index__", "__repr__", "__str__", "__format__")
 _OWN = os.path.dirname(__file__) + os.sep
+_KERNELS = _OWN + "_quick.py"
 
 
 class Raise(NamedTuple):
@@ -44,11 +45,16 @@ TOLD = Raise("", 0, 0)  # told and thrown away: nothing can come of it
 
 
 def _asking() -> FrameType | None:
-    """Return the frame that wants a size as a number or a text: no conversion, none of ours."""
+    """Return the frame that wants a size as a number or a text: no conversion, none of ours.
+
+    Where we called a kernel of PyTorch's, it is the kernel that asks, for the message of an error.
+    """
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         code = frame.f_code
         converts = _is_torch(code.co_filename) and code.co_name in CONVERSIONS
+        if code.co_filename == _KERNELS:
+            break
         if not converts and not code.co_filename.startswith(_OWN):
             break
         frame = frame.f_back
@@ -62,7 +68,9 @@ def _is_torch(file: str) -> bool:
 def asked_by_user() -> bool:
     """Tell whether it is the model's own code that wants a size, not PyTorch's."""
     frame = _asking()
-    return frame is not None and not _is_torch(frame.f_code.co_filename)
+    if frame is None:
+        return False
+    return frame.f_code.co_filename != _KERNELS and not _is_torch(frame.f_code.co_filename)
 
 
 def told_in() -> Raise | None:
