@@ -45,7 +45,7 @@ def run(order, x, layer, threads=1, **choices):
     plan = orders.plan_of(parameters, order, orders.frames_of(x, out), threads, **choices)
     packed = orders.layout(parameters, order).pack(layer.weight, layer.bias)
     gaps = order.leaves_gaps(parameters)
-    convolution._Task(None, plan, (), None, gaps, packed, layer.bias).run(
+    convolution._Task(order, plan, (), None, gaps, packed, layer.bias).run(
         x, packed, layer.bias, out
     )
     return np.ascontiguousarray(out), plan
