@@ -1919,7 +1919,7 @@ cdef void write_gaps(Plan plan, Layout layout, Py_ssize_t chunk, const real* bia
                 length = min(runs[r].length * layout.sx, plan.wo - runs[r].qx * layout.sx)
                 to = (out + runs[r].n * plan.on + co * plan.oc + oz * plan.oz + oy * plan.oy
                       + runs[r].qx * layout.sx * plan.ox)
-                if length == plan.oy and oy < end:
+                if plan.ox == 1 and length == plan.oy and oy < end:
                     # These rows follow each other.
                     length *= end - oy
                     end = oy + 1
