@@ -814,11 +814,11 @@ def interpolate(
     has no cubic modes of 1 and 3 axes, and antialias for 2 only.
 
     The positions of the nearest modes are float32 (float64 for float64 arrays, then rounded to
-    float32); `upshape.reference.nearest_indices` says how they are rounded. A linear mode
-    returns the exact value, rounded: uint8 to the nearest integer, ties to the even one. The other
-    modes round integers to the nearest as well, within the range of their dtype; uint8 goes through
-    fixed point there, and may become the other neighbour within a tenth of a tie. An axis whose size does not change is copied by the linear
-    modes, and with antialias.
+    float32); `upshape.reference.nearest_indices` says how they are rounded. A linear mode returns
+    the exact value, rounded: uint8 to the nearest integer, ties to the even one. The other modes
+    round integers to the nearest as well, within the range of their dtype; uint8 goes through fixed
+    point there, and may become the other neighbour within a tenth of a tie. An axis whose size does
+    not change is copied by the linear modes, and with antialias.
 
     See Also
     --------
