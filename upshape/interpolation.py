@@ -231,6 +231,10 @@ class Tabled(Protocol):
     def copies(self) -> bool:
         """Whether each pixel is one of the source, as it is."""
 
+    @property
+    def exact(self) -> bool:
+        """Whether bytes are to be sums of float32, rounded once, and never fixed point."""
+
     def taps(
         self, i: int, o: int, factor: float | None = None, part: slice | None = None
     ) -> Taps | None:
@@ -322,8 +326,9 @@ class _Maker(NamedTuple):
             axes = (*[(np.zeros(1, np.int64), None, 1)] * missing, *tables)
             return _taps.Plan(
                 self.roles, axes, self.dtype.char, self.elements, self.spacing // item,
-                self.streaming, None,
-                self.dtype == np.uint8 and isinstance(self.how.convention, FixedPoint),
+                self.streaming,
+                rounded=self.dtype == np.uint8 and isinstance(self.how.convention, FixedPoint),
+                fixed=isinstance(self.how.convention, FixedPoint) or not self.how.convention.exact,
             )
         if not self.how.linear:
             indices = [np.zeros(1, np.int64)] * missing + [table[0] for table in tables]

@@ -358,7 +358,7 @@ def _how(
     axes = len(sizes)
     shrinks = [o <= i for i, o in zip(inputs, sizes, strict=True)]
     convention = dialects.way_of("resize", like, mode, asked.antialias, shrinks)
-    convention = _told(convention, asked, like, mode)
+    convention = _told(convention, asked, like, mode)._replace(exact=like is not None)
     if like == "torch" and mode.startswith("nearest"):
         return How(mode, sizes, factors, False)
     if like in ("opencv", "pillow", "skimage", "tensorflow"):
@@ -476,6 +476,7 @@ class Adjoint(NamedTuple):
     convention: Tabled | None
     double: bool
     copies: bool = False  # what meets in a pixel is added up
+    exact: bool = True
 
     def taps(
         self, i: int, o: int, factor: float | None = None, part: slice | None = None
