@@ -230,7 +230,7 @@ class Subject:
             )
             self.packed[order, pairs] = packed
         gaps, bias = order.leaves_gaps(self.parameters), self.module.bias
-        task = convolution._Task(order, way.plan, (), None, gaps, packed, bias)
+        task = convolution._Task(None, way.plan, (), None, gaps, packed, bias)
         return lambda: task.run(self.x, packed, bias, self.out)
 
     def bound(self) -> np.ndarray:

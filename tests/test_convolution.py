@@ -360,7 +360,7 @@ def run_plan(
     assert source in (None, plan.description["source"])
     packed = orders.layout(checked, order).pack(np.ascontiguousarray(weight), bias)
     gaps = order.leaves_gaps(checked)
-    convolution._Task(None, plan, (), None, gaps, packed, bias).run(x, packed, bias, out)
+    convolution._Task(order, plan, (), None, gaps, packed, bias).run(x, packed, bias, out)
     return out
 
 

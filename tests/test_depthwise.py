@@ -45,7 +45,7 @@ def run(order, x, layer, threads=1, **choices):
     plan = orders.plan_of(parameters, order, orders.frames_of(x, out), threads, **choices)
     packed = orders.layout(parameters, order).pack(layer.weight, layer.bias)
     gaps = order.leaves_gaps(parameters)
-    convolution._Task(None, plan, (), None, gaps, packed, layer.bias).run(
+    convolution._Task(order, plan, (), None, gaps, packed, layer.bias).run(
         x, packed, layer.bias, out
     )
     return np.ascontiguousarray(out), plan
@@ -496,9 +496,9 @@ def test_layers_of_three_axes_go_the_depthwise_way(rng):
         layer = up.Conv3d(normal(rng, (channels, 1, *kernel)), groups=channels, **parameters)
         x = normal(rng, (1, channels, *sizes))
         x = channels_last(x) if last else x
-        return orders.plan(layer._parameters, x, layer(x), 1)[0].name
+        return orders.plan(layer._parameters, x, layer(x), 1)[0].kernel
 
     assert order_of_cube((3, 3, 3), (8, 64, 64), padding=1) == "depthwise"
-    assert order_of_cube((3, 3, 3), (7, 7, 7), padding=1) == "depthwise transposed"
-    assert order_of_cube((3, 3, 3), (7, 7, 7), last=True, padding=1) == "depthwise channels"
-    assert order_of_cube((5, 5, 5), (8, 64, 64), channels=2) == "pixels"
+    assert order_of_cube((3, 3, 3), (7, 7, 7), padding=1) == "depthwise"
+    assert order_of_cube((3, 3, 3), (7, 7, 7), last=True, padding=1) == "depthwise"
+    assert order_of_cube((5, 5, 5), (8, 64, 64), channels=2) == "convolution"

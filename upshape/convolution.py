@@ -282,15 +282,16 @@ class _Values(NamedTuple):
 
 
 class _Task(NamedTuple):
-    """A layout and a plan for it, what results are made of, and the numbers it is for."""
+    """A plan, what its results are made of, the numbers it is for, and their layout."""
 
-    layout: Any
+    order: Order
     plan: Any
     memory: tuple[int, ...]
     view: tuple[int, ...] | None
     gaps: bool
     packed: AnyArray
     bias: AnyArray | None
+    layout: Any = None  # for those who pack anew
 
     def run(self, x: AnyArray, packed: AnyArray, bias: AnyArray | None, out: AnyArray) -> None:
         """Fill `out`; pixels that no tap reaches get the bias."""
@@ -365,8 +366,8 @@ def _run(
     threads = _threads()
     order, plan = orders.plan(parameters, x, target, threads)
     task = _Task(
-        orders.layout(parameters, order), plan, memory, view, order.leaves_gaps(parameters),
-        values.pack(parameters, order), values.bias,
+        order, plan, memory, view, order.leaves_gaps(parameters), values.pack(parameters, order),
+        values.bias, orders.layout(parameters, order),
     )
     if remember is not None and x is given and (out is None or target is out):
         remember(values, x, output_size, threads, out, task)
@@ -589,20 +590,21 @@ class _Layer:
             batched = array.ndim == self._axes + 2
             array = orders.as_walkable(array if batched else array[None])
             shape = _out_shape(self._parameters, array.shape, output_size, batched)
+            parameters = _padded(self._parameters, array.shape[2:], shape[2:])
             arrays.check_memory(operation, shape, self._dtype)
-            return {} if 0 in shape else self._measured(array, shape, seconds)
+            return {} if 0 in shape else self._measured(parameters, array, shape, seconds)
 
     def _measured(
-        self, x: AnyArray, shape: tuple[int, ...], seconds: float
+        self, parameters: Parameters, x: AnyArray, shape: tuple[int, ...], seconds: float
     ) -> dict[str, float]:
         """Time all ways to fill a result of this shape; keep the fastest."""
-        parameters, values = self._parameters, self._values
+        values = self._values
         memory, view = _memory(x, shape)
         out = _new(memory, view, self._dtype)
         frames = orders.frames_of(x, out)
         calls = {}
         for order, source, plan in orders.ways(parameters, frames, _threads()):
-            packed, gaps = self._packed(values, order), order.leaves_gaps(parameters)
+            packed, gaps = values.pack(parameters, order), order.leaves_gaps(parameters)
             task = _Task(order, plan, memory, view, gaps, packed, values.bias)
             calls[choices.Choice(order.name, source)] = partial(
                 task.run, x, packed, values.bias, out

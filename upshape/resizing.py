@@ -225,6 +225,8 @@ def _resize(
         target = _as_batch(result, axis)
         layout = layout_of(target, 1)
     passes = _fixed_point(like, mode, how, image.dtype)
+    if passes is not None and len(sizes) < 3:  # the kernel rounds between two passes itself
+        how, passes = how._replace(convention=passes), None
     if passes is None:
         Job(x, target, how, layout, target.nbytes, out is None).run()
     else:
@@ -356,7 +358,7 @@ def _how(
     axes = len(sizes)
     shrinks = [o <= i for i, o in zip(inputs, sizes, strict=True)]
     convention = dialects.way_of("resize", like, mode, asked.antialias, shrinks)
-    convention = _told(convention, asked, like, mode)
+    convention = _told(convention, asked, like, mode)._replace(exact=like is not None)
     if like == "torch" and mode.startswith("nearest"):
         return How(mode, sizes, factors, False)
     if like in ("opencv", "pillow", "skimage", "tensorflow"):
@@ -474,6 +476,7 @@ class Adjoint(NamedTuple):
     convention: Tabled | None
     double: bool
     copies: bool = False  # what meets in a pixel is added up
+    exact: bool = True
 
     def taps(
         self, i: int, o: int, factor: float | None = None, part: slice | None = None
