@@ -41,7 +41,7 @@ FIRST_TURNS, HOPELESS = 4, 2.5
 LAST_TURNS, NEAR = 14, 1.3
 # A turn is at least this long (seconds), so that the clock's own cost and grain do not count.
 BURST = 300e-6
-SOURCES = ("rows", "flat", "gathered", "direct")
+SOURCES = ("rows", "flat", "im2col", "direct")
 
 
 @dataclass(frozen=True)
@@ -212,7 +212,7 @@ class Subject:
 
     def holds(self, source: str, rows: int, columns: int) -> bool:
         """Return whether the result has so many rows and columns of pixels, of one phase."""
-        if source in ("gathered", "direct"):
+        if source in ("im2col", "direct"):
             return rows == 1 and 1 <= columns <= 512
         steps = self.module.stride if self.layer.transposed else (1,) * self.layer.rank
         *_, height, width = (1, *(math.ceil(n / s) for n, s in

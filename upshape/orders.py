@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from upshape import lanes, runtime, shapes
+from upshape import _machine, lanes, runtime, shapes
 from upshape.calls import Calls
 
 __all__ = [
@@ -46,6 +46,7 @@ _CLEARLY = 0.95
 _MOST_SCRATCH = 1 << 20
 
 _KERNELS = {name: runtime.kernel(name) for name in ("convolution", "depthwise")}
+_KERNELS["convolution"].configure(_machine.second_level_cache(), _machine.amd())
 
 
 class Parameters(NamedTuple):
