@@ -41,7 +41,6 @@ FIRST_TURNS, HOPELESS = 4, 2.5
 LAST_TURNS, NEAR = 14, 1.3
 # A turn is at least this long (seconds), so that the clock's own cost and grain do not count.
 BURST = 300e-6
-SOURCES = ("rows", "flat", "im2col", "direct")
 
 
 @dataclass(frozen=True)
@@ -181,7 +180,9 @@ class Subject:
     def ways(self, thorough: bool) -> Iterator[Way]:
         """Yield every order's own plan; then those with other sources, pairs and blocks."""
         seen = set()
-        for order, _ in orders.candidates(self.parameters, self.frames):
+        for order in orders.ORDERS:
+            if not order.takes(self.parameters, self.frames.channels_last):
+                continue
             for choices in self.choices(order, thorough):
                 way = self.way(order.name, **choices)
                 if way is None:
@@ -194,9 +195,9 @@ class Subject:
 
     def choices(self, order: orders.Order, thorough: bool) -> Iterator[dict[str, Any]]:
         yield {}
-        if order.kernel == "depthwise" or order.taps_are_phases:
+        if order.kernel == "depthwise" or order.vectors == "col2im":
             return
-        for source in SOURCES:
+        for source in order.sources:
             yield {"source": source}
         own = orders.layout(self.parameters, order)
         if order.vectors == "pixels" and self.parameters.stride[-1] == 2:
@@ -229,7 +230,7 @@ class Subject:
             )
             self.packed[order, pairs] = packed
         gaps, bias = order.leaves_gaps(self.parameters), self.module.bias
-        task = convolution._Task(order, way.plan, (), None, gaps, packed, bias)
+        task = convolution._Task(None, way.plan, (), None, gaps, packed, bias)
         return lambda: task.run(self.x, packed, bias, self.out)
 
     def bound(self) -> np.ndarray:
@@ -262,13 +263,14 @@ def in_memory_order(array: np.ndarray, channels_last: bool) -> np.ndarray:
 
 def least_times(calls: list[Callable[[], None]]) -> list[float]:
     """Return the least seconds of each call: all in turn, then again those near the best."""
-    for call in calls:
-        call()
     repeats, least = [], []
     for call in calls:
-        start = time.perf_counter()
         call()
-        took = time.perf_counter() - start
+        took = math.inf
+        for _ in range(3):  # one may be interrupted
+            start = time.perf_counter()
+            call()
+            took = min(took, time.perf_counter() - start)
         repeats.append(max(1, math.ceil(BURST / max(took, 1e-9))))
         least.append(took)
     for turns, near in ((FIRST_TURNS, HOPELESS), (LAST_TURNS, NEAR)):
@@ -307,7 +309,7 @@ def measured(layer: Layer, threads: int, thorough: bool) -> dict[str, Any]:
         "layer": fields, "level": runtime.LEVEL, "cpu": cpu(), "threads": threads,
         "chosen": subject.chosen(),
         "ways": [way.plan.description | {
-            "order": way.order, "choices": way.choices, "cycles": way.plan.cycles,
+            "order": way.order, "choices": way.choices, "estimate": way.plan.nanoseconds,
             "seconds": seconds,
         } for way, seconds in zip(ways, times, strict=True)],
     }
@@ -329,6 +331,10 @@ def words(way: dict[str, Any]) -> str:
     return f"{way['order']} {way['source']} {block}"
 
 
+def ratio(a: float, b: float) -> str:
+    return f"{a / b:.2f}" if b else "?"
+
+
 def report(rows: list[dict[str, Any]], worst: int = 10) -> None:
     """Print how the regret is distributed, and the worst layers with what would be better."""
     rated = sorted(((*regret(row), row) for row in rows), key=lambda one: -one[0])
@@ -344,7 +350,7 @@ def report(rows: list[dict[str, Any]], worst: int = 10) -> None:
     for value, chosen, best, row in rated[:worst]:
         print(f"  {value:5.2f}  {row['layer']['name']}: {words(chosen)}, "
               f"{duration(chosen['seconds'])}; best {words(best)}, {duration(best['seconds'])}; "
-              f"estimated {chosen['cycles'] / best['cycles'] if best['cycles'] else math.nan:.2f}")
+              f"estimated {ratio(chosen['estimate'], best['estimate'])}")
 
 
 def parser() -> argparse.ArgumentParser:

@@ -22,6 +22,7 @@ import importlib.metadata
 import json
 import os
 import random
+import re
 import resource
 import select
 import signal
@@ -143,10 +144,10 @@ def family(name: str) -> str:
     return name.partition("+")[0].split("_")[0].split("/")[0].rstrip("0123456789")
 
 
-def sample(count: int, seed: int = 0) -> list[tuple[str, Build]]:
-    """Return one model each of so many families."""
+def sample(count: int, library: str = "", seed: int = 0) -> list[tuple[str, Build]]:
+    """Return one model each of so many families, of a library or of all."""
     families: dict[str, list[tuple[str, Build]]] = {}
-    for name, build in models():
+    for name, build in (one for one in models() if one[0].startswith(library)):
         families.setdefault(family(name), []).append((name, build))
     chance = random.Random(seed)
     chosen = chance.sample(sorted(families), min(count, len(families)))
@@ -186,6 +187,43 @@ def counted(
     return own, counts, times[len(times) // 2]
 
 
+def page(about: dict[str, Any], records: list[dict[str, Any]]) -> str:
+    """Return the tables of the documentation, as reStructuredText."""
+    versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
+    done = sum(record["outcome"] != "not built" for record in records)
+    lines = [
+        f"{done} models, {about['date']}; {versions}.", "",
+        ".. list-table::", "   :header-rows: 1", "",
+        *_row(["library", "models", *KINDS, "median s"]),
+    ]  # fmt: skip
+    libraries = sorted({record["model"].partition(":")[0] for record in records})
+    for library in [*libraries, ""]:
+        own, counts, seconds = counted(records, library)
+        lines += _row([library or "all", len(own), *counts, f"{seconds:.1f}"])
+    for library in libraries:
+        lines += ["", library, "~" * len(library), ""]
+        lines += [".. list-table::", "   :header-rows: 1", "   :widths: 30 70", ""]
+        lines += _row(["model", "input sizes"])
+        for record in sorted(counted(records, library)[0], key=lambda one: one["model"]):
+            name = record["model"].partition(":")[2]
+            lines += _row([f"``{name}``", _told(record)])
+    return "\n".join(lines)
+
+
+def _row(cells: list[Any]) -> list[str]:
+    return [f"   {'* -' if not place else '  -'} {cell}" for place, cell in enumerate(cells)]
+
+
+def _told(record: dict[str, Any]) -> str:
+    """Say what a model takes, or why that is not known."""
+    if not record["outcome"].startswith("right"):
+        why = re.sub(r"\S*/(site-packages|wt|work)/", "", record["why"]).replace("`", "'")
+        return f"*{record['outcome']}*: ``{why[:120].strip()}``"
+    sizes, height = record["sizes"], record.get("height")
+    alone = f"; first axis alone: ``{height}``" if height not in (None, sizes) else ""
+    return f"``{sizes}``{alone}"
+
+
 def read(path: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return what a file says of its run, and the last record of every model."""
     about: dict[str, Any] = {}
@@ -218,7 +256,11 @@ def main() -> None:
     parser.add_argument("--out", help="a file to which the records are added, a line of JSON each")
     parser.add_argument("--again", nargs="*", default=[], help="outcomes that are tried once more")
     parser.add_argument("--table", help="print the table of such a file, and run nothing")
+    parser.add_argument("--page", help="print the tables of the documentation from such a file")
     args = parser.parse_args()
+    if args.page:
+        print(page(*read(args.page)))
+        return
     if args.table:
         print(table(read(args.table)[1]))
         return

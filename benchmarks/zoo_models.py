@@ -5,7 +5,7 @@ Nothing is downloaded: models are built without weights.
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,8 +13,12 @@ Build = Callable[[], Any]
 
 
 def has(name: str) -> bool:
-    """Tell whether a library is installed."""
-    return importlib.util.find_spec(name) is not None
+    """Tell whether a library can be imported: one built for another PyTorch cannot."""
+    try:
+        importlib.import_module(name)
+    except Exception:
+        return False
+    return True
 
 
 def models() -> Iterator[tuple[str, Build]]:

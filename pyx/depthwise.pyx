@@ -96,31 +96,40 @@ cdef enum:
     LANES_BYTES = 128 << 10
     MADE_BYTES = 8 << 10
     PAGE_BYTES = 4096
-    # Pixels q up to which transposing pays where there are more results than pixels of the input.
-    FEW_PIXELS = 800
     # Multiply-adds from which a second thread is worth waking, as in convolution.pyx: a depthwise
     # layer makes fewer of them in that time.
     WORTH_A_THREAD = 200000
     # Blocks of a thread, at least, where the work allows: the last ones end nearly together.
     BLOCKS_OF_A_THREAD = 4
 
-# Rates of the estimates, in cycles of a core of Zen 5 at its best level unless they say otherwise.
-cdef double CHANNEL_CYCLES = 80  # an image's channel: taking up its blocks
-cdef double ROW_CYCLES = 4       # a row of a patch, beyond its vectors
-cdef double COPIED = 1.5         # a vector of a patch, times the input's step (above 2: an element)
-cdef double TAP_FROM_TABLE = 1.1  # a vector's multiply-add of a row, its tap from a table
-cdef double TAP_OF_9 = 0.5       # of a window or stride2 tile of so many weights: the more of them,
-cdef double TAP_OF_25 = 0.7      # the fewer stay in the registers
-cdef double TAP_OF_49 = 0.9
-cdef double SPLIT_TAP = 1.4      # where vectors have 16 bytes, times as much above 9 weights
-cdef double SLIDING_TAP = 0.5    # a vector's multiply-add of a sliding window
-cdef double LANES_TAP = 0.85     # of other transposed channels
-cdef double SPLIT_LANES_TAP = 1.5  # where vectors have 16 bytes, times as much
-# Of a vector of pixels, times the channels of a vector: transposed on the way in and out; and more
-# for channels that are whole pages apart, which meet in a few lines of the first cache.
-cdef double TRANSPOSED_IN = 0.25
-cdef double TRANSPOSED_OUT = 0.5
-cdef double PAGES_APART = 0.25
+# What a plan does, counted; the time of each is a rate, by order of work (upshape/orders.py).
+cdef enum:
+    CALLS, BLOCKS, CHANNEL_BLOCKS, PATCH_ROWS, PATCH_VECTORS, STEPPED_VECTORS, PICKED
+    TABLE_TAPS, TAPS_OF_9, TAPS_OF_25, TAPS_OF_49, SLIDING_TAPS
+    TRANSPOSED_IN, TRANSPOSED_OUT, PAGES_APART, PLACED_ROWS, PLACED, WOVEN, FILLED
+    COUNTS
+
+COUNTED = {
+    "calls": "a call",
+    "blocks": "a block of pixels of some channels",
+    "channel blocks": "a channel, or block of channels, of an image",
+    "patch rows": "a row of a patch",
+    "patch vectors": "a vector copied to a patch",
+    "stepped vectors": "a vector of every second pixel copied to a patch, by permutations",
+    "picked": "an element that is copied to a patch on its own",
+    "table taps": "a vector of multiply-adds, its tap from a table",
+    "taps of 9": "a vector of multiply-adds of a kernel of up to 9 taps that is compiled",
+    "taps of 25": "of one of up to 25 taps: the more, the fewer stay in registers",
+    "taps of 49": "of one of more taps",
+    "sliding taps": "a vector of multiply-adds of a window that slides over pixels",
+    "transposed in": "a number of the input, transposed",
+    "transposed out": "a number of the result, transposed",
+    "pages apart": "such a number of a channel that is whole pages from the next one",
+    "placed rows": "a row of the result",
+    "placed": "a vector of the result",
+    "woven": "a vector of the result in which phases alternate",
+    "filled": "a vector of a result with pixels that no tap reaches, which the caller fills",
+}
 
 cdef enum Order:
     PIXELS
@@ -245,6 +254,7 @@ cdef class Layout:
     cdef readonly bint single
     cdef Order order
     cdef Axis z, y, x
+    cdef double[COUNTS] rates
     cdef Py_ssize_t groups, co
     cdef Py_ssize_t area, flat_area  # taps of a channel; of one depth of it
     cdef Py_ssize_t phases  # pixels of the result that a pixel q stands for
@@ -253,13 +263,17 @@ cdef class Layout:
     cdef list kept
 
     def __init__(self, tuple z_axis, tuple y_axis, tuple x_axis, Py_ssize_t groups, Py_ssize_t co,
-                 str vectors, bint single, square):
+                 str vectors, bint single, square, dict rates=None):
         """Arrange a layer's work; an axis: (step, input step, its phases), as lanes.Axis has them.
 
         `vectors`: "pixels", "transposed" or "channels". `square`: (kernel, stride, padding) where
-        the last two axes have the same and no dilation, or None.
+        the last two axes have the same and no dilation, or None. `rates`: nanoseconds of each of
+        COUNTED, 0 if left out.
         """
+        cdef int count
         self.kept = []
+        for count, name in enumerate(COUNTED):
+            self.rates[count] = 0 if rates is None else rates.get(name, 0)
         self.z = axis_of(self.kept, z_axis[0], z_axis[1], z_axis[2])
         self.y = axis_of(self.kept, y_axis[0], y_axis[1], y_axis[2])
         self.x = axis_of(self.kept, x_axis[0], x_axis[1], x_axis[2])
@@ -361,7 +375,7 @@ cdef class Plan:
     """How one shape of input goes through a layout: blocks, and the threads' shares of them."""
     cdef Layout layout
     cdef readonly int threads
-    cdef readonly bint fits, pays
+    cdef readonly bint fits
     cdef Py_ssize_t n, vector
     cdef Point size, result, pixels  # of the input, of the result, and the pixels q
     cdef Steps source, target
@@ -374,7 +388,8 @@ cdef class Plan:
     # `tail`: pixels of a row that only later taps read. `line`: made pixels of a phase of a row.
     cdef Py_ssize_t depth, planes, plane, row, lead, tail, line, patch_size, made_size
     cdef readonly size_t thread_bytes
-    cdef readonly double cycles  # estimated, of one core with all of it
+    cdef double[COUNTS] done  # by the busiest thread
+    cdef readonly double nanoseconds  # estimated
     cdef Tile tile
     cdef list kept
     # The taps of all parts: where they read, and for which weight; and those of the kernel's rows.
@@ -391,8 +406,7 @@ cdef class Plan:
         """Plan for (N, C, D, H, W) arrays; strides count elements.
 
         `rows`, `columns`: the size of blocks, and `plain`: taps from a table only; tests hold them
-        against each other. Where `fits` is False, this is no plan; without `pays` convolution.pyx
-        has a faster one.
+        against each other. Where `fits` is False, this is no plan.
         """
         cdef Py_ssize_t item = 4 if layout.single else 8
         cdef double work
@@ -419,7 +433,6 @@ cdef class Plan:
             self.set_lanes(item, rows, columns)
         else:
             self.set_rows(item, rows, columns)
-        self.pays = self.is_worth_it(item)
         if self.fits:
             self.count_blocks()
             self.thread_bytes = (part_bytes(self.patch_size * item)
@@ -427,27 +440,7 @@ cdef class Plan:
                                  + part_bytes(2 * layout.area * sizeof(Py_ssize_t)))
             self.list_taps()
             self.list_rows()
-            if layout.order == TRANSPOSED:
-                self.cycles = self.lanes_cycles()
-            elif layout.order == PIXELS:
-                self.cycles = self.rows_cycles()
-
-    cdef bint is_worth_it(self, Py_ssize_t item) noexcept:
-        """Return whether convolution.pyx is not known to be faster."""
-        cdef Layout layout = self.layout
-        cdef Py_ssize_t few = FEW_PIXELS * layout.groups
-        if layout.order == TRANSPOSED:
-            # A single tap is hardly worth a transposition, nor are many more results than inputs:
-            # those of channels that are made twice or whole pages apart even less.
-            few //= up(layout.groups, self.vector) * self.vector
-            if self.target.c * item % PAGE_BYTES == 0:
-                few //= 3
-            return layout.area > 1 and (
-                layout.phases == 1 or self.pixels.z * self.pixels.y * self.pixels.x <= few)
-        # Rows of two axes from a table take twice as long as convolution.pyx takes, which makes
-        # them of eight vectors at a time.
-        return (layout.order == CHANNELS or self.tile != TAPS
-                or self.pixels.y == self.pixels.z == 1)
+            self.count(item)
 
     cdef void count_blocks(self) noexcept:
         self.blocks.z = up(self.pixels.z, self.block.z)
@@ -565,46 +558,78 @@ cdef class Plan:
         self.made_size = self.chunk * self.block.x * layout.y.step * layout.x.step + vector
         self.made_size *= vector
 
-    cdef double rows_cycles(self) noexcept:
-        """Estimate what rows of vectors of pixels cost."""
+    cdef void count(self, Py_ssize_t item) noexcept:
+        """Count what the busiest thread does, and estimate how long that takes."""
         cdef Layout layout = self.layout
-        cdef double taps = layout.area / <double>layout.phases
-        cdef double copied = up(self.row, self.vector), made
-        if self.tile == TAPS:
-            taps *= TAP_FROM_TABLE
+        cdef int count
+        cdef double share = up(self.items, self.threads) / <double>self.items
+        cdef double results = <double>self.n * layout.groups * layout.co
+        for count in range(COUNTS):
+            self.done[count] = 0
+        self.done[BLOCKS] = self.items
+        self.done[CHANNEL_BLOCKS] = self.n * self.c_blocks
+        results *= <double>self.result.z * self.result.y * self.result.x / self.vector
+        if layout.phases > layout.z.phases * layout.y.phases * layout.x.phases:
+            self.done[FILLED] = results
+        if layout.order == PIXELS:
+            self.count_rows()
+        elif layout.order == TRANSPOSED:
+            self.count_lanes(item)
         else:
-            taps *= (TAP_OF_9 if layout.flat_area <= 9 else
-                     TAP_OF_25 if layout.flat_area <= 25 else TAP_OF_49)
-            if UPSHAPE_VECTOR_BYTES == 16 and layout.flat_area > 9:
-                taps *= SPLIT_TAP
-        # A step is taken by permutations, or element by element.
-        copied *= COPIED * layout.x.input_step if layout.x.input_step < 3 else self.vector
-        copied = (copied + ROW_CYCLES) * self.planes * self.blocks.x
-        copied *= layout.y.span + (self.pixels.y - 1) * layout.y.input_step
-        copied *= self.blocks.z * (layout.z.span + (self.block.z - 1) * layout.z.input_step)
-        made = <double>self.result.z * self.result.y * up(self.result.x, self.vector) * (taps + 1)
-        return self.n * layout.groups * (CHANNEL_CYCLES + copied + layout.co * made)
+            self.done[PLACED] = results
+            self.done[SLIDING_TAPS if self.tile == SLIDING else TABLE_TAPS] = (
+                <double>self.n * self.pixels.z * self.pixels.y * self.pixels.x * layout.area
+                * up(layout.groups, self.vector))
+        self.nanoseconds = layout.rates[CALLS]
+        for count in range(1, COUNTS):
+            self.done[count] *= share
+            self.nanoseconds += layout.rates[count] * self.done[count]
+        self.done[CALLS] = 1
 
-    cdef double lanes_cycles(self) noexcept:
-        """Estimate what vectors of transposed channels cost: the transpositions, and the taps."""
+    cdef void count_rows(self) noexcept:
+        """Count what rows of vectors of pixels take."""
         cdef Layout layout = self.layout
-        cdef Py_ssize_t item = 4 if layout.single else 8
-        cdef double inward = TRANSPOSED_IN * self.vector
-        cdef double outward = 1 + TRANSPOSED_OUT * self.vector
-        cdef double tap = SLIDING_TAP if self.tile == SLIDING else LANES_TAP, depths
-        if UPSHAPE_VECTOR_BYTES == 16:
-            tap *= SPLIT_LANES_TAP  # products and sums are apart
-        if self.source.c * item % PAGE_BYTES == 0:
-            inward += PAGES_APART * self.vector
-        if self.target.c * item % PAGE_BYTES == 0:
-            outward += PAGES_APART * self.vector
+        cdef double channels = <double>self.n * layout.groups, rows, copied, made
+        rows = self.blocks.z * (layout.z.span + (self.block.z - 1) * layout.z.input_step)
+        rows *= self.blocks.y * (layout.y.span + (self.block.y - 1) * layout.y.input_step)
+        rows *= channels * self.planes * self.blocks.x
+        copied = rows * up(self.row, self.vector)
+        self.done[PATCH_ROWS] = rows
+        if layout.x.input_step == 1:
+            self.done[PATCH_VECTORS] = copied
+        elif layout.x.input_step == 2:
+            self.done[STEPPED_VECTORS] = copied
+        else:
+            self.done[PICKED] = copied * self.vector
+        self.done[PLACED_ROWS] = channels * layout.co * self.result.z * self.result.y
+        made = self.done[PLACED_ROWS] * up(self.result.x, self.vector)
+        self.done[WOVEN if layout.x.step > 1 else PLACED] = made
+        # Of a wide stride, whole vectors are made of each phase, however few pixels it has.
+        made = self.done[PLACED_ROWS] * layout.x.step * up(self.pixels.x, self.vector)
+        made *= layout.area / <double>layout.phases
+        self.done[TABLE_TAPS if self.tile == TAPS else
+                  TAPS_OF_9 if layout.flat_area <= 9 else
+                  TAPS_OF_25 if layout.flat_area <= 25 else TAPS_OF_49] = made
+
+    cdef void count_lanes(self, Py_ssize_t item) noexcept:
+        """Count what vectors of transposed channels take: the transpositions, and the taps."""
+        cdef Layout layout = self.layout
+        cdef double depths, channels = <double>self.n * self.c_blocks
+        cdef double* done = self.done
         depths = self.blocks.z * (layout.z.span + (self.block.z - 1) * layout.z.input_step)
         if layout.z.span == 1:
             depths = self.size.z
-        return self.n * self.c_blocks * (
-            inward * depths * self.size.y * self.size.x
-            + outward * self.result.z * self.result.y * self.result.x
-            + tap * layout.area * self.pixels.z * self.pixels.y * self.pixels.x)
+        done[TRANSPOSED_IN] = channels * self.vector * depths * self.size.y * self.size.x
+        done[TRANSPOSED_OUT] = (channels * self.vector * self.result.z * self.result.y
+                                * self.result.x)
+        if self.source.c * item % PAGE_BYTES == 0:
+            done[PAGES_APART] += done[TRANSPOSED_IN]
+        if self.target.c * item % PAGE_BYTES == 0:
+            done[PAGES_APART] += done[TRANSPOSED_OUT]
+        done[PATCH_ROWS] = channels * depths * self.size.y
+        done[PLACED_ROWS] = channels * self.vector * self.result.z * self.result.y
+        done[SLIDING_TAPS if self.tile == SLIDING else TABLE_TAPS] = (
+            channels * layout.area * self.pixels.z * self.pixels.y * self.pixels.x)
 
     cdef tuple tap_of(self, Py_ssize_t z, Py_ssize_t y, Py_ssize_t x):
         """Return where three axes' taps read, from a pixel q, and the place of their weight.
@@ -669,6 +694,11 @@ cdef class Plan:
             "depths": self.block.z, "rows": self.block.y, "columns": self.block.x,
             "channels": self.side, "items": self.items, "threads": self.threads,
         }
+
+    @property
+    def counts(self):
+        """What the busiest thread does, by the names of COUNTED."""
+        return {name: self.done[count] for count, name in enumerate(COUNTED)}
 
     @property
     def nbytes(self):

@@ -34,12 +34,11 @@ Words: a *strip* is a stretch of a row of the result, with the stretch of the so
 A *group* is as many rows as go through `across` together.
 """
 
-cimport cython
 cimport numpy as cnp
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from cython.parallel cimport prange
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t
-from libc.math cimport fabs, floor, rint
+from libc.math cimport floor
 from libc.string cimport memcpy, memset
 
 from rows cimport (
@@ -55,7 +54,7 @@ from rows cimport (
     strides_of,
     takes,
 )
-from shorts_h cimport (
+from shorts cimport (
     UPSHAPE_SHORTS,
     add_products,
     add_products_of_bytes,
@@ -88,7 +87,7 @@ from shorts_h cimport (
     turn_shorts,
     widen_to_shorts,
 )
-from taps_h cimport (
+from turns cimport (
     clamp_byte,
     half,
     plus_double,
@@ -230,8 +229,14 @@ cdef struct Desk:
 
 # --- one body for all dtypes ---------------------------------------------------------------------
 
-cdef inline words widen(const pixel_t* p) noexcept nogil:
-    if pixel_t is uint8_t:
+cdef inline words widen(const pixel_t* p, work_t like) noexcept nogil:
+    cdef double[8] wide
+    cdef Py_ssize_t j
+    if pixel_t is uint8_t and work_t is double:
+        for j in range(UPSHAPE_VECTOR_BYTES // 8):
+            wide[j] = p[j]
+        return load(wide)
+    elif pixel_t is uint8_t:
         return widen_byte(p)
     elif pixel_t is half:
         return widen_half(<const uint16_t*>p)
@@ -328,10 +333,10 @@ cdef inline shorts eights_of(const pixel_t* p, const pixel_t* q) noexcept nogil:
 
 cdef inline void blend_vector(work_t* line, const pixel_t** row, const work_t* weight,
                               Py_ssize_t taps, Py_ssize_t j) noexcept nogil:
-    cdef words sum = times(widen(row[0] + j), splat(weight[0]), weight[0])
+    cdef words sum = times(widen(row[0] + j, weight[0]), splat(weight[0]), weight[0])
     cdef Py_ssize_t k
     for k in range(1, taps):
-        sum = plus(sum, widen(row[k] + j), splat(weight[k]), weight[0])
+        sum = plus(sum, widen(row[k] + j, weight[0]), splat(weight[k]), weight[0])
     store(line + j, sum)
 
 
@@ -344,16 +349,16 @@ cdef void blend_reals(work_t* line, const pixel_t** row, const work_t* weight, P
     cdef work_t sum
     while j + 4 * lanes <= count:
         w = splat(weight[0])
-        a = times(widen(row[0] + j), w, weight[0])
-        b = times(widen(row[0] + j + lanes), w, weight[0])
-        c = times(widen(row[0] + j + 2 * lanes), w, weight[0])
-        d = times(widen(row[0] + j + 3 * lanes), w, weight[0])
+        a = times(widen(row[0] + j, weight[0]), w, weight[0])
+        b = times(widen(row[0] + j + lanes, weight[0]), w, weight[0])
+        c = times(widen(row[0] + j + 2 * lanes, weight[0]), w, weight[0])
+        d = times(widen(row[0] + j + 3 * lanes, weight[0]), w, weight[0])
         for k in range(1, taps):
             w = splat(weight[k])
-            a = plus(a, widen(row[k] + j), w, weight[0])
-            b = plus(b, widen(row[k] + j + lanes), w, weight[0])
-            c = plus(c, widen(row[k] + j + 2 * lanes), w, weight[0])
-            d = plus(d, widen(row[k] + j + 3 * lanes), w, weight[0])
+            a = plus(a, widen(row[k] + j, weight[0]), w, weight[0])
+            b = plus(b, widen(row[k] + j + lanes, weight[0]), w, weight[0])
+            c = plus(c, widen(row[k] + j + 2 * lanes, weight[0]), w, weight[0])
+            d = plus(d, widen(row[k] + j + 3 * lanes, weight[0]), w, weight[0])
         store(line + j, a)
         store(line + j + lanes, b)
         store(line + j + 2 * lanes, c)
@@ -573,7 +578,7 @@ cdef void turn(work_t* turned, const pixel_t** row, Py_ssize_t count) noexcept n
     cdef words[MOST_LANES] block
     while j + lanes <= count:
         for g in range(lanes):
-            block[g] = widen(row[g] + j)
+            block[g] = widen(row[g] + j, <work_t>0)
         turn_block(block, <work_t>0)
         for g in range(lanes):
             store(turned + (j + g) * lanes, block[g])
@@ -599,8 +604,7 @@ cdef inline words column(const work_t* turned, const work_t* weight, Py_ssize_t 
 
 cdef void spread(work_t** to, const work_t* turned, const Axis* w, Py_ssize_t channels,
                  Py_ssize_t first, Py_ssize_t last, Py_ssize_t low) noexcept nogil:
-    """Make the pixels `first` to `last` - 1 of a group of rows from columns, the first of pixel `low`.
-    """
+    """Make the pixels `first` to `last` - 1 of a group of rows; the first column is pixel `low`."""
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
     cdef Py_ssize_t x, c, g, n = 0, e = 0
     cdef const work_t* from_
@@ -859,7 +863,6 @@ cdef void across(work_t** to, const char** row, const Plane* p, const Table* t, 
 cdef void grow_strip(pixel_t* to, Plane* p, const Table* t, const Rows* rows, Desk* desk,
                      Py_ssize_t h, Py_ssize_t end, work_t like) noexcept nogil:
     """Make a strip of the rows `h` to `end` - 1 of a plane: across, then down."""
-    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
     cdef Py_ssize_t made_from = 0, made_to = 0, wanted = 0, k, g, first, taps, count
     cdef Py_ssize_t length = (p.last - p.first) * t.channels
     cdef work_t* ring = <work_t*>desk.ring
@@ -1041,9 +1044,9 @@ cdef class Plan:
     pixels (int64), the weights (float64, a row a pixel; None: an axis that is copied) and the
     source's size; dtype: NumPy's letter, one of `LETTERS`; channels, spacing: elements of a pixel,
     and from one pixel of the result to the next; streaming: write past the cache; only: "across"
-    or "down", the pass to begin with, for tests. For uint8 alone: `bits` of d, h and w, where every
-    pass is to give integers (halves up), the sums being of weights times 2^bits, rounded to
-    integers themselves (halves away from 0); `fixed`: fixed point may be taken.
+    or "down", the pass to begin with, for tests. For uint8 alone: `rounded`: across comes first,
+    and each pass gives integers, halves up, of weights that are whole numbers divided by a power
+    of two (as PyTorch and Pillow do it); `fixed`: fixed point may be taken.
     """
     cdef Frame frame
     cdef Table table
@@ -1054,7 +1057,7 @@ cdef class Plan:
     cdef Py_ssize_t allocated, most_taps
 
     def __init__(self, roles, axes, str dtype, Py_ssize_t channels, Py_ssize_t spacing,
-                 bint streaming, str only=None, tuple bits=None, bint fixed=True):
+                 bint streaming, str only=None, bint rounded=False, bint fixed=True):
         cdef Table* t = &self.table
         if dtype not in LETTERS:
             raise AssertionError(f"no sums of dtype {dtype!r} are formed")
@@ -1066,10 +1069,10 @@ cdef class Plan:
         t.channels = channels
         t.spacing = spacing
         t.most_byte = 1.0 if dtype == "?" else 255.0
-        t.rounded = bits is not None
+        t.rounded = rounded
         t.across_first = not t.w.copied and not t.h.copied and (
             t.rounded or (self.is_cheaper_across() if only is None else only == "across"))
-        self.choose_work(trimmed, bits, fixed)
+        self.choose_work(trimmed, fixed)
         self.frame.roles = roles_of(roles)
         self.frame.depth = t.d.count
         self.frame.height = t.h.count
@@ -1118,35 +1121,42 @@ cdef class Plan:
                 trimmed[j, k] = weight[j, axis.first[j] - first[j] + k]
         return kept
 
-    cdef int choose_work(self, list weights, tuple bits, bint fixed) except -1:
+    cdef int choose_work(self, list weights, bint fixed) except -1:
         """Choose what sums are formed in, and lay out the weights accordingly."""
         cdef Table* t = &self.table
         cdef bint bytes = self.code == b"B" or self.code == b"?"
         self.error = 0.0
-        if bits is not None:
-            whole = [np.trunc(own * 2.0**bit + np.copysign(0.5, own))
-                     for own, bit in zip(weights, bits, strict=True)]
-            t.fraction = 0
-            if max([0.0] + [np.abs(own).max() for own, copied in zip(
-                    whole, (t.d.copied, t.h.copied, t.w.copied), strict=True) if not copied]) < 32768:
-                self.work = 2
-                t.d.shift, t.h.shift, t.w.shift = bits
-                self.weigh_fixed(&t.d, whole[0])
-                self.weigh_fixed(&t.h, whole[1])
-                self.weigh_fixed(&t.w, whole[2])
-                t.d.most_line = t.h.most_line = t.w.most_line = 255
-                return 0
-            weights = [own / 2.0**bit for own, bit in zip(whole, bits, strict=True)]
-        elif bytes and fixed and self.choose_fixed(weights):
+        if t.rounded and not (bytes and t.d.copied):
+            raise AssertionError("bytes alone are rounded after each pass, down and across")
+        if t.rounded and fixed and self.choose_whole(weights):
             return 0
-        self.work = 8 if bits is not None or self.code not in b"feB?" else 4
+        # A mean of bools is off by as much as one of bytes would be: that is too much for 0 and 1.
+        if not t.rounded and self.code == b"B" and fixed and self.choose_fixed(weights):
+            return 0
+        self.work = 8 if t.rounded or self.code not in b"feB?" else 4
         self.weigh(&t.d, weights[0])
         self.weigh(&t.h, weights[1])
         self.weigh(&t.w, weights[2])
         return 0
 
+    cdef bint choose_whole(self, list weights) except -1:
+        """Lay out weights for passes that give integers, if they have no more digits than fit."""
+        cdef Table* t = &self.table
+        down, across = digits_of(weights[1]), digits_of(weights[2])
+        if down < 0 or across < 0:
+            return False
+        self.work = 2
+        t.fraction = 0
+        t.h.shift, t.w.shift = down, across
+        t.h.most_line = t.w.most_line = 255
+        if not t.h.copied:
+            self.weigh_fixed(&t.h, weights[1] * 2.0**down)
+        if not t.w.copied:
+            self.weigh_fixed(&t.w, weights[2] * 2.0**across)
+        return not (t.h.copied and t.w.copied)
+
     cdef bint choose_fixed(self, list weights) except -1:
-        """Lay out weights for fixed point, if no result is then more than OFF off before rounding."""
+        """Lay out weights for fixed point, if no result is then more off than OFF."""
         cdef Table* t = &self.table
         cdef Axis* axis
         sums = [max(np.abs(own).sum(1).max(), 1.0) for own in weights]
@@ -1165,7 +1175,8 @@ cdef class Plan:
             t.fraction -= 1
             if t.fraction < 4:
                 return False
-        if whole is not None and t.channels * t.w.source >= 4 * UPSHAPE_SHORTS and t.fraction == (6 if by.any() else 7):
+        if (whole is not None and t.channels * t.w.source >= 4 * UPSHAPE_SHORTS
+                and t.fraction == (6 if by.any() else 7)):
             if t.fraction == 6:  # what is divided by 128 as it is has one digit more
                 by = np.where(by == 0, 16384, by)
             laid = [(order[0], TINY, whole, 0, by)]
@@ -1428,6 +1439,17 @@ def bits_of(weights, double largest):
            and largest * 2.0**(bit + 1) < 2.0**31 * 0.95):
         bit += 1
     return bit
+
+
+def digits_of(weights):
+    """Return how many binary digits weights have behind the point; -1: more than 16 bits hold."""
+    for digits in range(23):
+        whole = weights * 2.0**digits
+        if np.abs(whole).max() > 32767:
+            return -1
+        if (whole == np.rint(whole)).all() and digits > 0:
+            return digits if 255 * np.abs(whole).sum(1).max() < 2**31 - 2**digits else -1
+    return -1
 
 
 def whole_weights(weights, int bit):

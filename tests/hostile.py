@@ -487,7 +487,9 @@ def assert_resampled(
         return
     limits = (0, 1) if native.kind == "b" else (np.iinfo(native).min, np.iinfo(native).max)
     off = np.abs(y - np.clip(exact, *limits))
-    assert (off <= 0.51 + 1e-12 * most).all(), f"{off.max()} off"
+    # Bytes go through fixed point, which may be a tenth off before it is rounded.
+    allowed = 0.5 + (0.1 if native.itemsize == 1 else 0.01) + 1e-12 * most
+    assert (off <= allowed).all(), f"{off.max()} off"
 
 
 def draw_resize(rng: np.random.Generator) -> Case:

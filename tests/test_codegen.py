@@ -157,6 +157,10 @@ CLAIMS = [
         "linear", "blend_rows widens uint8 by whole vectors", {"pmovzxbd": 2, FMA: 1},
         levels=("v3", "v4"),
     ),
+    Claim("taps", "blend adds four vectors of float32 a tap", {FMA: 4},
+          without_fma={"mulps": 4, "addps": 4}),
+    Claim("taps", "blend adds four vectors of float64 a tap", {FMA64: 4},
+          without_fma={"mulpd": 4, "addpd": 4}),
     Claim("depthwise", "taps_32 adds four vectors", {FMA: 4}, without_fma={"mulps": 4, "addps": 4}),
     Claim("depthwise", "lanes_32 makes eight pixels of turned channels", {FMA: 8},
           without_fma={"mulps": 8, "addps": 8}),
@@ -175,6 +179,8 @@ CLAIMS = [
         "convolution", "a strided input is taken apart by permutations", {r"perm[ti]2ps": 1},
         levels=("v4",),
     ),
+    Claim("taps", "rows are transposed by whole vectors of float32",
+          {r"unpcklps": 4, r"unpckhps": 4, "shufps": 4}, levels=("v3", "v4")),
     Claim("limits", "the streaming fill writes whole vectors", {STREAM: 1}),
 ]
 

@@ -36,7 +36,8 @@ def assert_means(y, x, arguments):
     else:
         limits = (0, 1) if x.dtype.kind == "b" else (np.iinfo(x.dtype).min, np.iinfo(x.dtype).max)
         exact, y = np.clip(exact, *limits), y.astype(np.float64)
-        allowed = 0.5 + 1e-3 + U64 * 100 * most
+        # Bytes go through fixed point, which may be a tenth off before it is rounded.
+        allowed = 0.5 + (0.1 if x.dtype.itemsize == 1 else 1e-3) + U64 * 100 * most
     off = np.abs(y - exact)
     assert (off <= allowed).all(), f"{off.max()} off, {arguments}, {x.shape} {x.dtype}"
 

@@ -63,14 +63,16 @@ def draw_pixels(rng, shape, letter):
     return rng.integers(limits.min, limits.max + 1, shape).astype(letter)
 
 
-def assert_rounded(result, exact, size):
-    """Assert that integers are the exact values rounded, either way within 1/256 of a tie."""
+def assert_rounded(result, exact, size, plan):
+    """Assert that integers are the exact values rounded, either way as near to a tie as is said."""
     if result.dtype == bool:
         limits, result = (0, 1), result.view(np.uint8)
     else:
         limits = np.iinfo(result.dtype).min, np.iinfo(result.dtype).max
     off = np.abs(result.astype(np.float64) - np.clip(exact, *limits))
-    allowed = 0.5 + (1 / 256 if result.itemsize == 1 else 1e-9) + 1e-12 * size
+    near = plan.off if plan.fixed else 2.0**-20 * size if result.itemsize == 1 else 1e-9
+    assert plan.off <= 0.1
+    allowed = 0.5 + near + 1e-12 * size
     assert (off <= allowed).all(), f"{off.max()} off"
 
 
@@ -127,7 +129,7 @@ def test_random_tables_are_matrices(rng, letter):
             if letter in FLOATS:
                 assert_summed(result, exact, size, letter, roundings)
             else:
-                assert_rounded(result, exact, size)
+                assert_rounded(result, exact, size, plan)
             assert ways.setdefault(only, result.tobytes()) == result.tobytes()
 
 
@@ -173,3 +175,110 @@ def test_taps_beyond_the_source_are_refused():
     table = np.array([7]), np.ones((1, 3)), 9
     with pytest.raises(AssertionError, match="beyond the source"):
         taps.Plan((0, 1, 2, 3, 4, -1), [copied(1), copied(1), table], "f", 1, 1, False)
+
+
+# --- bytes in fixed point ------------------------------------------------------------------------
+
+
+def antialiased_table(i, o, support, weigh):
+    """Return the table of a kernel that is stretched where a picture shrinks."""
+    scale = max(i / o, 1.0)
+    centres = (np.arange(o) + 0.5) * i / o - 0.5
+    first = np.maximum(np.ceil(centres - support * scale), 0).astype(np.int64)
+    end = np.minimum(np.floor(centres + support * scale), i - 1).astype(np.int64) + 1
+    taps = int((end - first).max())
+    start = np.minimum(first, i - taps)
+    places = start[:, None] + np.arange(taps)
+    weights = weigh((places - centres[:, None]) / scale)
+    weights[(places < first[:, None]) | (places >= end[:, None])] = 0
+    return start, np.ascontiguousarray(weights / weights.sum(1, keepdims=True)), i
+
+
+def triangle(x):
+    return np.maximum(1 - np.abs(x), 0)
+
+
+def keys(x, a=-0.5):
+    x = np.abs(x)
+    near, far = ((a + 2) * x - (a + 3)) * x * x + 1, ((x - 5) * x + 8) * x * a - 4 * a
+    return np.where(x <= 1, near, np.where(x < 2, far, 0))
+
+
+RESIZES = [
+    (support, weigh, (i, o))
+    for support, weigh in ((1, triangle), (2, keys))
+    for i, o in [(64, 32), (90, 30), (90, 20), (64, 128), (50, 77), (77, 50), (40, 8), (33, 33)]
+]
+
+
+def draw_picture(rng, shape):
+    """Return bytes that make kernels overshoot: noise, edges of black and white, plains."""
+    picture = rng.integers(0, 256, shape).astype(np.uint8)
+    edges = rng.random(shape) < 0.5
+    picture[edges & (rng.random(shape) < 0.7)] = 255
+    picture[~edges & (rng.random(shape) < 0.7)] = 0
+    return picture
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4, 64])
+@pytest.mark.parametrize(("support", "weigh", "sizes"), RESIZES)
+def test_bytes_are_rounded_to_nearest_but_beside_ties(rng, support, weigh, sizes, channels):
+    i, o = sizes
+    down, across = (antialiased_table(i, o, support, weigh) for _ in range(2))
+    x = draw_picture(rng, (2, i, i, channels))
+    exact, size = applied(x, [down, across], 1)
+    for only in ("across", "down"):
+        plan = taps.Plan(
+            (0, -1, -1, 1, 2, 3), [copied(1), down, across], "B", channels, channels, False, only
+        )
+        result = np.zeros((2, o, o, channels), np.uint8)
+        assert plan.run(x, result, 1)
+        assert plan.fixed or (weigh is keys and i % o > 0)
+        assert_rounded(result, exact, size, plan)
+        assert (result == np.clip(np.rint(exact), 0, 255)).mean() > 0.95
+
+
+def test_the_fast_ways_are_taken():
+    """Else the test above would hold nothing of them."""
+    half, cubic = (antialiased_table(64, 32, *kernel) for kernel in ((1, triangle), (2, keys)))
+    ways = [
+        taps.Plan((0, -1, -1, 1, 2, 3), [copied(1), *axes], "B", 3, 3, False, only).ways[1:]
+        for axes, only in (
+            ([half, half], "down"), ([cubic, half], "down"), ([half, half], "across")
+        )
+    ]
+    assert ways == [["tiny", "rounded"], ["pairs", "rounded"], ["rounded", "rounded"]]
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4, 17])
+@pytest.mark.parametrize("bits", [8, 14, 22])
+@pytest.mark.parametrize("axes", ["both", "down", "across"])
+def test_passes_that_give_integers(rng, axes, bits, channels):
+    """Across, then down, each rounded halves up and kept within a byte: bit for bit."""
+    tables = []
+    for axis in ("down", "across"):
+        first, weights, i = antialiased_table(60, 37, 2, keys)
+        tables.append((first, np.rint(weights * 2.0**bits) / 2.0**bits, i)
+                      if axes in ("both", axis) else copied(60))
+    x = draw_picture(rng, (1, 60, 60, channels))
+    wanted = x.astype(np.float64)
+    for axis, table in ((2, tables[1]), (1, tables[0])):
+        wanted = np.moveaxis(np.tensordot(matrix(table), wanted, (1, axis)), 0, axis)
+        wanted = np.clip(np.floor(wanted + 0.5), 0, 255)
+    for fixed in (True, False):
+        plan = taps.Plan((0, -1, -1, 1, 2, 3), [copied(1), *tables], "B", channels, channels,
+                         False, None, True, fixed)
+        result = np.zeros(wanted.shape, np.uint8)
+        assert plan.run(x, result, 2)
+        assert plan.fixed == (fixed and bits < 20)
+        assert (result == wanted).all()
+
+
+def test_bools_are_means_rounded(rng):
+    table = antialiased_table(60, 37, 2, keys)
+    x = rng.random((3, 60, 60)) < 0.5
+    plan = taps.Plan((0, -1, -1, 1, 2, -1), [copied(1), table, table], "?", 1, 1, False)
+    result = np.zeros((3, 37, 37), bool)
+    assert plan.run(x, result, 1)
+    exact, size = applied(x, [table, table], 1)
+    assert_rounded(result, exact, size, plan)

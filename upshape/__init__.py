@@ -9,6 +9,7 @@ definitions of all operations, in plain NumPy: `upshape.reference`; pictures of 
 from typing import Any
 
 from upshape import shapes
+from upshape.choices import forget_choices, load_choices, save_choices
 from upshape.convolution import (
     Conv1d,
     Conv2d,
@@ -51,12 +52,15 @@ __all__ = [
     "conv_transpose2d",
     "conv_transpose3d",
     "draw",
+    "forget_choices",
     "from_torch",
     "get_num_threads",
     "interpolate",
     "interpolate_backward",
+    "load_choices",
     "reference",
     "resize",
+    "save_choices",
     "set_num_threads",
     "shapes",
     "show_config",

@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-__all__ = ["Calls", "also_forget", "forget_all", "lock"]
+__all__ = ["Calls", "also_forget", "forget_all", "forget_calls", "lock"]
 
 Value = TypeVar("Value")
 
@@ -96,10 +96,15 @@ def also_forget(forget: Callable[[], object]) -> None:
     _others.append(forget)
 
 
-def forget_all() -> None:
-    """Empty every store, and what else was named."""
+def forget_calls() -> None:
+    """Empty every store: what is called next is planned anew."""
     with lock:
         for store in list(_stores):
             store.clear()
+
+
+def forget_all() -> None:
+    """Empty every store, and what else was named."""
+    forget_calls()
     for forget in _others:
         forget()

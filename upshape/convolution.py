@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import FunctionType
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from upshape import arrays, orders, runtime, shapes
+from upshape import arrays, choices, orders, runtime, shapes
 from upshape.calls import Calls, also_forget, lock
 from upshape.orders import PLAN_BYTES, Order, Parameters
 
@@ -157,75 +157,20 @@ def _sized(operation: str, ask: Callable[..., Any], *arguments: Any) -> Any:
         raise type(error)(f"{operation}: {error}") from None
 
 
-# --- calls -------------------------------------------------------------------------------------
-
-
-def _is_plain(value: Any) -> bool:
-    """Return whether this can tell one call from another: 12.0 == 12 and True == 1 must not."""
-    return value is None or type(value) is int or (
-        type(value) is tuple and all(type(one) is int or _is_pair(one) for one in value)
+def _as_input(parameters: Parameters, x: ArrayLike) -> AnyArray:
+    """Return the input as an array of the right dtype, rank and channels."""
+    operation, axes = parameters.operation, parameters.axes
+    dtype = np.dtype(np.float32 if parameters.single else np.float64)
+    array = arrays.as_array(operation, "x", x, _DTYPES)
+    array = arrays.as_dtype_of(operation, "x", array, "weight", dtype)
+    layouts = _LAYOUTS[axes].split(" or ")
+    arrays.check_rank(operation, "x", array, {axes + 2: layouts[0], axes + 1: layouts[1]})
+    arrays.check_channels(
+        operation, "x", array, array.ndim - axes - 1, parameters.channels_in,
+        parameters.weight_shape, parameters.groups,
     )
-
-
-def _is_pair(value: Any) -> bool:
-    return type(value) is tuple and len(value) == 2 and type(value[0]) is type(value[1]) is int
-
-
-def _is_free(out: Any, x: AnyArray) -> bool:
-    """Return whether an array may be written; a layer's own weights are read-only."""
-    return (type(out) is np.ndarray and out.flags.writeable and out.flags.aligned
-            and not np.may_share_memory(out, x))
-
-
-def _key(x: AnyArray, output_size: Any, threads: int, out: AnyArray | None) -> tuple[Any, ...]:
-    """Return what decides a call on arrays of a layer's dtype."""
-    if out is None:
-        return x.shape, x.strides, output_size, threads
-    return x.shape, x.strides, output_size, threads, out.shape, out.strides, out.dtype
-
-
-def _own(array: AnyArray) -> AnyArray:
-    """Return a read-only copy."""
-    copy = np.array(array, order="C")
-    copy.flags.writeable = False
-    return copy
-
-
-class _Values(NamedTuple):
-    """The numbers of a layer, and what they are in the order of each of its layouts."""
-
-    weight: AnyArray
-    bias: AnyArray | None
-    packed: dict[tuple[Parameters, Order], AnyArray]
-
-    def pack(self, parameters: Parameters, order: Order) -> AnyArray:
-        """Return the numbers in an order's layout."""
-        key = parameters, order
-        known = self.packed.get(key)
-        if known is None:
-            known = self.packed[key] = orders.layout(parameters, order).pack(self.weight, self.bias)
-        return known
-
-
-class _Task(NamedTuple):
-    """A layout and a plan for it, what results are made of, and the numbers it is for."""
-
-    layout: Any
-    plan: Any
-    memory: tuple[int, ...]
-    view: tuple[int, ...] | None
-    gaps: bool
-    packed: AnyArray
-    bias: AnyArray | None
-
-    def run(self, x: AnyArray, packed: AnyArray, bias: AnyArray | None, out: AnyArray) -> None:
-        """Fill `out`; pixels that no tap reaches get the bias."""
-        if not self.gaps:
-            self.plan.run(x, packed, out)
-            return
-        scratch = self.plan.take()  # what may fail comes before what is written
-        out[...] = 0 if bias is None else bias.reshape(-1, *(1,) * (out.ndim - 2))
-        self.plan.run(x, packed, out, scratch)
+    arrays.check_no_empty_axis(operation, "x", array, first=array.ndim - axes)
+    return array
 
 
 def _out_shape(
@@ -279,6 +224,83 @@ def _unreachable(
 def _paddings(parameters: Parameters) -> tuple[Any, ...]:
     """Return what is padded at each axis: an int, a Padding of two sides, or a word."""
     return tuple(axis.padding for axis in parameters.relation.axes)
+
+
+def _short(values: tuple[Any, ...]) -> Any:
+    """Return one number where all axes have the same."""
+    return values[0] if len(set(values)) == 1 else values
+
+
+# --- calls of layers and functions ----------------------------------------------------------------
+
+
+def _is_plain(value: Any) -> bool:
+    """Return whether this can tell one call from another: 12.0 == 12 and True == 1 must not."""
+    return value is None or type(value) is int or (
+        type(value) is tuple and all(type(one) is int or _is_pair(one) for one in value)
+    )
+
+
+def _is_pair(value: Any) -> bool:
+    return type(value) is tuple and len(value) == 2 and type(value[0]) is type(value[1]) is int
+
+
+def _is_free(out: Any, x: AnyArray) -> bool:
+    """Return whether an array may be written; a layer's own weights are read-only."""
+    return (type(out) is np.ndarray and out.flags.writeable and out.flags.aligned
+            and not np.may_share_memory(out, x))
+
+
+def _key(x: AnyArray, output_size: Any, threads: int, out: AnyArray | None) -> tuple[Any, ...]:
+    """Return what decides a call on arrays of a layer's dtype."""
+    if out is None:
+        return x.shape, x.strides, output_size, threads
+    return x.shape, x.strides, output_size, threads, out.shape, out.strides, out.dtype
+
+
+def _own(array: AnyArray) -> AnyArray:
+    """Return a read-only copy."""
+    copy = np.array(array, order="C")
+    copy.flags.writeable = False
+    return copy
+
+
+class _Values(NamedTuple):
+    """The numbers of a layer, and what they are in the order of each of its layouts."""
+
+    weight: AnyArray
+    bias: AnyArray | None
+    packed: dict[tuple[Parameters, Order], AnyArray]
+
+    def pack(self, parameters: Parameters, order: Order) -> AnyArray:
+        """Return the numbers in an order's layout."""
+        key = parameters, order
+        known = self.packed.get(key)
+        if known is None:
+            known = self.packed[key] = orders.layout(parameters, order).pack(self.weight, self.bias)
+        return known
+
+
+class _Task(NamedTuple):
+    """A plan, what its results are made of, the numbers it is for, and their layout."""
+
+    order: Order
+    plan: Any
+    memory: tuple[int, ...]
+    view: tuple[int, ...] | None
+    gaps: bool
+    packed: AnyArray
+    bias: AnyArray | None
+    layout: Any = None  # for those who pack anew
+
+    def run(self, x: AnyArray, packed: AnyArray, bias: AnyArray | None, out: AnyArray) -> None:
+        """Fill `out`; pixels that no tap reaches get the bias."""
+        if not self.gaps:
+            self.plan.run(x, packed, out)
+            return
+        scratch = self.plan.take()  # what may fail comes before what is written
+        out[...] = 0 if bias is None else bias.reshape(-1, *(1,) * (out.ndim - 2))
+        self.plan.run(x, packed, out, scratch)
 
 
 def _memory(x: AnyArray, shape: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
@@ -344,8 +366,8 @@ def _run(
     threads = _threads()
     order, plan = orders.plan(parameters, x, target, threads)
     task = _Task(
-        orders.layout(parameters, order), plan, memory, view, order.leaves_gaps(parameters),
-        values.pack(parameters, order), values.bias,
+        order, plan, memory, view, order.leaves_gaps(parameters), values.pack(parameters, order),
+        values.bias, orders.layout(parameters, order),
     )
     if remember is not None and x is given and (out is None or target is out):
         remember(values, x, output_size, threads, out, task)
@@ -354,6 +376,9 @@ def _run(
         np.copyto(out, target)
         return out
     return target
+
+
+# --- layers ---------------------------------------------------------------------------------------
 
 
 class _Layer:
@@ -520,6 +545,77 @@ class _Layer:
                 self._calls.put(_key(x, output_size, threads, out), task, task.plan.nbytes)
                 self._calls.latest = repeat or self._calls.latest
 
+    def measure(
+        self, x: ArrayLike, output_size: Any = None, *, seconds: float = 0.2
+    ) -> dict[str, float]:
+        """Time every order of work for inputs like this one, and keep the fastest.
+
+        Calls with inputs of this shape and memory layout, of this layer and of others with the same
+        parameters, are computed in that order from then on; `save_choices` writes it to a file.
+
+        Parameters
+        ----------
+        x : array_like
+            An input, as for a call.
+        output_size : int or one int an axis, or a whole shape, optional
+            As for a call of a transposed convolution.
+        seconds : float
+            How long to time, roughly; three rounds at least.
+
+        Returns
+        -------
+        dict of str to float
+            The least seconds of each order that can compute this, the fastest first.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As a call does; or if `seconds` is no positive number.
+
+        Notes
+        -----
+        Measure on a machine that does nothing else, on as many threads as calls will have. All
+        orders give the same result within rounding; the last bits may differ from those of the
+        order that was estimated to be the fastest. `clear_cache` leaves what was measured,
+        `forget_choices` does not.
+        """
+        operation = self._parameters.operation
+        with arrays.named(operation):
+            if not (isinstance(seconds, (int, float)) and 0 < seconds < math.inf):
+                raise ValueError(
+                    f"{operation}: seconds={arrays.shown(seconds)} must be a positive number, "
+                    f"such as 0.2"
+                )
+            array = _as_input(self._parameters, x)
+            batched = array.ndim == self._axes + 2
+            array = orders.as_walkable(array if batched else array[None])
+            shape = _out_shape(self._parameters, array.shape, output_size, batched)
+            parameters = _padded(self._parameters, array.shape[2:], shape[2:])
+            arrays.check_memory(operation, shape, self._dtype)
+            return {} if 0 in shape else self._measured(parameters, array, shape, seconds)
+
+    def _measured(
+        self, parameters: Parameters, x: AnyArray, shape: tuple[int, ...], seconds: float
+    ) -> dict[str, float]:
+        """Time all ways to fill a result of this shape; keep the fastest."""
+        values = self._values
+        memory, view = _memory(x, shape)
+        out = _new(memory, view, self._dtype)
+        frames = orders.frames_of(x, out)
+        calls = {}
+        for order, source, plan in orders.ways(parameters, frames, _threads()):
+            packed, gaps = values.pack(parameters, order), order.leaves_gaps(parameters)
+            task = _Task(order, plan, memory, view, gaps, packed, values.bias)
+            calls[choices.Choice(order.name, source)] = partial(
+                task.run, x, packed, values.bias, out
+            )
+        times = choices.fastest(calls, seconds)
+        choices.keep(orders.key_of(parameters, frames), next(iter(times)))
+        best: dict[str, float] = {}
+        for choice, took in times.items():
+            best.setdefault(choice.order, took)
+        return best
+
     def _arguments(self) -> tuple[Any, ...]:
         raise NotImplementedError
 
@@ -568,11 +664,6 @@ def _made_again(kind: type[_Layer], arguments: tuple[Any, ...]) -> _Layer:
     return layer
 
 
-def _short(values: tuple[Any, ...]) -> Any:
-    """Return one number where all axes have the same."""
-    return values[0] if len(set(values)) == 1 else values
-
-
 def _formula(axis: Any, i: str = "i", o: str = "o") -> str:
     """Return o as a function of i for one axis."""
     s = axis.stride
@@ -593,102 +684,6 @@ def _plus(text: str, number: int) -> str:
     ('i', 'i + 2', '2i - 1')
     """
     return f"{text} {'+' if number > 0 else '-'} {abs(number)}" if number else text
-
-
-def _as_input(parameters: Parameters, x: ArrayLike) -> AnyArray:
-    """Return the input as an array of the right dtype, rank and channels."""
-    operation, axes = parameters.operation, parameters.axes
-    dtype = np.dtype(np.float32 if parameters.single else np.float64)
-    array = arrays.as_array(operation, "x", x, _DTYPES)
-    array = arrays.as_dtype_of(operation, "x", array, "weight", dtype)
-    layouts = _LAYOUTS[axes].split(" or ")
-    arrays.check_rank(operation, "x", array, {axes + 2: layouts[0], axes + 1: layouts[1]})
-    arrays.check_channels(
-        operation, "x", array, array.ndim - axes - 1, parameters.channels_in,
-        parameters.weight_shape, parameters.groups,
-    )
-    arrays.check_no_empty_axis(operation, "x", array, first=array.ndim - axes)
-    return array
-
-
-# Tasks without numbers: what the functions need for arguments that they have seen before.
-_calls: Calls[_Task] = Calls(_MOST_CALLS, PLAN_BYTES)
-
-# No packed weights: a function's are packed anew for every call.
-_NOTHING: AnyArray = np.empty(0, np.uint8)
-
-# Memory for packed weights, kept for the next call of a function.
-_spare: list[AnyArray] = []
-
-also_forget(_spare.clear)
-also_forget(_kernel.forget_scratch)
-
-
-def _once(
-    operation: str, axes: int, x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None,
-    stride: Ints, padding: Pads, output_padding: Ints | None, groups: int, dilation: Ints,
-    output_size: Any, out: AnyArray | None,
-) -> AnyArray:
-    """Run a layer that is used once: its weights are packed for this call alone."""
-    key: Any = None
-    if (
-        out is None and type(x) is np.ndarray and type(weight) is np.ndarray
-        and (bias is None or (type(bias) is np.ndarray and _is_tidy(bias)))
-        and _is_tidy(weight) and x.flags.aligned and x.ndim == axes + 2
-        and (_PLAIN.issuperset((type(stride), type(padding), type(output_padding), type(groups),
-                                type(dilation), type(output_size)))
-             or all(map(_is_plain, (stride, padding, output_padding, groups, dilation,
-                                    output_size))))
-    ):
-        # Whatever decides what is done, and whether it can be done.
-        key = (
-            operation, x.dtype, x.shape, x.strides, weight.dtype, weight.shape,
-            None if bias is None else (bias.dtype, bias.shape), stride, padding, output_padding,
-            groups, dilation, output_size, _threads(),
-        )
-        known = _calls.get(key)
-        if known is not None:
-            try:
-                return _run_known(known, x, weight, bias)
-            except MemoryError:
-                pass  # as in a layer's call
-
-    def keep(*made: Any) -> None:
-        if key is not None:
-            task = made[-1]._replace(packed=_NOTHING, bias=None)
-            _calls.put(key, task, task.plan.nbytes)
-
-    with arrays.named(operation):
-        parameters, weight, bias = _check(
-            operation, weight, bias, stride, padding, output_padding, groups, dilation, axes
-        )
-        values = _Values(
-            np.ascontiguousarray(weight), None if bias is None else np.ascontiguousarray(bias), {}
-        )
-        return _first_call(parameters, values, x, output_size, out, keep)
-
-
-def _is_tidy(array: AnyArray) -> bool:
-    """Return whether the kernels can read weights or a bias as they are."""
-    flags = array.flags
-    return flags.c_contiguous and flags.aligned and array.dtype.isnative
-
-
-def _run_known(task: _Task, x: AnyArray, weight: AnyArray, bias: AnyArray | None) -> AnyArray:
-    """Run a call whose like has been checked and planned."""
-    layout = task.layout
-    try:
-        packed = _spare.pop()
-    except IndexError:
-        packed = _NOTHING
-    if packed.nbytes < layout.packed_bytes:
-        packed = np.empty(layout.packed_bytes, np.uint8)
-    layout.pack(weight, bias, packed)
-    result = _new(task.memory, task.view, x.dtype)
-    task.run(x, packed, bias, result)
-    if packed.nbytes <= _MOST_SPARE and len(_spare) < 2:
-        _spare.append(packed)
-    return result
 
 
 class _TransposedLayer(_Layer):
@@ -914,6 +909,86 @@ def from_torch(module: Any) -> Any:
 
 
 # --- functions -----------------------------------------------------------------------------------
+
+
+# Tasks without numbers: what the functions need for arguments that they have seen before.
+_calls: Calls[_Task] = Calls(_MOST_CALLS, PLAN_BYTES)
+
+# No packed weights: a function's are packed anew for every call.
+_NOTHING: AnyArray = np.empty(0, np.uint8)
+
+# Memory for packed weights, kept for the next call of a function.
+_spare: list[AnyArray] = []
+
+also_forget(_spare.clear)
+also_forget(_kernel.forget_scratch)
+
+
+def _once(
+    operation: str, axes: int, x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None,
+    stride: Ints, padding: Pads, output_padding: Ints | None, groups: int, dilation: Ints,
+    output_size: Any, out: AnyArray | None,
+) -> AnyArray:
+    """Run a layer that is used once: its weights are packed for this call alone."""
+    key: Any = None
+    if (
+        out is None and type(x) is np.ndarray and type(weight) is np.ndarray
+        and (bias is None or (type(bias) is np.ndarray and _is_tidy(bias)))
+        and _is_tidy(weight) and x.flags.aligned and x.ndim == axes + 2
+        and (_PLAIN.issuperset((type(stride), type(padding), type(output_padding), type(groups),
+                                type(dilation), type(output_size)))
+             or all(map(_is_plain, (stride, padding, output_padding, groups, dilation,
+                                    output_size))))
+    ):
+        # Whatever decides what is done, and whether it can be done.
+        key = (
+            operation, x.dtype, x.shape, x.strides, weight.dtype, weight.shape,
+            None if bias is None else (bias.dtype, bias.shape), stride, padding, output_padding,
+            groups, dilation, output_size, _threads(),
+        )
+        known = _calls.get(key)
+        if known is not None:
+            try:
+                return _run_known(known, x, weight, bias)
+            except MemoryError:
+                pass  # as in a layer's call
+
+    def keep(*made: Any) -> None:
+        if key is not None:
+            task = made[-1]._replace(packed=_NOTHING, bias=None)
+            _calls.put(key, task, task.plan.nbytes)
+
+    with arrays.named(operation):
+        parameters, weight, bias = _check(
+            operation, weight, bias, stride, padding, output_padding, groups, dilation, axes
+        )
+        values = _Values(
+            np.ascontiguousarray(weight), None if bias is None else np.ascontiguousarray(bias), {}
+        )
+        return _first_call(parameters, values, x, output_size, out, keep)
+
+
+def _is_tidy(array: AnyArray) -> bool:
+    """Return whether the kernels can read weights or a bias as they are."""
+    flags = array.flags
+    return flags.c_contiguous and flags.aligned and array.dtype.isnative
+
+
+def _run_known(task: _Task, x: AnyArray, weight: AnyArray, bias: AnyArray | None) -> AnyArray:
+    """Run a call whose like has been checked and planned."""
+    layout = task.layout
+    try:
+        packed = _spare.pop()
+    except IndexError:
+        packed = _NOTHING
+    if packed.nbytes < layout.packed_bytes:
+        packed = np.empty(layout.packed_bytes, np.uint8)
+    layout.pack(weight, bias, packed)
+    result = _new(task.memory, task.view, x.dtype)
+    task.run(x, packed, bias, result)
+    if packed.nbytes <= _MOST_SPARE and len(_spare) < 2:
+        _spare.append(packed)
+    return result
 
 
 def conv_transpose1d(

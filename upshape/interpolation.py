@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from upshape import arrays, runtime, shapes
 from upshape.calls import Calls
-from upshape.tables import Convention, Taps, linear_axis, nearest_axis, outputs
+from upshape.tables import Convention, FixedPoint, Taps, linear_axis, nearest_axis, outputs
 
 __all__ = ["interpolate"]
 
@@ -231,6 +231,10 @@ class Tabled(Protocol):
     def copies(self) -> bool:
         """Whether each pixel is one of the source, as it is."""
 
+    @property
+    def exact(self) -> bool:
+        """Whether bytes are to be sums of float32, rounded once, and never fixed point."""
+
     def taps(
         self, i: int, o: int, factor: float | None = None, part: slice | None = None
     ) -> Taps | None:
@@ -323,6 +327,8 @@ class _Maker(NamedTuple):
             return _taps.Plan(
                 self.roles, axes, self.dtype.char, self.elements, self.spacing // item,
                 self.streaming,
+                rounded=self.dtype == np.uint8 and isinstance(self.how.convention, FixedPoint),
+                fixed=isinstance(self.how.convention, FixedPoint) or not self.how.convention.exact,
             )
         if not self.how.linear:
             indices = [np.zeros(1, np.int64)] * missing + [table[0] for table in tables]
@@ -813,10 +819,11 @@ def interpolate(
     has no cubic modes of 1 and 3 axes, and antialias for 2 only.
 
     The positions of the nearest modes are float32 (float64 for float64 arrays, then rounded to
-    float32); `upshape.reference.nearest_indices` says how they are rounded. A linear mode
-    returns the exact value, rounded: uint8 to the nearest integer, ties to the even one; integers
-    are kept in the range of their dtype. An axis whose size does not change is copied by the linear
-    modes, and with antialias.
+    float32); `upshape.reference.nearest_indices` says how they are rounded. A linear mode returns
+    the exact value, rounded: uint8 to the nearest integer, ties to the even one. The other modes
+    round integers to the nearest as well, within the range of their dtype; uint8 goes through fixed
+    point there, and may become the other neighbour within a tenth of a tie. An axis whose size does
+    not change is copied by the linear modes, and with antialias.
 
     See Also
     --------

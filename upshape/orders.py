@@ -9,7 +9,7 @@ within rounding: their sums are added up in different orders.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -17,12 +17,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from upshape import _machine, lanes, runtime, shapes
+from upshape import _machine, choices, lanes, runtime, shapes
+from upshape._rates import RATES
 from upshape.calls import Calls
 
 __all__ = [
-    "ORDERS", "Order", "Parameters", "as_walkable", "candidates", "layout", "memory_order", "plan",
-    "plan_of", "planned",
+    "BY_NAME", "ORDERS", "Frames", "Order", "Parameters", "as_walkable", "frames_of", "key_of",
+    "layout", "memory_order", "plan", "plan_of", "planned", "ways",
 ]
 
 AnyArray = NDArray[Any]
@@ -31,7 +32,7 @@ AnyArray = NDArray[Any]
 PLAN_BYTES = 16 << 20
 
 # From this output stride on, the phases of a row are vectors of their own.
-_WIDE_STRIDE = 8
+_WIDE_STRIDE = 4
 # Output channels that an input channel of its own may have, to be made one by one.
 _MOST_MULTIPLIER = 4
 # Taps whose products may be added up, and products of an input pixel: with more, it has never been
@@ -40,13 +41,11 @@ _MOST_ADDED_TAPS = 128
 _MOST_PRODUCTS = 8192
 # Output channels of a group from which on they may be vectors, to be transposed into rows.
 _MANY_CHANNELS = 8
-# The share of the time of orders before it below which one of the later ones is chosen.
-_CLEARLY = 0.95
 # Bytes a thread may use for more than its results; what asks for more is laid out differently.
 _MOST_SCRATCH = 1 << 20
 
 _KERNELS = {name: runtime.kernel(name) for name in ("convolution", "depthwise")}
-_KERNELS["convolution"].configure(_machine.second_level_cache(), _machine.amd())
+_KERNELS["convolution"].configure(_machine.second_level_cache())
 
 
 class Parameters(NamedTuple):
@@ -88,20 +87,12 @@ class Parameters(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Order:
-    """A way to compute a convolution.
-
-    An order of a lower `tier` goes first: later tiers are asked where none of it can be used.
-    Within a tier, an order goes before those of the rows above it if it is estimated to take less
-    than this `share` of their time.
-    """
+    """A way to compute a convolution."""
 
     name: str
     kernel: str  # the compiled module
     vectors: str  # what lies side by side in a register, before sums are placed
     takes: Callable[[Parameters, bool], bool]  # these parameters, with a result in channels-last
-    usable: Callable[[Any], bool]  # this plan
-    tier: int
-    share: float = 1.0
     skips_gaps: bool = False  # pixels that no tap reaches are left to the caller
 
     def __repr__(self) -> str:
@@ -111,6 +102,13 @@ class Order:
     def module(self) -> Any:
         """The compiled kernel."""
         return _KERNELS[self.kernel]
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Where tiles can be told to read from."""
+        if self.kernel != "convolution" or self.vectors == "col2im":
+            return ()
+        return tuple(self.module.SOURCES)
 
     def leaves_gaps(self, parameters: Parameters) -> bool:
         """Return whether pixels that no tap reaches, nothing but bias, are left to the caller."""
@@ -156,36 +154,29 @@ def _has_gaps(parameters: Parameters) -> bool:
     )
 
 
-def _fits(plan: Any) -> bool:
-    return bool(plan.fits)
-
-
-def _pays(plan: Any) -> bool:
-    return bool(plan.fits and plan.pays)
-
-
-def _is_small(plan: Any) -> bool:
-    return int(plan.thread_bytes) <= _MOST_SCRATCH
+def _is_usable(plan: Any) -> bool:
+    """Return whether a plan is one, and can do with little memory."""
+    return bool(plan.fits) and int(plan.thread_bytes) <= _MOST_SCRATCH
 
 
 #: Every order of work.
 ORDERS = (
-    Order("depthwise channels", "depthwise", "channels", tier=0, usable=_pays, skips_gaps=True,
-          takes=lambda parameters, last: last and _is_depthwise(parameters)),
-    Order("depthwise", "depthwise", "pixels", tier=0, usable=_pays, skips_gaps=True,
-          takes=lambda parameters, last: not last and _is_depthwise(parameters)),
-    Order("depthwise transposed", "depthwise", "transposed", tier=0, usable=_pays, skips_gaps=True,
-          takes=lambda parameters, last: not last and _is_depthwise(parameters)),
-    Order("channels", "convolution", "channels", tier=1, usable=_is_small, skips_gaps=True,
-          takes=lambda parameters, last: last),
-    Order("phases", "convolution", "phases", tier=1, usable=_is_small, skips_gaps=True,
-          takes=lambda parameters, last: not last and _is_wide(parameters)),
-    Order("pixels", "convolution", "pixels", tier=2, usable=_fits,
+    Order("pixels", "convolution", "pixels",
           takes=lambda parameters, last: True),
-    Order("transposed", "convolution", "transposed", tier=2, share=_CLEARLY, usable=_fits,
+    Order("channels", "convolution", "channels", skips_gaps=True,
+          takes=lambda parameters, last: last),
+    Order("phases", "convolution", "phases", skips_gaps=True,
+          takes=lambda parameters, last: not last and _is_wide(parameters)),
+    Order("transposed", "convolution", "transposed",
           takes=lambda parameters, last: _has_many_channels(parameters)),
-    Order("col2im", "convolution", "col2im", tier=2, share=_CLEARLY, usable=_fits,
+    Order("col2im", "convolution", "col2im",
           takes=lambda parameters, last: _can_be_added_up(parameters)),
+    Order("depthwise channels", "depthwise", "channels", skips_gaps=True,
+          takes=lambda parameters, last: last and _is_depthwise(parameters)),
+    Order("depthwise", "depthwise", "pixels", skips_gaps=True,
+          takes=lambda parameters, last: not last and _is_depthwise(parameters)),
+    Order("depthwise transposed", "depthwise", "transposed", skips_gaps=True,
+          takes=lambda parameters, last: not last and _is_depthwise(parameters)),
 )
 
 #: The orders by name.
@@ -218,15 +209,25 @@ def _new_layout(parameters: Parameters, order: Order, pairs: bool | None) -> Any
     if order.kernel == "depthwise":
         return order.module.Layout(
             *map(tuple, axes), groups, channels_out, order.vectors, parameters.single,
-            _square(parameters),
+            _square(parameters), rates_of(order),
         )
     arranged = lanes.arrange(
         axes, kernel, parameters.channels_in // groups, channels_out,
         lanes.Tile(*order.module.tile(parameters.single)), vectors=order.vectors, pairs=pairs,
     )
     return order.module.Layout(
-        arranged, groups, area, parameters.transposed, parameters.single
+        arranged, groups, area, parameters.transposed, parameters.single, rates_of(order)
     )
+
+
+# Levels whose rates stand for those of a level that was not measured.
+_STANDS_FOR = {"x86-64-v2": "x86-64-v3", "generic": "x86-64-v3"}
+
+
+def rates_of(order: Order) -> dict[str, float]:
+    """Return the nanoseconds of what an order does, by the names that its kernel counts."""
+    level = runtime.LEVEL if runtime.LEVEL in RATES else _STANDS_FOR.get(runtime.LEVEL, "")
+    return RATES.get(level, {}).get(order.name, {})
 
 
 def _three(values: tuple[int, ...], filler: int) -> tuple[int, int, int]:
@@ -343,11 +344,25 @@ def plan_of(
     return order.module.Plan(layout(parameters, order, pairs), *frames[:4], threads, **choices)
 
 
-def candidates(parameters: Parameters, frames: Frames, threads: int = 1) -> list[tuple[Order, Any]]:
-    """Return every order that can compute this, and its plan, in the order of the table."""
-    plans = [(order, plan_of(parameters, order, frames, threads)) for order in ORDERS
-             if order.takes(parameters, frames.channels_last)]
-    return [(order, own) for order, own in plans if own.fits]
+def ways(
+    parameters: Parameters, frames: Frames, threads: int
+) -> Iterator[tuple[Order, str | None, Any]]:
+    """Yield every order that can compute this, from every source, and its plan.
+
+    An order's own plan comes first, with None for its source.
+    """
+    for order in ORDERS:
+        if not order.takes(parameters, frames.channels_last):
+            continue
+        own = plan_of(parameters, order, frames, threads)
+        if not _is_usable(own):
+            continue
+        yield order, None, own
+        for source in order.sources:
+            forced = plan_of(parameters, order, frames, threads, source=source)
+            told = forced.description["source"]
+            if told == source != own.description["source"] and _is_usable(forced):
+                yield order, source, forced
 
 
 def plan(
@@ -368,7 +383,10 @@ def planned(parameters: Parameters, frames: Frames, threads: int) -> tuple[Order
     key = parameters, frames, threads
     known = _plans.get(key)
     if known is None:
-        if threads > 1:
+        measured = _measured(parameters, frames, threads)
+        if measured is not None:
+            known = measured
+        elif threads > 1:
             order, _ = planned(parameters, frames, 1)
             known = order, plan_of(parameters, order, frames, threads)
         else:
@@ -377,17 +395,40 @@ def planned(parameters: Parameters, frames: Frames, threads: int) -> tuple[Order
     return known
 
 
+def key_of(parameters: Parameters, frames: Frames) -> tuple[Any, ...]:
+    """Return what a measured choice is for, in plain numbers."""
+    return (
+        parameters.transposed, parameters.single, parameters.weight_shape, parameters.stride,
+        parameters.padding, parameters.dilation, parameters.groups, *frames,
+    )
+
+
+def _measured(
+    parameters: Parameters, frames: Frames, threads: int
+) -> tuple[Order, Any] | None:
+    """Return the order that was measured to be the fastest, and its plan, if there is one.
+
+    A choice that cannot be used, from a file that somebody wrote by hand, is none.
+    """
+    choice = choices.kept(key_of(parameters, frames))
+    order = None if choice is None else BY_NAME.get(choice.order)
+    if choice is None or order is None or not order.takes(parameters, frames.channels_last):
+        return None
+    if choice.source in order.sources:
+        forced = plan_of(parameters, order, frames, threads, source=choice.source)
+        if forced.description["source"] == choice.source and _is_usable(forced):
+            return order, forced
+    own = plan_of(parameters, order, frames, threads)
+    return (order, own) if _is_usable(own) else None
+
+
 def _choose(parameters: Parameters, frames: Frames) -> tuple[Order, Any]:
     """Return the order that is estimated to take the least time on one thread, and its plan."""
-    taken = [order for order in ORDERS if order.takes(parameters, frames.channels_last)]
-    for tier in sorted({order.tier for order in taken}):
-        best: tuple[Order, Any] | None = None
-        for order in taken:
-            if order.tier != tier:
-                continue
+    best: tuple[Order, Any] | None = None
+    for order in ORDERS:
+        if order.takes(parameters, frames.channels_last):
             own = plan_of(parameters, order, frames, 1)
-            if order.usable(own) and (best is None or own.cycles < order.share * best[1].cycles):
+            if best is None or (_is_usable(own) and own.nanoseconds < best[1].nanoseconds):
                 best = order, own
-        if best is not None:
-            return best
-    raise AssertionError("the order of pixels takes every layer")
+    assert best is not None  # the first order takes every layer
+    return best

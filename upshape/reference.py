@@ -358,7 +358,7 @@ def bilinear_point(
 
 
 def linear_kernel(x: float) -> float:
-    """Return the weight of linear interpolation: 1 - |x|, and 0 from 1 on.
+    """Return the weight of linear interpolation: ``1 - |x|``, and 0 from 1 on.
 
     Examples
     --------

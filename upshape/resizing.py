@@ -125,7 +125,8 @@ def resize(
     -------
     ndarray
         The resized image, with the dtype and the axes of `image`; `out` if that was given. Means of
-        integers are rounded to the nearest and kept in the range of their dtype.
+        integers are rounded to the nearest and kept in the range of their dtype; uint8 may become
+        the other neighbour within a tenth of a tie, unless `like` says how it is rounded.
 
     Raises
     ------
@@ -224,6 +225,8 @@ def _resize(
         target = _as_batch(result, axis)
         layout = layout_of(target, 1)
     passes = _fixed_point(like, mode, how, image.dtype)
+    if passes is not None and len(sizes) < 3:  # the kernel rounds between two passes itself
+        how, passes = how._replace(convention=passes), None
     if passes is None:
         Job(x, target, how, layout, target.nbytes, out is None).run()
     else:
@@ -355,7 +358,7 @@ def _how(
     axes = len(sizes)
     shrinks = [o <= i for i, o in zip(inputs, sizes, strict=True)]
     convention = dialects.way_of("resize", like, mode, asked.antialias, shrinks)
-    convention = _told(convention, asked, like, mode)
+    convention = _told(convention, asked, like, mode)._replace(exact=like is not None)
     if like == "torch" and mode.startswith("nearest"):
         return How(mode, sizes, factors, False)
     if like in ("opencv", "pillow", "skimage", "tensorflow"):
@@ -473,6 +476,7 @@ class Adjoint(NamedTuple):
     convention: Tabled | None
     double: bool
     copies: bool = False  # what meets in a pixel is added up
+    exact: bool = True
 
     def taps(
         self, i: int, o: int, factor: float | None = None, part: slice | None = None
@@ -519,7 +523,7 @@ def interpolate_backward(
 
     Parameters
     ----------
-    grad : array_like, shape (N, C, *output sizes)
+    grad : array_like, shape (N, C, L), (N, C, H, W) or (N, C, D, H, W)
         The gradient by what `interpolate` returned: float32, float64 or float16 (or bfloat16).
     input_size : int or sequence of int
         The spatial sizes of `interpolate`'s input, or its whole shape.
@@ -530,8 +534,8 @@ def interpolate_backward(
 
     Returns
     -------
-    ndarray, shape (N, C, *input_size)
-        With the dtype of `grad`; `out` if that was given.
+    ndarray
+        The gradient by the input, with its sizes and the dtype of `grad`; `out` if that was given.
 
     Raises
     ------

@@ -498,6 +498,7 @@ class Convention(NamedTuple):
     arithmetic: str = "exact"  # nearest's, one of ARITHMETICS
     a: float = -0.75  # cubic's
     lobes: int = 3  # lanczos'
+    exact: bool = False  # bytes are sums of float32, rounded once, and never fixed point
 
     @property
     def copies(self) -> bool:
@@ -595,6 +596,7 @@ class FixedPoint(NamedTuple):
 
     convention: Convention
     bits: int | None = None
+    exact: bool = True
 
     @property
     def copies(self) -> bool:

@@ -4,7 +4,7 @@
 is estimated to cost least.
 """
 
-from cost cimport Rates, bands_cost, block_cost
+from cost cimport count_bands, count_block
 from layer cimport (
     CHANNELS,
     COL2IM,
@@ -19,6 +19,7 @@ from layer cimport (
     Source,
     first_lane,
     inside,
+    item_bytes,
     up,
 )
 from pack cimport MOST_PIECES
@@ -52,11 +53,6 @@ cdef enum:
 cdef struct Machine:
     # Bytes of a patch of im2col, or of one whose pixels are broadcast to a wide stride's phases.
     Py_ssize_t wide_patch
-    Rates rates
-
-
-cdef inline Py_ssize_t item_bytes(const Layer* layer) noexcept nogil:
-    return 4 if layer.single else 8
 
 
 # --- sizes that follow from a source and a block -------------------------------------------------
@@ -276,15 +272,14 @@ cdef inline bint is_read_as_it_lies(const Layer* layer, const Blocking* plan) no
 cdef struct Best:
     Source source
     Py_ssize_t rows, columns
-    double cycles  # negative: none yet
+    double nanoseconds  # negative: none yet
 
 
-cdef inline void consider(const Layer* layer, Blocking* plan, const Machine* machine,
-                          Best* best) noexcept nogil:
+cdef inline void consider(const Layer* layer, Blocking* plan, Best* best) noexcept nogil:
     """Keep the block as it is set if it costs least."""
-    cdef double cost = block_cost(layer, plan, &machine.rates)
-    if best.cycles < 0 or cost < best.cycles:
-        best.cycles, best.source = cost, plan.source
+    cdef double cost = count_block(layer, plan)
+    if best.nanoseconds < 0 or cost < best.nanoseconds:
+        best.nanoseconds, best.source = cost, plan.source
         best.rows, best.columns = plan.rows, plan.columns
 
 
@@ -293,13 +288,10 @@ cdef inline void choose_blocks(const Layer* layer, Blocking* plan, const Machine
     """Try the sources (or `only` one) and blocks that fit the scratch; keep the cheapest."""
     cdef Best best
     best.source, best.rows, best.columns = ROWS, 1, min(plan.qx, 2 * plan.vector)
-    best.cycles = -1
+    best.nanoseconds = -1
     if only in (-1, DIRECT) and is_read_as_it_lies(layer, plan):
-        # Few passes over the input: a copy would cost as much as the work. With more lanes the
-        # copy pays, since planes lie at strides that a cache takes badly.
-        if layer.panels <= machine.rates.most_direct or only == DIRECT:
-            set_block(layer, plan, DIRECT, 1, min(plan.qz * plan.qy * plan.qx, DIRECT_PIXELS))
-            return
+        set_block(layer, plan, DIRECT, 1, min(plan.qz * plan.qy * plan.qx, DIRECT_PIXELS))
+        consider(layer, plan, &best)
     if only in (-1, ROWS):
         choose_patch(layer, plan, machine, ROWS, &best)
     if only in (-1, FLAT) and not layer.lane_vectors:
@@ -308,7 +300,6 @@ cdef inline void choose_blocks(const Layer* layer, Blocking* plan, const Machine
         choose_patch(layer, plan, machine, DIRECT, &best)
     if only in (-1, IM2COL) and not layer.lane_vectors:
         choose_im2col(layer, plan, machine, &best)
-    plan.cycles = best.cycles
     set_block(layer, plan, best.source, best.rows, best.columns)
 
 
@@ -325,7 +316,7 @@ cdef inline void choose_patch(const Layer* layer, Blocking* plan, const Machine*
         while rows >= 1:
             set_block(layer, plan, source, rows, columns)
             if within_scratch(layer, plan, machine):
-                consider(layer, plan, machine, best)
+                consider(layer, plan, best)
                 # Somewhat smaller blocks may share out better.
                 step += 1
                 if step > 3 or rows == 1:
@@ -343,12 +334,12 @@ cdef inline void choose_im2col(const Layer* layer, Blocking* plan, const Machine
     cdef Py_ssize_t total = plan.n * plan.qz * plan.qy * plan.qx, columns = 2 * plan.vector
     while True:
         set_block(layer, plan, IM2COL, 1, min(columns, total))
-        if not within_scratch(layer, plan, machine) and best.cycles >= 0:
+        if not within_scratch(layer, plan, machine) and best.nanoseconds >= 0:
             break
         # More pixels than sums fit: each range of lanes would pack them anew.
         if best.source == IM2COL and plan.splits > split_count(layer, plan, plan.x_blocks):
             break
-        consider(layer, plan, machine, best)
+        consider(layer, plan, best)
         if columns >= total or columns >= MOST_PIXELS:
             break
         columns += plan.vector
@@ -363,8 +354,8 @@ cdef inline void choose_bands(const Layer* layer, Blocking* plan,
     cdef double best = 0
     while rows > 0:
         set_bands(layer, plan, machine, rows)
-        if plan.fits and (best_rows == 0 or plan.cycles < best):
-            best, best_rows = plan.cycles, rows
+        if plan.fits and (best_rows == 0 or plan.nanoseconds < best):
+            best, best_rows = plan.nanoseconds, rows
         rows -= 1 + rows // 8
     set_bands(layer, plan, machine, max(best_rows, 1))
 
@@ -403,7 +394,7 @@ cdef inline void set_bands(const Layer* layer, Blocking* plan, const Machine* ma
     if blocks % plan.threads != 0 and blocks < 12 * plan.threads:
         plan.parts = min(plan.threads, plan.ho)
     plan.items = blocks * plan.parts
-    plan.cycles = bands_cost(layer, plan, &machine.rates, reach)
+    count_bands(layer, plan, reach)
 
 
 cdef inline void set_ring(const Blocking* plan, Py_ssize_t* ring_at) noexcept nogil:

@@ -62,6 +62,7 @@ from blocking cimport (
 )
 from border cimport Frame, frame_of, lies
 from check cimport UPSHAPE_CHECK, check_parts
+from cost cimport count_block
 from layer cimport (
     CHANNELS,
     COL2IM,
@@ -88,11 +89,8 @@ from pack cimport clear_rest, fill_patch, im2col
 from place cimport add_up_row, place_gaps, place_rows
 from scratch cimport Space, space_at, space_bytes
 from tile cimport (
-    UPSHAPE_TILE_MISSING,
-    UPSHAPE_TILE_NARROW,
     UPSHAPE_TILE_REGISTERS,
     UPSHAPE_TILE_ROWS,
-    UPSHAPE_TILE_SHIFTED,
     UPSHAPE_TILE_VECTORS,
     UPSHAPE_VECTOR_BYTES,
     real,
@@ -122,11 +120,45 @@ cdef enum:
 SOURCES = ("rows", "flat", "im2col", "direct")
 ORDERS = ("pixels", "pairs", "channels", "phases", "transposed", "col2im")
 
+COUNTED = {
+    "calls": "a call",
+    "items": "a block of pixels, or a band, of a range of lanes",
+    "products": "a vector of multiply-adds",
+    "steps": "a tile's step along its sum, of one tap and input channel",
+    "broadcasts": "a number spread over a vector",
+    "loads": "a vector that is loaded to be multiplied",
+    "shifted steps": "a tile's channel, which reads a line for the first of several taps",
+    "shifted loads": "such a load from where vectors straddle lines",
+    "direct loads": "such a load from the input itself",
+    "weight lines": "64 bytes of weights, read from an outer cache",
+    "padded channels": "a channel of a patch",
+    "padded rows": "a row of a patch",
+    "padded vectors": "a vector copied to a patch",
+    "stepped rows": "a row of a patch that takes every second pixel, or fewer",
+    "stepped vectors": "a vector of it, by permutations",
+    "picked": "an element that is copied on its own",
+    "pieces": "a piece of a row, copied by im2col",
+    "stepped pieces": "such a piece of every second pixel, or fewer, by permutations",
+    "picked pieces": "an element of such a piece that is copied on its own",
+    "listed": "a piece that is listed before it is copied",
+    "far lines": "64 bytes of an input that fits no second cache",
+    "tiles": "a tile",
+    "partial": "a vector of sums put aside and taken up again",
+    "transposed": "a vector of sums transposed",
+    "added rows": "a row of products that is added up",
+    "added": "a vector of products that is added up",
+    "placed rows": "a row of the result",
+    "placed": "a vector of the result, or of sums moved there",
+    "woven": "a vector of the result in which phases alternate",
+    "filled": "a vector of pixels that no tap reaches, or of all where the caller fills those",
+}
+
+
 cdef Machine machine
 
 
-def configure(Py_ssize_t second_level_cache, bint amd):
-    """Tell the kernel what its choices depend on: bytes of a core's second-level cache, the maker.
+def configure(Py_ssize_t second_level_cache):
+    """Tell the kernel how many bytes a core's second-level cache has.
 
     The patches of im2col, and those whose pixels are broadcast to a wide stride's phases, take 3/8
     of the cache. Such layers have many weights, which every block of pixels streams, so more pixels
@@ -134,16 +166,10 @@ def configure(Py_ssize_t second_level_cache, bint amd):
     KiB (Zen 3): 192 KiB; 1 MiB (Zen 4): 384; 2 MiB (Granite Rapids): 480, where 192 take 1.1 times
     as long for 1024 -> 512 channels.
     """
-    amd = amd and UPSHAPE_VECTOR_BYTES == 64
     machine.wide_patch = min(max(second_level_cache * 3 // 8, PATCH_BYTES), 480 << 10)
-    machine.rates.missing = 5 if amd else UPSHAPE_TILE_MISSING
-    machine.rates.shifted = 15 if amd else UPSHAPE_TILE_SHIFTED
-    machine.rates.narrow = 45 if amd else UPSHAPE_TILE_NARROW
-    machine.rates.weight_bytes = 48 if amd else 16
-    machine.rates.most_direct = 8 if amd else 2
 
 
-configure(512 << 10, False)
+configure(512 << 10)
 
 
 # --- a layer -------------------------------------------------------------------------------------
@@ -153,13 +179,17 @@ cdef class Layout:
     cdef Layer own
     cdef list kept
 
-    def __init__(self, lanes, Py_ssize_t groups, Py_ssize_t area, bint transposed, bint single):
+    def __init__(self, lanes, Py_ssize_t groups, Py_ssize_t area, bint transposed, bint single,
+                 dict rates=None):
         """Hold the tables of a layer's lanes (see upshape.lanes) as the loops walk them.
 
         `area`: taps of the kernel. `transposed`: weights lie as a transposed convolution's.
-        `single`: float32, else float64.
+        `single`: float32, else float64. `rates`: nanoseconds of each of COUNTED, 0 if left out.
         """
         cdef Layer* own = &self.own
+        cdef int count
+        for count, name in enumerate(COUNTED):
+            own.rates[count] = 0 if rates is None else rates.get(name, 0)
         self.kept = []
         own.single = single
         own.order = (
@@ -241,6 +271,7 @@ cdef class Layout:
             prefixes.append(prefix)
             firsts.append(lane)
             prefix += panel.width * lanes.classes.count(panel.tap_class)
+            own.panel_taps += lanes.classes.count(panel.tap_class)
             lane += panel.width
         firsts.append(lane)
         own.weights, own.lanes = prefix, lane
@@ -479,6 +510,8 @@ cdef class Plan:
                           -1 if source is None else SOURCES.index(source))
         else:
             set_block(&layout.own, own, SOURCES.index(source), block[0], block[1])
+        if layout.own.order != COL2IM:
+            count_block(&layout.own, own)
         self.place_taps()
         self.thread_bytes = space_bytes(&layout.own, own)
 
@@ -547,9 +580,14 @@ cdef class Plan:
         return self.own.fits
 
     @property
-    def cycles(self):
-        """Estimated cycles of the busiest thread."""
-        return self.own.cycles
+    def nanoseconds(self):
+        """Estimated time of the busiest thread."""
+        return self.own.nanoseconds
+
+    @property
+    def counts(self):
+        """What the busiest thread does, by the names of COUNTED."""
+        return {name: self.own.done[count] for count, name in enumerate(COUNTED)}
 
     @property
     def description(self):

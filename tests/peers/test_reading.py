@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from upshape.shapes import Conv, Pool, from_torch, same, solve
+from upshape.shapes import AutoPad, Conv, Pool, from_torch, same, solve
 
 
 class N(nn.Module):
@@ -902,3 +902,23 @@ def test_a_flag_that_hangs_on_a_size():
         return F.scaled_dot_product_attention(y, y, y, is_causal=x.shape[2] > 4)
 
     holds(N(forward, conv=c(3)))
+
+
+def test_a_function_in_read_that_fails_is_no_refusal_of_the_model():
+    model = nn.Sequential(c(3), nn.ReLU())
+    with pytest.raises(TypeError, match="a function in read= fails: ZeroDivisionError"):
+        solve(from_torch(model, read={"1": lambda n: n // 0}))
+
+    def refusing(n):
+        if n < 5:
+            raise ValueError("too small")
+        return n
+
+    assert solve(from_torch(model, read={"1": refusing})).minimum == 7
+
+
+def test_autopad_says_that_it_wants_a_batch():
+    padded = AutoPad(nn.Sequential(c(3, 1, 1), nn.PixelUnshuffle(4)))
+    with pytest.raises(ValueError, match=r"2 spatial axes\), got \(3, 5, 7\); .* as x\[None\]"):
+        padded(torch.zeros(3, 5, 7))
+    assert padded(torch.zeros(1, 3, 5, 7)).shape[1] == 48

@@ -12,15 +12,19 @@ import upshape as up
 LAYERS = [
     nn.Conv1d(4, 6, 3, padding=1), nn.Conv2d(4, 6, (3, 5), stride=(2, 1), padding=2),
     nn.Conv2d(4, 6, 3, padding="same", dilation=2, bias=False), nn.Conv2d(4, 8, 3, groups=2),
+    nn.Conv3d(4, 6, (1, 3, 3), stride=(1, 2, 2), padding=(0, 1, 1)),
+    nn.Conv3d(4, 6, 3, padding="same", groups=2, bias=False),
     nn.ConvTranspose1d(4, 6, 4, stride=2, padding=1),
     nn.ConvTranspose2d(4, 6, 3, stride=2, padding=1, output_padding=1, groups=2),
     nn.ConvTranspose2d(4, 6, (2, 3), stride=(2, 3), dilation=2, bias=False).double(),
+    nn.ConvTranspose3d(4, 6, (1, 2, 3), (1, 2, 2), padding=(0, 0, 1), output_padding=(0, 1, 0)),
+    nn.ConvTranspose3d(4, 4, 4, stride=2, padding=1, groups=4).double(),
 ]
 
 
 @pytest.mark.parametrize("module", LAYERS, ids=str)
 def test_from_torch_computes_what_the_module_computes(module):
-    x = torch.randn(2, 4, *(9, 8)[: module.weight.ndim - 2], dtype=module.weight.dtype)
+    x = torch.randn(2, 4, *(9, 8, 7)[: module.weight.ndim - 2], dtype=module.weight.dtype)
     expected = module(x).detach().numpy()
     layer = up.from_torch(module)
     np.testing.assert_allclose(layer(x), expected, rtol=1e-5, atol=1e-5)

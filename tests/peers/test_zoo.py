@@ -1,9 +1,10 @@
 """The command that runs the zoo must see what is wrong, and take no refusal for an answer."""
 
+import pytest
 import torch
 from torch import nn
 
-from benchmarks import zoo
+from benchmarks import zoo, zoo_models
 from upshape import shapes
 
 
@@ -43,7 +44,30 @@ def test_a_wrong_answer_is_seen(monkeypatch):
     assert zoo.judged("hand:wrong", build)["outcome"] == "wrong"
 
 
-def test_models_of_installed_libraries_are_right_or_refused():
-    """One model each of four families, chosen with a fixed seed, of what is installed here."""
-    outcomes = {name: zoo.judged(name, make)["outcome"] for name, make in zoo.sample(4)}
-    assert set(outcomes.values()) <= {"right", "right, none", "refused", "not built"}, outcomes
+@pytest.mark.parametrize("library", zoo_models.LIBRARIES)
+def test_models_of_a_library_are_right_or_refused(library):
+    """One model each of four families, chosen with a fixed seed."""
+    if not zoo_models.has(library):
+        pytest.skip(f"{library} is not installed, or not for this PyTorch")
+    chosen = zoo.sample(4, f"{library}:")
+    assert len(chosen) == 4
+    records = [zoo.apart(name, make) for name, make in chosen]
+    known = {"right", "right, none", "refused", "not built"}
+    assert [one for one in records if one["outcome"] not in known] == []
+    assert any(one["outcome"] == "right" for one in records)
+
+
+def test_a_page_tells_every_model_once():
+    records = [
+        {"model": "lib:a", "outcome": "right", "sizes": "{8 n : n >= 1}", "seconds": 1.0},
+        {"model": "lib:b", "outcome": "refused", "why": "/x/site-packages/b.py:3: `x`"},
+        {"model": "lib:c", "outcome": "right", "sizes": "{224}", "height": "{225}"},
+    ]
+    page = zoo.page({"date": "2026-01-01", "versions": {"torch": "2"}}, records)
+    assert "3 models, 2026-01-01; torch 2." in page
+    told = [line.strip("- ") for line in page.splitlines() if line.startswith("     - ")][-3:]
+    assert told == [
+        "``{8 n : n >= 1}``",
+        "*refused*: ``b.py:3: 'x'``",
+        "``{224}``; first axis alone: ``{225}``",
+    ]

@@ -95,6 +95,14 @@ class AutoPad(torch.nn.Module):
 
     def forward(self, x: torch.Tensor) -> Any:
         """Pad, run and crop."""
+        given = self.answer()
+        rank = given._rank if isinstance(given, Answer) else len(given)
+        if x.ndim < 3 or (rank is not None and x.ndim != rank + 2):
+            shape = "(N, C, *spatial)" if rank is None else f"(N, C, and {rank} spatial axes)"
+            raise ValueError(
+                f"AutoPad: the input must have the shape {shape}, got {tuple(x.shape)}; a single "
+                "image is given as x[None]"
+            )
         sizes = [int(n) for n in x.shape[2:]]
         pads = self.padding(sizes)
         padded = [n + before + after for n, (before, after) in zip(sizes, pads, strict=True)]

@@ -268,7 +268,7 @@ def _decided_flags() -> Iterator[None]:
     ) -> Any:
         return plain(query, key, value, attn_mask, dropout_p, bool(is_causal), **others)
 
-    F.scaled_dot_product_attention = decided
+    F.scaled_dot_product_attention = decided  # type: ignore[assignment]
     try:
         yield
     finally:
@@ -415,7 +415,14 @@ class _Replacements:
         first = maps[0]
         sizes = []
         for axis in range(2, first.ndim):
-            size = formula(*(one.shape[axis] for one in maps))
+            try:
+                size = formula(*(one.shape[axis] for one in maps))
+            except ValueError:
+                raise  # as a layer refuses a size
+            except Exception as error:
+                raise Misread(
+                    f"from_torch: a function in read= fails: {type(error).__name__}: {error}"
+                ) from error
             if not isinstance(size, int | torch.SymInt):
                 raise Misread(f"from_torch: a function in read= must return a size, got {size!r}")
             sizes.append(size)

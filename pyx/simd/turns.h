@@ -1,8 +1,8 @@
 /* What the kernel of tables with any number of taps needs beyond vector.h: products and sums that are
  * fused alike in vectors and in single numbers, transposes of a block of as many vectors as a vector
  * has lanes, and the conversions of the integers. */
-#ifndef UPSHAPE_TAPS_H
-#define UPSHAPE_TAPS_H
+#ifndef UPSHAPE_TURNS_H
+#define UPSHAPE_TURNS_H
 
 #include "vector.h"
 
@@ -31,7 +31,7 @@ UPSHAPE_INLINE upshape_words upshape_plus_floats(
     return (upshape_words)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)sum);
 #elif V == 32 && defined(__FMA__)
     return (upshape_words)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)sum);
-#elif UPSHAPE_FMA
+#elif UPSHAPE_HAS_FMA
     upshape_floats x = (upshape_floats)a, y = (upshape_floats)b, r = (upshape_floats)sum;
     for (unsigned j = 0; j < V / sizeof(float); j++)
         r[j] = __builtin_fmaf(x[j], y[j], r[j]);
@@ -48,7 +48,7 @@ UPSHAPE_INLINE upshape_words upshape_plus_doubles(
     return (upshape_words)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)sum);
 #elif V == 32 && defined(__FMA__)
     return (upshape_words)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)sum);
-#elif UPSHAPE_FMA
+#elif UPSHAPE_HAS_FMA
     upshape_doubles x = (upshape_doubles)a, y = (upshape_doubles)b, r = (upshape_doubles)sum;
     for (unsigned j = 0; j < V / sizeof(double); j++)
         r[j] = __builtin_fma(x[j], y[j], r[j]);
@@ -60,7 +60,7 @@ UPSHAPE_INLINE upshape_words upshape_plus_doubles(
 
 UPSHAPE_INLINE float upshape_plus_float(float sum, float a, float b)
 {
-#if UPSHAPE_FMA
+#if UPSHAPE_HAS_FMA
     return __builtin_fmaf(a, b, sum);
 #else
     return sum + a * b;
@@ -69,7 +69,7 @@ UPSHAPE_INLINE float upshape_plus_float(float sum, float a, float b)
 
 UPSHAPE_INLINE double upshape_plus_double(double sum, double a, double b)
 {
-#if UPSHAPE_FMA
+#if UPSHAPE_HAS_FMA
     return __builtin_fma(a, b, sum);
 #else
     return sum + a * b;

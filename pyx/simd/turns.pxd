@@ -1,10 +1,10 @@
-"""Cython's view of taps.h."""
+"""Cython's view of turns.h."""
 
 from libc.stdint cimport int8_t, int16_t, int32_t, uint16_t
 
 from vector cimport words
 
-cdef extern from "taps.h" nogil:
+cdef extern from "turns.h" nogil:
     ctypedef struct half "upshape_half":
         uint16_t bits
     words times_floats "upshape_times_floats"(words, words)

@@ -1,0 +1,226 @@
+"""Fit the rates that the estimates of orders of work are made of, and write them.
+
+    python -m benchmarks.plans --level x86-64-v3 --seed 1 --count 300 --thorough --out v3.jsonl
+    python -m benchmarks.fit v3.jsonl
+
+A plan counts what it does (the kernel's COUNTED); its estimate is the sum of the counts, each times
+its rate in nanoseconds. For each order of work of each level, the rates are first those that come
+nearest to the measured times, relative to these, none of them negative, and drawn towards what is
+plausible where no layer tells; then they are moved, a rate at a time, as long as that makes the
+choices better. Rates of levels without measurements stay what they are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import pprint
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from benchmarks.plans import Layer, known_rows
+from upshape import _rates, convolution, orders, runtime
+
+# Nanoseconds that are plausible: for what is rare, and to begin with.
+PLAUSIBLE = {
+    "calls": 300, "items": 50, "products": 0.125, "steps": 0.05, "broadcasts": 0.03, "loads": 0.03,
+    "shifted steps": 0.05, "shifted loads": 0.04, "direct loads": 0.04, "weight lines": 1.0,
+    "padded channels": 15, "padded rows": 0.5, "padded vectors": 0.75, "stepped rows": 4,
+    "stepped vectors": 2, "picked": 0.3, "pieces": 2, "stepped pieces": 3, "picked pieces": 0.5,
+    "listed": 4, "far lines": 2, "tiles": 8, "partial": 0.5, "transposed": 1.5, "added rows": 0.5,
+    "added": 1.2, "placed rows": 5, "placed": 0.5, "woven": 1.0,
+    "filled": 0.5, "blocks": 30, "channel blocks": 20, "patch rows": 1, "patch vectors": 0.4,
+    "table taps": 0.28, "taps of 9": 0.13, "taps of 25": 0.18, "taps of 49": 0.23,
+    "sliding taps": 0.13, "transposed in": 0.06, "transposed out": 0.14, "pages apart": 0.06,
+}
+# How strongly rates are drawn to these: as if so many layers had said so.
+DRAWN = 0.3
+# Ways that take this much longer than a layer's best one count less, as they will not be chosen.
+FAR = 1.5
+# Factors by which a rate is moved, and rounds over all of them.
+MOVES = (0.5, 0.7, 0.85, 0.95, 1.05, 1.2, 1.4, 2.0)
+ROUNDS = 6
+
+
+class Way(NamedTuple):
+    """One measured way: the layer's number, its order, what it does, and how long it takes."""
+
+    layer: int
+    order: str
+    counts: dict[str, float]
+    nanoseconds: float
+
+
+def frames_of(layer: Layer) -> tuple[orders.Parameters, orders.Frames]:
+    """Return a layer's parameters and its arrays' frames; memory is named, not touched."""
+    weight_shape = (
+        (layer.shape[1], layer.channels // layer.groups) if layer.transposed
+        else (layer.channels, layer.shape[1] // layer.groups)
+    ) + (layer.kernel,) * layer.rank
+    parameters, _, _ = convolution._check(
+        "fit", np.empty(weight_shape, layer.dtype), None, layer.stride, layer.padding,
+        layer.output_padding if layer.transposed else None, layer.groups, layer.dilation,
+        layer.rank,
+    )
+    out_shape = convolution._out_shape(parameters, layer.shape, None)
+
+    def array(shape: tuple[int, ...]) -> np.ndarray:
+        if not layer.channels_last:
+            return np.empty(shape, layer.dtype)
+        return np.moveaxis(np.empty((shape[0], *shape[2:], shape[1]), layer.dtype), -1, 1)
+
+    return parameters, orders.frames_of(array(layer.shape), array(out_shape))
+
+
+def ways_of(row: dict[str, Any], number: int) -> Iterator[Way]:
+    """Yield a layer's measured ways, with what their plans count."""
+    fields = {key: tuple(value) if key == "shape" else value for key, value in row["layer"].items()}
+    parameters, frames = frames_of(Layer(**{"group": "fit"} | fields))
+    for way in row["ways"]:
+        order = orders.BY_NAME[way["order"]]
+        choices = dict(way["choices"])
+        if order.kernel == "convolution":
+            # The very plan that was measured, whatever the rates say now.
+            choices |= {"source": way["source"], "block": (way["rows"], way["columns"])}
+        plan = orders.plan_of(parameters, order, frames, row["threads"], **choices)
+        yield Way(number, way["order"], plan.counts, 1e9 * way["seconds"])
+
+
+class Fit:
+    """The rates of all orders of one level, as one vector; and how good the choices by them are."""
+
+    def __init__(self, ways: list[Way]) -> None:
+        self.columns = sorted({(way.order, name) for way in ways for name in way.counts})
+        at = {column: number for number, column in enumerate(self.columns)}
+        self.counts = np.zeros((len(ways), len(at)))
+        for number, way in enumerate(ways):
+            for name, count in way.counts.items():
+                self.counts[number, at[way.order, name]] = count
+        self.times = np.array([way.nanoseconds for way in ways])
+        self.starts = np.flatnonzero(np.diff([-1, *(way.layer for way in ways)]))
+        self.layer = np.repeat(
+            np.arange(len(self.starts)), np.diff([*self.starts, len(ways)])
+        )
+        self.best = np.minimum.reduceat(self.times, self.starts)
+
+    def regrets(self, estimates: np.ndarray) -> np.ndarray:
+        """Return, for each layer, the time of the way of the least estimate over the best."""
+        least = np.minimum.reduceat(estimates, self.starts)
+        chosen = np.where(estimates == least[self.layer], self.times, np.inf)
+        return np.minimum.reduceat(chosen, self.starts) / self.best
+
+    def loss(self, estimates: np.ndarray) -> float:
+        """Return how bad choices are, the worst most; and a little, how far estimates are off."""
+        off = np.log(estimates / self.times)
+        beyond = np.log(self.regrets(estimates))
+        return float(beyond.mean() + 3 * (beyond**2).mean() + 0.01 * (off**2).mean())
+
+    def nearest(self) -> np.ndarray:
+        """Return the rates that come nearest to the times."""
+        plausible = np.array([PLAUSIBLE[name] for _, name in self.columns])
+        weights = np.minimum(1, FAR * self.best[self.layer] / self.times)
+        shares = self.counts * plausible / self.times[:, None]
+        rows = np.vstack([shares * weights[:, None], np.sqrt(DRAWN) * np.eye(len(plausible))])
+        wanted = np.concatenate([weights, np.full(len(plausible), np.sqrt(DRAWN))])
+        return plausible * not_negative(rows, wanted)
+
+    def moved(self, rates: np.ndarray) -> np.ndarray:
+        """Return rates that choose better, by moving one at a time."""
+        estimates = self.counts @ rates
+        loss = self.loss(estimates)
+        for _ in range(ROUNDS):
+            before = loss
+            for column in range(len(rates)):
+                part = self.counts[:, column] * rates[column]
+                for factor in MOVES:
+                    now = estimates + (factor - 1) * part
+                    if (now_loss := self.loss(now)) < loss - 1e-6:
+                        loss, best = now_loss, factor
+                        chosen = now
+                    else:
+                        continue
+                    rates = rates.copy()
+                    rates[column] *= best
+                    estimates, part = chosen, self.counts[:, column] * rates[column]
+            if loss > before - 1e-4:
+                break
+        return rates
+
+    def told(self, rates: np.ndarray) -> str:
+        """Say how good rates are."""
+        estimates = self.counts @ rates
+        values, off = np.sort(self.regrets(estimates)), np.log(estimates / self.times)
+        at = [values[min(int(share * len(values)), len(values) - 1)] for share in (0.5, 0.95)]
+        return (f"regret median {at[0]:.3f}, 95 % {at[1]:.3f}, worst {values[-1]:.2f}; estimates "
+                f"off by {np.exp(np.sqrt((off**2).mean())) - 1:.0%}")
+
+
+def not_negative(rows: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Return the least squares' solution without negative numbers, by coordinate descent."""
+    gram, right = rows.T @ rows, rows.T @ wanted
+    solution = np.ones(len(right))
+    for _ in range(3000):
+        for one in range(len(right)):
+            step = (right[one] - gram[one] @ solution) / gram[one, one]
+            solution[one] = max(solution[one] + step, 0.02)
+    return solution
+
+
+def fitted(rows: list[dict[str, Any]]) -> tuple[dict[str, dict[str, float]], str]:
+    """Return the rates of one level by order and name, and how good they are."""
+    rows = [row for row in rows if len(list(ways_of(row, 0))) > 1]
+    fit = Fit([way for number, row in enumerate(rows) for way in ways_of(row, number)])
+    near = fit.nearest()
+    print(f"  nearest: {fit.told(near)}")
+    rates = fit.moved(near)
+    print(f"  moved:   {fit.told(rates)}")
+    made: dict[str, dict[str, float]] = {}
+    seen = fit.counts.any(axis=0)
+    for (order, name), rate, used in zip(fit.columns, rates, seen, strict=True):
+        if used:
+            made.setdefault(order, {})[name] = float(f"{rate:.3g}")
+    when = datetime.now(UTC).strftime("%Y-%m-%d")
+    return made, f"{rows[0]['cpu']}, {when}, {len(rows)} layers, {len(fit.times)} ways"
+
+
+def write(rates: dict[str, Any], measured: dict[str, str]) -> None:
+    """Write the module that holds the rates."""
+    head = Path(_rates.__file__).read_text().split("# fmt: off")[0]
+    told = "".join(f"    {level!r}:\n        {text!r},\n" for level, text in measured.items())
+    table = pprint.pformat(rates, width=98, sort_dicts=False)
+    Path(_rates.__file__).write_text(
+        f"{head}# fmt: off\nMEASURED: dict[str, str] = {{\n{told}}}\n\n"
+        f"RATES: dict[str, dict[str, dict[str, float]]] = \\\n {table}\n"
+    )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    p = argparse.ArgumentParser(
+        prog="python -m benchmarks.fit", description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    p.add_argument("files", type=Path, nargs="+", help="what benchmarks.plans --out has written")
+    p.add_argument("--dry", action="store_true", help="write nothing")
+    options = p.parse_args(arguments)
+    rows = [row for path in options.files for row in known_rows(path)]
+    levels = sorted({row["level"] for row in rows})
+    if levels != [runtime.LEVEL]:
+        if len(levels) > 1:
+            p.error(f"these files are of several levels, {', '.join(levels)}: fit one at a time")
+        os.environ["UPSHAPE_CPU"] = levels[0]
+        own = sys.argv[1:] if arguments is None else arguments
+        os.execv(sys.executable, [sys.executable, "-m", "benchmarks.fit", *own])
+    print(f"{levels[0]}: {len(rows)} layers")
+    made, told = fitted(rows)
+    if not options.dry:
+        write(_rates.RATES | {levels[0]: made}, _rates.MEASURED | {levels[0]: told})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
