@@ -474,19 +474,25 @@ cdef class Plan:
         cdef Py_ssize_t channels = layout.groups, wanted = BLOCKS_OF_A_THREAD * self.threads
         cdef double pixel = <double>min(layout.y.span, self.size.y) * layout.x.input_step * item
         pixel *= min(layout.z.taps, self.size.z)
-        if self.pixels.x < UPSHAPE_LEAST_SLIDING:
-            self.tile = TAPS
         self.fits = (layout.co == 1 and self.source.c == self.target.c == 1
                      and channels >= self.vector)
         self.side = min(channels, max(CHANNELS_BYTES // item, self.vector))
         self.block.x = max(<Py_ssize_t>(READ_BYTES / (pixel * self.side)), LEAST_PIXELS)
         self.block.x = min(self.block.x, self.pixels.x) if columns is None else columns
+        while columns is None and 0 < self.pixels.x % self.block.x < UPSHAPE_LEAST_SLIDING:
+            self.block.x += 1  # a last block that a sliding window fills
+        if self.last_columns() < UPSHAPE_LEAST_SLIDING:
+            self.tile = TAPS
         self.c_blocks = up(channels, self.side)
         self.block.z, self.block.y = 1, self.pixels.y
         if self.n * self.c_blocks * self.pixels.z < wanted:
             self.block.y = up(self.pixels.y, min(self.pixels.y, wanted))
         if rows is not None:
             self.block.y = rows
+
+    cdef Py_ssize_t last_columns(self) noexcept:
+        """Return how many pixels the last block of a row has; a sliding window makes them alone."""
+        return self.pixels.x - (up(self.pixels.x, self.block.x) - 1) * self.block.x
 
     cdef set_rows(self, Py_ssize_t item, rows, columns):
         """Cut the pixels into blocks whose patch fits the first cache."""
@@ -542,8 +548,7 @@ cdef class Plan:
                     or self.block.x <= 16):
                 break
             self.block.x = up(self.block.x, 2)
-        if self.pixels.x - (up(self.pixels.x, self.block.x) - 1) * self.block.x < (
-                UPSHAPE_LEAST_SLIDING):
+        if self.last_columns() < UPSHAPE_LEAST_SLIDING:
             self.tile = TAPS
         made = <double>self.block.x * layout.y.step * layout.x.step * vector * item
         self.fits = (self.fits and bytes * layout.y.span * layout.z.span <= MOST_BYTES

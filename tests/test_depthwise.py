@@ -331,6 +331,19 @@ def test_what_does_not_fit_goes_the_general_way(rng):
     assert_close_conv(up.conv2d(x, weight, groups=3), x, weight, groups=3)
 
 
+def test_a_sliding_window_keeps_to_its_block(rng):
+    # Another thread may write the pixels of the block beside it.
+    layer = layer_of(rng, (False, 7, 1, 3), 128)
+    for width in (7, 63, 64, 65, 69, 70, 71, 130, 134):
+        x = channels_last(normal(rng, (1, 128, 3, width)))
+        for choices in ({}, {"columns": 32}):
+            _, plan = run("depthwise channels", x, layer, **choices)
+            columns = plan.description["columns"]
+            last = width - (-(-width // columns) - 1) * columns
+            assert plan.description["tile"] == ("sliding" if last >= 7 else "taps")
+            assert last >= 7 or choices
+
+
 # --- three axes ----------------------------------------------------------------------------------
 
 

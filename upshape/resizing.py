@@ -225,8 +225,6 @@ def _resize(
         target = _as_batch(result, axis)
         layout = layout_of(target, 1)
     passes = _fixed_point(like, mode, how, image.dtype)
-    if passes is not None and len(sizes) < 3:  # the kernel rounds between two passes itself
-        how, passes = how._replace(convention=passes), None
     if passes is None:
         Job(x, target, how, layout, target.nbytes, out is None).run()
     else:

@@ -184,7 +184,7 @@ cdef inline void place_gaps(const Layer* layer, const Blocking* plan, const Bloc
                 if layer.sx > 1:
                     length = min(length * layer.sx, plan.wo - run.qx * layer.sx)
                 to = result_at[real](plan, out, run.n, co, oz, oy, run.qx * layer.sx)
-                if length == plan.oy:
+                if plan.ox == 1 and length == plan.oy:
                     # These rows follow each other.
                     length *= end - oy
                     end = oy + 1
