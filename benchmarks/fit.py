@@ -30,7 +30,7 @@ from upshape import _rates, convolution, orders, runtime
 PLAUSIBLE = {
     "calls": 300, "items": 50, "products": 0.125, "steps": 0.05, "broadcasts": 0.03, "loads": 0.03,
     "shifted steps": 0.05, "shifted loads": 0.04, "direct loads": 0.04, "weight lines": 1.0,
-    "slab channels": 15, "slab rows": 0.5, "slab vectors": 0.75, "stepped rows": 4,
+    "padded channels": 15, "padded rows": 0.5, "padded vectors": 0.75, "stepped rows": 4,
     "stepped vectors": 2, "picked": 0.3, "pieces": 2, "stepped pieces": 3, "picked pieces": 0.5,
     "listed": 4, "far lines": 2, "tiles": 8, "partial": 0.5, "transposed": 1.5, "added rows": 0.5,
     "added": 1.2, "placed rows": 5, "placed": 0.5, "woven": 1.0,

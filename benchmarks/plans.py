@@ -213,7 +213,7 @@ class Subject:
 
     def holds(self, source: str, rows: int, columns: int) -> bool:
         """Return whether the result has so many rows and columns of pixels, of one phase."""
-        if source in ("gathered", "direct"):
+        if source in ("im2col", "direct"):
             return rows == 1 and 1 <= columns <= 512
         steps = self.module.stride if self.layer.transposed else (1,) * self.layer.rank
         *_, height, width = (1, *(math.ceil(n / s) for n, s in

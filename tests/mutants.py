@@ -260,21 +260,21 @@ MUTANTS = [
     Mutant("the right border is not cleared", "pyx/conv/pack.inc.h",
            "        OF(zero)(b + p->high, p->n - p->high);\n", "",
            f"{CONV}", "convolution"),
-    Mutant("stamps are added up beyond their end", "pyx/conv/place.inc.h",
+    Mutant("products are added up beyond their end", "pyx/conv/place.inc.h",
            "k < high && k < here; k++)", "k < here; k++)", CONV, "convolution"),
-    Mutant("the left border is rounded down", "pyx/convolution.pyx",
-           "(-start + step - 1) // step, length)", "-start // step, length)", CONV),
-    Mutant("rows are joined across a gap", "pyx/convolution.pyx",
-           "                and runs[r - 1].qx + runs[r - 1].length == plan.wo\n", "", CONV),
-    Mutant("rows below the input are not cleared", "pyx/convolution.pyx",
-           "                               (rows - row_high) * width)", "                               0)",
-           CONV),
-    Mutant("a layer's latest call is known by its shape", "pyx/convolution.pyx",
+    Mutant("the left border is rounded down", "pyx/conv/layer.pxd",
+           "(-start + step - 1) // step, length)", "-start // step, length)", CONV, "convolution"),
+    Mutant("rows are joined across a gap", "pyx/conv/layer.pxd",
+           "                and runs[r - 1].qx + runs[r - 1].length == plan.wo\n", "", CONV, "convolution"),
+    Mutant("rows below the input are not cleared", "pyx/conv/pack.pxd",
+           "(rows - row_high) * width)", "0)",
+           CONV, "convolution"),
+    Mutant("a layer's latest call is known by its shape", "pyx/conv/convolution.pyx",
            "                    or cnp.PyArray_STRIDE(array, axis) != self.strides[axis]):",
            "                    or False):", CONV),
-    Mutant("a layer's latest call takes misaligned arrays", "pyx/convolution.pyx",
+    Mutant("a layer's latest call takes misaligned arrays", "pyx/conv/convolution.pyx",
            "not cnp.PyArray_ISBEHAVED_RO(array)", "False", f"{CONV} {hostile('Conv')}"),
-    Mutant("a layer's latest call takes any output_size", "pyx/convolution.pyx",
+    Mutant("a layer's latest call takes any output_size", "pyx/conv/convolution.pyx",
            "type(output_size) is not int or output_size != self.output_size",
            "type(output_size) is not int", CONV),
     Mutant("depthwise: the right border is rounded down", "pyx/depthwise.pyx",
@@ -393,11 +393,12 @@ class Workshop:
         )
         directives = ("boundscheck=False", "wraparound=False", "initializedcheck=False",
                       "cdivision=True", "binding=True")  # fmt: skip
+        source, = Path(self.tree, "pyx").rglob(f"{module}.pyx")
         c = self.folder / f"{module}.c"
         so = self.tree / package / f"{name}{sysconfig.get_config_var('EXT_SUFFIX')}"
         for command in (
             [sys.executable, "-m", "cython", "-3", *FOLDERS, "-I.", "--module-name",
-             f"{package.replace('/', '.')}.{name}", "-o", str(c), f"pyx/{module}.pyx",
+             f"{package.replace('/', '.')}.{name}", "-o", str(c), str(source),
              *[word for directive in directives for word in ("-X", directive)]],
             # As setup.py says, but for the last word: it takes a third of the time.
             [*shlex.split(os.environ.get("CC", "gcc")), "-shared", "-fPIC", "-w",

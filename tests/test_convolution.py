@@ -217,6 +217,18 @@ def test_gaps_between_stamps_hold_the_bias():
     assert up.conv_transpose2d(x, weight, stride=3)[0, 0, 1, 1] == 0
 
 
+@pytest.mark.parametrize("stride", [(3, 1, 1), (1, 3, 1), (1, 1, 3), (3, 1, 2), (2, 3, 1)])
+def test_depths_and_rows_that_no_tap_reaches_hold_the_bias(stride, rng):
+    """Also those of rows that follow each other in memory, which are written as one."""
+    x, weight, bias = normal(rng, (2, 4, 3, 6, 5)), normal(rng, (4, 3, 1, 1, 1)), normal(rng, 3)
+    for layout in (np.ascontiguousarray, channels_last):
+        y = up.conv_transpose3d(layout(x), weight, bias, stride=stride)
+        gaps = np.ones(y.shape[2:], bool)
+        gaps[:: stride[0], :: stride[1], :: stride[2]] = False
+        assert (y[:, :, gaps] == bias[:, None]).all()
+        assert_close_conv_transpose(y, x, weight, bias, stride=stride)
+
+
 def test_kernel_one_is_a_matrix_product(rng):
     x, weight = rng.integers(-9, 9, (2, 5, 4, 9)).astype(float), rng.integers(-9, 9, (5, 3, 1, 1))
     weight = weight.astype(float)
@@ -385,7 +397,7 @@ def test_every_path_equals_the_first(shape, weight_shape, parameters, dtype, rng
     bias = normal(rng, (weight_shape[1] * parameters.get("groups", 1),), dtype)
     first = run_plan(x, weight, bias, "pixels", "rows", 1, **parameters)
     assert_close_conv_transpose(first, x, weight, bias, **parameters)
-    for source, threads in itertools.product(["rows", "flat", "gathered", None], [1, 2, 3]):
+    for source, threads in itertools.product(["rows", "flat", "im2col", None], [1, 2, 3]):
         y = run_plan(x, weight, bias, "pixels", source, threads, **parameters)
         assert_same_pixels(y, first)
     # Another order may cut a sum elsewhere, never order its products otherwise.
@@ -417,7 +429,7 @@ def test_every_path_of_an_ordinary_convolution_equals_the_first(
     bias = normal(rng, weight_shape[:1], dtype)
     first = run_plan(x, weight, bias, "pixels", "rows", 1, False, **parameters)
     assert_close_conv(first, x, weight, bias, **parameters)
-    for source, threads in itertools.product(["rows", "flat", "gathered", None], [1, 3]):
+    for source, threads in itertools.product(["rows", "flat", "im2col", None], [1, 3]):
         y = run_plan(x, weight, bias, "pixels", source, threads, False, **parameters)
         assert_same_pixels(y, first)
     for source, columns in itertools.product(["rows", "flat"], [3, 16]):
@@ -443,7 +455,7 @@ def test_turning_many_channels_in_pieces(rng):
             assert_same_pixels(y, first)
 
 
-def test_turned_rows_and_gaps_leave_what_is_around_the_result(rng):
+def test_transposed_rows_and_gaps_leave_what_is_around_the_result(rng):
     for order, kernel_size, stride in itertools.product(
         ["pixels", "transposed"], [(1, 1), (2, 3), (3, 2)], [1, 2, (3, 4), (4, 3), 6]
     ):
@@ -470,7 +482,7 @@ def test_what_is_left_out_does_not_depend_on_the_threads(rng):
     assert not np.isfinite(first[:, :, 1:]).any()
 
 
-def test_channels_are_turned_where_it_pays(rng):
+def test_channels_are_transposed_where_it_pays(rng):
     def order(shape, weight_shape, **parameters):
         layer = up.Conv2d(normal(rng, weight_shape), **parameters)
         x = np.zeros(shape, np.float32)
@@ -485,11 +497,11 @@ def test_channels_are_turned_where_it_pays(rng):
 def test_gathering_takes_more_pieces_than_there_is_room_for(rng):
     # Sixteen offsets; only where the column's is zero are an image's rows one piece.
     x, weight = normal(rng, (4, 2, 34, 8)), normal(rng, (2, 9, 7, 7))
-    y = run_plan(x, weight, None, "pixels", "gathered", 1, stride=2, padding=3)
+    y = run_plan(x, weight, None, "pixels", "im2col", 1, stride=2, padding=3)
     assert_close_conv_transpose(y, x, weight, stride=2, padding=3)
     # Rows of one pixel: each is a piece of its own.
     x, weight = normal(rng, (1, 3, 700, 2)), normal(rng, (3, 2, 3, 2))
-    y = run_plan(x, weight, None, "pixels", "gathered", 1, padding=(0, 1))
+    y = run_plan(x, weight, None, "pixels", "im2col", 1, padding=(0, 1))
     assert_close_conv_transpose(y, x, weight, padding=(0, 1))
 
 
@@ -509,7 +521,7 @@ def test_gathering_takes_more_pieces_than_there_is_room_for(rng):
         (False, (2, 16, 9, 50), (6, 8, 3, 3), {"padding": 1, "groups": 2}),
     ],
 )
-def test_stamps_add_up_to_the_definition(
+def test_col2im_adds_up_to_the_definition(
     transposed, shape, weight_shape, parameters, dtype, rng
 ):
     if not transposed:
@@ -541,7 +553,7 @@ def assert_writes_its_result_alone(order, layer, x):
     assert (whole == 7.0).all()
 
 
-def test_stamps_leave_what_is_around_the_result(rng):
+def test_col2im_leaves_what_is_around_the_result(rng):
     for stride, padding, extra in [(1, 0, 0), (2, 1, 1), (3, 4, 2), (5, 0, 4)]:
         layer = up.ConvTranspose2d(
             normal(rng, (6, 2, 5, 5)), normal(rng, (2,)), stride, padding, extra
@@ -549,7 +561,7 @@ def test_stamps_leave_what_is_around_the_result(rng):
         assert_writes_its_result_alone("col2im", layer, normal(rng, (2, 6, 9, 21)))
 
 
-def test_stamps_are_made_where_they_pay(rng):
+def test_col2im_is_chosen_where_it_pays(rng):
     def order(shape, weight_shape, threads=1, **parameters):
         layer = up.ConvTranspose2d(normal(rng, weight_shape), **parameters)
         x = np.zeros(shape, np.float32)
@@ -581,7 +593,7 @@ def test_a_plan_that_does_not_fit_is_not_run(rng):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("source", ["rows", "flat", "gathered", None])
+@pytest.mark.parametrize("source", ["rows", "flat", "im2col", None])
 @pytest.mark.parametrize("size", [2, 4, (3, 2), (1, 4), (5, 6)])
 def test_pairs_of_phases_equal_phases_on_their_own(size, source, dtype, rng):
     stride = (3, 2) if size == (5, 6) else 2

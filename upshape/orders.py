@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from upshape import choices, lanes, runtime, shapes
+from upshape import _machine, choices, lanes, runtime, shapes
 from upshape._rates import RATES
 from upshape.calls import Calls
 
@@ -45,6 +45,7 @@ _MANY_CHANNELS = 8
 _MOST_SCRATCH = 1 << 20
 
 _KERNELS = {name: runtime.kernel(name) for name in ("convolution", "depthwise")}
+_KERNELS["convolution"].configure(_machine.second_level_cache())
 
 
 class Parameters(NamedTuple):

@@ -3,7 +3,7 @@
 /* A row of sums: to[j] = start + the products[j] of each stamp for which low <= j < low + width,
  * j < n. */
 UPSHAPE_INLINE void OF(add_up)(
-    REAL *to, REAL start, const upshape_stamp *stamps, int count, ptrdiff_t width, ptrdiff_t n)
+    REAL *to, REAL start, const upshape_term *stamps, int count, ptrdiff_t width, ptrdiff_t n)
 {
     for (ptrdiff_t j = 0; j < n; j += LANES) {
         VECTOR sum = OF(splat)(start);

@@ -99,7 +99,7 @@ typedef struct {
 typedef struct {
     const void *products;
     ptrdiff_t low;
-} upshape_stamp;
+} upshape_term;
 
 #define UPSHAPE_EACH_REAL "pack.inc.h"
 #include "each_real.h"

@@ -218,7 +218,7 @@ UPSHAPE_INLINE void OF(transpose)(VECTOR *v)
 
 /* to[l to_row + r] = c[r columns + l]. Columns are whole vectors; of each row of the result, so are
  * the elements that are written, past the last one too. */
-UPSHAPE_INLINE void OF(turn)(
+UPSHAPE_INLINE void OF(transpose_rows)(
     REAL *to, ptrdiff_t to_row, const REAL *c, ptrdiff_t rows, ptrdiff_t columns)
 {
     for (ptrdiff_t r = 0; r < rows; r += LANES, to += LANES)

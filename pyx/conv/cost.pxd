@@ -1,0 +1,265 @@
+"""What the busiest thread does, counted, and the estimate: the sum of the counts times their rates.
+
+Rates are nanoseconds, by order of work and CPU level: `python -m benchmarks.fit` writes them.
+"""
+
+from layer cimport (
+    ADDED,
+    ADDED_ROWS,
+    BROADCASTS,
+    CALLS,
+    COUNTS,
+    DIRECT,
+    DIRECT_LOADS,
+    FAR_LINES,
+    FILLED,
+    FLAT,
+    IM2COL,
+    ITEMS,
+    LISTED,
+    LOADS,
+    PAIRS,
+    PARTIAL,
+    PATCH_CHANNELS,
+    PATCH_ROWS,
+    PATCH_VECTORS,
+    PICKED,
+    PICKED_PIECES,
+    PIECES,
+    PLACED,
+    PLACED_ROWS,
+    PRODUCTS,
+    ROWS,
+    SHIFTED_LOADS,
+    SHIFTED_STEPS,
+    STEPPED_PIECES,
+    STEPPED_ROWS,
+    STEPPED_VECTORS,
+    STEPS,
+    TILES,
+    TRANSPOSED,
+    TURNED,
+    WEIGHT_LINES,
+    WOVEN,
+    Blocking,
+    Layer,
+    item_bytes,
+    tile_count,
+    up,
+)
+from tile cimport UPSHAPE_PLANE_STEP, UPSHAPE_TILE_PIXELS
+
+cdef enum:
+    # As many bytes more could be read where what is read in one piece ends.
+    ROW_BYTES = 256
+
+
+cdef inline double rated(const Layer* layer, Blocking* plan, double times) noexcept nogil:
+    """Return the nanoseconds of what is counted, each of it so many times."""
+    cdef double total = 0
+    cdef int count
+    for count in range(1, COUNTS):
+        plan.done[count] *= times
+        total += layer.rates[count] * plan.done[count]
+    plan.done[CALLS] = 1
+    return total + layer.rates[CALLS]
+
+
+cdef inline double count_block(const Layer* layer, Blocking* plan) noexcept nogil:
+    """Count what an item of the block as it is set takes; return the estimate of all of them."""
+    cdef int count
+    for count in range(COUNTS):
+        plan.done[count] = 0
+    plan.done[ITEMS] = 1
+    count_tiles(layer, plan)
+    if plan.source == IM2COL:
+        count_im2col(layer, plan)
+    elif plan.source != DIRECT:
+        count_patch(layer, plan)
+    count_placed(layer, plan)
+    # Every block streams all weights from an outer cache, which the products hide in part.
+    plan.done[WEIGHT_LINES] = (
+        <double>layer.weights * layer.ci * item_bytes(layer) / 64 / plan.splits)
+    plan.nanoseconds = rated(layer, plan, (plan.items + plan.threads - 1) // plan.threads)
+    return plan.nanoseconds
+
+
+cdef inline void count_tiles(const Layer* layer, Blocking* plan) noexcept nogil:
+    """Count the products of a block, and what its tiles load for them."""
+    cdef double sums = <double>layer.ci / plan.splits, vectors, tiles
+    cdef double* done = plan.done
+    if layer.lane_vectors:
+        # A tile's pixels are the broadcast side.
+        vectors = <double>plan.rows * plan.columns
+        tiles = up(plan.rows * plan.columns, UPSHAPE_TILE_PIXELS)
+        if layer.order == TRANSPOSED:
+            tiles = transposed_tiles(plan)
+            sums *= plan.reached
+        done[PRODUCTS] = vectors * sums * layer.weights / plan.vector
+        done[BROADCASTS] = vectors * sums * layer.panel_taps
+        done[LOADS] = tiles * sums * layer.weights / plan.vector
+        vectors *= <double>layer.lanes / plan.vector
+        if plan.source == DIRECT:
+            done[DIRECT_LOADS] = done[BROADCASTS]
+    else:
+        pixel_tiles(layer, plan, &vectors, &tiles)
+        done[PRODUCTS] = vectors * sums * layer.weights
+        done[BROADCASTS] = tiles * sums * layer.weights
+        done[LOADS] = vectors * sums * layer.panel_taps
+        vectors *= layer.lanes
+        if plan.source == DIRECT:
+            done[DIRECT_LOADS] = done[LOADS]
+        elif plan.source != IM2COL and layer.offsets > 1:
+            # Taps within a patch are shifted: vectors straddle two lines of the cache, which costs
+            # most where few taps read the same lines.
+            done[SHIFTED_LOADS] = done[LOADS]
+            done[SHIFTED_STEPS] = vectors * sums
+    done[STEPS] = tiles * sums * layer.panel_taps
+    done[TILES] = tiles * layer.panels * layer.blocks / plan.splits
+    if layer.blocks > 1:
+        # Sums put aside and taken up again, once a block of channels.
+        done[PARTIAL] = vectors * layer.blocks / plan.splits
+    if layer.order == TRANSPOSED:
+        done[TURNED] = <double>layer.lanes * up(plan.pixels, plan.vector) / plan.splits
+
+
+cdef inline double transposed_tiles(const Blocking* plan) noexcept nogil:
+    """Return how many tiles a panel has: of pieces of a row, or of some short rows."""
+    return (<double>up(plan.rows, max(UPSHAPE_TILE_PIXELS // plan.qx, 1))
+            * up(plan.columns, UPSHAPE_TILE_PIXELS))
+
+
+cdef inline void pixel_tiles(const Layer* layer, const Blocking* plan, double* vectors,
+                             double* tiles) noexcept nogil:
+    """Count the vectors of a block's pixels, and the tiles that a panel has."""
+    cdef Py_ssize_t blocks = plan.x_blocks, last, of_row, most = layer.least_most
+    if plan.source == ROWS:
+        of_row = plan.row_length // plan.vector
+        vectors[0] = <double>plan.rows * of_row
+        tiles[0] = <double>plan.rows * up(of_row, most)
+        return
+    of_row = up(plan.sums_row, plan.vector)
+    vectors[0], tiles[0] = of_row, tile_count(plan, of_row, most)
+    if plan.source == IM2COL:
+        # Blocks are equal but for the last.
+        last = up(plan.n * plan.qz * plan.qy * plan.qx - (blocks - 1) * plan.columns, plan.vector)
+        vectors[0] = ((blocks - 1) * vectors[0] + last) / blocks
+        tiles[0] = ((blocks - 1) * tiles[0] + tile_count(plan, last, most)) / blocks
+
+
+cdef inline void count_im2col(const Layer* layer, Blocking* plan) noexcept nogil:
+    """Count the pieces that im2col copies for a block."""
+    cdef Py_ssize_t step = layer.isx * plan.xx
+    cdef double pieces = layer.offsets * (
+        <double>plan.pixels / plan.qx * up(plan.qx, plan.vector) + plan.pixels / plan.strip)
+    plan.done[LISTED] = pieces * layer.blocks
+    if step == 1:
+        plan.done[PIECES] = pieces * layer.ci
+    elif step <= UPSHAPE_PLANE_STEP:
+        plan.done[STEPPED_PIECES] = pieces * layer.ci
+    else:
+        plan.done[PICKED_PIECES] = <double>layer.offsets * layer.ci * plan.pixels
+    if plan.far:
+        plan.done[FAR_LINES] = layer.ci / 64.0 * (
+            plan.pixels * <double>item_bytes(layer) * step + ROW_BYTES)
+
+
+cdef inline void count_patch(const Layer* layer, Blocking* plan) noexcept nogil:
+    """Count what is copied for a block, and the whole lines that are read for it."""
+    cdef double* done = plan.done
+    cdef double planes = <double>layer.depths * plan.planes_y * plan.planes_x, runs
+    cdef double rows = planes * plan.patch_rows * layer.ci
+    if plan.patch_x != 1 and plan.xc == 1:
+        # A pixel's channels lie side by side.
+        done[PATCH_ROWS] = planes * plan.patch_rows * plan.patch_columns * layer.blocks
+        done[PATCH_VECTORS] = done[PATCH_ROWS] * up(layer.block_channels, plan.vector)
+    elif plan.patch_x != 1 or plan.xx != 1 or layer.isx > UPSHAPE_PLANE_STEP:
+        done[STEPPED_ROWS] = rows
+        done[PICKED] = rows * plan.patch_columns
+    elif layer.isx > 1:
+        done[STEPPED_ROWS] = rows
+        done[STEPPED_VECTORS] = rows * up(plan.patch_columns, plan.vector)
+    else:
+        done[PATCH_ROWS] = rows
+        done[PATCH_VECTORS] = rows * up(plan.patch_columns, plan.vector)
+    done[PATCH_CHANNELS] = <double>layer.ci * plan.planes_y * layer.depths
+    if plan.far:
+        # Whole rows follow each other.
+        runs = plan.patch_rows if plan.columns < plan.qx else 1
+        done[FAR_LINES] = layer.ci * plan.planes_y * layer.depths * (
+            <double>plan.patch_rows * plan.patch_columns * item_bytes(layer) * layer.isx
+            + runs * ROW_BYTES) / 64
+
+
+cdef inline void count_placed(const Layer* layer, Blocking* plan) noexcept nogil:
+    """Count the rows and vectors of the result that a block writes."""
+    cdef double pixels = plan.pixels, runs = plan.rows, vectors, gaps, phases
+    cdef double* done = plan.done
+    if plan.source in (ROWS, FLAT):
+        pixels = <double>plan.rows * plan.columns
+    elif not layer.lane_vectors:
+        runs = pixels / plan.qx + 1
+    phases = layer.sz * layer.sy * layer.sx
+    if phases > layer.row_phases * layer.x_phases:
+        gaps = phases if not layer.in_rows else phases - layer.row_phases * layer.x_phases
+        done[FILLED] = pixels * layer.co * gaps / plan.vector / plan.splits
+    if not layer.in_rows:
+        # Of every pixel, each panel's lanes.
+        done[PLACED_ROWS] = pixels * layer.panels / plan.splits
+        done[PLACED] = pixels * layer.lanes / plan.vector / plan.splits
+        return
+    vectors = pixels * layer.lanes / plan.vector / plan.splits
+    if layer.order == PAIRS and plan.source == ROWS:
+        done[WOVEN] = vectors
+        return
+    if plan.oy == plan.wo and layer.sy == layer.sx == 1:
+        # All rows of an image may be one.
+        if plan.source == IM2COL or plan.source == DIRECT:
+            runs = pixels / (plan.qz * plan.qy * plan.qx) + 1
+        elif plan.row_length == plan.columns == plan.wo:
+            runs = 1
+    done[PLACED_ROWS] = layer.co * layer.row_phases * runs / plan.splits
+    if layer.sx > 1:
+        done[WOVEN] = vectors
+    else:
+        done[PLACED] = vectors
+    if plan.ox != 1:
+        done[PICKED] += pixels * layer.lanes / plan.splits
+
+
+cdef inline void count_bands(const Layer* layer, Blocking* plan, Py_ssize_t reach) noexcept nogil:
+    """Count what all bands take: products, adding them up and writing them, gathering."""
+    cdef double* done = plan.done
+    cdef double images = <double>plan.n * layer.groups, vectors, tiles, bands
+    cdef Py_ssize_t count, width = plan.band // plan.vector
+    for count in range(COUNTS):
+        done[count] = 0
+    bands = up(plan.hi, plan.rows)
+    vectors = bands * width
+    tiles = bands * up(width, plan.strip // plan.vector)
+    done[ITEMS] = bands * plan.splits
+    done[PRODUCTS] = vectors * layer.weights * layer.ci
+    done[BROADCASTS] = tiles * layer.weights * layer.ci
+    done[LOADS] = vectors * layer.panel_taps * layer.ci
+    done[STEPS] = tiles * layer.panel_taps * layer.ci
+    done[TILES] = tiles * layer.panels
+    done[WEIGHT_LINES] = (up(plan.hi * plan.wi, plan.pixels) * <double>layer.weights * layer.ci
+                          * item_bytes(layer) / 64)
+    done[ADDED_ROWS] = <double>layer.lanes * plan.hi
+    done[ADDED] = done[ADDED_ROWS] * up(plan.wi, plan.vector)
+    done[PLACED_ROWS] = <double>layer.co * plan.ho
+    done[PLACED] = done[PLACED_ROWS] * up(plan.wo, plan.vector)
+    if layer.sx > 1:
+        done[WOVEN] = done[PLACED]
+    count = PIECES if plan.xx == 1 else PICKED_PIECES
+    done[count] = <double>layer.ci * plan.splits * up(plan.hi * plan.wi, plan.vector)
+    if count == PICKED_PIECES:
+        done[count] *= plan.vector
+    if plan.ox != 1:
+        done[PICKED] = done[PLACED_ROWS] * plan.wo
+    if plan.far:
+        done[FAR_LINES] = (<double>layer.ci * plan.splits * plan.hi * plan.wi * item_bytes(layer)
+                           / 64)
+    if plan.parts > 1:
+        images *= 1 + <double>reach * (plan.parts - 1) / plan.hi
+    plan.nanoseconds = rated(layer, plan, images / plan.threads)

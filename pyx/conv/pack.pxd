@@ -1,0 +1,259 @@
+"""The input on its way to the tiles: a padded patch of it, or its pixels for every offset (im2col).
+
+patch    Of each channel the rows that a block of pixels reads, with zeros where they leave the
+         input. A tap is an offset into it. Where an input step takes columns apart, each phase of
+         the step has a plane of its own, in which pixels q are neighbours again; so has every depth
+         that is read.
+im2col   For every offset and channel the pixels of a block, whichever rows and images they come
+         from, in strips that a tile reads from end to end.
+
+`x` is the first element of the input of a group and block of channels (IN), patches are OUT.
+"""
+
+from libc.string cimport memcpy
+
+from check cimport UPSHAPE_CHECK
+from layer cimport COL2IM, IM2COL, Blocking, Channels, Layer, Run, inside, up
+from tile cimport (
+    UPSHAPE_TILE_VECTORS,
+    piece,
+    piece_t,
+    pieces,
+    planes,
+    prefetch,
+    real,
+    zero,
+)
+
+cdef enum:
+    # Where the input lies in an outer cache, a channel is asked for so many channels ahead.
+    CHANNELS_AHEAD = 2
+    # Pieces that are copied between asking for a channel's lines and copying from them: about the
+    # latency of an outer cache.
+    PIECES_AHEAD = 128
+    # Pieces that are listed before they are copied, channel by channel.
+    MOST_PIECES = 512
+    LINE_BYTES = 64
+
+
+cdef inline void ask_for_input(const Blocking* plan, const real* x, Py_ssize_t iy, Py_ssize_t rows,
+                               Py_ssize_t ix, Py_ssize_t length) noexcept nogil:
+    """Have the cache fetch some rows of a channel."""
+    cdef Py_ssize_t row, j
+    for row in range(max(iy, 0), min(iy + rows, plan.hi)):
+        j = 0
+        while j < length:
+            prefetch(x + row * plan.xy + ix + j)
+            j += LINE_BYTES // <Py_ssize_t>sizeof(real)
+
+
+# --- a padded patch ------------------------------------------------------------------------------
+
+cdef inline void fill_patch(const Layer* layer, const Blocking* plan, const real* x,
+                            Py_ssize_t channels, real* patch, Py_ssize_t qz, Py_ssize_t y0,
+                            Py_ssize_t x0, Py_ssize_t rows) noexcept nogil:
+    """Copy the input rows that a block reads, with zeros where they leave the input.
+
+    The block's first pixel is (qz, y0, x0); `x` is its image's.
+    """
+    cdef Py_ssize_t c, d, iz, low, high, ix = x0 * layer.isx + layer.x_first
+    cdef Py_ssize_t size = plan.planes_y * plan.planes_x * plan.patch_rows * plan.patch_y
+    cdef const real* source
+    UPSHAPE_CHECK(rows <= plan.patch_rows and channels <= layer.block_channels)
+    if plan.patch_x != 1 or plan.xx != 1:
+        for d in range(layer.depths):
+            iz = qz * layer.isz + layer.z_first + layer.depth_z[d]
+            fill_pixels[real](layer, plan, x + iz * plan.xz, channels, patch + d * size,
+                              0 <= iz < plan.di, y0, x0, rows)
+        return
+    UPSHAPE_CHECK((channels - 1) * plan.patch_c + layer.depths * size <= plan.patch_size)
+    # Channel by channel: both sides are read and written in the order of memory.
+    inside(1, ix, plan.wi, plan.patch_columns * layer.isx, &low, &high)
+    for c in range(channels):
+        for d in range(layer.depths):
+            iz = qz * layer.isz + layer.z_first + layer.depth_z[d]
+            if not 0 <= iz < plan.di:
+                zero[real](patch + c * plan.patch_c + d * size, size)
+                continue
+            source = x + c * plan.xc + iz * plan.xz
+            if plan.far and c + CHANNELS_AHEAD < channels:
+                ask_for_input[real](plan, source + CHANNELS_AHEAD * plan.xc,
+                                    y0 * layer.isy + layer.y_first, rows * layer.isy, ix + low,
+                                    high - low)
+            fill_rows[real](layer, plan, source + ix, patch + c * plan.patch_c + d * size, y0, rows,
+                            low, high)
+
+
+cdef inline void fill_rows(const Layer* layer, const Blocking* plan, const real* x, real* patch,
+                           Py_ssize_t y0, Py_ssize_t rows, Py_ssize_t low,
+                           Py_ssize_t high) noexcept nogil:
+    """Copy rows of one channel and depth, of which columns low .. high are in the input."""
+    cdef Py_ssize_t py, px, iy, row_low, row_high, width = plan.patch_columns
+    cdef real* to
+    cdef const real* source
+    for py in range(plan.planes_y):
+        iy = y0 * layer.isy + layer.y_first + py
+        inside(layer.isy, iy, plan.hi, rows, &row_low, &row_high)
+        UPSHAPE_CHECK(0 <= row_low <= row_high <= rows)
+        UPSHAPE_CHECK(row_low == row_high or iy + row_low * layer.isy >= 0)
+        UPSHAPE_CHECK(row_low == row_high or iy + (row_high - 1) * layer.isy < plan.hi)
+        to = patch + py * plan.planes_x * plan.patch_rows * width
+        for px in range(plan.planes_x):
+            zero[real](to + px * plan.patch_rows * width, row_low * width)
+            zero[real](to + (px * plan.patch_rows + row_high) * width, (rows - row_high) * width)
+        to += row_low * width
+        source = x + (iy + row_low * layer.isy) * plan.xy
+        if low == 0 and high == width == plan.xy and layer.isx == layer.isy == 1:
+            memcpy(to, source, (row_high - row_low) * width * sizeof(real))
+        else:
+            planes[real](to, width, plan.patch_rows * width, source, layer.isy * plan.xy,
+                         row_high - row_low, layer.isx, plan.planes_x, low, high, width)
+
+
+cdef inline void fill_pixels(const Layer* layer, const Blocking* plan, const real* x,
+                             Py_ssize_t channels, real* patch, bint inside_depth, Py_ssize_t y0,
+                             Py_ssize_t x0, Py_ssize_t rows) noexcept nogil:
+    """Copy rows of one depth pixel by pixel, all channels of each; zeros outside."""
+    cdef Py_ssize_t py, px, row, column, iy, ix, low, high, step = layer.isx
+    cdef real* to
+    for py in range(plan.planes_y):
+        for px in range(plan.planes_x):
+            ix = x0 * step + layer.x_first + px
+            inside(step, ix, plan.wi, plan.patch_columns, &low, &high)
+            for row in range(rows):
+                iy = (y0 + row) * layer.isy + layer.y_first + py
+                to = patch + ((py * plan.planes_x + px) * plan.patch_rows + row) * plan.patch_y
+                for column in range(plan.patch_columns):
+                    fill_pixel[real](plan, x + iy * plan.xy + (ix + column * step) * plan.xx,
+                                     channels, to, inside_depth and 0 <= iy < plan.hi
+                                     and low <= column < high)
+                    to += plan.patch_x
+
+
+cdef inline void fill_pixel(const Blocking* plan, const real* source, Py_ssize_t channels, real* to,
+                            bint within) noexcept nogil:
+    """Copy the channels of a pixel that is within the input, or zeros."""
+    cdef Py_ssize_t c
+    if within and plan.patch_c == 1 and plan.xc == 1:
+        memcpy(to, source, channels * sizeof(real))
+    elif within:
+        for c in range(channels):
+            to[c * plan.patch_c] = source[c * plan.xc]
+    elif plan.patch_c == 1:
+        zero[real](to, channels)
+    else:
+        for c in range(channels):
+            to[c * plan.patch_c] = 0
+
+
+# --- im2col --------------------------------------------------------------------------------------
+
+cdef inline void im2col(const Layer* layer, const Blocking* plan, const real* x,
+                        Py_ssize_t channels, real* patch, const Run* runs, Py_ssize_t count,
+                        piece_t* listed) noexcept nogil:
+    """Copy, for every offset and channel, what each pixel of the block reads."""
+    cdef Py_ssize_t c, i, number, ends = 0, starts, ahead, from_offset = 0, end_offset
+    # Pieces of an offset: a row has one more than whole vectors, and is cut where a strip ends.
+    cdef Py_ssize_t most = count + plan.pixels // plan.vector + plan.pixels // plan.strip
+    UPSHAPE_CHECK(channels <= layer.block_channels)
+    while from_offset < layer.offsets:
+        # As many offsets as there is room for: what they read of a channel is still at hand.
+        number = ends = starts = 0
+        end_offset = from_offset
+        while end_offset < layer.offsets and (number == 0 or number + most <= MOST_PIECES):
+            starts = number
+            number = list_pieces[real](layer, plan, end_offset, runs, count, listed, number, x)
+            if end_offset == from_offset:
+                ends = number
+            end_offset += 1
+        ahead = 1 + PIECES_AHEAD // number
+        for c in range(channels):
+            if c + ahead < channels:
+                # The first and the last offset's rows are all that there are, or nearly so.
+                for i in range(number):
+                    if i < ends or i >= starts:
+                        prefetch(x + (c + ahead) * plan.xc + listed[i].source)
+            pieces[real](patch + c * plan.strip, x + c * plan.xc, plan.xx * layer.isx, listed,
+                         number)
+        from_offset = end_offset
+
+
+cdef inline Py_ssize_t list_pieces(const Layer* layer, const Blocking* plan, Py_ssize_t offset,
+                                   const Run* runs, Py_ssize_t count, piece_t* listed,
+                                   Py_ssize_t number, const real* kind) noexcept nogil:
+    """Append what an offset copies of a channel, in pieces of up to a vector; return their number.
+
+    A piece is of one strip; rows that follow each other in the input are one.
+    """
+    cdef Py_ssize_t r = 0, iz, iy, ix, low, high, at, source, length, done, some
+    cdef Py_ssize_t step = plan.xx * layer.isx
+    cdef Py_ssize_t first = offset * layer.block_channels * plan.strip
+    while r < count:
+        iz = runs[r].qz * layer.isz + layer.offset_z[offset]
+        iy = runs[r].qy * layer.isy + layer.offset_y[offset]
+        ix = runs[r].qx * layer.isx + layer.offset_x[offset]
+        length, at = runs[r].length, runs[r].at
+        source = runs[r].n * plan.xn + iz * plan.xz + iy * plan.xy + ix * plan.xx
+        inside(layer.isx, ix, plan.wi, length, &low, &high)
+        if not (0 <= iz < plan.di and 0 <= iy < plan.hi):
+            low = high = length
+        r += 1
+        while (low == 0 and high == length and r < count
+               and follows(layer, plan, offset, runs + r) and iy + 1 < plan.hi):
+            length += runs[r].length
+            high = length
+            iy += 1
+            r += 1
+        done = 0
+        while done < length:
+            some = min(length - done, plan.strip - at % plan.strip, plan.vector)
+            UPSHAPE_CHECK(number < MOST_PIECES)
+            listed[number].source = source + done * step
+            listed[number].target = at // plan.strip * plan.strip_size + at % plan.strip + first
+            UPSHAPE_CHECK(0 <= listed[number].target
+                          and listed[number].target + some <= plan.patch_size)
+            piece[real](listed + number, low - done, high - done, some, kind)
+            number += 1
+            done += some
+            at += some
+    return number
+
+
+cdef inline bint follows(const Layer* layer, const Blocking* plan, Py_ssize_t offset,
+                         const Run* run) noexcept nogil:
+    """Return whether what an offset reads of a run follows, in memory, the run before."""
+    return (run.length == plan.wi == plan.qx and layer.offset_x[offset] == 0
+            and plan.xy == plan.wi * plan.xx and run.n == (run - 1).n and run.qz == (run - 1).qz
+            and layer.isx == 1 and layer.isy == 1)
+
+
+# --- what is read past the pixels ----------------------------------------------------------------
+
+cdef inline void clear_rest(const Layer* layer, const Blocking* plan, real* patch,
+                            Py_ssize_t channels, Py_ssize_t length,
+                            Py_ssize_t rows) noexcept nogil:
+    """Clear what whole vectors read past the `length` pixels of a block, or past its `rows`.
+
+    It changes no result, but if another plan has left numbers there that are denormal as these
+    elements (integers, say, or another type's), each product with one costs some hundred cycles.
+    """
+    cdef Py_ssize_t o, c, plane, rest, width = plan.patch_columns
+    cdef Py_ssize_t number = layer.depths * plan.planes_y * plan.planes_x
+    cdef Py_ssize_t used = number * plan.patch_rows * width
+    if plan.source == IM2COL:
+        rest = (plan.vector - length % plan.vector) % plan.vector
+        if rest > 0:
+            patch += length // plan.strip * plan.strip_size + length % plan.strip
+            for o in range(layer.offsets):
+                for c in range(channels):
+                    zero[real](patch + (o * layer.block_channels + c) * plan.strip, rest)
+        return
+    UPSHAPE_CHECK(channels * plan.patch_c + UPSHAPE_TILE_VECTORS * plan.vector <= plan.patch_size)
+    for c in range(channels):
+        if rows < plan.patch_rows:
+            for plane in range(number):
+                zero[real](patch + c * plan.patch_c + (plane * plan.patch_rows + rows) * width,
+                           min(max(plan.vector, plan.shared), (plan.patch_rows - rows) * width))
+        if plan.patch_c > used:
+            zero[real](patch + c * plan.patch_c + used, plan.patch_c - used)
+    zero[real](patch + channels * plan.patch_c, UPSHAPE_TILE_VECTORS * plan.vector)
