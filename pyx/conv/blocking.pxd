@@ -11,6 +11,7 @@ from layer cimport (
     DIRECT,
     FLAT,
     IM2COL,
+    PAIRS,
     PHASES,
     ROWS,
     TRANSPOSED,
@@ -42,6 +43,12 @@ cdef enum:
     HUGE = 1 << 30
 
 cdef enum:
+    # A first-level cache that most CPUs have: ways, bytes of a way, of a line.
+    WAYS = 8
+    WAY_BYTES = 4096
+    LINE_BYTES = 64
+    # Panels up to which the input is read as it lies however it lies: a copy costs as much.
+    FEW_PASSES = 2
     # Pixels of a block that reads the input as it lies; of one that im2col packs, at most.
     DIRECT_PIXELS = 2048
     MOST_PIXELS = MOST_PIECES
@@ -268,6 +275,19 @@ cdef inline bint is_read_as_it_lies(const Layer* layer, const Blocking* plan) no
         and (plane % plan.vector == 0 or plane > DIRECT_PIXELS))
 
 
+cdef inline bint planes_collide(const Layer* layer, const Blocking* plan) noexcept nogil:
+    """Return whether the lines of a pixel's channels, as they lie, drop each other from a cache.
+
+    In a first cache of 8 ways of 4 KiB, lines whose distance is a multiple of 4 KiB share 8 places.
+    `python -m benchmarks.plans` at v3 on a Zen 5: 64 -> 32 channels, k2 s2, 64 x 64 pixels takes
+    1.5 times as long from the input as from a patch; 28 x 28 pixels take as long.
+    """
+    cdef Py_ssize_t apart = WAY_BYTES, distance = plan.xc * item_bytes(layer)
+    while distance % apart != 0 and apart > LINE_BYTES:
+        apart //= 2
+    return layer.block_channels > WAYS * (WAY_BYTES // apart)
+
+
 # The block that costs least so far.
 cdef struct Best:
     Source source
@@ -278,6 +298,11 @@ cdef struct Best:
 cdef inline void consider(const Layer* layer, Blocking* plan, Best* best) noexcept nogil:
     """Keep the block as it is set if it costs least."""
     cdef double cost = count_block(layer, plan)
+    # Pairs go from the registers to the result where a tile is of one row; what that spares is
+    # estimated too low: another source must be cheaper by 5 % (64 -> 32 channels, k2 s2, 64 x 64
+    # pixels at v4 on a Zen 5: rows are estimated 2 % above the others, and take 12 % less).
+    if layer.order == PAIRS and plan.source != ROWS:
+        cost /= 0.95
     if best.nanoseconds < 0 or cost < best.nanoseconds:
         best.nanoseconds, best.source = cost, plan.source
         best.rows, best.columns = plan.rows, plan.columns
@@ -289,7 +314,8 @@ cdef inline void choose_blocks(const Layer* layer, Blocking* plan, const Machine
     cdef Best best
     best.source, best.rows, best.columns = ROWS, 1, min(plan.qx, 2 * plan.vector)
     best.nanoseconds = -1
-    if only in (-1, DIRECT) and is_read_as_it_lies(layer, plan):
+    if is_read_as_it_lies(layer, plan) and (only == DIRECT or (only == -1 and (
+            layer.panels <= FEW_PASSES or not planes_collide(layer, plan)))):
         set_block(layer, plan, DIRECT, 1, min(plan.qz * plan.qy * plan.qx, DIRECT_PIXELS))
         consider(layer, plan, &best)
     if only in (-1, ROWS):
