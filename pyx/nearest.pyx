@@ -391,14 +391,14 @@ cdef void run_groups(const Table* t, const Rows* rows, const int64_t* index_d,
         stream_end()
 
 
-# --- planes without gaps, as one row each ----------------------------------------------------------
+# --- planes without gaps, as one row each --------------------------------------------------------
 
 cdef void run_planes(const Table* t, const Rows* rows, const int64_t* index_d, char* to,
                      const char* source, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
     """Compute the planes `first` to `last` - 1; `rows` has planes of one row."""
     cdef Place at = place_of(rows, first)
-    cdef Py_ssize_t left
-    for left in range(last - first):
+    cdef Py_ssize_t _
+    for _ in range(last - first):
         build(t, to + at.n * rows.dst_n + at.m * rows.dst_m + at.d * rows.dst_d,
               source + at.n * rows.src_n + at.m * rows.src_m + index_d[at.d] * rows.src_d, 0,
               t.steps)

@@ -64,26 +64,28 @@ SOLVE = "tests/test_solve.py"
 LONG = "tests/test_long_axes.py"
 
 FRONT = "upshape/interpolation.py"
+TABLES = "upshape/tables.py"
 CONVOLUTION, ORDERS = "upshape/convolution.py", "upshape/orders.py"
 
 MUTANTS = [
     # --- interpolation's front
-    Mutant("nearest-exact looks at the pixel's beginning", FRONT,
+    Mutant("nearest-exact looks at the pixel's beginning", TABLES,
            "((dst + real(0.5)).astype(np.float64)", "(dst.astype(np.float64)", NEAREST),
-    Mutant("the position is not rounded to float32", FRONT,
+    Mutant("the position is not rounded to float32", TABLES,
            "position.astype(np.float32).astype(np.int64)", "position.astype(np.int64)", NEAREST),
-    Mutant("float64 arrays get float32 positions", FRONT,
+    Mutant("float64 arrays get float32 positions", TABLES,
            "np.float64 if double else np.float32", "np.float32", NEAREST),
-    Mutant("the factor is not used for the coordinates", FRONT,
+    Mutant("the factor is not used for the coordinates", TABLES,
            "real(i) / real(o) if factor is None else real(1.0 / factor)", "real(i) / real(o)",
            NEAREST),
-    Mutant("corners are aligned with the wrong pixel", FRONT,
-           "dst * (i - 1) / max(o - 1, 1)", "dst * i / max(o - 1, 1)", LINEAR),
-    Mutant("linear modes take pixels for points", FRONT,
+    Mutant("corners are aligned with the wrong pixel", TABLES,
+           "position = dst * (i - 1) / max(o - 1, 1)", "position = dst * i / max(o - 1, 1)",
+           LINEAR),
+    Mutant("linear modes take pixels for points", TABLES,
            "np.maximum((dst + 0.5) * scale - 0.5, 0.0)", "np.maximum(dst * scale, 0.0)", LINEAR),
-    Mutant("an axis that keeps its size is interpolated", FRONT,
+    Mutant("an axis that keeps its size is interpolated", TABLES,
            "    if o == i:\n", "    if o == i and factor is None:\n", LINEAR),
-    Mutant("distances are not clipped", FRONT,
+    Mutant("distances are not clipped", TABLES,
            "np.clip(position - low, 0.0, 1.0)", "position - low", LINEAR),
     Mutant("uint8 weights are exact up to 17 bits", FRONT, "bits <= 16", "bits <= 17", LINEAR),
     Mutant("channels-last rows may run backwards", FRONT,
@@ -110,7 +112,7 @@ MUTANTS = [
     Mutant("2 == 2.0 == True in a known call", FRONT,
            "return all(map(_alike, own, arguments))", "return True", NEAREST),
     Mutant("a piece lacks its upper neighbour", FRONT,
-           "(1 if distance is None else 2), i)", "1, i)", LONG),
+           "int(low.max()) + reach, i)", "int(low.max()) + 1, i)", LONG),
     Mutant("pieces share a plan though their tables differ", FRONT,
            "if self.planned and all(map(_same_table, tables, latest)):", "if self.planned:", LONG),
     # --- arguments
@@ -197,7 +199,7 @@ MUTANTS = [
     Mutant("gaps are filled before there is scratch", CONVOLUTION,
            "scratch = self.plan.take()", "scratch = None", f"{FAULTS} -k runs_out"),
     Mutant("the order of work depends on the threads", ORDERS,
-           "    if threads > 1:\n", "    if threads > 99:\n", f"{CONV} {hostile('Conv', 'conv')}"),
+           "        elif threads > 1:\n", "        elif threads > 99:\n", f"{CONV} {hostile('Conv', 'conv')}"),
     # --- memory
     Mutant("a block of a larger class is taken", "pyx/machine.pyx",
            "if store[i].bytes == bytes:", "if store[i].bytes >= bytes:",
