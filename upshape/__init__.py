@@ -1,9 +1,10 @@
 """Upsample feature maps on the CPU, and solve their sizes exactly.
 
-Kernels: `interpolate`, `resize`, `conv_transpose1d`, `2d`, `3d`, `conv1d`, `2d`, `3d`, their
-layers, and `upsample_concat`, on NumPy arrays. Sizes: ``from upshape import shapes``. The
-definitions of all operations, in plain NumPy: `upshape.reference`; pictures of layers and networks:
-`upshape.draw`. Both are loaded when they are first used.
+Kernels: `interpolate`, `resize`, convolutions (`conv1d` to `conv3d`), transposed convolutions
+(`conv_transpose1d` to `conv_transpose3d`), their layers, and `upsample_concat`, on NumPy arrays.
+Sizes: ``from upshape import shapes``. The definitions of all operations, in plain NumPy:
+`upshape.reference`; pictures of layers and networks: `upshape.draw`. Both are loaded when they are
+first used.
 """
 
 from typing import Any
