@@ -49,7 +49,7 @@ WITH = _named("add sub mul div truediv true_divide", torch, torch.Tensor)
 SHAPED = {torch.Tensor.view, torch.Tensor.reshape, torch.reshape}
 
 
-class Quick(TorchFunctionMode):
+class Quick(TorchFunctionMode):  # type: ignore[misc,unused-ignore]
     """Answers for functions whose sizes are known, where the input lies in memory as it should.
 
     What is anything but plain (a mismatch of channels, an input too small, another layout) goes to
@@ -105,7 +105,7 @@ class Quick(TorchFunctionMode):
             and isinstance(made, torch.Tensor)
             and all(_is_plain(one) for one in args if isinstance(one, torch.Tensor))
         ):
-            made._upshape_plain = True  # type: ignore[attr-defined]
+            made._upshape_plain = True  # type: ignore[attr-defined,unused-ignore]
         return made
 
     def _quick(self, func: Any, args: Any, kwargs: Any) -> Any:
@@ -236,7 +236,7 @@ class Quick(TorchFunctionMode):
         if not isinstance(other, int | float):
             return None
         made = torch.empty(x.shape, dtype=torch.bool, device=x.device)
-        made._upshape_plain = True  # type: ignore[attr-defined]
+        made._upshape_plain = True  # type: ignore[attr-defined,unused-ignore]
         return made
 
     def _filled(self, x: Any, mask: Any, value: Any) -> Any:
@@ -280,7 +280,7 @@ class Quick(TorchFunctionMode):
     def _plain(self, like: Any, sizes: Any) -> Any:
         """Return a tensor of these sizes that lies in memory as it should."""
         made = torch.empty(tuple(sizes), dtype=like.dtype, device=like.device)
-        made._upshape_plain = True  # type: ignore[attr-defined]
+        made._upshape_plain = True  # type: ignore[attr-defined,unused-ignore]
         return made
 
     def _with(self, x: Any, other: Any) -> Any:
