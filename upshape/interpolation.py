@@ -50,6 +50,7 @@ LAYOUTS = {3: "(N, C, L)", 4: "(N, C, H, W)", 5: "(N, C, D, H, W)"}
 #: What the kernel of linear interpolation takes, and what means can be made of at all; bfloat16 is
 #: no dtype of NumPy's own, and is computed as float32.
 LINEAR_DTYPES = ("float32", "float64", "float16", "uint8")
+_LINEAR_CODES = frozenset([np.dtype(name).char for name in LINEAR_DTYPES])
 MEAN_DTYPES = (*LINEAR_DTYPES, "int8", "int16", "uint16", "int32", "bool")
 BFLOAT16 = "bfloat16"
 
@@ -631,7 +632,9 @@ def as_how(
     """Return what is asked for: output sizes, factors, and the convention if it is none of ours."""
     sizes, factors = as_sizes(operation, inputs, size, scale_factor, recompute_scale_factor)
     how = How(mode, sizes, factors, align_corners)
-    if mode.startswith("nearest"):
+    if mode.startswith("nearest") or (
+        not antialias and mode.endswith("linear") and dtype.char in _LINEAR_CODES
+    ):
         return how
     # An axis of unchanged size is copied, but by cubic interpolation with another scale.
     factors = tuple(
@@ -651,7 +654,7 @@ def as_how(
         )
         if antialias and grows:
             antialias, align_corners = False, False
-        if not antialias and dtype.name in LINEAR_DTYPES:
+        if not antialias and dtype.char in _LINEAR_CODES:
             return How(mode, sizes, factors, align_corners)
     convention = convention_of(mode, align_corners and not antialias, antialias)
     return How(mode, sizes, factors, align_corners, convention)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -148,7 +149,7 @@ def _concat(
     layout = next((own for own in layouts if own.last == (axis != 1)), layouts[0])
     inputs = [tuple(x.shape[a] for a in layout.spatial) for x in xs]
     if size is None:
-        size = max(inputs, key=np.prod)
+        size = max(inputs, key=math.prod)
     hows = [
         as_how("upsample_concat", own, size, None, mode, corners, None, False, first.dtype)
         for own in inputs
