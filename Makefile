@@ -74,7 +74,7 @@ test-emulated: $(VENV)/with-test  ## the kernels' tests of x86-64-v4's logic in 
 
 # The memory that Python and NumPy hand out must be malloc's, which is guarded. A result too large is
 # a MemoryError, not the end. $(call sanitized,folder,level): a level's tests.
-SANITIZED_TESTS := $(patsubst %,tests/test_%.py,hostile nearest linear depthwise convolution api \
+SANITIZED_TESTS := $(patsubst %,tests/test_%.py,hostile nearest linear taps depthwise convolution api \
 	arrays pyramid golden long_axes)
 define sanitized
 	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libstdc++.so)" \
