@@ -63,16 +63,6 @@ static int upshape_x86_level(void)
 #endif
 }
 
-static int upshape_amd(void)
-{
-#if defined(__x86_64__) && (defined(__clang__) || defined(__GNUC__))
-    __builtin_cpu_init();
-    return __builtin_cpu_is("amd");
-#else
-    return 0;
-#endif
-}
-
 /* Bytes of the last-level cache, 0 if the system does not say. */
 static long upshape_last_level_cache(void)
 {

@@ -24,7 +24,6 @@ cdef extern from "machine.h" nogil:
     const char* UPSHAPE_FLAGS
     const size_t UPSHAPE_HUGE_PAGE
     int upshape_x86_level()
-    int upshape_amd()
     long upshape_last_level_cache()
     long upshape_second_level_cache()
     int upshape_openmp_version()
@@ -45,11 +44,6 @@ cdef extern from "team.h" nogil:
 def x86_level():
     """Return the x86-64 level of this CPU: 2, 3 or 4; 1 if it is below v2, 0 if it is no x86-64."""
     return upshape_x86_level()
-
-
-def amd():
-    """Whether the processor is one of AMD's."""
-    return bool(upshape_amd())
 
 
 def last_level_cache():

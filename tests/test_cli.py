@@ -159,7 +159,7 @@ def test_find_takes_scales_bounds_and_limits(answer, record):
 
 
 def test_same_is_that_of_tensorflow(answer, record):
-    # Keras' issue 10185: 39 -> 20 -> 40.
+    # Keras goes 39 -> 20 -> 40 and surprises people: both sizes give 20.
     told = record("conv 39 -k 3 -s 2 -p same")
     assert (told["output_size"], told["sides"], told["padding"]) == (20, [1, 1], "same_upper")
     assert [origin["input_size"] for origin in told["input_sizes"]] == [39, 40]
