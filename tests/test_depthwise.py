@@ -16,7 +16,9 @@ from layers import draw_output, normal
 from layouts import channels_last
 
 import upshape as up
-from upshape import convolution, lanes, orders, runtime, shapes
+from upshape import lanes, orders, runtime, shapes
+from upshape.parameters import out_shape
+from upshape.tasks import Task
 
 depthwise = runtime.kernel("depthwise")
 
@@ -38,14 +40,14 @@ WITH_GAPS = [(True, 1, 2, 0)]
 def run(order, x, layer, threads=1, **choices):
     """Run a layer with the kernel of this order of work."""
     parameters, order = layer._parameters, orders.BY_NAME[order]
-    shape = convolution._out_shape(parameters, x.shape, None)
+    shape = out_shape(parameters, x.shape, None)
     out = np.full(shape, np.nan, x.dtype)
     if order.vectors == "channels":
         out = channels_last(out)
     plan = orders.plan_of(parameters, order, orders.frames_of(x, out), threads, **choices)
     packed = orders.layout(parameters, order).pack(layer.weight, layer.bias)
     gaps = order.leaves_gaps(parameters)
-    convolution._Task(order, plan, (), None, gaps, packed, layer.bias).run(
+    Task(order, plan, (), None, gaps, packed, layer.bias).run(
         x, packed, layer.bias, out
     )
     return np.ascontiguousarray(out), plan
@@ -64,7 +66,7 @@ def layer_of(rng, square, channels, multiplier=1, dtype=np.float32, bias=True):
 def is_there(layer, sizes):
     """Return whether an input of these sizes has a result."""
     try:
-        convolution._out_shape(layer._parameters, (1, layer.in_channels, *sizes), None)
+        out_shape(layer._parameters, (1, layer.in_channels, *sizes), None)
     except ValueError:
         return False
     return True
@@ -288,8 +290,8 @@ def test_a_thread_needs_little_memory(shape, kernel, parameters, last):
     kind = (up.Conv1d, up.Conv2d, up.Conv3d)[len(shape) - 3]
     channels = shape[1]
     layer = kind(np.ones((channels, 1, *kernel), np.float32), groups=channels, **parameters)
-    out_shape = convolution._out_shape(layer._parameters, shape, None)
-    x, out = order(np.empty(shape, np.float32)), order(np.empty(out_shape, np.float32))
+    result_shape = out_shape(layer._parameters, shape, None)
+    x, out = order(np.empty(shape, np.float32)), order(np.empty(result_shape, np.float32))
     _, plan = orders.plan(layer._parameters, x, out, 1)
     assert plan.thread_bytes <= 320 << 10
 
