@@ -16,7 +16,7 @@ from layers import draw_output, normal
 from layouts import channels_last
 
 import upshape as up
-from upshape import convolution, lanes, orders, runtime, shapes
+from upshape import _rates, convolution, lanes, orders, runtime, shapes
 
 depthwise = runtime.kernel("depthwise")
 
@@ -301,6 +301,11 @@ def order_of(rng, square, shape, last=False):
     return orders.plan(layer._parameters, x, layer(x), 1)[0].name
 
 
+measured = pytest.mark.skipif(
+    runtime.LEVEL not in _rates.RATES, reason=f"rates of {runtime.LEVEL} were not measured")
+
+
+@measured
 def test_rows_of_two_axes_from_a_table_are_left_to_other_paths(rng):
     few, many = (1, 2, 40, 40), (1, 16, 40, 40)
     assert order_of(rng, (False, 3, 1, 1), few) == "depthwise"
@@ -311,6 +316,7 @@ def test_rows_of_two_axes_from_a_table_are_left_to_other_paths(rng):
     assert order_of(rng, (False, 4, 1, 1), many, True) == "depthwise channels"
 
 
+@measured
 def test_channels_are_turned_where_rows_are_short_or_steps_wide(rng):
     assert order_of(rng, (False, 3, 1, 1), (1, 64, 112, 112)) == "depthwise"
     assert order_of(rng, (True, 4, 2, 1), (1, 64, 64, 64)) == "depthwise"
