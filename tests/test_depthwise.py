@@ -16,7 +16,7 @@ from layers import draw_output, normal
 from layouts import channels_last
 
 import upshape as up
-from upshape import lanes, orders, runtime, shapes
+from upshape import _rates, lanes, orders, runtime, shapes
 from upshape.parameters import out_shape
 from upshape.tasks import Task
 
@@ -33,7 +33,7 @@ SQUARES = [
     (False, 1, 1, 0), (False, 2, 1, 1), (False, 6, 2, 2), (False, 9, 1, 4),
     (False, 4, 3, 2), (True, 3, 1, 1), (True, 1, 2, 0), (True, 5, 3, 2), (True, 2, 2, 1),
 ]
-# Some pixels have no tap: such layers are not turned.
+# Some pixels have no tap: such layers are not transposed.
 WITH_GAPS = [(True, 1, 2, 0)]
 
 
@@ -90,7 +90,7 @@ def test_rows_equal_the_general_path_at_every_width(square, dtype, rng):
 
 @pytest.mark.parametrize("square", [s for s in SQUARES if s not in WITH_GAPS])
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_turned_channels_equal_the_general_path_at_every_width(square, dtype, rng):
+def test_transposed_channels_equal_the_general_path_at_every_width(square, dtype, rng):
     layer = layer_of(rng, square, 21, dtype=dtype)
     tried = 0
     for width, height in itertools.product(WIDTHS, [1, 2, 5, 8]):
@@ -130,8 +130,8 @@ def test_the_tiles_are_those_that_were_meant(rng):
             run("depthwise channels", channels_last(x), layer)[1].description["tile"],
         )
         if square not in WITH_GAPS:
-            turned = run("depthwise transposed", x, layer)[1].description["tile"]
-            assert turned == tiles[square][1]
+            own = run("depthwise transposed", x, layer)[1].description["tile"]
+            assert own == tiles[square][1]
     for square in SQUARES[:7]:
         assert tiles[square] == ("window", "sliding")
     for square in SQUARES[7:13]:
@@ -303,6 +303,11 @@ def order_of(rng, square, shape, last=False):
     return orders.plan(layer._parameters, x, layer(x), 1)[0].name
 
 
+measured = pytest.mark.skipif(
+    runtime.LEVEL not in _rates.RATES, reason=f"rates of {runtime.LEVEL} were not measured")
+
+
+@measured
 def test_rows_of_two_axes_from_a_table_are_left_to_other_paths(rng):
     few, many = (1, 2, 40, 40), (1, 16, 40, 40)
     assert order_of(rng, (False, 3, 1, 1), few) == "depthwise"
@@ -313,7 +318,8 @@ def test_rows_of_two_axes_from_a_table_are_left_to_other_paths(rng):
     assert order_of(rng, (False, 4, 1, 1), many, True) == "depthwise channels"
 
 
-def test_channels_are_turned_where_rows_are_short_or_steps_wide(rng):
+@measured
+def test_channels_are_transposed_where_rows_are_short_or_steps_wide(rng):
     assert order_of(rng, (False, 3, 1, 1), (1, 64, 112, 112)) == "depthwise"
     assert order_of(rng, (True, 4, 2, 1), (1, 64, 64, 64)) == "depthwise"
     for square in ((False, 3, 1, 1), (False, 5, 1, 2), (False, 7, 1, 3), (True, 3, 1, 1)):
