@@ -73,14 +73,15 @@ test-emulated: $(VENV)/with-test  ## the kernels' tests of x86-64-v4's logic in 
 	$(call other_build,emulated,UPSHAPE_EMULATE_V4=1 UPSHAPE_LEVELS=x86-64-v4,$(EMULATED))
 
 # The memory that Python and NumPy hand out must be malloc's, which is guarded. A result too large is
-# a MemoryError, not the end. $(call sanitized,folder,level): a level's tests.
+# a MemoryError, not the end. A report goes to stderr as the process ends, so that pytest must not keep
+# it. $(call sanitized,folder,level): a level's tests.
 SANITIZED_TESTS := $(patsubst %,tests/test_%.py,hostile nearest linear taps depthwise convolution api \
 	arrays pyramid golden long_axes)
 define sanitized
 	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libstdc++.so)" \
 	  ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 \
 	  PYTHONMALLOC=malloc UPSHAPE_CPU=$(2) PYTHONSAFEPATH=1 PYTHONPATH=$(CURDIR)/$(VENV)/$(1) \
-	  $(PY) -m pytest -q -p no:cacheprovider $(SANITIZED_TESTS) $(ARGS)
+	  $(PY) -m pytest -q --capture=sys -p no:cacheprovider $(SANITIZED_TESTS) $(ARGS)
 endef
 
 sanitize: $(VENV)/with-test  ## the kernels under AddressSanitizer and UBSan, at every CPU level
