@@ -297,7 +297,8 @@ def resizings() -> Iterator[Case]:
         for layout in ("NCHW", "NHWC"):
             yield from many_taps(
                 "1080p shrinking", (("bilinear", True), ("bicubic", True)), (1, 3, 1080, 1920), to,
-                "uint8", layout, (f"by {factor}",), Goal(1.0, over=AVX2, reading=1.5), picture=True,
+                "uint8", layout, (f"by {factor}",), Goal(ratio=1.0, over=AVX2, reading=1.5),
+                picture=True,
             )
 
 
