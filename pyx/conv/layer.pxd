@@ -140,6 +140,14 @@ cdef struct Channels:
     Py_ssize_t count
     bint first, last
 
+# What panels are multiplied with, and where their sums wait: elements of the layer's type.
+cdef struct Operands:
+    const void* tiles  # IN: a block's pixels: a patch, or the input itself
+    const void* weights  # IN: those of a group's block of input channels
+    const void* bias  # IN: what a group's sums begin with
+    void* sums  # room for the sums of the block's range of lanes
+    void* tile  # room for a tile's sums
+
 
 cdef inline Py_ssize_t item_bytes(const Layer* layer) noexcept nogil:
     return 4 if layer.single else 8
