@@ -78,6 +78,7 @@ from layer cimport (
     first_lane,
     join_runs,
     list_runs,
+    stack_runs,
     taps_of,
     up,
 )
@@ -688,10 +689,12 @@ cdef inline void set_pixels(const Layer* layer, const Blocking* plan, Py_ssize_t
         else:
             block.length += (block.rows - 1) * plan.row_length
     UPSHAPE_CHECK(0 < block.count <= plan.most_runs)
-    block.runs, block.listed = runs, block.count
+    block.listed = block.count
     if layer.in_rows and layer.sy == layer.sx == plan.ox == 1 and plan.oy == plan.wo:
-        block.runs = runs + plan.most_runs
         block.count = join_runs(plan, runs, block.count, runs + plan.most_runs)
+        runs += plan.most_runs
+    stack_runs(runs, block.count)
+    block.runs = runs
 
 
 cdef inline const real* pack_pixels(const Layer* layer, const Blocking* plan, const Block* block,
