@@ -1077,6 +1077,8 @@ cdef class Plan:
         self.frame.depth = t.d.count
         self.frame.height = t.h.count
         self.frame.width = t.w.count
+        self.frame.source_depth = t.d.source
+        self.frame.source_height = t.h.source
         self.frame.source_width = t.w.source
         self.frame.pixel = channels * self.element
         self.frame.spacing = spacing * self.element
@@ -1389,8 +1391,8 @@ cdef class Plan:
         """
         cdef Rows rows
         cdef Py_ssize_t total, room
-        cdef const char* from_ = PyArray_BYTES(<PyArrayObject*>source)
-        cdef char* to = PyArray_BYTES(<PyArrayObject*>result)
+        cdef const char* from_ = PyArray_BYTES(<PyArrayObject*>source)  # IN
+        cdef char* to = PyArray_BYTES(<PyArrayObject*>result)  # OUT
         cdef char* memory
         cdef Desk desk
         cdef Team team
@@ -1407,6 +1409,8 @@ cdef class Plan:
         memory = PyArray_BYTES(<PyArrayObject*>scratch)
         memory += (-<size_t>memory) % 64
         room = self.lay(&desk, memory)
+        if cnp.PyArray_NBYTES(scratch) < room * threads + 64:
+            raise ValueError("the scratch was taken for another plan")
         form_team(&team, threads)
         with nogil:
             if team.threads == 1:
