@@ -686,7 +686,7 @@ cdef void spread_fixed(int16_t** to, const int16_t* turned, const Axis* w, Py_ss
             if n == 8:
                 turn_shorts(block)
                 for g in range(8):
-                    store_eight(to[g] + e, to[g + 8] + e, block[g])
+                    store_eight(to[g] + e, to[(g + 8) % UPSHAPE_SHORTS] + e, block[g])
                 e += 8
                 n = 0
     if n > 0:

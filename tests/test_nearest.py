@@ -262,6 +262,7 @@ def test_windows_equal_the_pixel_by_pixel_path(rng, pixel, width):
         assert kinds & {"words", "bytes"}
 
 
+@pytest.mark.skipif(runtime.LEVEL == "x86-64-v2", reason="56 bytes are no narrow row to 16")
 def test_small_planes_without_gaps_are_one_row():
     kernel = runtime.kernel("nearest")
     zero, twice = np.zeros(1, np.int64), np.arange(14) // 2
