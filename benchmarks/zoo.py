@@ -30,6 +30,7 @@ import signal
 import sys
 import time
 import warnings
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from .zoo_models import LIBRARIES, Build, has, models
@@ -182,7 +183,9 @@ def _built(build: Build) -> Any:
         return build().eval()
 
 
-def apart(name: str, build: Build, axes: bool = False) -> dict[str, Any]:
+def apart(
+    name: str, build: Build, axes: bool = False, judge: Callable[..., dict[str, Any]] | None = None
+) -> dict[str, Any]:
     """Judge a model in a process of its own, which may run out of time, memory, or luck."""
     reader, writer = os.pipe()
     pid = os.fork()
@@ -195,7 +198,7 @@ def apart(name: str, build: Build, axes: bool = False) -> dict[str, Any]:
 
             torch.set_num_threads(1)
         with contextlib.redirect_stdout(sys.stderr):
-            told = json.dumps(judged(name, build, axes))
+            told = json.dumps(judge(name, build) if judge else judged(name, build, axes))
         with os.fdopen(writer, "w") as pipe:
             pipe.write(told)
         os._exit(0)
@@ -330,9 +333,9 @@ def read(path: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     return about, list(found.values())
 
 
-def about_this_run() -> dict[str, Any]:
+def about_this_run(others: Sequence[str] = ()) -> dict[str, Any]:
     """Return the date and the versions of what is installed."""
-    names = ["torch", *(name for name in LIBRARIES if has(name))]
+    names = ["torch", *others, *(name for name in LIBRARIES if has(name))]
     versions = {name: importlib.metadata.version(name.replace("_", "-")) for name in names}
     return {"date": datetime.date.today().isoformat(), "versions": versions}
 
