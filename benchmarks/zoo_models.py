@@ -6,6 +6,7 @@ Nothing is downloaded: models are built without weights.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,11 +15,41 @@ Build = Callable[[], Any]
 
 def has(name: str) -> bool:
     """Tell whether a library can be imported: one built for another PyTorch cannot."""
+    _declare_operators()
     try:
         importlib.import_module(name)
     except Exception:
         return False
     return True
+
+
+OPERATORS = ("nms", "qnms")  # whose shapes torchvision registers as it is imported
+_declared: list[Any] = []  # a library of operators lasts as long as its object
+
+
+def _declare_operators() -> None:
+    """Let torchvision be imported whose operators were compiled for another PyTorch.
+
+    Its wheel is one for GPUs, whose operators do not load beside a PyTorch for CPUs; its models are
+    plain Python. timm and segmentation_models_pytorch import it.
+    """
+    if _declared or importlib.util.find_spec("torchvision") is None:
+        return
+    import torch
+
+    if not hasattr(torch.ops.torchvision, OPERATORS[0]) and not _loads_operators():
+        _declared.append(torch.library.Library("torchvision", "FRAGMENT"))
+        for name in OPERATORS:
+            _declared[0].define(f"{name}(Tensor dets, Tensor scores, float iou) -> Tensor")
+
+
+def _loads_operators() -> bool:
+    """Tell whether torchvision can be imported as it is: a failed import leaves nothing behind."""
+    import subprocess
+    import sys
+
+    code = [sys.executable, "-c", "import torchvision"]
+    return subprocess.run(code, capture_output=True, check=False).returncode == 0
 
 
 def models() -> Iterator[tuple[str, Build]]:
@@ -219,8 +250,8 @@ def _transformers() -> Iterator[tuple[str, Build]]:
     yield "Cvt", small("CvtConfig", "CvtModel", depth=[1, 1, 2])
     yield "Levit", small("LevitConfig", "LevitModel")
     yield "BiT", small("BitConfig", "BitModel", depths=[1, 1, 1, 1])
-    yield "DPT", small("DPTConfig", "DPTForDepthEstimation", **tiny,
-                       backbone_out_indices=[0, 1, 1, 1], neck_hidden_sizes=[8, 8, 8, 8],
+    yield "DPT", small("DPTConfig", "DPTForDepthEstimation", **{**tiny, "num_hidden_layers": 4},
+                       backbone_out_indices=[0, 1, 2, 3], neck_hidden_sizes=[8, 8, 8, 8],
                        fusion_hidden_size=8)  # fmt: skip
     yield "HieraModel", small("HieraConfig", "HieraModel", depths=[1, 1, 1, 1], embed_dim=16)
     yield "VitDet", small("VitDetConfig", "VitDetModel", hidden_size=32, num_hidden_layers=2,

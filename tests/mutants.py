@@ -142,7 +142,7 @@ MUTANTS = [
     Mutant("features are written over each other", "upshape/pyramid.py",
            "begin += x.shape[axis]", "begin += 1", PYRAMID),
     Mutant("the size is that of the smallest feature", "upshape/pyramid.py",
-           "size = max(inputs, key=np.prod)", "size = min(inputs, key=np.prod)", PYRAMID),
+           "size = max(inputs, key=math.prod)", "size = min(inputs, key=math.prod)", PYRAMID),
     # --- what is remembered
     Mutant("plans are not bounded in bytes", "upshape/calls.py",
            "or self.nbytes + nbytes > self.most_bytes", "or False", f"{CALLS} {FAULTS} -k 'bound or call'"),

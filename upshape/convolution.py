@@ -40,7 +40,6 @@ _MOST_SPARE = 4 << 20
 # Parameters that can tell one call from another: True == 1 must not.
 _PLAIN = frozenset([int, str, type(None)])
 
-_kernel = runtime.kernel("convolution")
 _threads = runtime.threads
 
 # Tasks without numbers: what the functions need for arguments that they have seen before.
@@ -53,7 +52,6 @@ _NOTHING: AnyArray = np.empty(0, np.uint8)
 _spare: list[AnyArray] = []
 
 also_forget(_spare.clear)
-also_forget(_kernel.forget_scratch)
 
 
 def _once(
@@ -94,9 +92,7 @@ def _once(
         parameters, weight, bias = check_parameters(
             operation, weight, bias, stride, padding, output_padding, groups, dilation, axes
         )
-        values = Values(
-            np.ascontiguousarray(weight), None if bias is None else np.ascontiguousarray(bias), {}
-        )
+        values = Values(_tidy(weight), None if bias is None else _tidy(bias), {})
         return first_call(parameters, values, x, output_size, out, keep)
 
 
@@ -104,6 +100,11 @@ def _is_tidy(array: AnyArray) -> bool:
     """Return whether the kernels can read weights or a bias as they are."""
     flags = array.flags
     return flags.c_contiguous and flags.aligned and array.dtype.isnative
+
+
+def _tidy(array: AnyArray) -> AnyArray:
+    """Return weights or a bias as the kernels can read them, a copy if need be."""
+    return array if _is_tidy(array) else np.array(array, array.dtype.newbyteorder("="), order="C")
 
 
 def _run_known(task: Task, x: AnyArray, weight: AnyArray, bias: AnyArray | None) -> AnyArray:

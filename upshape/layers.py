@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from upshape import arrays, choices, orders, runtime, shapes
+from upshape import _machine, arrays, choices, orders, runtime, shapes
 from upshape.calls import Calls, lock
 from upshape.orders import PLAN_BYTES
 from upshape.parameters import (
@@ -45,9 +45,7 @@ __all__ = [
 # Plans that a layer keeps: the input shapes that a network alternates between, and some.
 _MOST_PLANS = 64
 
-_kernel = runtime.kernel("convolution")
 _threads = runtime.threads
-_empty = runtime.empty
 
 
 def _own(array: AnyArray) -> AnyArray:
@@ -213,8 +211,8 @@ class _Layer:
         """Keep a plan for the next input like this one; the oldest goes when there are many."""
         repeat = None
         if out is None and not task.gaps:
-            repeat = _kernel.Repeat(
-                task.plan, task.packed, x, output_size, task.memory, task.view, _empty, _threads
+            repeat = _machine.Repeat(
+                task.plan, task.packed, x, output_size, task.memory, task.view
             ).call
         with lock:
             if values is self._values:

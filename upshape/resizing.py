@@ -95,7 +95,8 @@ def resize(
 
         bilinear and trilinear, bicubic and tricubic are other names for linear and cubic.
     scale_factor : float or sequence of float, optional
-        Output size over input size, one for all axes or one each.
+        Output size over input size, one for all axes or one each. Without `like`, and with "torch"
+        and "onnx", it decides coordinates too; the other libraries are told the size.
     channel_axis : int, optional
         The axis of the channels: -1 for (H, W, C), 0 for (C, H, W). None: there is none.
     antialias : bool, optional
@@ -208,9 +209,11 @@ def _resize(
         )
     axis = _as_channels(image, channel_axis, size)
     x = _as_batch(image, axis)
+    if 0 in image.shape:
+        raise ValueError(f"resize: image has shape {image.shape}; no axis can be 0")
     check_sizes("resize", "image", (1, *image.shape))
     inputs = x.shape[2:]
-    sizes, factors = _as_sizes(inputs, size, scale_factor, policy)
+    sizes, factors = _as_sizes(inputs, size, scale_factor, policy, like)
     how = _how(asked, like, mode, inputs, sizes, factors, image.dtype)
     shape = list(sizes)
     if axis is not None:
@@ -292,6 +295,12 @@ def _as_channels(image: Array, value: Any, size: Any) -> int | None:
                 f"resize: image has shape {image.shape}, {rank} axes; with channel_axis={value} it "
                 f"must have 2, 3 or 4 (pass batches to up.interpolate)"
             )
+        if rank == 4 and isinstance(size, (Sequence, np.ndarray)) and len(size) == 2:
+            raise ValueError(
+                f"resize: image has shape {image.shape}, with channel_axis={value} a volume, and "
+                f"size={arrays.shown(size)} has 2 numbers; give 3, or pass batches to "
+                f"up.interpolate"
+            )
         return int(axis)
     if not 1 <= rank <= 3:
         raise ValueError(
@@ -325,7 +334,7 @@ def _as_batch(image: Array, axis: int | None) -> Array:
 
 
 def _as_sizes(
-    inputs: tuple[int, ...], size: Any, scale_factor: Any, policy: Any
+    inputs: tuple[int, ...], size: Any, scale_factor: Any, policy: Any, like: str | None
 ) -> tuple[tuple[int, ...], tuple[float | None, ...]]:
     """Return output sizes, and factors where they decide coordinates."""
     if not isinstance(policy, str) or policy not in POLICIES:
@@ -345,7 +354,8 @@ def _as_sizes(
     factor = choose(o / i for o, i in zip(sizes, inputs, strict=True))
     # ONNX rounds halves up, and leaves every axis a pixel.
     sizes = tuple(max(math.floor(factor * i + 0.5), 1) for i in inputs)
-    return sizes, (factor,) * len(inputs)
+    # The factor decides coordinates in ONNX; other libraries have no policy, and are told sizes.
+    return sizes, (factor if like in (None, "onnx") else None,) * len(inputs)
 
 
 def _how(
@@ -360,7 +370,7 @@ def _how(
     if like == "torch" and mode.startswith("nearest"):
         return How(mode, sizes, factors, False)
     if like in ("opencv", "pillow", "skimage", "tensorflow"):
-        factors = (None,) * axes  # they know sizes only
+        factors = (None,) * axes  # they are told sizes
     if like == "torch":
         corners = convention.coordinates == "align_corners"
         return as_how(
@@ -390,8 +400,9 @@ def _told(convention: Convention, asked: Asked, like: str | None, mode: str) -> 
     if arrays.as_bool("resize", "exclude_outside", asked.exclude_outside):
         _choice("exclude_outside", True, None if free else (), like)
         changes["border"] = "exclude"
+    corners = like != "torch" or mode in ("linear", "cubic")
     wanted = {
-        "coordinates": convention.kernel not in ("area", "coverage", "area-linear"),
+        "coordinates": corners and convention.kernel not in ("area", "coverage", "area-linear"),
         "rounding": convention.copies,
         "a": convention.kernel == "cubic",
         "border": not convention.copies,
@@ -399,8 +410,10 @@ def _told(convention: Convention, asked: Asked, like: str | None, mode: str) -> 
     names = {"rounding": "nearest_mode", "a": "cubic_coeff_a", "border": "exclude_outside"}
     for name in changes:
         if not wanted[name]:
+            whose = "" if like is None else f" and like={like!r}"
             raise ValueError(
-                f"resize: {names.get(name, name)} has no meaning with mode={mode!r}; leave it out"
+                f"resize: {names.get(name, name)} has no meaning with mode={mode!r}{whose}; leave "
+                f"it out"
             )
     if "border" in changes and convention.kernel == "linear" and not convention.antialias:
         changes.pop("border")  # two taps of which one is left out: the other one is all
@@ -622,6 +635,8 @@ def _backward(
 def _as_input_size(name: str, value: Any, grad: Array, axis: int) -> tuple[int, ...]:
     """Return the spatial sizes of the input, given as such or as its whole shape."""
     axes = grad.ndim - 2
+    if isinstance(value, np.ndarray) and value.ndim == 1:
+        value = value.tolist()
     if isinstance(value, (tuple, list)) and len(value) == grad.ndim:
         batch, channels = value[0], value[axis]
         if (batch, channels) != (grad.shape[0], grad.shape[axis]):

@@ -118,6 +118,9 @@ cdef struct Blocking:
 cdef struct Run:
     Py_ssize_t n, qz, qy, qx, length
     Py_ssize_t at  # place of the first among the sums of its block
+    # From this one on, rows of one image that are as long and begin at the same column, and from
+    # one to the next among the sums.
+    Py_ssize_t rows, apart
 
 # Work that is done in one go: a block of pixels of a group, a range of lanes.
 cdef struct Block:
@@ -136,6 +139,14 @@ cdef struct Block:
 cdef struct Channels:
     Py_ssize_t count
     bint first, last
+
+# What panels are multiplied with, and where their sums wait: elements of the layer's type.
+cdef struct Operands:
+    const void* tiles  # IN: a block's pixels: a patch, or the input itself
+    const void* weights  # IN: those of a group's block of input channels
+    const void* bias  # IN: what a group's sums begin with
+    void* sums  # room for the sums of the block's range of lanes
+    void* tile  # room for a tile's sums
 
 
 cdef inline Py_ssize_t item_bytes(const Layer* layer) noexcept nogil:
@@ -227,3 +238,21 @@ cdef inline Py_ssize_t join_runs(const Blocking* plan, const Run* runs, Py_ssize
             last += 1
             joined[last] = runs[r]
     return last + 1
+
+
+cdef inline void stack_runs(Run* runs, Py_ssize_t count) noexcept nogil:
+    """Note how many rows, from each run on, can be placed in one go."""
+    cdef Py_ssize_t r = count - 1
+    cdef Run* own
+    cdef const Run* below
+    while r >= 0:
+        own, below = runs + r, runs + r + 1
+        own.rows, own.apart = 1, 0
+        if (r + 1 < count and below.n == own.n and below.qz == own.qz and below.qx == own.qx
+                and below.qy == own.qy + 1 and below.length == own.length):
+            own.apart = below.at - own.at
+            if below.rows == 1 or below.apart == own.apart:
+                own.rows = below.rows + 1
+            else:
+                own.rows = 2
+        r -= 1

@@ -222,10 +222,12 @@ class Model:
         kept = [
             (module, dict(module.__dict__), module.training) for module in self.module.modules()
         ]
+        # What is looked at once may leave hooks behind, parts, or what it has computed for itself.
         kept_dicts = [
             (one, dict(one))
             for module, state, _ in kept
-            for one in (state["_buffers"], state["_modules"], state["_parameters"])
+            for one in state.values()
+            if isinstance(one, dict)
         ]
         lists = [
             (one, list(one)) for _, state, _ in kept for one in state.values() if type(one) is list
