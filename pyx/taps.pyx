@@ -222,8 +222,8 @@ cdef struct Table:
     Py_ssize_t* strip  # for each: its first pixel, the first and the last + 1 of the source
     Py_ssize_t longest, longest_source  # elements of a strip, at most
     bint turned  # rows are transposed to go across
-    # The pixels regular_from to regular_to - 1 of a row repeat themselves: `period` later, a pixel has
-    # the same weights, for the pixels of the source that lie `step` further on. 0: they do not.
+    # The pixels regular_from to regular_to - 1 of a row repeat themselves: `period` later, a pixel
+    # has the same weights, for the source's pixels `step` further on. 0: they do not.
     Py_ssize_t period, step, regular_from, regular_to
     Py_ssize_t phase_source, phase_result  # bytes of a phase of a strip
     Py_ssize_t ring, deep_ring  # lines of the ring between down and across, and before both
@@ -778,7 +778,7 @@ cdef void spread_channels(work_t* to, const pixel_t* row, const Axis* w, Py_ssiz
 
 cdef void spread_phases(work_t* to, const pixel_t* row, const Plane* p, const Table* t,
                         Desk* desk) noexcept nogil:
-    """Make a strip of one row whose table repeats itself: a phase is a sum of phases of the source."""
+    """Make a strip of one row whose table repeats itself: each phase a sum of the source's."""
     cdef const Axis* w = &t.w
     cdef Py_ssize_t channels = t.channels, pixel = channels * <Py_ssize_t>sizeof(pixel_t)
     cdef Py_ssize_t begin = (max(p.first, t.regular_from) + t.period - 1) // t.period * t.period
@@ -1125,8 +1125,8 @@ cdef class Plan:
     source's size; dtype: NumPy's letter, one of `LETTERS`; channels, spacing: elements of a pixel,
     and from one pixel of the result to the next; streaming: write past the cache; only: "across"
     or "down", the pass to begin with. For uint8 alone: `rounded`: across comes first if `only` does
-    not say otherwise, and each pass gives integers, halves up, of weights that are whole numbers divided by a power
-    of two (as PyTorch and Pillow do it); `fixed`: fixed point may be taken.
+    not say otherwise, and each pass gives integers, halves up, of weights that are whole numbers
+    divided by a power of two (as PyTorch and Pillow do it); `fixed`: fixed point may be taken.
     """
     cdef Frame frame
     cdef Table table
@@ -1378,7 +1378,7 @@ cdef class Plan:
         Pixels of one and two elements are taken apart by twos, others by up to four.
         """
         cdef Table* t = &self.table
-        cdef Py_ssize_t most = 2 if t.channels < 3 else 4, period, step, middle, first, last
+        cdef Py_ssize_t most = 2 if t.channels < 3 else 4, period, by, middle, first, last
         t.period = 0
         if t.w.copied or t.channels >= t.group:
             return 0
@@ -1386,25 +1386,25 @@ cdef class Plan:
             middle = t.w.count // 2 // period * period
             if middle + 2 * period > t.w.count:
                 break
-            step = t.w.first[middle + period] - t.w.first[middle]
-            if not 1 <= step <= most:
+            by = t.w.first[middle + period] - t.w.first[middle]
+            if not 1 <= by <= most:
                 continue
             first = last = middle
-            while first > 0 and self.alike(first - 1, period, step):
+            while first > 0 and self.alike(first - 1, period, by):
                 first -= 1
-            while last + period < t.w.count and self.alike(last, period, step):
+            while last + period < t.w.count and self.alike(last, period, by):
                 last += 1
             if 4 * (last + period - first) >= 3 * t.w.count and last - first >= 8 * period:
-                t.period, t.step = period, step
+                t.period, t.step = period, by
                 t.regular_from, t.regular_to = first, last + period
                 break
         return 0
 
-    cdef bint alike(self, Py_ssize_t x, Py_ssize_t period, Py_ssize_t step) noexcept:
-        """Return whether pixel x + period of a row is made as pixel x is, `step` further on."""
+    cdef bint alike(self, Py_ssize_t x, Py_ssize_t period, Py_ssize_t by) noexcept:
+        """Return whether pixel x + period of a row is made as pixel x is, `by` further on."""
         cdef Axis* w = &self.table.w
         return (
-            w.first[x + period] - w.first[x] == step and w.taps[x + period] == w.taps[x]
+            w.first[x + period] - w.first[x] == by and w.taps[x + period] == w.taps[x]
             and (w.scale == NULL or w.scale[x + period] == w.scale[x])
             and memcmp(w.weight + x * w.stride * self.work,
                        w.weight + (x + period) * w.stride * self.work, w.stride * self.work) == 0
@@ -1413,9 +1413,12 @@ cdef class Plan:
     cdef int cut_strips(self) except -1:
         """Cut a row into strips."""
         cdef Table* t = &self.table
-        cdef Py_ssize_t most = max(1, (
-            STRIP_DOWN if t.w.copied or t.period > 0 else STRIP_FIXED if self.work == 2 else STRIP) // t.channels)
+        cdef Py_ssize_t elements = STRIP_FIXED if self.work == 2 else STRIP
+        cdef Py_ssize_t most
         cdef Py_ssize_t x, k, start = 0, low = 0, high = 0, own_low, own_high, room
+        if t.w.copied or t.period > 0:
+            elements = STRIP_DOWN
+        most = max(1, elements // t.channels)
         if t.period > 1:
             most = max(most // t.period, 1) * t.period
         cdef list strips = []
