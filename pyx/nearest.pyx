@@ -439,14 +439,14 @@ cdef void planes_words(const Table* t, char* to, const char* source, Py_ssize_t 
 
     Their bytes stay in the first cache meanwhile.
     """
-    cdef Py_ssize_t k, j, at
+    cdef Py_ssize_t k, _j, at
     cdef const char* own
     cdef words by
     for k in range(t.steps):
         at = min(k * UPSHAPE_VECTOR_BYTES, t.row - UPSHAPE_VECTOR_BYTES)
         by = load(t.order + k * UPSHAPE_VECTOR_BYTES)
         own = source + t.base[k]
-        for j in range(count):
+        for _j in range(count):
             store(to + at, permute(load(own), by))
             own += stride
             at += pitch
