@@ -38,7 +38,7 @@ from layer cimport (
     STEPS,
     TILES,
     TRANSPOSED,
-    TURNED,
+    TRANSPOSED_VECTORS,
     WEIGHT_LINES,
     WOVEN,
     Blocking,
@@ -120,7 +120,7 @@ cdef inline void count_tiles(const Layer* layer, Blocking* plan) noexcept nogil:
         # Sums put aside and taken up again, once a block of channels.
         done[PARTIAL] = vectors * layer.blocks / plan.splits
     if layer.order == TRANSPOSED:
-        done[TURNED] = <double>layer.lanes * up(plan.pixels, plan.vector) / plan.splits
+        done[TRANSPOSED_VECTORS] = <double>layer.lanes * up(plan.pixels, plan.vector) / plan.splits
 
 
 cdef inline double transposed_tiles(const Blocking* plan) noexcept nogil:

@@ -26,7 +26,7 @@ cdef enum Source:
 cdef enum:
     CALLS, ITEMS, PRODUCTS, STEPS, BROADCASTS, LOADS, SHIFTED_STEPS, SHIFTED_LOADS, DIRECT_LOADS
     WEIGHT_LINES, PATCH_CHANNELS, PATCH_ROWS, PATCH_VECTORS, STEPPED_ROWS, STEPPED_VECTORS, PICKED
-    PIECES, STEPPED_PIECES, PICKED_PIECES, LISTED, FAR_LINES, TILES, PARTIAL, TURNED
+    PIECES, STEPPED_PIECES, PICKED_PIECES, LISTED, FAR_LINES, TILES, PARTIAL, TRANSPOSED_VECTORS
     ADDED_ROWS, ADDED, PLACED_ROWS, PLACED, WOVEN, FILLED
     COUNTS
 
@@ -139,6 +139,14 @@ cdef struct Block:
 cdef struct Channels:
     Py_ssize_t count
     bint first, last
+
+# What panels are multiplied with, and where their sums wait: elements of the layer's type.
+cdef struct Operands:
+    const void* tiles  # IN: a block's pixels: a patch, or the input itself
+    const void* weights  # IN: those of a group's block of input channels
+    const void* bias  # IN: what a group's sums begin with
+    void* sums  # room for the sums of the block's range of lanes
+    void* tile  # room for a tile's sums
 
 
 cdef inline Py_ssize_t item_bytes(const Layer* layer) noexcept nogil:
