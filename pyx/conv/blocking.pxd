@@ -52,9 +52,9 @@ cdef enum:
     # Pixels of a block that reads the input as it lies; of one that im2col packs, at most.
     DIRECT_PIXELS = 2048
     MOST_PIXELS = MOST_PIECES
-    # Of the result, in a block that reads the input as it lies and whose panels write pixels in turn:
-    # flat from 128 KiB to 1 MiB; ten MiB take 1.1 to 1.3 times as long (24 -> 24 channels, k2 s2,
-    # 256 x 256 pixels on a Zen 5).
+    # Of the result, in a block that reads the input as it lies, and whose panels write pixels in
+    # turn: flat from 128 KiB to 1 MiB; ten MiB take 1.1 to 1.3 times as long (24 -> 24 channels,
+    # k2 s2, 256 x 256 pixels on a Zen 5).
     RESULT_BYTES = 256 << 10
     # Pixels of a band at most, but for a row: flat from 100 to 500.
     MOST_BAND = 256
