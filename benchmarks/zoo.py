@@ -30,6 +30,7 @@ import signal
 import sys
 import time
 import warnings
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from .zoo_models import LIBRARIES, Build, has, models
@@ -168,21 +169,23 @@ def _flat(value: Any) -> list[int]:
 
 
 def _built(build: Build) -> Any:
-    """Build a model whose weights are whatever lies in memory: its buffers are what they should."""
+    """Build a model with zeros for what is random in it: drawing numbers takes long."""
     import torch
     from torch.overrides import TorchFunctionMode
 
     random = {getattr(torch.Tensor, name) for name in ("normal_", "uniform_", "erfinv_", "random_")}
 
-    class Unset(TorchFunctionMode):
+    class Zeros(TorchFunctionMode):
         def __torch_function__(self, func: Any, types: Any, args: Any, kwargs: Any = None) -> Any:
-            return args[0] if func in random else func(*args, **(kwargs or {}))
+            return args[0].zero_() if func in random else func(*args, **(kwargs or {}))
 
-    with Unset():
+    with Zeros():
         return build().eval()
 
 
-def apart(name: str, build: Build, axes: bool = False) -> dict[str, Any]:
+def apart(
+    name: str, build: Build, axes: bool = False, judge: Callable[..., dict[str, Any]] | None = None
+) -> dict[str, Any]:
     """Judge a model in a process of its own, which may run out of time, memory, or luck."""
     reader, writer = os.pipe()
     pid = os.fork()
@@ -195,7 +198,7 @@ def apart(name: str, build: Build, axes: bool = False) -> dict[str, Any]:
 
             torch.set_num_threads(1)
         with contextlib.redirect_stdout(sys.stderr):
-            told = json.dumps(judged(name, build, axes))
+            told = json.dumps(judge(name, build) if judge else judged(name, build, axes))
         with os.fdopen(writer, "w") as pipe:
             pipe.write(told)
         os._exit(0)
@@ -239,13 +242,15 @@ def sample(count: int, library: str = "", seed: int = 0) -> list[tuple[str, Buil
     return [chance.choice(families[one]) for one in chosen]
 
 
-KINDS = ("right", "refused", "too long", "wrong", "crash")
+KINDS = ("answered", "right", "refused", "too long", "wrong", "crash")
 
 
 def table(records: list[dict[str, Any]]) -> str:
     """Return the table of outcomes, a line a library."""
     lines = [
-        f"{'library':<30}{'models':>8}" + "".join(f"{kind:>10}" for kind in KINDS) + "  median s"
+        f"{'library':<30}{'models':>8}"
+        + "".join(f"{kind:>10}" for kind in KINDS)
+        + "  median s  worst s"
     ]
     libraries = dict.fromkeys(record["model"].partition(":")[0] for record in records)
     for library in [*libraries, ""]:
@@ -253,23 +258,24 @@ def table(records: list[dict[str, Any]]) -> str:
         lines.append(
             f"{library or 'all':<30}{len(own):>8}"
             + "".join(f"{count:>10}" for count in counts)
-            + f"{seconds:>10.1f}"
+            + "".join(f"{one:>9.1f}" for one in seconds)
         )
     return "\n".join(lines)
 
 
 def counted(
     records: list[dict[str, Any]], library: str
-) -> tuple[list[dict[str, Any]], list[int], float]:
-    """Return a library's models, how many have each outcome, and the median of their seconds."""
+) -> tuple[list[dict[str, Any]], list[int], list[float]]:
+    """Return a library's models, how many have each outcome, and the median and most seconds."""
     own = [
         record
         for record in records
         if record["model"].startswith(library) and record["outcome"] != "not built"
     ]
     times = sorted(record["seconds"] for record in own if "seconds" in record) or [0]
-    counts = [sum(record["outcome"].startswith(kind) for record in own) for kind in KINDS]
-    return own, counts, times[len(times) // 2]
+    counts = {kind: sum(one["outcome"].startswith(kind) for one in own) for kind in KINDS}
+    counts["answered"] = counts["right"] + counts["wrong"]
+    return own, list(counts.values()), [times[len(times) // 2], times[-1]]
 
 
 def page(about: dict[str, Any], records: list[dict[str, Any]]) -> str:
@@ -279,12 +285,12 @@ def page(about: dict[str, Any], records: list[dict[str, Any]]) -> str:
     lines = [
         f"{done} models, {about['date']}; {versions}.", "",
         ".. list-table::", "   :header-rows: 1", "",
-        *_row(["library", "models", *KINDS, "median s"]),
+        *_row(["library", "models", *KINDS, "median s", "worst s"]),
     ]  # fmt: skip
     libraries = sorted({record["model"].partition(":")[0] for record in records})
     for library in [*libraries, ""]:
         own, counts, seconds = counted(records, library)
-        lines += _row([library or "all", len(own), *counts, f"{seconds:.1f}"])
+        lines += _row([library or "all", len(own), *counts, *(f"{one:.1f}" for one in seconds)])
     for library in libraries:
         lines += ["", library, "~" * len(library), ""]
         lines += [".. list-table::", "   :header-rows: 1", "   :widths: 30 70", ""]
@@ -304,9 +310,13 @@ def _told(record: dict[str, Any]) -> str:
     if not record["outcome"].startswith("right"):
         why = re.sub(r"\S*/(site-packages|wt|work)/", "", record["why"]).replace("`", "'")
         return f"*{record['outcome']}*: ``{why[:120].strip()}``"
-    sizes, height = record["sizes"], record.get("height")
-    alone = f"; first axis alone: ``{height}``" if height not in (None, sizes) else ""
-    return f"``{sizes}``{alone}"
+    sizes = record["sizes"]
+    alone = record.get("alone", [record.get("height", sizes)])
+    if set(alone) == {sizes}:
+        return f"``{sizes}``"
+    if len(set(alone)) == 1:
+        return f"``{sizes}``; an axis alone: ``{alone[0]}``"
+    return f"``{sizes}``; each axis alone: " + ", ".join(f"``{one}``" for one in alone)
 
 
 def read(path: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -323,9 +333,9 @@ def read(path: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     return about, list(found.values())
 
 
-def about_this_run() -> dict[str, Any]:
+def about_this_run(others: Sequence[str] = ()) -> dict[str, Any]:
     """Return the date and the versions of what is installed."""
-    names = ["torch", *(name for name in LIBRARIES if has(name))]
+    names = ["torch", *others, *(name for name in LIBRARIES if has(name))]
     versions = {name: importlib.metadata.version(name.replace("_", "-")) for name in names}
     return {"date": datetime.date.today().isoformat(), "versions": versions}
 

@@ -147,14 +147,23 @@ def _monai() -> Iterator[tuple[str, Build]]:
         "ViT": lambda n, d: n.ViT(1, (32,) * d, (16,) * d, 48, 96, 2, 4, spatial_dims=d),
         "DenseNet121": lambda n, d: n.DenseNet121(d, 1, 2),
         "ResNet18": lambda n, d: n.resnet18(spatial_dims=d, n_input_channels=1),
-        "SENet154": lambda n, d: n.SEResNet50(d, 1),
+        "SENet154": lambda n, d: n.SEResNet50(spatial_dims=d, in_channels=1),
         "EfficientNet": lambda n, d: n.EfficientNetBN("efficientnet-b0", False, spatial_dims=d),
         "MedNeXt": lambda n, d: n.MedNeXt(d, 8, 1, 2),
         "UNet-1": lambda n, d: n.UNet(d, 1, 2, (4, 8), (2,), num_res_units=0),
         "DiffusionAutoencoder": lambda n, d: n.AutoencoderKL(
             d, 1, 1, (1, 1), (8, 16), (False, False), norm_num_groups=4
         ),
-        "VQVAE": lambda n, d: n.VQVAE(d, 1, 1, (8, 8), 1, (8, 8)),
+        "VQVAE": lambda n, d: n.VQVAE(
+            d,
+            1,
+            1,
+            (8, 8),
+            1,
+            (8, 8),
+            downsample_parameters=((2, 4, 1, 1),) * 2,
+            upsample_parameters=((2, 4, 1, 1, 0),) * 2,
+        ),
         "Discriminator": lambda n, d: n.PatchDiscriminator(d, 8, 1),
     }
     for name, build in made.items():
@@ -233,7 +242,10 @@ def _transformers() -> Iterator[tuple[str, Build]]:
     yield "MobileNetV2", small("MobileNetV2Config", "MobileNetV2Model", depth_multiplier=0.35)
     yield "MobileViT", small("MobileViTConfig", "MobileViTModel")
     yield "MobileViTV2", small("MobileViTV2Config", "MobileViTV2Model")
-    yield "EfficientNet", small("EfficientNetConfig", "EfficientNetModel", width_coefficient=0.25)
+    yield (
+        "EfficientNet",
+        small("EfficientNetConfig", "EfficientNetModel", width_coefficient=0.25, hidden_dim=320),
+    )
     yield "Swin", small("SwinConfig", "SwinModel", embed_dim=16, depths=[2, 2],
                         num_heads=[2, 2], window_size=7)  # fmt: skip
     yield "Swinv2", small("Swinv2Config", "Swinv2Model", embed_dim=16, depths=[2, 2],
@@ -247,7 +259,7 @@ def _transformers() -> Iterator[tuple[str, Build]]:
     yield "Pvt", small("PvtConfig", "PvtModel", depths=[1, 1, 1, 1])
     yield "PvtV2", small("PvtV2Config", "PvtV2Model", depths=[1, 1, 1, 1])
     yield "FocalNet", small("FocalNetConfig", "FocalNetModel", embed_dim=16, depths=[1, 1, 1, 1])
-    yield "Cvt", small("CvtConfig", "CvtModel", depth=[1, 1, 2])
+    yield "Cvt", small("CvtConfig", "CvtModel")
     yield "Levit", small("LevitConfig", "LevitModel")
     yield "BiT", small("BitConfig", "BitModel", depths=[1, 1, 1, 1])
     yield "DPT", small("DPTConfig", "DPTForDepthEstimation", **{**tiny, "num_hidden_layers": 4},

@@ -19,7 +19,7 @@ The caller has checked: indices in range, pixels and the source's rows without g
 result disjoint. Nothing is allocated within a row loop, no Python object is touched.
 
 Hot row functions, for who reads the machine code: row_words, row_words_two, rows_words,
-pairs_words, planes_words, row_past, row_bytes, row_bytes_two, row_items.
+pairs_words, row_past, row_bytes, row_bytes_two, row_items.
 """
 
 cimport cython
@@ -557,6 +557,17 @@ cdef bint find_windows(Table* t, Kind kind, int64_t[::1] index, Py_ssize_t sourc
     return False
 
 
+cdef Py_ssize_t reached_by(int64_t[::1] index) except -1:
+    """Return how many pixels an axis must have, for all of these to be there."""
+    cdef Py_ssize_t x
+    cdef int64_t most = 0
+    for x in range(index.shape[0]):
+        if index[x] < 0:
+            raise AssertionError("a table has pixels before the source")
+        most = max(most, index[x])
+    return most + 1
+
+
 cdef Py_ssize_t gcd(Py_ssize_t a, Py_ssize_t b) noexcept:
     while b:
         a, b = b, a % b
@@ -599,7 +610,11 @@ cdef class Plan:
         self.frame.depth = index_d.shape[0]
         self.frame.height = index_h.shape[0]
         self.frame.width = width
+        self.frame.source_depth = reached_by(index_d)
+        self.frame.source_height = reached_by(index_h)
         self.frame.source_width = source_width
+        if reached_by(index_w) > source_width:
+            raise AssertionError("a table has pixels beyond the source")
         self.frame.pixel = pixel
         self.frame.spacing = spacing
         self.keep = (index_d, index_h, index_w)
@@ -760,8 +775,8 @@ cdef class Plan:
         """
         cdef Rows rows
         cdef Py_ssize_t total
-        cdef const char* from_ = PyArray_BYTES(<PyArrayObject*>source)
-        cdef char* to = PyArray_BYTES(<PyArrayObject*>result)
+        cdef const char* from_ = PyArray_BYTES(<PyArrayObject*>source)  # IN
+        cdef char* to = PyArray_BYTES(<PyArrayObject*>result)  # OUT
         cdef char* stage = NULL
         cdef Py_ssize_t room = self.room()
         cdef Team team
@@ -791,6 +806,8 @@ cdef class Plan:
         if self.streaming and not self.table.group:
             if scratch is None:
                 scratch = self.take(threads)
+            if cnp.PyArray_NBYTES(scratch) < room * threads:
+                raise ValueError("the scratch was taken for another plan")
             stage = PyArray_BYTES(<PyArrayObject*>scratch)
         form_team(&team, threads)
         with nogil:

@@ -6,7 +6,7 @@ from layers import normal
 from layouts import channels_last
 
 import upshape as up
-from upshape import orders
+from upshape import orders, runtime
 from upshape.parameters import out_shape
 
 
@@ -116,3 +116,64 @@ def test_biases_and_room_of_another_kind_are_refused(made):
     for packed in (room[1:], read_only(room)):
         with pytest.raises(ValueError, match="the layout was made for weights of another"):
             made.layout.pack(weight, None, packed)
+
+
+# --- interpolation -------------------------------------------------------------------------------
+
+ROLES = 0, 1, -1, 2, 3, -1  # which axes are n, m, d, h, w, c
+ONE = np.zeros(1, np.int64)
+
+
+def plan_of(kernel, rows, columns):
+    """Return a plan that takes these rows and columns, of a source of 5 x 7 pixels of float32."""
+    rows, columns = np.array(rows, np.int64), np.array(columns, np.int64)
+    plan = runtime.kernel(kernel).Plan
+    if kernel == "nearest":
+        return plan(ROLES, ONE, rows, columns, 7, 4, 4, False)
+    if kernel == "linear":
+        neighbours = [(rows, np.zeros(rows.size), 5), (columns, np.zeros(columns.size), 7)]
+        axes = ((ONE, None, 1), *neighbours)
+        return plan(ROLES, axes, 4, 1, 1, False, False)
+    ones = [(rows, np.ones((rows.size, 1)), 5), (columns, np.ones((columns.size, 1)), 7)]
+    axes = ((ONE, None, 1), *ones)
+    return plan(ROLES, axes, "f", 1, 1, False)
+
+
+KERNELS = ["nearest", "linear", "taps"]
+ROWS, COLUMNS = [0, 1, 1, 2, 4, 3], [0, 0, 6, 2, 3, 3, 5, 4, 1]
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_a_plan_takes_the_pixels_of_its_tables(kernel, rng):
+    x, out = normal(rng, (2, 3, 5, 7)), np.zeros((2, 3, 6, 9), np.float32)
+    rows = ROWS if kernel == "nearest" else sorted(ROWS)
+    columns = COLUMNS if kernel == "nearest" else sorted(COLUMNS)
+    assert plan_of(kernel, rows, columns).run(x, out, 1)
+    np.testing.assert_array_equal(out, x[:, :, rows][..., columns])
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_arrays_of_another_plan_are_not_touched(kernel, rng):
+    x, out = normal(rng, (2, 3, 5, 7)), np.zeros((2, 3, 6, 9), np.float32)
+    plan = plan_of(kernel, sorted(ROWS), sorted(COLUMNS))
+    for source, result in [
+        (x[:, :, 1:], out), (x[..., 1:].copy(), out), (x[1:], out), (x[:, 1:], out),
+        (x[..., ::-1], out), (x[0], out), (x.astype(np.float64), out),
+        (x, out[:, :, 1:]), (x, out[..., 1:]), (x, out[..., ::-1]), (x, out[1:]),
+    ]:
+        assert not plan.run(source, result, 1)
+    assert not out.any()
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize(("rows", "columns"), [
+    ([0, -1], [0, 6]), ([0, 4], [0, 7]), ([0, 4], [-1, 6]), ([0, 5], [0, 6]),
+])
+def test_a_table_with_a_wrong_index_is_refused(kernel, rows, columns, rng):
+    if kernel == "nearest" and rows == [0, 5]:
+        # Such a plan is one for a larger source.
+        out = np.zeros((1, 1, 2, 2), np.float32)
+        assert not plan_of(kernel, rows, columns).run(normal(rng, (1, 1, 5, 7)), out, 1)
+        return
+    with pytest.raises(AssertionError, match="a table has"):
+        plan_of(kernel, rows, columns)

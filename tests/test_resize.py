@@ -323,3 +323,8 @@ def test_the_adjoint_of_factors_and_dtypes(rng):
     assert up.interpolate_backward(y, np.array(x.shape), 1.7, mode="bilinear").shape == x.shape
     with pytest.raises(TypeError, match="grad has dtype uint8"):
         up.interpolate_backward(np.ones((1, 1, 4), np.uint8), 2)
+
+
+def test_no_memory_names_the_shape_of_the_image():
+    with pytest.raises(MemoryError, match=r"resize: cannot .* shape \(4194304, 8388608\)"):
+        up.resize(np.zeros((10, 10), np.uint8), (1 << 22, 1 << 23))

@@ -221,17 +221,25 @@ def _resize(
     arrays.check_memory("resize", tuple(shape), image.dtype)
     layout = layout_of(x, 1)
     if out is None:
-        target = layout.empty((*x.shape[:2], *sizes), image.dtype)
+        try:
+            target = layout.empty((*x.shape[:2], *sizes), image.dtype)
+        except MemoryError:
+            raise MemoryError(
+                f"cannot allocate a result of shape {tuple(shape)} and dtype {image.dtype}"
+            ) from None
         result: Array = target[0, 0] if axis is None else np.moveaxis(target[0], 0, axis)
     else:
         result = arrays.check_out("resize", out, tuple(shape), image.dtype, image)
         target = _as_batch(result, axis)
         layout = layout_of(target, 1)
     passes = _fixed_point(like, mode, how, image.dtype)
-    if passes is None:
-        Job(x, target, how, layout, target.nbytes, out is None).run()
-    else:
-        np.copyto(target, _in_passes(x, how, passes, _passes(like, inputs, how.sizes)))
+    if passes is not None and len(inputs) == 3:
+        np.copyto(target, _in_passes(x, how, passes))
+        return result
+    if passes is not None:
+        down_first = _goes_down_first(like, inputs, how.sizes)
+        how = How(how.mode, how.sizes, how.factors, False, passes._replace(down_first=down_first))
+    Job(x, target, how, layout, target.nbytes, out is None).run()
     return result
 
 
@@ -253,23 +261,23 @@ def _fixed_point(
     return None
 
 
-def _passes(like: str | None, inputs: tuple[int, ...], sizes: tuple[int, ...]) -> list[int]:
-    """Return the order in which a library goes along the axes: the last one first.
+def _goes_down_first(
+    like: str | None, inputs: tuple[int, ...], sizes: tuple[int, ...]
+) -> bool:
+    """Return whether a library makes the rows of a picture before the columns.
 
-    Pillow 13 goes down first where a picture loses rows, and more than twice as many as columns.
+    Pillow 13 does where a picture loses rows, and more than twice as many as columns.
     """
     lost = [i - o for i, o in zip(inputs, sizes, strict=True)]
-    if like == "pillow" and len(lost) == 2 and lost[0] > max(2 * lost[1], 0):
-        return [0, 1]
-    return list(reversed(range(len(lost))))
+    return like == "pillow" and len(lost) == 2 and lost[0] > max(2 * lost[1], 0)
 
 
-def _in_passes(x: Array, how: How, tables: FixedPoint, order: Sequence[int]) -> Array:
-    """Return bytes that are rounded and clipped after each axis.
+def _in_passes(x: Array, how: How, tables: FixedPoint) -> Array:
+    """Return a volume of bytes that are rounded and clipped after each axis, the last one first.
 
-    Sums of bytes and weights of so few bits are exact in float64, so that ties are the library's.
+    Sums of bytes and weights of so few bits are exact in float64: ties are the library's.
     """
-    for axis in (2 + at for at in order):
+    for axis in reversed(range(2, x.ndim)):
         o = how.sizes[axis - 2]
         if tables.taps(x.shape[axis], o, how.factors[axis - 2]) is None:
             continue

@@ -334,3 +334,53 @@ def test_the_command_line_solves_files(tmp_path, capsys):
     assert "{3 n : n >= 1}" in capsys.readouterr().out
     assert main(["solve", str(file), "--size", "7x9"]) == 1
     assert "size 7 is not divided by 3" in capsys.readouterr().out
+
+
+class Block(nn.Module):
+    """A residual block of ResNet: what is added must have been halved alike."""
+
+    def __init__(self, before, after, stride):
+        super().__init__()
+        self.first = nn.Conv2d(before, after, 3, stride, 1, bias=False)
+        self.second = nn.Conv2d(after, after, 3, 1, 1, bias=False)
+        self.skip = nn.Conv2d(before, after, 1, stride, bias=False) if stride > 1 else nn.Identity()
+
+    def forward(self, x):
+        return F.relu(self.second(F.relu(self.first(x))) + self.skip(x))
+
+
+def resnet():
+    """ResNet-18 as published, of fewer channels."""
+    widths = [8, 8, 8, 16, 16, 32, 32, 64, 64]
+    blocks = [Block(a, b, 1 if a == b else 2) for a, b in itertools.pairwise(widths)]
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 7, 2, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(3, 2, 1),
+        *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10),
+    ).eval()  # fmt: skip
+
+
+def test_a_resnet_of_open_height_takes_every_height_by_each_way_of_reading_it():
+    """https://github.com/pytorch/pytorch/issues/124507: torch.export refused a range of heights."""
+    model = resnet()
+    height = torch.export.Dim("height", min=320, max=7680)
+    image = torch.zeros(1, 3, 640, 352)
+    program = torch.export.export(model, (image,), dynamic_shapes=({2: height},))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        file = torch.onnx.export(
+            model, (image,), dynamo=True, dynamic_shapes=({2: height},), verbose=False
+        ).model_proto
+    read = {
+        "module": solve(model, axis=0),
+        "fx": solve(torch.fx.symbolic_trace(model), axis=0),
+        "export": solve(shapes.from_export(program), axis=0),
+        "onnx": solve(from_onnx(file), axis=0),
+    }
+    for way, answer in read.items():
+        assert answer.covers(320, 7680), way
+        assert answer.output(1000) == 10, way
+    # The program was told its range; the others were told nothing, and take what there is.
+    assert (read["export"].minimum, 7681 in read["export"]) == (320, False)
+    for way in ("module", "fx", "onnx"):
+        assert read[way].covers(1, 10**6), way
+    read["onnx"].check()

@@ -460,6 +460,7 @@ def test_what_depends_on_values_is_named_with_its_place():
     network = from_torch(N(lambda s, x: x[:, :, : int(x.sum())], conv=c(3)))
     assert len(network.unread) == 1
     assert "test_reading.py" in network.unread[0]
+    assert "read out of a tensor" in network.unread[0]
     with pytest.raises(ValueError, match=r"unknown.*test_reading.py.*read="):
         solve(network)
 

@@ -39,6 +39,19 @@ MOST_ODD = 24  # sizes decided one by one, where symbolic sizes fail and plain o
 MOST_VERIFIED = 1024  # ends of paths above are not run again: it would take long
 MOST_ENDS = 24
 MOST_COMPARED = 2**16  # sizes at which two functions are compared
+MEANINGS = (  # what PyTorch says, and what it means to who wrote the model
+    (("unhashable type", "SymInt"), "a size is looked up in a dict, a set or a cache"),
+    (
+        ("aten._local_scalar_dense",),
+        "a number is read out of a tensor (item(), int(), max(), if): what comes of it hangs on "
+        "the tensor's values, not on sizes alone",
+    ),
+    (
+        ("aten.nonzero",),
+        "a tensor is as long as values in another one say (nonzero(), a mask as an index): that "
+        "hangs on more than sizes",
+    ),
+)
 HEAD = 2**16  # output sizes below are tabulated where they follow no class
 
 
@@ -179,8 +192,9 @@ class Survey:
     def _give_up(self, told: Failure) -> None:
         """Note what could not be followed, and where."""
         message = told.message
-        if "unhashable type" in message and "SymInt" in message:  # PyTorch's word for a size
-            message = "a size is looked up in a dict, a set or a cache"
+        for words, meaning in MEANINGS:
+            if all(word in message for word in words):
+                message = meaning
         place = f"{message} ({told.place})" if told.place else message
         where = f"{told.module}: " if told.module else ""
         self.lost[where + place] = None

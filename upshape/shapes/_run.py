@@ -311,8 +311,8 @@ def _candidates(module: Any) -> list[tuple[int, int]]:
                 break
     first = list(found)[:1]
     common = [(rank, channels) for rank in ranks or {2: None} for channels in (3, 1, 4, 2)]
-    bare = [(1, 0)] if 1 in ranks else []  # a waveform, to which forward adds the channels
-    return list(dict.fromkeys([*first, *common, *list(found)[1:6], *bare]))
+    waves = [(1, 1), (1, 0)]  # of which forward makes a spectrogram, or to which it adds channels
+    return list(dict.fromkeys([*first, *common, *list(found)[1:6], *waves]))
 
 
 _HARMLESS = (
