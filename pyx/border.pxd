@@ -1,8 +1,8 @@
 """The border of the convolution kernels: what is checked, once a call, before a pointer is taken.
 
 No type of memoryview says what these arrays are: an input has three to five axes, whose innermost
-one is that of the pixels or of the channels. And a memoryview takes its array's buffer, which costs
-85 ns an array (docs/kernels.rst), where all that is looked at here costs ten: the kind of its
+one is that of the pixels or of the channels. And a memoryview takes its array's buffer, which small
+calls would feel (docs/kernels.rst). Looked at here is what is in the array already: the kind of its
 elements, their alignment and byte order, whether it may be written, every size and every step.
 """
 

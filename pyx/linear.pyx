@@ -50,6 +50,8 @@ from rows cimport (
     PyArray_BYTES,
     PyArrayObject,
     Rows,
+    check_table,
+    gcd,
     place_of,
     roles_of,
     rows_of,
@@ -1401,12 +1403,6 @@ cdef inline void run_share(int element, const Table* t, const Rows* rows, const 
                  <float>0)
 
 
-cdef Py_ssize_t gcd(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
-    while b:
-        a, b = b, a % b
-    return a
-
-
 cdef int denominator(const double* t, Py_ssize_t count) noexcept nogil:
     """Return the smallest integer that makes integers of the distances; 0 if it is above 127."""
     cdef int whole = 1, own
@@ -1423,15 +1419,6 @@ cdef int denominator(const double* t, Py_ssize_t count) noexcept nogil:
         if whole > 127:
             return 0
     return whole
-
-
-cdef int check_table(int64_t[::1] low, Py_ssize_t source) except -1:
-    """Refuse lower neighbours that an axis of so many pixels does not have."""
-    cdef Py_ssize_t j
-    for j in range(low.shape[0]):
-        if not 0 <= low[j] < source:
-            raise AssertionError("a table has pixels beyond the source")
-    return 0
 
 
 @cython.final

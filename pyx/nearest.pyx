@@ -11,9 +11,9 @@ vector lie that close (any enlargement, down to about half the size), else pixel
 
 Narrow rows are made many at a time. Where the rows of a plane have no gaps between them, a plane
 is one long row, with a table of its own, and so are as many planes without gaps as end with a whole
-vector. Else their source rows are laid side by side, once for
-each row of the result, and the group is then one long row. So a row costs no more than its bytes,
-and rows narrower than a vector are made by whole vectors as well.
+vector. Else their source rows are laid side by side, once for each row of the result, and the group
+is then one long row. So a row costs no more than its bytes, and rows narrower than a vector are
+made by whole vectors as well.
 
 The caller has checked: indices in range, pixels and the source's rows without gaps, source and
 result disjoint. Nothing is allocated within a row loop, no Python object is touched.
@@ -35,7 +35,10 @@ from rows cimport (
     PyArray_BYTES,
     PyArrayObject,
     Rows,
+    check_table,
+    gcd,
     place_of,
+    reached_by,
     roles_of,
     rows_of,
     step,
@@ -557,23 +560,6 @@ cdef bint find_windows(Table* t, Kind kind, int64_t[::1] index, Py_ssize_t sourc
     return False
 
 
-cdef Py_ssize_t reached_by(int64_t[::1] index) except -1:
-    """Return how many pixels an axis must have, for all of these to be there."""
-    cdef Py_ssize_t x
-    cdef int64_t most = 0
-    for x in range(index.shape[0]):
-        if index[x] < 0:
-            raise AssertionError("a table has pixels before the source")
-        most = max(most, index[x])
-    return most + 1
-
-
-cdef Py_ssize_t gcd(Py_ssize_t a, Py_ssize_t b) noexcept:
-    while b:
-        a, b = b, a % b
-    return a
-
-
 cdef void free_windows(Table* t) noexcept:
     PyMem_RawFree(t.base)
     PyMem_RawFree(t.order)
@@ -613,8 +599,7 @@ cdef class Plan:
         self.frame.source_depth = reached_by(index_d)
         self.frame.source_height = reached_by(index_h)
         self.frame.source_width = source_width
-        if reached_by(index_w) > source_width:
-            raise AssertionError("a table has pixels beyond the source")
+        check_table(index_w, source_width)
         self.frame.pixel = pixel
         self.frame.spacing = spacing
         self.keep = (index_d, index_h, index_w)

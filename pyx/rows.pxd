@@ -7,6 +7,7 @@ m = 1, a pixel is all channels.
 
 from libc.stdint cimport int64_t, uint8_t
 
+from check cimport UPSHAPE_CHECK
 
 cdef extern from "numpy/arrayobject.h" nogil:
     ctypedef Py_ssize_t npy_intp
@@ -119,11 +120,14 @@ cdef inline Place place_of(const Rows* rows, Py_ssize_t row) noexcept nogil:
     row //= rows.depth
     at.m = row % rows.m
     at.n = row // rows.m
+    # One past the last is asked for, where nothing is left to do.
+    UPSHAPE_CHECK(0 <= at.n and (at.n < rows.n or at.n == rows.n and at.m == at.d == at.h == 0))
     return at
 
 
 cdef inline void step(const Rows* rows, Place* at, Py_ssize_t count) noexcept nogil:
     """Go `count` rows on; at most to the first row of the next depth."""
+    UPSHAPE_CHECK(at.n < rows.n and at.h + count <= rows.height)
     at.h += count
     if at.h == rows.height:
         at.h = 0
@@ -134,6 +138,33 @@ cdef inline void step(const Rows* rows, Place* at, Py_ssize_t count) noexcept no
             if at.m == rows.m:
                 at.m = 0
                 at.n += 1
+
+
+# --- tables --------------------------------------------------------------------------------------
+
+cdef inline Py_ssize_t reached_by(int64_t[::1] index) except -1:
+    """Return how many pixels an axis must have, for all of these to be there."""
+    cdef Py_ssize_t x
+    cdef int64_t most = 0
+    for x in range(index.shape[0]):
+        if index[x] < 0:
+            raise AssertionError("a table has pixels before the source")
+        most = max(most, index[x])
+    return most + 1
+
+
+cdef inline int check_table(int64_t[::1] index, Py_ssize_t source) except -1:
+    """Refuse pixels that an axis of so many does not have."""
+    if reached_by(index) > source:
+        raise AssertionError("a table has pixels beyond the source")
+    return 0
+
+
+cdef inline Py_ssize_t gcd(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
+    """Return the greatest common divisor."""
+    while b:
+        a, b = b, a % b
+    return a
 
 
 # --- windows: a vector of the result as a permutation of one stretch of the source ---------------

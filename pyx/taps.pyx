@@ -1330,8 +1330,7 @@ cdef class Plan:
         cdef Py_ssize_t j, k, pairs = (axis.most + 1) // 2
         cdef int16_t* weight
         cdef int32_t whole
-        axis.stride = (2 * axis.most if axis.way == ROUNDED else 2 * pairs if axis.way == PAIRS
-                       else pairs * 2)
+        axis.stride = 2 * (axis.most if axis.way == ROUNDED else pairs)
         if axis.split > 0:
             axis.stride *= 2
         axis.weight = <char*>self.allocate(axis.count * axis.stride * sizeof(int16_t))

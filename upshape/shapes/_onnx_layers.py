@@ -202,6 +202,14 @@ def _through(node: Node, kind: Any, parameters: Sequence[Any], size: Any) -> Any
     return layer.formula(size)
 
 
+def _windows(node: Node, kernel: Sequence[Any], sizes: Sequence[Any]) -> list[Any]:
+    """Return how many positions a kernel has along each axis, by the node's attributes."""
+    axes = len(kernel)
+    strides, dilations = (_entries(node, name, axes, 1) for name in ("strides", "dilations"))
+    each = zip(kernel, strides, _paddings(node, axes), dilations, sizes, strict=True)
+    return [_through(node, Conv, (k, s, p, d), size) for k, s, p, d, size in each]
+
+
 @operator("Conv", "ConvInteger")
 def conv(node: Node, inputs: Inputs) -> Sequence[Tensor]:
     """Convolve."""
@@ -237,17 +245,7 @@ def _convolved(node: Node, x: Tensor, weight: Tensor, bias: Inputs) -> Tensor:
         raise refuse(node, f"{weight.shape[0]} output channels are not {groups} groups")
     _check_bias(node, bias, weight.shape[0])
     kernel = _kernel(node, weight)
-    made = [
-        _through(node, Conv, (k, s, p, d), size)
-        for k, s, p, d, size in zip(
-            kernel,
-            _entries(node, "strides", axes, 1),
-            _paddings(node, axes),
-            _entries(node, "dilations", axes, 1),
-            x.shape[2:],
-            strict=True,
-        )
-    ]
+    made = _windows(node, kernel, x.shape[2:])
     return Tensor((x.shape[0], weight.shape[0], *made))
 
 
@@ -471,18 +469,7 @@ def col_to_im(node: Node, inputs: Inputs) -> Sequence[Tensor]:
     """Put blocks, one a column, together to a map."""
     x = inputs[0]
     sizes, block = sizes_of(node, inputs[1], "the image"), inputs[2].listed("the block")
-    axes = len(sizes)
-    windows = [
-        _through(node, Conv, (k, s, p, d), size)
-        for k, s, p, d, size in zip(
-            block,
-            _entries(node, "strides", axes, 1),
-            _paddings(node, axes),
-            _entries(node, "dilations", axes, 1),
-            sizes,
-            strict=True,
-        )
-    ]
+    windows = _windows(node, block, sizes)
     taps = product(block)
     if not (equal(x.shape[1] % taps, 0) and equal(x.shape[2], product(windows))):
         raise refuse(
