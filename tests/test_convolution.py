@@ -1352,3 +1352,20 @@ def test_sliding_windows_with_the_channels_innermost(axes, rng):
             out = channels_last(np.empty_like(y))
             function(x, weight, padding=1, out=out)
             check(out, x, weight, padding=1)
+
+
+def test_a_latest_call_is_not_taken_for_another(rng):
+    """Of arrays that are alike but for their alignment, and of output sizes that are both ints."""
+    layer = up.ConvTranspose1d(normal(rng, (2, 3, 3)), stride=2, padding=1)
+    x = normal(rng, (1, 2, 5))
+    room = np.empty(x.nbytes + 1, np.uint8)
+    misaligned = room[1:].view(x.dtype).reshape(x.shape)
+    misaligned[...] = x
+    assert not misaligned.flags.aligned
+    other = up.ConvTranspose1d(layer.weight, stride=2, padding=1)
+    for size in (9, 10, 9):
+        expected = other(x, output_size=size)
+        for own in (x, x, misaligned, misaligned, x):
+            result = layer(own, output_size=size)
+            assert result.shape == (1, 3, size)
+            assert_same_pixels(result, expected)
