@@ -12,7 +12,18 @@ col2im      Products wait until all that land on a row of the result are there, 
 """
 
 from check cimport UPSHAPE_CHECK
-from layer cimport PHASES, TRANSPOSED, Block, Blocking, Layer, Run, first_lane, up
+from layer cimport (
+    MOST_WOVEN,
+    PHASES,
+    TRANSPOSED,
+    Block,
+    Blocking,
+    Layer,
+    Run,
+    first_lane,
+    up,
+    woven_steps,
+)
 from tile cimport (
     add_up,
     fill_row,
@@ -26,7 +37,6 @@ from tile cimport (
 
 cdef enum:
     MOST_TERMS = 128  # taps of a kernel whose products are added up
-    MOST_WOVEN = 4  # phases that a row is interleaved of, vector by vector
     CACHE_LINE = 64
 
 
@@ -89,10 +99,7 @@ cdef inline void place_rows(const Layer* layer, const Blocking* plan, const Bloc
     cdef const Run* run
     cdef real* to
     cdef real value
-    # A row of less than a vector is placed pixel by pixel in less time than it is woven.
-    cdef bint short_rows = (
-        plan.qx * (step if 2 * layer.x_phases >= step else 1) < plan.vector)
-    cdef bint woven = plan.ox == 1 and step <= (2 if short_rows else MOST_WOVEN)
+    cdef bint woven = plan.ox == 1 and step <= woven_steps(layer, plan)
     for co in range(layer.chunk_co[chunk], layer.chunk_co[chunk + 1]):
         slot = layer.slot + co * layer.row_phases * layer.x_phases
         value = bias[first_lane(layer, chunk) + slot[0]]
