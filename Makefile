@@ -73,27 +73,27 @@ test-emulated: $(VENV)/with-test  ## the kernels' tests of x86-64-v4's logic in 
 	$(call other_build,emulated,UPSHAPE_EMULATE_V4=1 UPSHAPE_LEVELS=x86-64-v4,$(EMULATED))
 
 # The memory that Python and NumPy hand out must be malloc's, which is guarded. A result too large is
-# a MemoryError, not the end. $(call sanitized,folder,level): a level's tests.
+# a MemoryError, not the end. A report goes to stderr as the process ends, so that pytest must not keep
+# it. Two levels run at a time: threads that wait give way. sanitized-[emulated-]LEVEL: its tests.
 SANITIZED_TESTS := $(patsubst %,tests/test_%.py,hostile nearest linear taps depthwise convolution api \
 	arrays pyramid golden long_axes)
-define sanitized
-	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libstdc++.so)" \
+sanitized-%:
+	@echo "$@"
+	@LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libstdc++.so)" \
 	  ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 \
-	  PYTHONMALLOC=malloc UPSHAPE_CPU=$(2) PYTHONSAFEPATH=1 PYTHONPATH=$(CURDIR)/$(VENV)/$(1) \
-	  $(PY) -m pytest -q -p no:cacheprovider $(SANITIZED_TESTS) $(ARGS)
-endef
+	  PYTHONMALLOC=malloc OMP_WAIT_POLICY=passive UPSHAPE_CPU=$(patsubst emulated-%,%,$*) \
+	  PYTHONSAFEPATH=1 PYTHONPATH=$(CURDIR)/$(VENV)/sanitized$(if $(filter emulated-%,$*),-emulated) \
+	  $(PY) -m pytest -q --capture=sys -p no:cacheprovider $(SANITIZED_TESTS) $(ARGS)
 
 sanitize: $(VENV)/with-test  ## the kernels under AddressSanitizer and UBSan, at every CPU level
 	UPSHAPE_SANITIZE=1 UPSHAPE_LEVELS=all $(PY) setup.py -q build --build-lib $(VENV)/sanitized
 	UPSHAPE_SANITIZE=1 UPSHAPE_EMULATE_V4=1 UPSHAPE_LEVELS=x86-64-v4 \
 	  $(PY) setup.py -q build --build-lib $(VENV)/sanitized-emulated
-	@set -e; levels=$$(LD_PRELOAD=$$(gcc -print-file-name=libasan.so) \
+	levels=$$(LD_PRELOAD=$$(gcc -print-file-name=libasan.so) \
 	  ASAN_OPTIONS=detect_leaks=0 PYTHONSAFEPATH=1 PYTHONPATH=$(VENV)/sanitized $(PY) -c \
 	  "from upshape import _machine, runtime; assert '-fsanitize' in _machine.build()['flags']; \
-  print(*runtime.usable_levels())"); for level in $$levels; do \
-	  echo "sanitized: $$level"; $(call sanitized,sanitized,$$level); done
-	@echo "sanitized: x86-64-v4 in the instructions of x86-64-v3"
-	$(call sanitized,sanitized-emulated,x86-64-v4)
+  print(*('sanitized-' + level for level in runtime.usable_levels()))") && \
+	  $(MAKE) -j2 -O $$levels sanitized-emulated-x86-64-v4
 
 # The oldest versions that are promised: tests/oldest.txt, which agrees with pyproject.toml.
 $(VENV)/oldest/built: $(VENV)/tools $(SOURCES) tests/oldest.txt

@@ -14,8 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from benchmarks import report
 from benchmarks.cases import Case, table
-from benchmarks.contenders import PEERS, LeftOut, library
 from benchmarks.machine import describe
+from benchmarks.peers import PEERS, missing
 from benchmarks.results import Result, load, save
 from benchmarks.run import run_case
 
@@ -83,10 +83,8 @@ def admitted(text: str | None) -> list[str]:
 def run_all(console: Console, cases: list[Case], options: argparse.Namespace) -> list[Result]:
     peers = admitted(options.peers)
     for peer in peers:
-        try:
-            library(peer)
-        except LeftOut as reason:
-            console.print(f"{peer}: {reason}; left out", style="yellow")
+        if lacks := missing(peer):
+            console.print(f"{peer}: not installed ({lacks}); left out", style="yellow")
     rng = random.Random(SEED)
     results: list[Result] = []
     columns = (

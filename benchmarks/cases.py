@@ -12,6 +12,14 @@ import numpy as np
 NEAREST = ("nearest", "nearest-exact")
 
 
+def kernel_of(mode: str) -> str:
+    """Return the mode whatever the number of axes: linear for bilinear, cubic for tricubic."""
+    for kernel in ("linear", "cubic"):
+        if mode.endswith(kernel):
+            return kernel
+    return mode
+
+
 @dataclass(frozen=True)
 class Goal:
     """What a case aims at; None and empty: nothing of that kind.
@@ -25,6 +33,7 @@ class Goal:
     microseconds: float | None = None  # a call, at most
     rate_of: tuple[str, float] | None = None  # bytes a second, of those of another case
     packing: float | None = None  # functional call / layer object, at most
+    reading: float | None = None  # times as long as the input takes to be read, at most
 
 
 @dataclass(frozen=True)
@@ -65,8 +74,9 @@ class Interpolate(Case):
     """`shape` is (N, C, *spatial) whatever the layout.
 
     layout: "NCHW"; "NHWC", an array with its channels last (channel_axis=-1); "channels_last", an
-    (N, C, H, W) view of such memory. out: None, or "misaligned", an array that starts 16 bytes
-    behind a cache line.
+    (N, C, H, W) view of such memory. like: the library whose pixels `resize` makes of the one
+    picture; None: those of PyTorch, by `interpolate`. picture: whether libraries that know one
+    picture or volume take part. misaligned: `out` starts 16 bytes behind a cache line.
     """
 
     shape: tuple[int, ...] = ()
@@ -74,13 +84,25 @@ class Interpolate(Case):
     scale: float | None = None
     mode: str = "nearest"
     align_corners: bool | None = None
+    antialias: bool = False
+    like: str | None = None
     dtype: str = "float32"
     layout: str = "NCHW"
     picture: bool = False
     misaligned: bool = False
 
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The spatial sizes of the result."""
+        if self.size is not None:
+            return self.size
+        return tuple(math.floor(i * self.scale) for i in self.shape[2:])
+
     def data(self) -> np.ndarray:
+        """Return the input; no bytes that overshoot, which some libraries clip after each axis."""
         x = random_array(self.shape, self.dtype)
+        if self.dtype == "uint8" and kernel_of(self.mode) in ("cubic", "lanczos"):
+            x = 80 + x % 96
         return x if self.layout == "NCHW" else np.ascontiguousarray(np.moveaxis(x, 1, -1))
 
 
@@ -196,7 +218,6 @@ def interpolations() -> Iterator[Case]:
     yield from upsample(group, (1, 256, 32, 32), 1.5, both())
     yield from upsample(group, (1, 128, 100, 100), (137, 151), both())
     yield from upsample(group, (1, 64, 112, 112), 0.5, both())
-    yield from upsample(group, (1, 512, 7, 7), 2, both())
     yield from upsample(group, (16, 64, 28, 28), 2, both())
     yield from upsample(group, (16, 3, 160, 160), 1.4, both())
     yield from upsample(
@@ -249,6 +270,94 @@ def interpolations() -> Iterator[Case]:
             name=f"{mode} 4 scales of 256 to {first}x{first}", group=group, mode=mode,
             shapes=tuple((1, 256, n, n) for n in sizes), headline=headline,
         )
+
+
+#: The ways that have more taps than two: (mode, antialias).
+UP = (("bicubic", False), ("bicubic", True), ("lanczos", True), ("area", False))
+DOWN = (("bilinear", True), ("bicubic", False), ("bicubic", True), ("lanczos", True))
+BY_WHOLE_FACTORS = (("area", False),)  # by others libraries differ in what a pixel covers
+
+
+def resizings() -> Iterator[Case]:
+    """Every other way of resizing: planes and channels last, up and down; then volumes."""
+    for ways, size, to, size_64, to_64 in (
+        (UP, (360, 640), (720, 1280), (128, 128), (256, 256)),
+        (DOWN, (720, 1280), (288, 512), (256, 256), (100, 100)),
+        (BY_WHOLE_FACTORS, (720, 1280), (360, 640), (256, 256), (128, 128)),
+    ):
+        group = "growing" if ways is UP else "shrinking"
+        for dtype in ("float32", "uint8"):
+            for channels, layout in ((3, "NCHW"), (1, "NHWC"), (3, "NHWC"), (4, "NHWC")):
+                yield from many_taps(
+                    group, ways, (1, channels, *size), to, dtype, layout, picture=True,
+                    headline=(channels, layout, dtype) == (3, "NHWC", "uint8"),
+                )
+            yield from many_taps(group, ways, (1, 64, *size_64), to_64, dtype, "NHWC")
+    for factor, to in (("2", (540, 960)), ("3", (360, 640)), ("4.5", (240, 427))):
+        for layout in ("NCHW", "NHWC"):
+            yield from many_taps(
+                "1080p shrinking", (("bilinear", True), ("bicubic", True)), (1, 3, 1080, 1920), to,
+                "uint8", layout, (f"by {factor}",), Goal(ratio=1.0, over=AVX2, reading=1.5),
+                picture=True,
+            )
+
+
+#: The peers that have kernels of their own for bytes.
+AVX2 = {"torch": 1.2, "pillow": 1.2}
+
+
+def many_taps(
+    group: str, ways: tuple[tuple[str, bool], ...], shape: tuple[int, ...], to: tuple[int, ...],
+    dtype: str, layout: str, tags: tuple[str, ...] = (), goal: Goal | None = None, **more: Any,
+) -> Iterator[Interpolate]:
+    """Yield a case a way."""
+    for mode, antialias in ways:
+        words = [
+            *(["antialias"] if antialias and mode != "lanczos" else []), *tags,
+            *(["uint8"] if dtype == "uint8" else []), *(["HWC"] if layout == "NHWC" else []),
+        ]
+        over = AVX2 if dtype == "uint8" and antialias else {}
+        yield from upsample(
+            group, shape, to, {mode: goal or Goal(ratio=1.0, over=over)}, tuple(words),
+            antialias=antialias, dtype=dtype, layout=layout, **more,
+        )
+
+
+def same_pixels() -> Iterator[Case]:
+    """What other libraries make, pixel for pixel: uint8 pictures."""
+    group, size, to = "same pixels", (720, 1280), (288, 512)
+    ways = (
+        ("pillow", "bilinear", True), ("pillow", "bicubic", True), ("pillow", "lanczos", True),
+        ("torch", "bilinear", True), ("torch", "bicubic", True), ("opencv", "bilinear", False),
+        ("opencv", "bicubic", False), ("opencv", "area", False), ("opencv", "lanczos", False),
+        ("skimage", "bilinear", True),
+    )
+    for like, mode, antialias in ways:
+        for channels, layout in ((3, "NCHW"), (3, "NHWC")):
+            yield from upsample(
+                group, (1, channels, *size), to, {mode: Goal(ratio=1.0)},
+                (f"like {like}", "uint8", *(["HWC"] if layout == "NHWC" else [])),
+                like=like, antialias=antialias, dtype="uint8", layout=layout, picture=True,
+            )
+
+
+def small_maps() -> Iterator[Case]:
+    """Maps of a network's neck: many channels of few pixels."""
+    goal = Goal(over={"torch": 1.2, "litert": 1.2})
+    for shape in ((1, 256, 20, 20), (1, 512, 7, 7), (1, 128, 33, 33)):
+        yield from upsample("small maps", shape, 2, both(goal, goal))
+
+
+def resized_volumes() -> Iterator[Case]:
+    """Volumes of CT and MR, one channel and four."""
+    group, goal = "resized volumes", Goal(ratio=4.0)
+    for channels in (1, 4):
+        shape = (1, channels, 64, 96, 96)
+        modes = {"trilinear": goal, "tricubic": goal, "area": goal}
+        for to in ((96, 144, 144), (40, 60, 60)):
+            yield from upsample(group, shape, to, modes)
+        modes = {"trilinear": goal, "tricubic": goal}
+        yield from upsample(group, shape, (40, 60, 60), modes, ("antialias",), antialias=True)
 
 
 def transposed(
@@ -334,7 +443,10 @@ def volumes() -> Iterator[Case]:
 
 def table() -> list[Case]:
     """Return every case, grouped; names are unique."""
-    cases = [*interpolations(), *convolutions(), *volumes()]
+    cases = [
+        *interpolations(), *small_maps(), *resizings(), *same_pixels(), *resized_volumes(),
+        *convolutions(), *volumes(),
+    ]
     order = list(dict.fromkeys(case.group for case in cases))
     cases.sort(key=lambda case: order.index(case.group))
     names = [case.name for case in cases]

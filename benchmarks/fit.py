@@ -24,7 +24,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.plans import Layer, known_rows
-from upshape import _rates, convolution, orders, runtime
+from upshape import _rates, orders, runtime
+from upshape.parameters import Parameters, check_parameters, out_shape
 
 # Nanoseconds that are plausible: for what is rare, and to begin with.
 PLAUSIBLE = {
@@ -60,25 +61,25 @@ class Way(NamedTuple):
     nanoseconds: float
 
 
-def frames_of(layer: Layer) -> tuple[orders.Parameters, orders.Frames]:
+def frames_of(layer: Layer) -> tuple[Parameters, orders.Frames]:
     """Return a layer's parameters and its arrays' frames; memory is named, not touched."""
     weight_shape = (
         (layer.shape[1], layer.channels // layer.groups) if layer.transposed
         else (layer.channels, layer.shape[1] // layer.groups)
     ) + (layer.kernel,) * layer.rank
-    parameters, _, _ = convolution._check(
+    parameters, _, _ = check_parameters(
         "fit", np.empty(weight_shape, layer.dtype), None, layer.stride, layer.padding,
         layer.output_padding if layer.transposed else None, layer.groups, layer.dilation,
         layer.rank,
     )
-    out_shape = convolution._out_shape(parameters, layer.shape, None)
+    result_shape = out_shape(parameters, layer.shape, None)
 
     def array(shape: tuple[int, ...]) -> np.ndarray:
         if not layer.channels_last:
             return np.empty(shape, layer.dtype)
         return np.moveaxis(np.empty((shape[0], *shape[2:], shape[1]), layer.dtype), -1, 1)
 
-    return parameters, orders.frames_of(array(layer.shape), array(out_shape))
+    return parameters, orders.frames_of(array(layer.shape), array(result_shape))
 
 
 def ways_of(row: dict[str, Any], number: int) -> Iterator[Way]:

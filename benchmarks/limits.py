@@ -16,11 +16,11 @@ HUGE_PAGE = 2 << 20
 CHAIN_ROUNDS = 100_000
 
 #: What the limits are called in a run's times.
-STREAM, PLAIN, SINGLE, FRESH, COPY, PEAK = (
+STREAM, PLAIN, SINGLE, FRESH, COPY, READ, PEAK = (
     "fill, streaming stores", "fill, plain stores", "fill, plain stores on one thread",
-    "fill, fresh memory", "np.copyto", "FMA peak",
+    "fill, fresh memory", "np.copyto", "read the input", "FMA peak",
 )
-NAMES = (STREAM, PLAIN, SINGLE, FRESH, COPY, PEAK)
+NAMES = (STREAM, PLAIN, SINGLE, FRESH, COPY, READ, PEAK)
 
 
 def aligned(nbytes: int) -> np.ndarray:
@@ -54,6 +54,11 @@ def contenders(nbytes: int, threads: int) -> dict[str, Callable[[], object]]:
         FRESH: partial(fill_fresh, target.nbytes, threads, fresh),
         COPY: partial(np.copyto, target, source),
     }
+
+
+def reader(nbytes: int, threads: int) -> Callable[[], object]:
+    """Return the loop that reads so many bytes and does nothing else."""
+    return partial(runtime.kernel("limits").read, aligned(nbytes), threads)
 
 
 def peak(threads: int, double_precision: bool) -> tuple[Callable[[], object], int]:

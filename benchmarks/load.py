@@ -103,7 +103,8 @@ class Entry:
 
 
 def prepare(library: str, case: Case, threads: int) -> Callable[[], object]:
-    from benchmarks.contenders import offers, set_threads
+    from benchmarks.contenders import offers
+    from benchmarks.peers import set_threads
 
     wanted = case.judged if library == "upshape" else library
     set_threads(threads, {library})
@@ -124,7 +125,7 @@ def times_of(call: Callable[[], object], seconds: float) -> list[float]:
 
 def work(library: str, threads: int) -> None:
     """Obey the lines of standard input: a case to prepare, or a turn to take."""
-    from benchmarks.contenders import inference
+    from benchmarks.peers import inference
 
     call: Callable[[], object] = lambda: None  # noqa: E731
     with inference({library}):

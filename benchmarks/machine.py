@@ -15,7 +15,7 @@ import upshape as up
 
 PACKAGES = (
     "numpy", "torch", "onnxruntime", "openvino", "opencv-python-headless", "scipy", "scikit-image",
-    "pillow",
+    "pillow", "kornia-rs", "volresample", "ai-edge-litert",
 )
 
 

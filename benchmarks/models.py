@@ -1,4 +1,4 @@
-"""Models of one operation, in ONNX: what ONNX Runtime and OpenVINO are given to run."""
+"""Models of one operation: ONNX for ONNX Runtime and OpenVINO, a flat buffer for LiteRT."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from benchmarks.cases import Convolution, Interpolate, Pyramid
+from benchmarks.cases import Convolution, Interpolate, Pyramid, kernel_of
 
 # The oldest versions that say all that is needed: every runtime of the last years reads them.
 OPSET, IR = 19, 9
@@ -32,7 +32,9 @@ def finish(nodes: list, inputs: dict[str, np.ndarray], constants: dict[str, np.n
     return model.SerializeToString()
 
 
-def resize_attributes(mode: str, align_corners: bool | None) -> dict[str, str]:
+def resize_attributes(
+    mode: str, align_corners: bool | None, antialias: bool = False
+) -> dict[str, object]:
     """Return the attributes of Resize that mean what PyTorch's mode means."""
     if mode == "nearest":
         return {
@@ -46,7 +48,14 @@ def resize_attributes(mode: str, align_corners: bool | None) -> dict[str, str]:
             "coordinate_transformation_mode": "half_pixel",
         }
     coordinates = "align_corners" if align_corners else "half_pixel"
-    return {"mode": "linear", "coordinate_transformation_mode": coordinates}
+    attributes: dict[str, object] = {
+        "mode": kernel_of(mode), "coordinate_transformation_mode": coordinates,
+    }
+    if kernel_of(mode) == "cubic":
+        attributes["cubic_coeff_a"] = -0.5 if antialias else -0.75
+    if antialias:
+        attributes |= {"antialias": 1, "exclude_outside": 1}
+    return attributes
 
 
 def resize(case: Interpolate, x: np.ndarray) -> bytes:
@@ -64,7 +73,7 @@ def resize(case: Interpolate, x: np.ndarray) -> bytes:
         target, constant = "sizes", np.array(sizes, np.int64)
         names = ["x", "", "", target]
     node = helper.make_node(
-        "Resize", names, ["y"], **resize_attributes(case.mode, case.align_corners)
+        "Resize", names, ["y"], **resize_attributes(case.mode, case.align_corners, case.antialias)
     )
     return finish([node], {"x": x}, {target: constant})
 
@@ -108,3 +117,44 @@ def convolution(
     return finish([node], {"x": x}, constants)
 
 
+def litert_resize(case: Interpolate, x: np.ndarray) -> bytes:
+    """Resize two axes of an array with its channels last."""
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    nearest = case.mode.startswith("nearest")
+    kind = "NearestNeighbor" if nearest else "Bilinear"
+    operators = schema.BuiltinOperator
+    code = operators.RESIZE_NEAREST_NEIGHBOR if nearest else operators.RESIZE_BILINEAR
+    numbers = {"float32": schema.TensorType.FLOAT32, "uint8": schema.TensorType.UINT8}
+    n, c = case.shape[:2]
+    sizes = np.array(case.sizes, np.int32)
+    shapes = {"x": x.shape, "sizes": (2,), "y": (n, *case.sizes, c)}
+    tensors = []
+    for name, shape in shapes.items():
+        tensor = schema.TensorT()
+        tensor.name, tensor.shape = name, list(shape)
+        tensor.type = schema.TensorType.INT32 if name == "sizes" else numbers[case.dtype]
+        tensor.buffer = 1 if name == "sizes" else 0
+        tensors.append(tensor)
+    options = getattr(schema, f"Resize{kind}OptionsT")()
+    options.alignCorners = bool(case.align_corners)
+    options.halfPixelCenters = case.mode != "nearest" and not case.align_corners
+    operator = schema.OperatorT()
+    operator.opcodeIndex, operator.inputs, operator.outputs = 0, [0, 1], [2]
+    operator.builtinOptionsType = getattr(schema.BuiltinOptions, f"Resize{kind}Options")
+    operator.builtinOptions = options
+    graph = schema.SubGraphT()
+    graph.tensors, graph.inputs, graph.outputs = tensors, [0], [2]
+    graph.operators = [operator]
+    operator_code = schema.OperatorCodeT()
+    operator_code.builtinCode = operator_code.deprecatedBuiltinCode = code
+    operator_code.version = 3
+    model = schema.ModelT()
+    model.version, model.operatorCodes, model.subgraphs = 3, [operator_code], [graph]
+    constant = schema.BufferT()
+    constant.data = np.frombuffer(sizes.tobytes(), np.uint8)
+    model.buffers = [schema.BufferT(), constant]
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())

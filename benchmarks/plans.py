@@ -32,7 +32,8 @@ from benchmarks.cases import Convolution, describe
 from benchmarks.machine import cpu
 from benchmarks.report import duration
 from benchmarks.sweep_cases import between, often
-from upshape import convolution, orders, runtime
+from upshape import orders, runtime
+from upshape.tasks import Task
 
 MOST_RESULT_BYTES = 32 << 20
 MOST_FLOPS = 6e8
@@ -267,7 +268,7 @@ class Subject:
             )
             self.packed[order, pairs] = packed
         gaps, bias = order.leaves_gaps(self.parameters), self.module.bias
-        task = convolution._Task(None, way.plan, (), None, gaps, packed, bias)
+        task = Task(None, way.plan, (), None, gaps, packed, bias)
         return lambda: task.run(self.x, packed, bias, self.out)
 
     def bound(self) -> np.ndarray:

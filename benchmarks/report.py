@@ -26,10 +26,14 @@ COLUMNS = {
     "onnxruntime": ("onnxruntime",),
     "openvino": ("openvino",),
     "opencv": ("opencv",),
-    "others": ("scipy", "skimage", "pillow"),
+    "pillow": ("pillow",),
+    "litert": ("litert",),
+    "others": ("scipy", "skimage", "kornia-rs", "volresample"),
 }
 
-SIGNS = {"of the limit": "≥", "microseconds": "≤", "call / layer": "≤"}
+SIGNS = {
+    "of the limit": "≥", "microseconds": "≤", "call / layer": "≤", "times reading the input": "≤",
+}
 
 
 def duration(seconds: float | None) -> str:

@@ -143,6 +143,8 @@ def checks(result: Result, others: dict[tuple[str, int], Result]) -> list[Check]
     for family, wanted in goal.over.items():
         at_least(f"over {family}", result.ratio(family), wanted)
     at_most("microseconds", result.ours * 1e6, goal.microseconds)
+    read = result.time(limits.READ)
+    at_most("times reading the input", read and result.ours / read, goal.reading)
     if goal.rate_of is not None:
         name, wanted = goal.rate_of
         other = others.get((name, result.threads))

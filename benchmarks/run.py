@@ -9,15 +9,8 @@ import numpy as np
 
 from benchmarks import limits
 from benchmarks.cases import Case, Interpolate
-from benchmarks.contenders import (
-    Contender,
-    LeftOut,
-    disagreement,
-    first_axes,
-    inference,
-    offers,
-    set_threads,
-)
+from benchmarks.contenders import disagreement, offers
+from benchmarks.peers import Contender, LeftOut, first_axes, inference, set_threads
 from benchmarks.results import Result
 from benchmarks.timing import measure
 from upshape.reference import interpolate
@@ -33,8 +26,13 @@ def by_definition(case: Case, ours: np.ndarray) -> bool:
         return False
     x = case.data()
     plain = x if case.layout == "NCHW" else np.ascontiguousarray(first_axes(x))
-    exact = interpolate(plain, case.size, case.scale, case.mode, case.align_corners)
-    return disagreement(case, ours, exact) is None
+    exact = interpolate(
+        plain, case.size, case.scale, case.mode, case.align_corners, antialias=case.antialias
+    )
+    if ours.dtype.kind in "iu":
+        span = np.iinfo(ours.dtype)
+        exact = np.clip(np.rint(exact), span.min, span.max)
+    return disagreement(case, ours, exact.astype(ours.dtype)) is None
 
 
 def prepare(
@@ -63,14 +61,15 @@ def prepare(
             continue
         if reference is None:
             reference = result
-        apart = disagreement(case, reference, result)
+        apart = disagreement(case, reference, result, contender.border, contender.levels)
         if apart is None:
             taking_part[name] = contender
         elif ours:
             raise AssertionError(f"{case.name}: {name} differs from a plain call: {apart}")
         else:
             left_out[name] = apart
-            if name == "torch" and not by_definition(case, reference):
+            definition = getattr(case, "like", None) is None
+            if name == "torch" and definition and not by_definition(case, reference):
                 wrong = f"PyTorch's result differs: {apart}"
     assert reference is not None
     return taking_part, left_out, reference, wrong
@@ -89,6 +88,8 @@ def run_case(
         calls = {name: contender.call for name, contender in taking_part.items()}
         dispensable = {name for name in calls if not name.startswith("upshape")}
         calls |= limits.contenders(nbytes, threads)
+        if case.goal and case.goal.reading is not None:
+            calls[limits.READ] = limits.reader(case.data().nbytes, threads)
         flops, peak_flops = case.flops(shape), 0
         if flops:
             calls[limits.PEAK], peak_flops = limits.peak(threads, double_precision)

@@ -6,6 +6,7 @@ Nothing is downloaded: models are built without weights.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,11 +15,41 @@ Build = Callable[[], Any]
 
 def has(name: str) -> bool:
     """Tell whether a library can be imported: one built for another PyTorch cannot."""
+    _declare_operators()
     try:
         importlib.import_module(name)
     except Exception:
         return False
     return True
+
+
+OPERATORS = ("nms", "qnms")  # whose shapes torchvision registers as it is imported
+_declared: list[Any] = []  # a library of operators lasts as long as its object
+
+
+def _declare_operators() -> None:
+    """Let torchvision be imported whose operators were compiled for another PyTorch.
+
+    Its wheel is one for GPUs, whose operators do not load beside a PyTorch for CPUs; its models are
+    plain Python. timm and segmentation_models_pytorch import it.
+    """
+    if _declared or importlib.util.find_spec("torchvision") is None:
+        return
+    import torch
+
+    if not hasattr(torch.ops.torchvision, OPERATORS[0]) and not _loads_operators():
+        _declared.append(torch.library.Library("torchvision", "FRAGMENT"))
+        for name in OPERATORS:
+            _declared[0].define(f"{name}(Tensor dets, Tensor scores, float iou) -> Tensor")
+
+
+def _loads_operators() -> bool:
+    """Tell whether torchvision can be imported as it is: a failed import leaves nothing behind."""
+    import subprocess
+    import sys
+
+    code = [sys.executable, "-c", "import torchvision"]
+    return subprocess.run(code, capture_output=True, check=False).returncode == 0
 
 
 def models() -> Iterator[tuple[str, Build]]:
@@ -116,14 +147,23 @@ def _monai() -> Iterator[tuple[str, Build]]:
         "ViT": lambda n, d: n.ViT(1, (32,) * d, (16,) * d, 48, 96, 2, 4, spatial_dims=d),
         "DenseNet121": lambda n, d: n.DenseNet121(d, 1, 2),
         "ResNet18": lambda n, d: n.resnet18(spatial_dims=d, n_input_channels=1),
-        "SENet154": lambda n, d: n.SEResNet50(d, 1),
+        "SENet154": lambda n, d: n.SEResNet50(spatial_dims=d, in_channels=1),
         "EfficientNet": lambda n, d: n.EfficientNetBN("efficientnet-b0", False, spatial_dims=d),
         "MedNeXt": lambda n, d: n.MedNeXt(d, 8, 1, 2),
         "UNet-1": lambda n, d: n.UNet(d, 1, 2, (4, 8), (2,), num_res_units=0),
         "DiffusionAutoencoder": lambda n, d: n.AutoencoderKL(
             d, 1, 1, (1, 1), (8, 16), (False, False), norm_num_groups=4
         ),
-        "VQVAE": lambda n, d: n.VQVAE(d, 1, 1, (8, 8), 1, (8, 8)),
+        "VQVAE": lambda n, d: n.VQVAE(
+            d,
+            1,
+            1,
+            (8, 8),
+            1,
+            (8, 8),
+            downsample_parameters=((2, 4, 1, 1),) * 2,
+            upsample_parameters=((2, 4, 1, 1, 0),) * 2,
+        ),
         "Discriminator": lambda n, d: n.PatchDiscriminator(d, 8, 1),
     }
     for name, build in made.items():
@@ -202,7 +242,10 @@ def _transformers() -> Iterator[tuple[str, Build]]:
     yield "MobileNetV2", small("MobileNetV2Config", "MobileNetV2Model", depth_multiplier=0.35)
     yield "MobileViT", small("MobileViTConfig", "MobileViTModel")
     yield "MobileViTV2", small("MobileViTV2Config", "MobileViTV2Model")
-    yield "EfficientNet", small("EfficientNetConfig", "EfficientNetModel", width_coefficient=0.25)
+    yield (
+        "EfficientNet",
+        small("EfficientNetConfig", "EfficientNetModel", width_coefficient=0.25, hidden_dim=320),
+    )
     yield "Swin", small("SwinConfig", "SwinModel", embed_dim=16, depths=[2, 2],
                         num_heads=[2, 2], window_size=7)  # fmt: skip
     yield "Swinv2", small("Swinv2Config", "Swinv2Model", embed_dim=16, depths=[2, 2],
@@ -216,11 +259,11 @@ def _transformers() -> Iterator[tuple[str, Build]]:
     yield "Pvt", small("PvtConfig", "PvtModel", depths=[1, 1, 1, 1])
     yield "PvtV2", small("PvtV2Config", "PvtV2Model", depths=[1, 1, 1, 1])
     yield "FocalNet", small("FocalNetConfig", "FocalNetModel", embed_dim=16, depths=[1, 1, 1, 1])
-    yield "Cvt", small("CvtConfig", "CvtModel", depth=[1, 1, 2])
+    yield "Cvt", small("CvtConfig", "CvtModel")
     yield "Levit", small("LevitConfig", "LevitModel")
     yield "BiT", small("BitConfig", "BitModel", depths=[1, 1, 1, 1])
-    yield "DPT", small("DPTConfig", "DPTForDepthEstimation", **tiny,
-                       backbone_out_indices=[0, 1, 1, 1], neck_hidden_sizes=[8, 8, 8, 8],
+    yield "DPT", small("DPTConfig", "DPTForDepthEstimation", **{**tiny, "num_hidden_layers": 4},
+                       backbone_out_indices=[0, 1, 2, 3], neck_hidden_sizes=[8, 8, 8, 8],
                        fusion_hidden_size=8)  # fmt: skip
     yield "HieraModel", small("HieraConfig", "HieraModel", depths=[1, 1, 1, 1], embed_dim=16)
     yield "VitDet", small("VitDetConfig", "VitDetModel", hidden_size=32, num_hidden_layers=2,

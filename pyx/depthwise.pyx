@@ -37,9 +37,8 @@ sliding_{32,64}_{K}x{S}_{pixels}, taps_{32,64}, pixels_{32,64}, lanes_{32,64}
 
 cimport numpy as cnp
 from cython.parallel cimport prange
-from libc.stdint cimport uintptr_t
 
-from border cimport Frame, frame_of, lies
+from border cimport Frame, check_arrays, check_weights, frame_of
 from check cimport UPSHAPE_CHECK, check_parts, cut, part_bytes
 from depthwise_tiles cimport (
     UPSHAPE_DEPTH_PIXELS,
@@ -69,11 +68,14 @@ from depthwise_tiles cimport (
     zip_rows,
 )
 from upshape._machine cimport (
+    Scratch,
     Team,
     dismiss_team,
     form_team,
+    give_scratch,
     share_begins,
     share_ends,
+    take_scratch,
     team_begins,
     team_ends,
 )
@@ -194,6 +196,18 @@ cdef struct Block:
     Point at, size
 
 
+# Sliding windows along a row: the rows of the kernel that are inside the input, and the pixels.
+cdef struct Slide:
+    const Py_ssize_t* row  # where each of the kernel's rows reads
+    const Py_ssize_t* kernel  # and its first weight
+    Py_ssize_t rows
+    Py_ssize_t first, end  # pixels of the row
+    int many  # made at a time
+    Py_ssize_t pixel, to_pixel  # from one to the next, of what is read and of what is made
+    Py_ssize_t w_tap  # from a tap's weights to the next one's
+    Py_ssize_t channels
+
+
 # The taps of an axis that stay within the input, of those of a phase: low <= tap < high.
 cdef struct Taps:
     Py_ssize_t low, high
@@ -261,13 +275,13 @@ cdef inline Taps inside(Py_ssize_t step, Py_ssize_t start, Py_ssize_t size,
     return found
 
 
-cdef inline double taps_of_axis(const Axis* axis, Py_ssize_t pixels, Py_ssize_t size) noexcept:
+cdef inline double taps_of_axis(const Axis* axis, Py_ssize_t length, Py_ssize_t size) noexcept:
     """Return how many taps so many pixels q read, of all phases, that are within the input."""
     cdef double total = 0
     cdef Py_ssize_t t
     cdef Taps reached
     for t in range(axis.taps):
-        reached = inside(axis.input_step, axis.offset[t], size, pixels)
+        reached = inside(axis.input_step, axis.offset[t], size, length)
         total += reached.high - reached.low
     return total
 
@@ -357,8 +371,11 @@ cdef class Layout:
         """
         if packed is None:
             packed = np.empty(self.packed_bytes, np.uint8)
-        cdef void* w = cnp.PyArray_DATA(weight)  # IN
-        cdef void* b = NULL if bias is None else cnp.PyArray_DATA(bias)  # IN
+        cdef Py_ssize_t channels = self.groups * self.co
+        check_weights(weight, channels * self.area, bias, channels, packed, self.packed_bytes,
+                      self.single)
+        cdef const void* w = cnp.PyArray_DATA(weight)  # IN
+        cdef const void* b = NULL if bias is None else cnp.PyArray_DATA(bias)  # IN
         cdef void* p = cnp.PyArray_DATA(packed)  # OUT
         with nogil:
             if self.single:
@@ -739,7 +756,7 @@ cdef class Plan:
         cdef Axis* ax = &layout.x
         cdef Py_ssize_t vectors = up(layout.groups, self.vector), rx, t, low, high, count
         cdef double* done = self.done
-        cdef double rows, runs, pixels, alone
+        cdef double rows, runs, read, alone
         cdef Taps reached
         rows = self.n * taps_of_axis(&layout.z, self.pixels.z, self.size.z)
         rows *= taps_of_axis(&layout.y, self.pixels.y, self.size.y)
@@ -750,15 +767,15 @@ cdef class Plan:
         runs = <double>self.n * self.pixels.z * layout.z.phases * self.pixels.y * layout.y.phases
         for rx in range(ax.phases):
             low, high, count = 0, self.pixels.x, ax.start[rx + 1] - ax.start[rx]
-            pixels = 0
+            read = 0
             for t in range(ax.start[rx], ax.start[rx + 1]):
                 reached = inside(ax.input_step, ax.offset[t], self.size.x, self.pixels.x)
                 low, high = max(low, reached.low), min(high, reached.high)
-                pixels += reached.high - reached.low
+                read += reached.high - reached.low
             high = max(high, low)
             # Four pixels at a time where all taps are inside; the others one by one.
-            alone = pixels - (high - low) // UPSHAPE_DEPTH_PIXELS * UPSHAPE_DEPTH_PIXELS * count
-            done[TABLE_TAPS] += rows * vectors * (pixels - alone)
+            alone = read - (high - low) // UPSHAPE_DEPTH_PIXELS * UPSHAPE_DEPTH_PIXELS * count
+            done[TABLE_TAPS] += rows * vectors * (read - alone)
             done[SINGLE_TAPS] += rows * up(vectors, UPSHAPE_DEPTH_VECTORS) * alone
             done[LISTED] += runs * (self.pixels.x - (high - low) + self.blocks.x)
         done[PLACED_ROWS] = runs * self.blocks.x
@@ -837,26 +854,25 @@ cdef class Plan:
         """Bytes that this plan takes, but for its layout."""
         return 1000 + sum([array.nbytes for array in self.kept])
 
-    cpdef cnp.ndarray take(self):
+    cpdef Scratch take(self):
         """Return the working memory of a run, to be handed to it."""
-        return np.empty(self.thread_bytes * self.threads + 64, np.uint8)
+        return take_scratch(self.thread_bytes * self.threads)
 
-    cpdef run(self, cnp.ndarray x, cnp.ndarray packed, cnp.ndarray out, cnp.ndarray scratch=None):
+    cpdef run(self, cnp.ndarray x, cnp.ndarray packed, cnp.ndarray out, Scratch scratch=None):
         """Compute the layer; x and out have the shapes and strides of this plan."""
+        check_arrays(x, &self.source_frame, out, &self.target_frame, packed, self.packed_bytes,
+                     self.layout.single)
+        if scratch is None:
+            scratch = self.take()
+        elif scratch.bytes < self.thread_bytes * self.threads:
+            raise ValueError("the scratch was taken for another plan")
         cdef Team team
         cdef int t, threads = self.threads
         cdef size_t room = self.thread_bytes
         cdef const char* source = cnp.PyArray_BYTES(x)  # IN
         cdef const char* weights = cnp.PyArray_BYTES(packed)  # IN
         cdef char* target = cnp.PyArray_BYTES(out)  # OUT
-        cdef char* space
-        if not (lies(x, &self.source_frame, self.layout.single)
-                and lies(out, &self.target_frame, self.layout.single)
-                and packed.nbytes >= self.packed_bytes):
-            raise ValueError("the plan was made for arrays that lie otherwise in memory")
-        if scratch is None:
-            scratch = self.take()
-        space = <char*>((<uintptr_t>cnp.PyArray_DATA(scratch) + 63) & ~<uintptr_t>63)
+        cdef char* space = scratch.aligned
         form_team(&team, threads)
         with nogil:
             if team.threads == 1:
@@ -870,6 +886,7 @@ cdef class Plan:
                     share_ends(&team, t)
                 team_ends(&team)
         dismiss_team(&team)
+        give_scratch(scratch)
 
 
 cdef void run_thread(Plan plan, Layout layout, int thread, const char* x, const char* packed,
@@ -1157,7 +1174,7 @@ cdef void sliding_rows(Plan plan, Layout layout, const Block* block, const real*
                        real* made) noexcept nogil:
     """Make the rows from `first` to before `last` of a depth of an ordinary convolution."""
     cdef Py_ssize_t vector = plan.vector, q, row, ix = block.at.x * layout.x.input_step
-    cdef int many = sliding_pixels(block.size.x)
+    cdef Slide slide
     cdef const real* w = packed + block.c * layout.area * vector
     cdef const real* bias = packed + (plan.c_blocks * layout.area + block.c) * vector
     cdef Taps depths = taps_inside(
@@ -1165,15 +1182,18 @@ cdef void sliding_rows(Plan plan, Layout layout, const Block* block, const real*
     UPSHAPE_CHECK((last - first) * block.size.x * vector <= plan.made_size)
     patch += z * layout.z.input_step * plan.depth - (ix + layout.x.first) * vector
     rows.low, rows.high = 0, layout.y.taps
+    slide.first, slide.end = block.at.x, block.at.x + block.size.x
+    slide.many = sliding_pixels(block.size.x)
+    slide.pixel = slide.to_pixel = slide.w_tap = slide.channels = vector
     for q in range(first, last):
         if layout.z.span == 1:
             rows = taps_inside(&layout.y, 0, (block.at.y + q) * layout.y.input_step, plan.size.y)
         # Either all rows of each depth, or some of a single one: they are neighbours in the table.
         row = depths.low * layout.y.taps + rows.low
-        sliding_row[real](plan, layout, patch + q * layout.y.input_step * plan.row,
-                          plan.row_tap + row, plan.row_kernel + row,
-                          (depths.high - depths.low) * (rows.high - rows.low), vector, w, vector,
-                          bias, made, vector, block.at.x, block.at.x + block.size.x, many, vector)
+        slide.row, slide.kernel = plan.row_tap + row, plan.row_kernel + row
+        slide.rows = (depths.high - depths.low) * (rows.high - rows.low)
+        sliding_row[real](plan, layout, &slide, patch + q * layout.y.input_step * plan.row, w,
+                          bias, made)
         made += block.size.x * vector
 
 
@@ -1181,48 +1201,48 @@ cdef void lanes_rows(Plan plan, Layout layout, const Block* block, const real* p
                      const real* packed, Py_ssize_t z, Py_ssize_t rz, Py_ssize_t first,
                      Py_ssize_t last, real* made) noexcept nogil:
     """Make the rows of pixels q from `first` to before `last` of a depth from the table of taps."""
-    cdef Py_ssize_t q, ry
-    cdef Py_ssize_t columns = min(block.size.x * layout.x.step,
-                                  plan.result.x - block.at.x * layout.x.step)
+    cdef Point phase
+    cdef Py_ssize_t q, ry, columns = min(block.size.x * layout.x.step,
+                                         plan.result.x - block.at.x * layout.x.step)
     cdef Taps depths = taps_inside(
         &layout.z, rz, (block.at.z + z) * layout.z.input_step, plan.size.z), rows
-    cdef Py_ssize_t whole = columns // layout.x.step, rest = columns % layout.x.step
     patch += (z * layout.z.input_step) * plan.depth
     for q in range(first, last):
         for ry in range(layout.y.phases):
             if (block.at.y + q) * layout.y.step + layout.y.phase[ry] >= plan.result.y:
                 continue
+            phase.z, phase.y, phase.x = rz, ry, 0
             if layout.z.span == 1:
                 rows = taps_inside(&layout.y, ry, (block.at.y + q) * layout.y.input_step,
                                    plan.size.y)
             else:
                 rows.low, rows.high = layout.y.start[ry], layout.y.start[ry + 1]
             lanes_row[real](
-                plan, layout, block, patch + q * layout.y.input_step * plan.row, packed, rz,
-                &depths, ry, &rows,
-                made + ((q - first) * layout.y.step + layout.y.phase[ry]) * columns * plan.vector,
-                whole, rest)
+                plan, layout, block, &phase, &depths, &rows,
+                patch + q * layout.y.input_step * plan.row, packed, columns,
+                made + ((q - first) * layout.y.step + layout.y.phase[ry]) * columns * plan.vector)
 
 
-cdef inline void lanes_row(Plan plan, Layout layout, const Block* block, const real* patch,
-                           const real* packed, Py_ssize_t rz, const Taps* depths, Py_ssize_t ry,
-                           const Taps* rows, real* made, Py_ssize_t whole,
-                           Py_ssize_t rest) noexcept nogil:
-    """Make a row of a vector of channels: `whole` pixels a phase, of the first `rest` one more."""
-    cdef Py_ssize_t vector = plan.vector, rx, n, first, across
+cdef inline void lanes_row(Plan plan, Layout layout, const Block* block, const Point* phase,
+                           const Taps* depths, const Taps* rows, const real* patch,
+                           const real* packed, Py_ssize_t columns, real* made) noexcept nogil:
+    """Make a row of a vector of channels, of one phase along z and y."""
+    cdef Py_ssize_t vector = plan.vector, rx, n, part, first, across
+    cdef Py_ssize_t whole = columns // layout.x.step, rest = columns % layout.x.step
     cdef const real* w = packed + block.c * layout.area * vector
     cdef const real* bias = packed + (plan.c_blocks * layout.area + block.c) * vector
     # Either all rows of each depth, or some of a single one: their taps are neighbours.
     cdef Py_ssize_t count = (depths.high - depths.low) * (rows.high - rows.low)
-    cdef Py_ssize_t before = layout.y.start[ry + 1] - layout.y.start[ry]
-    before *= depths.low - layout.z.start[rz]
-    before += rows.low - layout.y.start[ry]
+    cdef Py_ssize_t before = layout.y.start[phase.y + 1] - layout.y.start[phase.y]
+    before *= depths.low - layout.z.start[phase.z]
+    before += rows.low - layout.y.start[phase.y]
     for rx in range(layout.x.phases):
         n = whole + (layout.x.phase[rx] < rest)
         across = layout.x.start[rx + 1] - layout.x.start[rx]
-        first = plan.start[(rz * layout.y.phases + ry) * layout.x.phases + rx] + before * across
-        UPSHAPE_CHECK(count * across == 0 or first + count * across <= plan.start[
-            (rz * layout.y.phases + ry) * layout.x.phases + rx + 1])
+        part = (phase.z * layout.y.phases + phase.y) * layout.x.phases + rx
+        first = plan.start[part] + before * across
+        UPSHAPE_CHECK(count * across == 0 or plan.start[part] <= first)
+        UPSHAPE_CHECK(count * across == 0 or first + count * across <= plan.start[part + 1])
         lanes(patch, layout.x.input_step * vector, n, plan.tap + first, plan.kernel + first,
               count * across, w, bias, made + layout.x.phase[rx] * vector, layout.x.step * vector)
 
@@ -1233,6 +1253,7 @@ cdef void channels_block(Plan plan, Layout layout, const Block* block, const rea
                          const real* packed, real* out, const Space* space) noexcept nogil:
     """Make a block of pixels of some channels, straight from the input."""
     cdef Py_ssize_t q, y, rz, ry, rx, oz, oy, c0 = block.c * plan.side
+    cdef Point phase
     cdef Py_ssize_t channels = min(plan.side, layout.groups - c0)
     cdef int many = sliding_pixels(block.size.x)
     cdef const real* bias
@@ -1263,7 +1284,8 @@ cdef void channels_block(Plan plan, Layout layout, const Block* block, const rea
                                            channels, space.taps)
                         continue
                     for rx in range(layout.x.phases):
-                        phase_row[real](plan, layout, block, &at, rz, ry, rx, x, packed, bias, to,
+                        phase.z, phase.y, phase.x = rz, ry, rx
+                        phase_row[real](plan, layout, block, &at, &phase, x, packed, bias, to,
                                         channels, space.taps)
 
 
@@ -1274,63 +1296,64 @@ cdef void channels_row(Plan plan, Layout layout, const Block* block, const Point
     cdef Taps depths = taps_inside(&layout.z, 0, at.z, plan.size.z)
     cdef Taps rows = taps_inside(&layout.y, 0, at.y, plan.size.y)
     cdef Py_ssize_t z, y, first = depths.low * layout.y.taps + rows.low
-    cdef Py_ssize_t count = (depths.high - depths.low) * (rows.high - rows.low), listed = 0
-    cdef const Py_ssize_t* tap = plan.row_tap + first
-    cdef const Py_ssize_t* kernel = plan.row_kernel + first
+    cdef Py_ssize_t listed = 0
+    cdef Slide slide
+    slide.rows = (depths.high - depths.low) * (rows.high - rows.low)
+    slide.row, slide.kernel = plan.row_tap + first, plan.row_kernel + first
+    slide.first, slide.end, slide.many = block.at.x, block.at.x + block.size.x, many
+    slide.pixel, slide.to_pixel, slide.w_tap = plan.source.x, plan.target.x, layout.groups
+    slide.channels = channels
     if depths.high - depths.low > 1 and rows.high - rows.low < layout.y.taps:
-        tap, kernel = scratch, scratch + layout.area
+        slide.row, slide.kernel = scratch, scratch + layout.area
         for z in range(depths.low, depths.high):
             for y in range(rows.low, rows.high):
                 scratch[listed] = plan.row_tap[z * layout.y.taps + y]
                 scratch[layout.area + listed] = plan.row_kernel[z * layout.y.taps + y]
                 listed += 1
     UPSHAPE_CHECK(listed <= layout.area)
-    sliding_row[real](plan, layout, x + at.z * plan.source.z + at.y * plan.source.y, tap, kernel,
-                      count, plan.source.x, w, layout.groups, bias,
-                      out + block.at.x * plan.target.x, plan.target.x, block.at.x,
-                      block.at.x + block.size.x, many, channels)
+    sliding_row[real](plan, layout, &slide, x + at.z * plan.source.z + at.y * plan.source.y, w,
+                      bias, out + block.at.x * plan.target.x)
 
 
-cdef void sliding_row(Plan plan, Layout layout, const real* x, const Py_ssize_t* row,
-                      const Py_ssize_t* kernel, Py_ssize_t rows, Py_ssize_t pixel, const real* w,
-                      Py_ssize_t w_tap, const real* bias, real* to, Py_ssize_t to_pixel,
-                      Py_ssize_t first, Py_ssize_t end, int many,
-                      Py_ssize_t channels) noexcept nogil:
+cdef void sliding_row(Plan plan, Layout layout, const Slide* slide, const real* x, const real* w,
+                      const real* bias, real* to) noexcept nogil:
     """Make the pixels from `first` to before `end` of a row, `many` at a time: as many or more.
 
     x: pixel 0 of the rows that are read, were their taps 0; to: pixel `first`.
     """
-    cdef Py_ssize_t q = first, ix, low, high, step = layout.x.input_step
-    UPSHAPE_CHECK(many <= end - first)
-    while q < end:
+    cdef Py_ssize_t q = slide.first, ix, low, high, step = layout.x.input_step
+    cdef int many = slide.many
+    UPSHAPE_CHECK(0 < many <= slide.end - slide.first)
+    while q < slide.end:
         # The last pixels may be made twice.
-        q = min(q, end - many)
+        q = min(q, slide.end - many)
         ix = q * step + layout.x.first
         low, high = max(-ix, 0), min(plan.size.x - ix, step * (many - 1) + layout.x.span)
-        sliding(<int>step, many, layout.x.span, x + ix * pixel, row, kernel, rows, pixel, low, high,
-                w, w_tap, bias, to + (q - first) * to_pixel, to_pixel, channels)
+        sliding(<int>step, many, layout.x.span, x + ix * slide.pixel, slide.row, slide.kernel,
+                slide.rows, slide.pixel, low, high, w, slide.w_tap, bias,
+                to + (q - slide.first) * slide.to_pixel, slide.to_pixel, slide.channels)
         q += many
 
 
-cdef void phase_row(Plan plan, Layout layout, const Block* block, const Point* at, Py_ssize_t rz,
-                    Py_ssize_t ry, Py_ssize_t rx, const real* x, const real* w, const real* bias,
-                    real* out, Py_ssize_t channels, Py_ssize_t* scratch) noexcept nogil:
+cdef void phase_row(Plan plan, Layout layout, const Block* block, const Point* at,
+                    const Point* phase, const real* x, const real* w, const real* bias, real* out,
+                    Py_ssize_t channels, Py_ssize_t* scratch) noexcept nogil:
     """Make the pixels of one phase in a row from the table of taps."""
     cdef const Axis* ax = &layout.x
-    cdef Py_ssize_t part = (rz * layout.y.phases + ry) * ax.phases + rx
-    cdef Py_ssize_t t, count, n, q, whole, whole_end, end
-    cdef bint all_rows = is_whole(&layout.z, rz, at.z, plan.size.z) and is_whole(
-        &layout.y, ry, at.y, plan.size.y)
+    cdef Py_ssize_t part = (phase.z * layout.y.phases + phase.y) * ax.phases + phase.x
+    cdef Py_ssize_t t, count, n, q, whole, whole_end, end, r = ax.phase[phase.x]
+    cdef bint all_rows = is_whole(&layout.z, phase.z, at.z, plan.size.z) and is_whole(
+        &layout.y, phase.y, at.y, plan.size.y)
     cdef const Py_ssize_t* tap
     cdef const Py_ssize_t* kernel
     cdef Taps reached
     cdef Point here = at[0]
-    if ax.phase[rx] >= plan.result.x:
+    if r >= plan.result.x:
         return
-    end = min(up(plan.result.x - ax.phase[rx], ax.step), block.at.x + block.size.x)
+    end = min(up(plan.result.x - r, ax.step), block.at.x + block.size.x)
     # The pixels that all taps reach.
     whole, whole_end = block.at.x, end
-    for t in range(ax.start[rx], ax.start[rx + 1]):
+    for t in range(ax.start[phase.x], ax.start[phase.x + 1]):
         reached = inside(ax.input_step, ax.offset[t], plan.size.x, end)
         whole, whole_end = max(whole, reached.low), min(whole_end, reached.high)
     q = block.at.x
@@ -1341,10 +1364,10 @@ cdef void phase_row(Plan plan, Layout layout, const Block* block, const Point* a
         n = whole_end - q if whole <= q < whole_end else 1
         here.x = q * ax.input_step
         if n == 1 or not all_rows:
-            count = list_inside(plan, layout, rz, ry, rx, &here, scratch)
+            count = list_inside(plan, layout, phase, &here, scratch)
             tap, kernel = scratch, scratch + layout.area
         pixels(x + here.x * plan.source.x, ax.input_step * plan.source.x, n, tap, kernel, count, w,
-               bias, out + (q * ax.step + ax.phase[rx]) * plan.target.x, ax.step * plan.target.x,
+               bias, out + (q * ax.step + r) * plan.target.x, ax.step * plan.target.x,
                channels)
         q += n
 
@@ -1356,22 +1379,23 @@ cdef inline bint is_whole(const Axis* axis, Py_ssize_t phase, Py_ssize_t at,
     return taps.low == axis.start[phase] and taps.high == axis.start[phase + 1]
 
 
-cdef Py_ssize_t list_inside(Plan plan, Layout layout, Py_ssize_t rz, Py_ssize_t ry, Py_ssize_t rx,
-                            const Point* at, Py_ssize_t* scratch) noexcept nogil:
+cdef Py_ssize_t list_inside(Plan plan, Layout layout, const Point* phase, const Point* at,
+                            Py_ssize_t* scratch) noexcept nogil:
     """List the taps of a part that stay within the input, for a pixel; return how many."""
-    cdef Taps depths = taps_inside(&layout.z, rz, at.z, plan.size.z)
-    cdef Taps rows = taps_inside(&layout.y, ry, at.y, plan.size.y)
-    cdef Taps columns = taps_inside(&layout.x, rx, at.x, plan.size.x)
-    cdef Py_ssize_t part = (rz * layout.y.phases + ry) * layout.x.phases + rx
-    cdef Py_ssize_t height = layout.y.start[ry + 1] - layout.y.start[ry]
-    cdef Py_ssize_t width = layout.x.start[rx + 1] - layout.x.start[rx]
+    cdef Taps depths = taps_inside(&layout.z, phase.z, at.z, plan.size.z)
+    cdef Taps rows = taps_inside(&layout.y, phase.y, at.y, plan.size.y)
+    cdef Taps columns = taps_inside(&layout.x, phase.x, at.x, plan.size.x)
+    cdef Py_ssize_t part = (phase.z * layout.y.phases + phase.y) * layout.x.phases + phase.x
+    cdef Py_ssize_t height = layout.y.start[phase.y + 1] - layout.y.start[phase.y]
+    cdef Py_ssize_t width = layout.x.start[phase.x + 1] - layout.x.start[phase.x]
     cdef Py_ssize_t z, y, x, row, count = 0
     for z in range(depths.low, depths.high):
         for y in range(rows.low, rows.high):
-            row = (z - layout.z.start[rz]) * height + y - layout.y.start[ry]
-            row = plan.start[part] + row * width - layout.x.start[rx]
+            row = (z - layout.z.start[phase.z]) * height + y - layout.y.start[phase.y]
+            row = plan.start[part] + row * width - layout.x.start[phase.x]
             for x in range(columns.low, columns.high):
                 UPSHAPE_CHECK(plan.start[part] <= row + x < plan.start[part + 1])
+                UPSHAPE_CHECK(count < layout.area)
                 scratch[count] = plan.tap[row + x]
                 scratch[layout.area + count] = plan.kernel[row + x]
                 count += 1

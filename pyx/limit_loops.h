@@ -1,5 +1,6 @@
-/* The loops of limits.pyx that need a vector type: a register loop of multiply-adds, and filling
- * memory with ordinary and with streaming stores. (Not limits.h: that name is the C library's.) */
+/* The loops of limits.pyx that need a vector type: a register loop of multiply-adds, filling memory
+ * with ordinary and with streaming stores, and reading it. (Not limits.h: that name is the C
+ * library's.) */
 #ifndef UPSHAPE_LIMIT_LOOPS_H
 #define UPSHAPE_LIMIT_LOOPS_H
 
@@ -41,6 +42,25 @@ static __attribute__((noinline)) void upshape_fill_plain(float *start, ptrdiff_t
     upshape_floats vector = splat_32(value);
     for (ptrdiff_t i = 0; i < count; i += sizeof(vector) / sizeof(float))
         *(upshape_floats *)(start + i) = vector;
+}
+
+/* The sum of whole lines, in eight chains: an addition takes longer than two loads. */
+static __attribute__((noinline)) double upshape_read(const float *start, ptrdiff_t count)
+{
+    enum { CHAINS = 8, FLOATS = sizeof(upshape_floats) / sizeof(float) };
+    upshape_floats sums[CHAINS] = {{0}};
+    double total = 0;
+    ptrdiff_t i = 0;
+    for (; i + CHAINS * FLOATS <= count; i += CHAINS * FLOATS) {
+        UPSHAPE_UNROLL for (int j = 0; j < CHAINS; j++)
+            sums[j] += *(const upshape_floats *)(start + i + j * FLOATS);
+    }
+    for (; i < count; i += FLOATS)
+        sums[0] += *(const upshape_floats *)(start + i);
+    for (int j = 0; j < CHAINS; j++)
+        for (int k = 0; k < FLOATS; k++)
+            total += sums[j][k];
+    return total;
 }
 
 #endif

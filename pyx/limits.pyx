@@ -1,4 +1,4 @@
-"""What this machine can do at most: multiply-adds a second, and bytes written a second.
+"""What this machine can do at most: multiply-adds a second, and bytes written and read a second.
 
 Not part of the package's interface: the benchmark holds the kernels against these loops, which do
 nothing else, at the same CPU level and on the same number of threads.
@@ -14,6 +14,7 @@ cdef extern from "limit_loops.h" nogil:
     double upshape_chains_64(Py_ssize_t rounds, double factor, double addend)
     void upshape_fill_stream(float* start, Py_ssize_t count, float value)
     void upshape_fill_plain(float* start, Py_ssize_t count, float value)
+    double upshape_read(const float* start, Py_ssize_t count)
 
 
 cdef enum:
@@ -65,9 +66,15 @@ cdef void fill(float* start, Py_ssize_t lines, int threads, bint stream) noexcep
             fill_part(start, lines, t, threads, stream)
 
 
+cdef check_lines(str name, const float* start, Py_ssize_t nbytes):
+    if nbytes == 0 or <size_t>start % LINE != 0 or nbytes % LINE != 0:
+        raise ValueError(
+            f"{name}: the buffer must be whole lines of {LINE} bytes, and start on one"
+        )
+
+
 cdef checked_fill(float[::1] buffer, int threads, bint stream):
-    if buffer.shape[0] == 0 or <size_t>&buffer[0] % LINE != 0 or buffer.nbytes % LINE != 0:
-        raise ValueError(f"fill: the buffer must be whole lines of {LINE} bytes, and start on one")
+    check_lines("fill", &buffer[0] if buffer.shape[0] else NULL, buffer.nbytes)
     with nogil:
         fill(&buffer[0], buffer.shape[0] * sizeof(float) // LINE, threads, stream)
 
@@ -80,3 +87,26 @@ def fill_stream(float[::1] buffer not None, int threads):
 def fill_plain(float[::1] buffer not None, int threads):
     """Fill a float32 buffer with ordinary stores."""
     checked_fill(buffer, threads, False)
+
+
+cdef double read_part(const float* start, Py_ssize_t lines, int part, int parts) noexcept nogil:
+    cdef Py_ssize_t first = lines * part // parts
+    cdef Py_ssize_t last = lines * (part + 1) // parts
+    cdef Py_ssize_t floats = LINE // sizeof(float)
+    return upshape_read(start + first * floats, (last - first) * floats)
+
+
+def read(const float[::1] buffer not None, int threads):
+    """Read a float32 buffer; return its sum, for which nothing can be left out."""
+    cdef double total = 0
+    cdef Py_ssize_t lines = buffer.nbytes // LINE
+    cdef int t
+    check_lines("read", &buffer[0] if buffer.shape[0] else NULL, buffer.nbytes)
+    cdef const float* start = &buffer[0]
+    if threads == 1:
+        with nogil:
+            total = read_part(start, lines, 0, 1)
+    else:
+        for t in prange(threads, nogil=True, schedule="static", num_threads=threads):
+            total += read_part(start, lines, t, threads)
+    return total

@@ -1425,6 +1425,15 @@ cdef int denominator(const double* t, Py_ssize_t count) noexcept nogil:
     return whole
 
 
+cdef int check_table(int64_t[::1] low, Py_ssize_t source) except -1:
+    """Refuse lower neighbours that an axis of so many pixels does not have."""
+    cdef Py_ssize_t j
+    for j in range(low.shape[0]):
+        if not 0 <= low[j] < source:
+            raise AssertionError("a table has pixels beyond the source")
+    return 0
+
+
 @cython.final
 cdef class Plan:
     """Everything about a linear interpolation that its arguments decide.
@@ -1456,6 +1465,8 @@ cdef class Plan:
         self.frame.depth = len(axes[0][0])
         self.frame.height = len(axes[1][0])
         self.frame.width = len(axes[2][0])
+        self.frame.source_depth = axes[0][2]
+        self.frame.source_height = axes[1][2]
         self.frame.source_width = axes[2][2]
         self.frame.pixel = channels * element
         self.frame.spacing = spacing * element
@@ -1465,6 +1476,7 @@ cdef class Plan:
         self.set_axis(&self.d, axes[0])
         self.set_axis(&self.h, axes[1])
         low, distance, t.source_width = axes[2]
+        check_table(low, t.source_width)
         t.low = &low[0]
         t.t = NULL if distance is None else &distance[0]
         t.width = low.shape[0]
@@ -1707,6 +1719,7 @@ cdef class Plan:
         cdef int64_t[::1] low = given[0]
         cdef double[::1] distance = given[1]
         cdef Py_ssize_t j
+        check_table(low, given[2])
         axis.low = &low[0]
         axis.t = NULL if distance is None else &distance[0]
         axis.count = low.shape[0]
@@ -1835,8 +1848,8 @@ cdef class Plan:
         """
         cdef Rows rows
         cdef Py_ssize_t total, room = self.room()
-        cdef const char* from_ = PyArray_BYTES(<PyArrayObject*>source)
-        cdef char* to = PyArray_BYTES(<PyArrayObject*>result)
+        cdef const char* from_ = PyArray_BYTES(<PyArrayObject*>source)  # IN
+        cdef char* to = PyArray_BYTES(<PyArrayObject*>result)  # OUT
         cdef const char* limit
         cdef char[SMALL] small
         cdef char* memory = &small[0]
@@ -1857,6 +1870,8 @@ cdef class Plan:
         if room * threads + 64 > SMALL:
             if scratch is None:
                 scratch = self.take(threads)
+            if cnp.PyArray_NBYTES(scratch) < room * threads + 64:
+                raise ValueError("the scratch was taken for another plan")
             memory = PyArray_BYTES(<PyArrayObject*>scratch)
         memory += (-<size_t>memory) % 64
         form_team(&team, threads)

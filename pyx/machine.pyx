@@ -8,7 +8,9 @@ cimport cython
 cimport numpy as cnp
 from cpython.object cimport PyTypeObject
 from cpython.ref cimport Py_INCREF
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uintptr_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memset
 
 from upshape._machine cimport upshape_now
 
@@ -453,3 +455,112 @@ cpdef cnp.ndarray empty(tuple shape, cnp.dtype dtype):
                                  cnp.NPY_ARRAY_CARRAY, NULL)
     cnp.set_array_base(array, block)
     return array
+
+
+# --- working memory of the kernels ---------------------------------------------------------------
+
+@cython.final
+cdef class Scratch:
+    """Memory for one call's threads, kept for the next."""
+
+    def __dealloc__(self):
+        free(self.start)
+
+
+cdef enum:
+    MOST_SPARES = 4
+    PAGE_BYTES = 4096
+
+# As long as it ever gets: keeping a scratch when the result is written must not ask for memory.
+cdef list spare_scratch = [None] * MOST_SPARES
+cdef int spares = 0
+
+
+cdef Scratch take_scratch(size_t bytes):
+    """Return scratch of at least so many bytes that nobody else uses."""
+    global spares
+    cdef Scratch scratch
+    if spares > 0:
+        spares -= 1
+        scratch = spare_scratch[spares]
+        spare_scratch[spares] = None
+        if scratch.bytes >= bytes:
+            return scratch
+    scratch = Scratch.__new__(Scratch)
+    scratch.start = malloc(bytes + PAGE_BYTES)
+    if scratch.start == NULL:
+        raise MemoryError(f"cannot allocate {bytes} bytes of working memory")
+    scratch.aligned = <char*>(
+        (<uintptr_t>scratch.start + PAGE_BYTES - 1) & ~<uintptr_t>(PAGE_BYTES - 1))
+    scratch.bytes = bytes
+    # Tiles read a little past the pixels. What they find changes no result, but must be no
+    # denormal number: some processors are slow with those.
+    memset(scratch.aligned, 0, bytes)
+    return scratch
+
+
+cdef void give_scratch(Scratch scratch) noexcept:
+    global spares
+    if spares < MOST_SPARES:
+        spare_scratch[spares] = scratch
+        spares += 1
+
+
+def forget_scratch():
+    """Free the scratch that is kept between calls."""
+    global spares
+    while spares > 0:
+        spares -= 1
+        spare_scratch[spares] = None
+
+
+# --- calls that are known -------------------------------------------------------------------------
+
+@cython.final
+cdef class Repeat:
+    """A layer's latest call, to be repeated without asking anything twice."""
+    cdef object plan
+    cdef cnp.ndarray packed
+    cdef object output_size, view
+    cdef tuple memory
+    cdef cnp.dtype dtype
+    cdef int wanted, rank, kind
+    cdef Py_ssize_t[8] shape
+    cdef Py_ssize_t[8] strides
+
+    def __init__(self, plan, cnp.ndarray packed, cnp.ndarray x, output_size, tuple memory, view):
+        """Note the input's shape, and how to make the result.
+
+        That is empty(memory, x.dtype), its axes permuted by `view` unless that is None.
+        """
+        cdef int axis
+        self.plan, self.packed, self.output_size = plan, packed, output_size
+        self.memory, self.view, self.dtype, self.wanted = memory, view, x.dtype, threads()
+        self.rank, self.kind = cnp.PyArray_NDIM(x), cnp.PyArray_TYPE(x)
+        for axis in range(self.rank):
+            self.shape[axis], self.strides[axis] = x.shape[axis], x.strides[axis]
+
+    def call(self, x, output_size):
+        """Return the result if this input is like the latest, else None."""
+        cdef cnp.ndarray array, result
+        cdef int axis
+        if type(x) is not cnp.ndarray:
+            return None
+        array = x
+        if (cnp.PyArray_NDIM(array) != self.rank or cnp.PyArray_TYPE(array) != self.kind
+                or not cnp.PyArray_ISBEHAVED_RO(array)):
+            return None
+        for axis in range(self.rank):
+            if (cnp.PyArray_DIM(array, axis) != self.shape[axis]
+                    or cnp.PyArray_STRIDE(array, axis) != self.strides[axis]):
+                return None
+        if output_size is not self.output_size and (
+                type(output_size) is not int or output_size != self.output_size):
+            return None
+        if threads() != self.wanted:
+            return None
+        result = empty(self.memory, self.dtype)
+        if self.view is not None:
+            result = result.transpose(self.view)
+        self.plan.run(array, self.packed, result)
+        return result

@@ -10,15 +10,16 @@ window of the source row, of a vector or of two, where the plan found that the s
 vector lie that close (any enlargement, down to about half the size), else pixel by pixel.
 
 Narrow rows are made many at a time. Where the rows of a plane have no gaps between them, a plane
-is one long row, with a table of its own. Else their source rows are laid side by side, once for
+is one long row, with a table of its own, and so are as many planes without gaps as end with a whole
+vector. Else their source rows are laid side by side, once for
 each row of the result, and the group is then one long row. So a row costs no more than its bytes,
 and rows narrower than a vector are made by whole vectors as well.
 
 The caller has checked: indices in range, pixels and the source's rows without gaps, source and
 result disjoint. Nothing is allocated within a row loop, no Python object is touched.
 
-Hot row functions, for who reads the machine code: row_words, row_words_two, rows_words, row_past,
-row_bytes, row_bytes_two, row_items.
+Hot row functions, for who reads the machine code: row_words, row_words_two, rows_words,
+pairs_words, planes_words, row_past, row_bytes, row_bytes_two, row_items.
 """
 
 cimport cython
@@ -26,7 +27,7 @@ cimport numpy as cnp
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from cython.parallel cimport prange
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memcpy
+from libc.string cimport memcmp, memcpy
 
 from rows cimport (
     Frame,
@@ -66,6 +67,7 @@ from vector cimport (
     stream,
     stream_end,
     stream_store,
+    words,
 )
 
 import numpy as np
@@ -117,6 +119,8 @@ cdef struct Table:
     Kind kind
     Py_ssize_t group, source_row  # rows, 0: one by one; bytes of a source row
     bint two  # windows are of two vectors
+    bint alike  # every vector is permuted alike: windows differ in where they begin alone
+    bint pairs  # rows are alike two by two, from the first on
     Py_ssize_t pixel, spacing  # bytes of a pixel, bytes from one to the next in the result
     Py_ssize_t steps, stride, row
     int64_t* index
@@ -158,6 +162,42 @@ cdef void rows_words(char* to, const char* source, const Table* t, Py_ssize_t ro
     store(to + pitch, vector)
     for j in range(2, rows):
         store(to + j * pitch, vector)
+
+
+cdef inline void two_rows(char* to, const char* source, const int64_t* base, const uint8_t* order,
+                          words by, bint alike, Py_ssize_t last, Py_ssize_t end,
+                          Py_ssize_t pitch) noexcept nogil:
+    """Write a row twice: `last` vectors, and one more that begins at `end`; alike: `by` for all."""
+    cdef Py_ssize_t k
+    cdef words vector
+    for k in range(last):
+        if not alike:
+            by = load(order + k * UPSHAPE_VECTOR_BYTES)
+        vector = permute(load(source + base[k]), by)
+        store(to + k * UPSHAPE_VECTOR_BYTES, vector)
+        store(to + k * UPSHAPE_VECTOR_BYTES + pitch, vector)
+    if not alike:
+        by = load(order + last * UPSHAPE_VECTOR_BYTES)
+    vector = permute(load(source + base[last]), by)
+    store(to + end, vector)
+    store(to + end + pitch, vector)
+
+
+cdef void pairs_words(const Table* t, char* to, const char* plane, const int64_t* index_h,
+                      Py_ssize_t stride, Py_ssize_t count, Py_ssize_t pitch) noexcept nogil:
+    """Write `count` rows, which are alike two by two."""
+    cdef const int64_t* base = t.base
+    cdef const uint8_t* order = t.order
+    cdef Py_ssize_t last = t.steps - 1, end = t.row - UPSHAPE_VECTOR_BYTES, h
+    cdef words by = load(order)
+    if t.alike:
+        for h in range(0, count, 2):
+            two_rows(to, plane + index_h[h] * stride, base, order, by, True, last, end, pitch)
+            to += 2 * pitch
+    else:
+        for h in range(0, count, 2):
+            two_rows(to, plane + index_h[h] * stride, base, order, by, False, last, end, pitch)
+            to += 2 * pitch
 
 
 cdef void row_past(char* to, const char* source, const int64_t* base, const uint8_t* order,
@@ -393,11 +433,37 @@ cdef void run_groups(const Table* t, const Rows* rows, const int64_t* index_d,
 
 # --- planes without gaps, as one row each --------------------------------------------------------
 
+cdef void planes_words(const Table* t, char* to, const char* source, Py_ssize_t stride,
+                       Py_ssize_t pitch, Py_ssize_t count) noexcept nogil:
+    """Write `count` planes side by side: how a vector is permuted is looked up once for all.
+
+    Their bytes stay in the first cache meanwhile.
+    """
+    cdef Py_ssize_t k, _j, at
+    cdef const char* own
+    cdef words by
+    for k in range(t.steps):
+        at = min(k * UPSHAPE_VECTOR_BYTES, t.row - UPSHAPE_VECTOR_BYTES)
+        by = load(t.order + k * UPSHAPE_VECTOR_BYTES)
+        own = source + t.base[k]
+        for _j in range(count):
+            store(to + at, permute(load(own), by))
+            own += stride
+            at += pitch
+
+
 cdef void run_planes(const Table* t, const Rows* rows, const int64_t* index_d, char* to,
                      const char* source, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
     """Compute the planes `first` to `last` - 1; `rows` has planes of one row."""
     cdef Place at = place_of(rows, first)
-    cdef Py_ssize_t _
+    cdef Py_ssize_t count, _
+    while t.kind == WORDS and not t.two and rows.depth == 1 and first + 1 < last:
+        count = min(last - first, min(rows.m - at.m, max(1, PLANE // t.row)))
+        planes_words(t, to + at.n * rows.dst_n + at.m * rows.dst_m,
+                     source + at.n * rows.src_n + at.m * rows.src_m + index_d[0] * rows.src_d,
+                     rows.src_m, rows.dst_m, count)
+        first += count
+        at = place_of(rows, first)
     for _ in range(last - first):
         build(t, to + at.n * rows.dst_n + at.m * rows.dst_m + at.d * rows.dst_d,
               source + at.n * rows.src_n + at.m * rows.src_m + index_d[at.d] * rows.src_d, 0,
@@ -408,9 +474,12 @@ cdef void run_planes(const Table* t, const Rows* rows, const int64_t* index_d, c
 # --- any rows ------------------------------------------------------------------------------------
 
 cdef inline void run_plane(const Table* t, const Rows* rows, const int64_t* index_h, char* to,
-                           const char* plane, Py_ssize_t count) noexcept nogil:
-    """Compute `count` rows of a plane, those that are alike together."""
+                           const char* plane, Py_ssize_t count, bint even) noexcept nogil:
+    """Compute `count` rows of a plane, those that are alike together; even: two by two."""
     cdef Py_ssize_t h = 0, alike
+    if even and count % 2 == 0:
+        pairs_words(t, to, plane, index_h, rows.src_h, count, rows.dst_h)
+        return
     while h < count:
         alike = 1
         while h + alike < count and index_h[h + alike] == index_h[h]:
@@ -439,7 +508,7 @@ cdef void run_rows(const Table* t, const Rows* rows, const int64_t* index_d,
                       to + at.n * rows.dst_n + at.m * rows.dst_m + at.d * rows.dst_d
                       + at.h * rows.dst_h,
                       source + at.n * rows.src_n + at.m * rows.src_m + index_d[at.d] * rows.src_d,
-                      count)
+                      count, t.pairs and at.h % 2 == 0)
             step(rows, &at, count)
             left -= count
         return
@@ -508,9 +577,27 @@ cdef bint find_windows(Table* t, Kind kind, int64_t[::1] index, Py_ssize_t sourc
         t.kind = kind
         t.steps = steps
         t.stride = vector
+        t.alike = memcmp(t.order, t.order + vector, (steps - 1) * vector) == 0
         return True
     free_windows(t)
     return False
+
+
+cdef Py_ssize_t reached_by(int64_t[::1] index) except -1:
+    """Return how many pixels an axis must have, for all of these to be there."""
+    cdef Py_ssize_t x
+    cdef int64_t most = 0
+    for x in range(index.shape[0]):
+        if index[x] < 0:
+            raise AssertionError("a table has pixels before the source")
+        most = max(most, index[x])
+    return most + 1
+
+
+cdef Py_ssize_t gcd(Py_ssize_t a, Py_ssize_t b) noexcept:
+    while b:
+        a, b = b, a % b
+    return a
 
 
 cdef void free_windows(Table* t) noexcept:
@@ -531,6 +618,8 @@ cdef class Plan:
     cdef Frame frame
     cdef Table table
     cdef Table plane  # a plane's, as one row: steps are 0 where there is none
+    cdef Table planes  # that of several planes without gaps, which end with a whole vector
+    cdef Py_ssize_t many  # how many
     cdef bint streaming
     cdef object keep
     cdef int64_t* index_d
@@ -547,7 +636,11 @@ cdef class Plan:
         self.frame.depth = index_d.shape[0]
         self.frame.height = index_h.shape[0]
         self.frame.width = width
+        self.frame.source_depth = reached_by(index_d)
+        self.frame.source_height = reached_by(index_h)
         self.frame.source_width = source_width
+        if reached_by(index_w) > source_width:
+            raise AssertionError("a table has pixels beyond the source")
         self.frame.pixel = pixel
         self.frame.spacing = spacing
         self.keep = (index_d, index_h, index_w)
@@ -564,6 +657,10 @@ cdef class Plan:
         t.stride = pixel
         for x in range(width):
             same = same and index_w[x] == x
+        t.pairs = self.frame.height % 2 == 0
+        for x in range(0, self.frame.height - 1, 2):
+            t.pairs = t.pairs and index_h[x] == index_h[x + 1] and (
+                x == 0 or index_h[x] != index_h[x - 1])
         if spacing != pixel:
             t.kind = PIXELS
         elif same and not plain:
@@ -609,14 +706,24 @@ cdef class Plan:
                         Py_ssize_t source_width) except -1:
         """Make a plane one row, if it is small and vectors of it come from one window each."""
         cdef Table* t = &self.plane
-        cdef int64_t[::1] indices
-        if self.streaming or self.table.row * index_h.shape[0] > PLANE or index_h.shape[0] == 1:
+        cdef Py_ssize_t row = self.table.row * index_h.shape[0]
+        cdef Py_ssize_t source = (max(index_h) + 1) * source_width
+        if self.streaming or row > PLANE or index_h.shape[0] == 1:
             return 0
         plane = np.asarray(index_h)[:, None] * source_width + np.asarray(index_w)
-        indices = plane.ravel()
+        self.find_one_row(t, plane, 1, source)
+        self.many = UPSHAPE_VECTOR_BYTES // gcd(row, UPSHAPE_VECTOR_BYTES)
+        if t.base != NULL and self.many > 1 and self.many * row <= PLANE:
+            self.find_one_row(&self.planes, plane, self.many, source)
+        return 0
+
+    cdef int find_one_row(self, Table* t, plane, Py_ssize_t many, Py_ssize_t source) except -1:
+        """Make so many planes of `source` pixels one row; no steps: it has no windows."""
+        cdef int64_t[::1] indices = (np.arange(many)[:, None, None] * source + plane).ravel()
         t.pixel = t.spacing = self.table.pixel
-        t.row = self.table.row * index_h.shape[0]
-        self.find_any_windows(t, indices, (max(index_h) + 1) * source_width)
+        t.row = indices.shape[0] * t.pixel
+        t.source_row = source * t.pixel
+        self.find_any_windows(t, indices, many * source)
         if t.base == NULL:
             t.steps = 0
         return 0
@@ -657,6 +764,7 @@ cdef class Plan:
     def __dealloc__(self):
         free_windows(&self.table)
         free_windows(&self.plane)
+        free_windows(&self.planes)
 
     @property
     def kind(self):
@@ -672,6 +780,7 @@ cdef class Plan:
         cdef const Table* t = &self.table
         own = t.steps * (8 + t.stride) if t.base != NULL else 0
         own += self.plane.steps * (8 + self.plane.stride)
+        own += self.planes.steps * (8 + self.planes.stride)
         return own + sum([np.asarray(index).nbytes for index in self.keep])
 
     def take(self, int threads):
@@ -692,8 +801,8 @@ cdef class Plan:
         """
         cdef Rows rows
         cdef Py_ssize_t total
-        cdef const char* from_ = PyArray_BYTES(<PyArrayObject*>source)
-        cdef char* to = PyArray_BYTES(<PyArrayObject*>result)
+        cdef const char* from_ = PyArray_BYTES(<PyArrayObject*>source)  # IN
+        cdef char* to = PyArray_BYTES(<PyArrayObject*>result)  # OUT
         cdef char* stage = NULL
         cdef Py_ssize_t room = self.room()
         cdef Team team
@@ -710,11 +819,21 @@ cdef class Plan:
             table = &self.plane
             total //= rows.height
             rows.height = 1
+            if (self.planes.steps > 0 and rows.depth == 1 and rows.m % self.many == 0
+                    and rows.src_m == self.planes.source_row
+                    and rows.dst_m == self.plane.row):
+                table = &self.planes
+                total //= self.many
+                rows.m //= self.many
+                rows.src_m *= self.many
+                rows.dst_m *= self.many
         if total < threads:
             threads = <int>total
         if self.streaming and not self.table.group:
             if scratch is None:
                 scratch = self.take(threads)
+            if cnp.PyArray_NBYTES(scratch) < room * threads:
+                raise ValueError("the scratch was taken for another plan")
             stage = PyArray_BYTES(<PyArrayObject*>scratch)
         form_team(&team, threads)
         with nogil:

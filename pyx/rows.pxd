@@ -7,6 +7,8 @@ m = 1, a pixel is all channels.
 
 from libc.stdint cimport int64_t, uint8_t
 
+from check cimport UPSHAPE_CHECK
+
 cdef extern from "numpy/arrayobject.h" nogil:
     ctypedef Py_ssize_t npy_intp
     ctypedef struct PyArrayObject:
@@ -22,11 +24,12 @@ cdef extern from "numpy/arrayobject.h" nogil:
 cdef struct Roles:
     int n, m, d, h, w, c
 
-# What a plan relies on: sizes of the result, pixels of a source row; bytes of a
-# pixel, and from one pixel of the result's rows to the next.
+# What a plan relies on: sizes of the result; depths and rows of the source, at least, and pixels of
+# its rows; bytes of a pixel, and from one pixel of the result's rows to the next.
 cdef struct Frame:
     Roles roles
-    Py_ssize_t depth, height, width, source_width
+    Py_ssize_t depth, height, width
+    Py_ssize_t source_depth, source_height, source_width
     Py_ssize_t pixel, spacing
 
 # Sizes of the result in planes and rows; strides of both arrays in bytes.
@@ -71,6 +74,8 @@ cdef inline bint takes(const Frame* frame, PyArrayObject* source,
     return (PyArray_NDIM(source) == PyArray_NDIM(result)
             and size_of(result, frame.roles.d) == frame.depth
             and size_of(result, frame.roles.h) == frame.height
+            and size_of(source, frame.roles.d) >= frame.source_depth
+            and size_of(source, frame.roles.h) >= frame.source_height
             and size_of(source, frame.roles.n) == size_of(result, frame.roles.n)
             and size_of(source, frame.roles.m) == size_of(result, frame.roles.m)
             and has_rows(frame, source, frame.source_width, frame.pixel)
@@ -115,12 +120,14 @@ cdef inline Place place_of(const Rows* rows, Py_ssize_t row) noexcept nogil:
     row //= rows.depth
     at.m = row % rows.m
     at.n = row // rows.m
+    UPSHAPE_CHECK(0 <= at.n < rows.n)
     return at
 
 
 cdef inline void step(const Rows* rows, Place* at, Py_ssize_t count) noexcept nogil:
     """Go `count` rows on; at most to the first row of the next depth."""
     at.h += count
+    UPSHAPE_CHECK(at.n < rows.n and at.h <= rows.height)
     if at.h == rows.height:
         at.h = 0
         at.d += 1

@@ -18,6 +18,8 @@ strip of the row, so that it stays in the first caches however large the picture
 instead as many rows as a vector has lanes go through it together: a strip of them is transposed, so
 that a column is a vector, a pixel of the result is a sum of columns, and the sums are transposed
 back. That does for any table and any number of channels; pixels of many channels need no transpose.
+Where a row's table repeats itself after a few pixels (factors such as 2, 1/2 and 3/2), rows are
+taken apart into phases instead, and each phase of the result is a sum of phases, made by `blend`.
 
 Sums are formed in float32 (in float64 for float64 and for integers of more than eight bits and
 int8), tap after tap, fused where the level fuses, whatever path and however many rows go together:
@@ -28,10 +30,12 @@ The caller has checked: first >= 0, first + taps <= the source's size, pixels an
 without gaps, elements aligned, source and result disjoint. No allocation in a row loop, no Python
 object.
 
-Hot functions, for who reads the machine code: blend, turn, spread, spread_channels.
+Hot functions, for who reads the machine code: blend, turn, spread, spread_phases,
+spread_channels.
 
 Words: a *strip* is a stretch of a row of the result, with the stretch of the source that it needs.
 A *group* is as many rows as go through `across` together.
+A *phase* is every second, third or fourth pixel of a row.
 """
 
 cimport numpy as cnp
@@ -39,7 +43,7 @@ from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from cython.parallel cimport prange
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t
 from libc.math cimport floor
-from libc.string cimport memcpy, memset
+from libc.string cimport memcmp, memcpy, memset
 
 from rows cimport (
     Frame,
@@ -54,6 +58,7 @@ from rows cimport (
     strides_of,
     takes,
 )
+from phases cimport fetch_row, put_together, take_apart
 from shorts cimport (
     UPSHAPE_SHORTS,
     add_products,
@@ -72,6 +77,7 @@ from shorts cimport (
     no_sums_of_bytes,
     no_tiny_sums,
     pair_of_weights,
+    raise_sums,
     scaled,
     scaled_one,
     shorts,
@@ -194,6 +200,7 @@ cdef struct Axis:
     char* weight  # `stride` a pixel, as wide as an element of a line
     Py_ssize_t stride
     int shift  # fixed point: sums are divided by 2^shift
+    int split  # PAIRS: weights of more than 16 bits are two, and the first counts 2^split times
     Way way
     # TINY: what a pixel's sums are multiplied with, times 2^15; 0: nothing. ROUNDED: how often they
     # are doubled: half the weights are laid out for a pixel with one above 1.
@@ -215,16 +222,32 @@ cdef struct Table:
     Py_ssize_t* strip  # for each: its first pixel, the first and the last + 1 of the source
     Py_ssize_t longest, longest_source  # elements of a strip, at most
     bint turned  # rows are transposed to go across
+    # The pixels regular_from to regular_to - 1 of a row repeat themselves: `period` later, a pixel
+    # has the same weights, for the source's pixels `step` further on. 0: they do not.
+    Py_ssize_t period, step, regular_from, regular_to
+    Py_ssize_t phase_source, phase_result  # bytes of a phase of a strip
     Py_ssize_t ring, deep_ring  # lines of the ring between down and across, and before both
 
 # A thread's memory.
 cdef struct Desk:
     char* turned
+    char* phases
+    char* phases_made
     char* ring
     char* deep
     char* line
     char* stage  # NULL: results are not written past the cache
     const char** row  # taps of a pixel
+
+
+# The part of the work that a strip of a plane's rows is: where they stand.
+cdef struct Plane:
+    const char* source  # of the plane: n, m (and d, where that is copied)
+    char* result  # of the plane: n, m, d
+    Py_ssize_t d
+    Py_ssize_t first, last  # pixels of the strip
+    Py_ssize_t low, high  # pixels of the source's strip
+    Py_ssize_t made_from, made_to  # source rows whose lines are in the deep ring
 
 
 # --- one body for all dtypes ---------------------------------------------------------------------
@@ -393,7 +416,9 @@ cdef inline int16_t fixed_element(const pixel_t* p, Py_ssize_t apart, const pixe
     for k in range(axis.taps[at]):
         value = widened(row[k] + j if row != NULL else p + k * apart, <int16_t>0)
         if axis.way == PAIRS:
-            sum += value * weight[k]
+            sum += value * weight[k] * (1 << axis.split)
+            if axis.split > 0:
+                sum += value * weight[axis.stride // 2 + k]
         elif axis.way == TINY:
             sum += value * tiny[k // 2 * 4 + k % 2]
         else:
@@ -462,6 +487,12 @@ cdef inline void blend_shorts(int16_t* line, const pixel_t** row, const Axis* ax
     for k in range(pairs):
         sum = add_products(sum, shorts_of(row[2 * k] + j), shorts_of(row[2 * k + 1] + j),
                            splat_pair(weight + 2 * k))
+    if axis.split > 0:
+        sum = raise_sums(sum, axis.split)
+        weight += axis.stride // 2
+        for k in range(pairs):
+            sum = add_products(sum, shorts_of(row[2 * k] + j), shorts_of(row[2 * k + 1] + j),
+                               splat_pair(weight + 2 * k))
     store_shorts(line + j, scaled_line(sum, axis))
 
 
@@ -523,7 +554,7 @@ cdef void blend_fixed(int16_t* line, const pixel_t** row, const Axis* axis, Py_s
             blend_rounded(line, row, axis, weight, taps, axis.scale[at], count - UPSHAPE_SHORTS)
             return
     else:
-        if pixel_t is uint8_t:
+        if pixel_t is uint8_t and axis.split == 0:
             while j + 4 * UPSHAPE_SHORTS <= count:
                 blend_bytes_twice(line, row, axis, weight, pairs, j)
                 j += 4 * UPSHAPE_SHORTS
@@ -597,8 +628,15 @@ cdef inline words column(const work_t* turned, const work_t* weight, Py_ssize_t 
     if taps == 0:
         return splat(<work_t>0)
     sum = times(load(turned), splat(weight[0]), weight[0])
-    for k in range(1, taps):
+    k = 1
+    while k + 3 <= taps:
         sum = plus(sum, load(turned + k * apart), splat(weight[k]), weight[0])
+        sum = plus(sum, load(turned + (k + 1) * apart), splat(weight[k + 1]), weight[0])
+        sum = plus(sum, load(turned + (k + 2) * apart), splat(weight[k + 2]), weight[0])
+        k += 3
+    while k < taps:
+        sum = plus(sum, load(turned + k * apart), splat(weight[k]), weight[0])
+        k += 1
     return sum
 
 
@@ -628,9 +666,8 @@ cdef void spread(work_t** to, const work_t* turned, const Axis* w, Py_ssize_t ch
             memcpy(to[g] + e, &block[g], n * sizeof(work_t))
 
 
-cdef inline shorts column_fixed(const int16_t* turned, const Axis* w, const int16_t* weight,
-                                Py_ssize_t taps, Py_ssize_t apart) noexcept nogil:
-    cdef sums32 sum = no_sums()
+cdef inline sums32 add_column(sums32 sum, const int16_t* turned, const int16_t* weight,
+                              Py_ssize_t taps, Py_ssize_t apart) noexcept nogil:
     cdef Py_ssize_t k
     cdef shorts last
     for k in range(taps // 2):
@@ -640,6 +677,14 @@ cdef inline shorts column_fixed(const int16_t* turned, const Axis* w, const int1
     if taps % 2:
         last = load_shorts(turned)
         sum = add_products(sum, last, last, splat_pair(weight + taps - 1))
+    return sum
+
+
+cdef inline shorts column_fixed(const int16_t* turned, const Axis* w, const int16_t* weight,
+                                Py_ssize_t taps, Py_ssize_t apart) noexcept nogil:
+    cdef sums32 sum = add_column(no_sums(), turned, weight, taps, apart)
+    if w.split > 0:
+        sum = add_column(raise_sums(sum, w.split), turned, weight + w.stride // 2, taps, apart)
     return scaled_line(sum, w)
 
 
@@ -686,7 +731,7 @@ cdef void spread_fixed(int16_t** to, const int16_t* turned, const Axis* w, Py_ss
             if n == 8:
                 turn_shorts(block)
                 for g in range(8):
-                    store_eight(to[g] + e, to[g + 8] + e, block[g])
+                    store_eight(to[g] + e, to[(g + 8) % UPSHAPE_SHORTS] + e, block[g])
                 e += 8
                 n = 0
     if n > 0:
@@ -729,6 +774,42 @@ cdef void spread_channels(work_t* to, const pixel_t* row, const Axis* w, Py_ssiz
             taps[k] = <const char*>(row + (w.first[x] + k) * channels)
         blend(to, <const pixel_t**>taps, w, x, channels)
         to += channels
+
+
+cdef void spread_phases(work_t* to, const pixel_t* row, const Plane* p, const Table* t,
+                        Desk* desk) noexcept nogil:
+    """Make a strip of one row whose table repeats itself: each phase a sum of the source's."""
+    cdef const Axis* w = &t.w
+    cdef Py_ssize_t channels = t.channels, pixel = channels * <Py_ssize_t>sizeof(pixel_t)
+    cdef Py_ssize_t begin = (max(p.first, t.regular_from) + t.period - 1) // t.period * t.period
+    cdef Py_ssize_t count = (min(p.last, t.regular_to) - begin) // t.period
+    cdef Py_ssize_t end = begin + count * t.period, base, reach = 0, j, k, at
+    cdef const char* from_
+    cdef work_t* made
+    if min(p.last, t.regular_to) - begin < t.period:
+        spread_row(to, row, w, channels, p.first, p.last)
+        return
+    spread_row(to, row, w, channels, p.first, begin)
+    spread_row(to + (end - p.first) * channels, row, w, channels, end, p.last)
+    to += (begin - p.first) * channels
+    base = w.first[begin]
+    for j in range(begin, begin + t.period):
+        base = min(base, w.first[j])
+        reach = max(reach, w.first[j] + w.taps[j])
+    from_ = <const char*>(row + base * channels)
+    if t.step > 1:
+        take_apart(desk.phases, t.phase_source, from_, reach - base + (count - 1) * t.step, t.step,
+                   pixel)
+    for j in range(t.period):
+        for k in range(w.taps[begin + j]):
+            at = w.first[begin + j] - base + k
+            desk.row[k] = from_ + at * pixel if t.step == 1 else (
+                desk.phases + at % t.step * t.phase_source + at // t.step * pixel)
+        made = to if t.period == 1 else <work_t*>(desk.phases_made + j * t.phase_result)
+        blend(made, <const pixel_t**>desk.row, w, begin + j, count * channels)
+    if t.period > 1:
+        put_together(<char*>to, desk.phases_made, t.phase_result, count, t.period,
+                     channels * <Py_ssize_t>sizeof(work_t))
 
 
 # --- results -------------------------------------------------------------------------------------
@@ -788,16 +869,6 @@ cdef inline work_t* line_of(pixel_t* to, work_t* line, const Table* t, char* sta
 
 # --- rows ----------------------------------------------------------------------------------------
 
-# The part of the work that a strip of a plane's rows is: where they stand.
-cdef struct Plane:
-    const char* source  # of the plane: n, m (and d, where that is copied)
-    char* result  # of the plane: n, m, d
-    Py_ssize_t d
-    Py_ssize_t first, last  # pixels of the strip
-    Py_ssize_t low, high  # pixels of the source's strip
-    Py_ssize_t made_from, made_to  # source rows whose lines are in the deep ring
-
-
 cdef void deepen(Plane* p, const Table* t, const Rows* rows, Desk* desk, Py_ssize_t first,
                  Py_ssize_t last, pixel_t* like, work_t like_too) noexcept nogil:
     """Have the lines of the source rows `first` to `last` - 1 made, each of several planes."""
@@ -848,6 +919,9 @@ cdef void across(work_t** to, const char** row, const Plane* p, const Table* t, 
         else:
             turn(<work_t*>desk.turned, <const pixel_t**>row, (p.high - p.low) * t.channels)
             spread(to, <const work_t*>desk.turned, &t.w, t.channels, p.first, p.last, p.low)
+    elif t.period > 0:
+        for g in range(count):
+            spread_phases(to[g], <const pixel_t*>row[g] - skip, p, t, desk)
     elif t.turned or t.channels < lanes:
         for g in range(count):
             spread_row(to[g], <const pixel_t*>row[g] - skip, &t.w, t.channels, p.first, p.last)
@@ -889,8 +963,10 @@ cdef void grow_strip(pixel_t* to, Plane* p, const Table* t, const Rows* rows, De
                 across(lines, from_, p, t, desk, count, <work_t*>NULL, like)
             made_to += count
             made_from = max(made_from, made_to - t.ring)
+        g = first % t.ring
         for k in range(taps):
-            desk.row[k] = <const char*>(ring + (first + k) % t.ring * t.longest)
+            desk.row[k] = <const char*>(ring + g * t.longest)
+            g = g + 1 if g + 1 < t.ring else 0
         line = line_of(to, <work_t*>desk.line, t, desk.stage)
         blend(line, <const work_t**>desk.row, &t.h, h, length)
         if t.rounded:
@@ -908,6 +984,10 @@ cdef void down(Plane* p, const Table* t, const Rows* rows, Desk* desk, Py_ssize_
         deepen(p, t, rows, desk, first, first + taps, like, <work_t>0)
     for k in range(taps):
         desk.row[k] = source_row(p, t, rows, desk, first + k, like, <work_t>0)
+    if t.d.copied and h + 1 < t.h.count:  # what the next row needs besides
+        for k in range(first + taps, t.h.first[h + 1] + t.h.taps[h + 1]):
+            fetch_row(source_row(p, t, rows, desk, k, like, <work_t>0),
+                      count * <Py_ssize_t>sizeof(pixel_t))
     if t.d.copied:
         blend(line, <const pixel_t**>desk.row, &t.h, h, count)
     elif t.h.copied:
@@ -1044,9 +1124,9 @@ cdef class Plan:
     pixels (int64), the weights (float64, a row a pixel; None: an axis that is copied) and the
     source's size; dtype: NumPy's letter, one of `LETTERS`; channels, spacing: elements of a pixel,
     and from one pixel of the result to the next; streaming: write past the cache; only: "across"
-    or "down", the pass to begin with, for tests. For uint8 alone: `rounded`: across comes first,
-    and each pass gives integers, halves up, of weights that are whole numbers divided by a power
-    of two (as PyTorch and Pillow do it); `fixed`: fixed point may be taken.
+    or "down", the pass to begin with. For uint8 alone: `rounded`: across comes first if `only` does
+    not say otherwise, and each pass gives integers, halves up, of weights that are whole numbers
+    divided by a power of two (as PyTorch and Pillow do it); `fixed`: fixed point may be taken.
     """
     cdef Frame frame
     cdef Table table
@@ -1071,18 +1151,23 @@ cdef class Plan:
         t.most_byte = 1.0 if dtype == "?" else 255.0
         t.rounded = rounded
         t.across_first = not t.w.copied and not t.h.copied and (
-            t.rounded or (self.is_cheaper_across() if only is None else only == "across"))
+            only == "across" if only is not None else t.rounded or self.is_cheaper_across())
         self.choose_work(trimmed, fixed)
         self.frame.roles = roles_of(roles)
         self.frame.depth = t.d.count
         self.frame.height = t.h.count
         self.frame.width = t.w.count
+        self.frame.source_depth = t.d.source
+        self.frame.source_height = t.h.source
         self.frame.source_width = t.w.source
         self.frame.pixel = channels * self.element
         self.frame.spacing = spacing * self.element
         self.streaming = streaming and spacing == channels
         t.group = UPSHAPE_SHORTS if self.work == 2 else UPSHAPE_VECTOR_BYTES // self.work
-        t.turned = not t.w.copied and channels < t.group
+        self.find_period()
+        t.turned = not t.w.copied and channels < t.group and t.period == 0
+        if t.period > 0:
+            t.group = 1
         self.cut_strips()
         t.deep_ring = t.h.most + t.group - 1
         t.ring = t.deep_ring
@@ -1142,18 +1227,26 @@ cdef class Plan:
     cdef bint choose_whole(self, list weights) except -1:
         """Lay out weights for passes that give integers, if they have no more digits than fit."""
         cdef Table* t = &self.table
-        down, across = digits_of(weights[1]), digits_of(weights[2])
-        if down < 0 or across < 0:
+        cdef Axis* axis
+        laid = []
+        for own in weights[1:]:
+            digits, split = digits_of(own, 1 << 15), 0
+            if digits < 0:
+                digits, split = digits_of(own, 1 << 26), 11
+            if digits < 0:
+                return False
+            laid.append((own * 2.0**digits, digits, split))
+        if t.h.copied and t.w.copied:
             return False
         self.work = 2
         t.fraction = 0
-        t.h.shift, t.w.shift = down, across
-        t.h.most_line = t.w.most_line = 255
-        if not t.h.copied:
-            self.weigh_fixed(&t.h, weights[1] * 2.0**down)
-        if not t.w.copied:
-            self.weigh_fixed(&t.w, weights[2] * 2.0**across)
-        return not (t.h.copied and t.w.copied)
+        for j, (whole, digits, split) in enumerate(laid):
+            axis = &t.w if j else &t.h
+            axis.shift, axis.split = digits, split
+            axis.most_line = 255
+            if not axis.copied:
+                self.weigh_fixed(axis, whole)
+        return True
 
     cdef bint choose_fixed(self, list weights) except -1:
         """Lay out weights for fixed point, if no result is then more off than OFF."""
@@ -1236,8 +1329,11 @@ cdef class Plan:
         cdef double[:, ::1] own = np.ascontiguousarray(given, np.float64)
         cdef Py_ssize_t j, k, pairs = (axis.most + 1) // 2
         cdef int16_t* weight
+        cdef int32_t whole
         axis.stride = (2 * axis.most if axis.way == ROUNDED else 2 * pairs if axis.way == PAIRS
                        else pairs * 2)
+        if axis.split > 0:
+            axis.stride *= 2
         axis.weight = <char*>self.allocate(axis.count * axis.stride * sizeof(int16_t))
         memset(axis.weight, 0, axis.count * axis.stride * sizeof(int16_t))
         for j in range(axis.count):
@@ -1245,6 +1341,10 @@ cdef class Plan:
             for k in range(axis.taps[j]):
                 if axis.way == ROUNDED:
                     weight[2 * k] = weight[2 * k + 1] = <int16_t>own[j, k]
+                elif axis.way == PAIRS and axis.split > 0:
+                    whole = <int32_t>own[j, k]
+                    weight[k] = <int16_t>(whole >> axis.split)
+                    weight[2 * pairs + k] = <int16_t>(whole & ((1 << axis.split) - 1))
                 elif axis.way == PAIRS:
                     weight[k] = <int16_t>own[j, k]
                 else:
@@ -1272,12 +1372,55 @@ cdef class Plan:
         cdef double w = ACROSS * t.w.most * t.w.count, h = t.h.most * t.h.count
         return w * t.h.source + h * t.w.count < h * t.w.source + w * t.h.count
 
+    cdef int find_period(self) except -1:
+        """Find after how many pixels of a row the table repeats itself, if that is worth while.
+
+        Pixels of one and two elements are taken apart by twos, others by up to four.
+        """
+        cdef Table* t = &self.table
+        cdef Py_ssize_t most = 2 if t.channels < 3 else 4, period, by, middle, first, last
+        t.period = 0
+        if t.w.copied or t.channels >= t.group:
+            return 0
+        for period in range(1, most + 1):
+            middle = t.w.count // 2 // period * period
+            if middle + 2 * period > t.w.count:
+                break
+            by = t.w.first[middle + period] - t.w.first[middle]
+            if not 1 <= by <= most:
+                continue
+            first = last = middle
+            while first > 0 and self.alike(first - 1, period, by):
+                first -= 1
+            while last + period < t.w.count and self.alike(last, period, by):
+                last += 1
+            if 4 * (last + period - first) >= 3 * t.w.count and last - first >= 8 * period:
+                t.period, t.step = period, by
+                t.regular_from, t.regular_to = first, last + period
+                break
+        return 0
+
+    cdef bint alike(self, Py_ssize_t x, Py_ssize_t period, Py_ssize_t by) noexcept:
+        """Return whether pixel x + period of a row is made as pixel x is, `by` further on."""
+        cdef Axis* w = &self.table.w
+        return (
+            w.first[x + period] - w.first[x] == by and w.taps[x + period] == w.taps[x]
+            and (w.scale == NULL or w.scale[x + period] == w.scale[x])
+            and memcmp(w.weight + x * w.stride * self.work,
+                       w.weight + (x + period) * w.stride * self.work, w.stride * self.work) == 0
+        )
+
     cdef int cut_strips(self) except -1:
         """Cut a row into strips."""
         cdef Table* t = &self.table
-        cdef Py_ssize_t most = max(1, (
-            STRIP_DOWN if t.w.copied else STRIP_FIXED if self.work == 2 else STRIP) // t.channels)
-        cdef Py_ssize_t x, k, start = 0, low = 0, high = 0, own_low, own_high
+        cdef Py_ssize_t elements = STRIP_FIXED if self.work == 2 else STRIP
+        cdef Py_ssize_t most
+        cdef Py_ssize_t x, k, start = 0, low = 0, high = 0, own_low, own_high, room
+        if t.w.copied or t.period > 0:
+            elements = STRIP_DOWN
+        most = max(1, elements // t.channels)
+        if t.period > 1:
+            most = max(most // t.period, 1) * t.period
         cdef list strips = []
         for x in range(t.w.count):
             own_low = t.w.first[x]
@@ -1308,6 +1451,10 @@ cdef class Plan:
         # Lines begin with a line of the cache, and have room for what a vector more would take.
         t.longest = (t.longest + 31) // 16 * 16
         t.longest_source = (t.longest_source + 31) // 16 * 16
+        if t.period > 0:
+            room = 2 * t.channels + 64
+            t.phase_source = padded((t.longest_source // t.step + room) * self.work)
+            t.phase_result = padded((t.longest // t.period + room) * self.work)
         return 0
 
     cdef void* allocate(self, Py_ssize_t bytes) except NULL:
@@ -1350,6 +1497,11 @@ cdef class Plan:
         return self.work == 2
 
     @property
+    def period(self):
+        """After how many pixels a row's table repeats itself, where that is made use of, or 0."""
+        return self.table.period
+
+    @property
     def nbytes(self):
         """Bytes that the tables take."""
         return self.allocated
@@ -1360,6 +1512,10 @@ cdef class Plan:
         cdef Py_ssize_t at = 0, work = self.work
         desk.turned = memory + at
         at += padded(t.longest_source * t.group * work if t.turned else 0)
+        desk.phases = memory + at
+        at += t.phase_source * t.step if t.period > 0 and t.step > 1 else 0
+        desk.phases_made = memory + at
+        at += t.phase_result * t.period if t.period > 1 else 0
         desk.ring = memory + at
         if t.across_first:
             at += padded(t.ring * t.longest * work)
@@ -1389,8 +1545,8 @@ cdef class Plan:
         """
         cdef Rows rows
         cdef Py_ssize_t total, room
-        cdef const char* from_ = PyArray_BYTES(<PyArrayObject*>source)
-        cdef char* to = PyArray_BYTES(<PyArrayObject*>result)
+        cdef const char* from_ = PyArray_BYTES(<PyArrayObject*>source)  # IN
+        cdef char* to = PyArray_BYTES(<PyArrayObject*>result)  # OUT
         cdef char* memory
         cdef Desk desk
         cdef Team team
@@ -1407,6 +1563,8 @@ cdef class Plan:
         memory = PyArray_BYTES(<PyArrayObject*>scratch)
         memory += (-<size_t>memory) % 64
         room = self.lay(&desk, memory)
+        if cnp.PyArray_NBYTES(scratch) < room * threads + 64:
+            raise ValueError("the scratch was taken for another plan")
         form_team(&team, threads)
         with nogil:
             if team.threads == 1:
@@ -1441,11 +1599,15 @@ def bits_of(weights, double largest):
     return bit
 
 
-def digits_of(weights):
-    """Return how many binary digits weights have behind the point; -1: more than 16 bits hold."""
+def digits_of(weights, most):
+    """Return how many binary digits weights have behind the point.
+
+    -1: they are no integers below `most` with any number of digits, or their sums of bytes have
+    more than 32 bits.
+    """
     for digits in range(23):
         whole = weights * 2.0**digits
-        if np.abs(whole).max() > 32767:
+        if np.abs(whole).max() >= most:
             return -1
         if (whole == np.rint(whole)).all() and digits > 0:
             return digits if 255 * np.abs(whole).sum(1).max() < 2**31 - 2**digits else -1

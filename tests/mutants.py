@@ -66,6 +66,8 @@ LONG = "tests/test_long_axes.py"
 FRONT = "upshape/interpolation.py"
 TABLES = "upshape/tables.py"
 CONVOLUTION, ORDERS = "upshape/convolution.py", "upshape/orders.py"
+PARAMETERS, TASKS = "upshape/parameters.py", "upshape/tasks.py"
+FRONT_LAYERS = "upshape/layers.py"
 
 MUTANTS = [
     # --- interpolation's front
@@ -140,7 +142,7 @@ MUTANTS = [
     Mutant("features are written over each other", "upshape/pyramid.py",
            "begin += x.shape[axis]", "begin += 1", PYRAMID),
     Mutant("the size is that of the smallest feature", "upshape/pyramid.py",
-           "size = max(inputs, key=np.prod)", "size = min(inputs, key=np.prod)", PYRAMID),
+           "size = max(inputs, key=math.prod)", "size = min(inputs, key=math.prod)", PYRAMID),
     # --- what is remembered
     Mutant("plans are not bounded in bytes", "upshape/calls.py",
            "or self.nbytes + nbytes > self.most_bytes", "or False", f"{CALLS} {FAULTS} -k 'bound or call'"),
@@ -156,15 +158,15 @@ MUTANTS = [
            "    if False:\n        return \"other\"", f"{CONV} {hostile('Conv', 'conv')}"),
     Mutant("pixels may overlap in memory", ORDERS,
            "stride >= item * shape[1]", "stride >= item", CONV),
-    Mutant("a layer knows a shape whatever its strides", CONVOLUTION,
+    Mutant("a layer knows a shape whatever its strides", TASKS,
            "return x.shape, x.strides, output_size, threads\n", "return x.shape, output_size, threads\n",
            CONV),
-    Mutant("a layer knows an out whatever its strides", CONVOLUTION,
+    Mutant("a layer knows an out whatever its strides", TASKS,
            "threads, out.shape, out.strides, out.dtype", "threads, out.shape, out.dtype", CONV),
-    Mutant("a layer that knows a call takes an out over its input", CONVOLUTION,
+    Mutant("a layer that knows a call takes an out over its input", TASKS,
            "and out.flags.aligned\n            and not np.may_share_memory(out, x))",
            "and out.flags.aligned)", CONV),
-    Mutant("a layer that knows a call takes a misaligned out", CONVOLUTION,
+    Mutant("a layer that knows a call takes a misaligned out", TASKS,
            "out.flags.writeable and out.flags.aligned", "out.flags.writeable",
            f"{CONV} {hostile('Conv')}"),
     Mutant("swapped weights are packed as they are", CONVOLUTION,
@@ -182,21 +184,21 @@ MUTANTS = [
            "divmod(k * dilation - padding, stride)", "divmod(k * dilation + padding, stride)", CONV),
     Mutant("the steps of single pixels are taken", ORDERS,
            "    if 1 in array.shape:\n", "    if False:\n", f"{FAULTS} -k 'length_one or channels' {CONV}"),
-    Mutant("new weights do not end old plans", CONVOLUTION,
+    Mutant("new weights do not end old plans", FRONT_LAYERS,
            "            self._calls.clear()\n", "            pass\n", f"{FAULTS} -k layers_place"),
-    Mutant("weights of any shape may be assigned", CONVOLUTION,
+    Mutant("weights of any shape may be assigned", FRONT_LAYERS,
            "        arrays.check_shape(operation, \"weight\", array, held.shape, \"that of the layer's weights\")\n",
            "", f"{FAULTS} -k layers_place"),
     Mutant("'same' puts the odd zero first", "upshape/shapes/_layer.py",
            "before, after = total // 2, total - total // 2",
            "before, after = total - total // 2, total // 2", CONV),
-    Mutant("SAME pads for every size what it pads for the smallest", CONVOLUTION,
-           "if relation.axes[0].padding not in _SAME:", "if True:", CONV),
-    Mutant("SAME's weights are packed for the first size that comes", CONVOLUTION,
+    Mutant("SAME pads for every size what it pads for the smallest", PARAMETERS,
+           "if relation.axes[0].padding not in SAME:", "if True:", CONV),
+    Mutant("SAME's weights are packed for the first size that comes", TASKS,
            "        key = parameters, order\n", "        key = parameters.operation, order\n", CONV),
-    Mutant("a pair is padded the other way about", CONVOLUTION,
+    Mutant("a pair is padded the other way about", PARAMETERS,
            "tuple(before for before, _ in sides or", "tuple(after for _, after in sides or", CONV),
-    Mutant("gaps are filled before there is scratch", CONVOLUTION,
+    Mutant("gaps are filled before there is scratch", TASKS,
            "scratch = self.plan.take()", "scratch = None", f"{FAULTS} -k runs_out"),
     Mutant("the order of work depends on the threads", ORDERS,
            "        elif threads > 1:\n", "        elif threads > 99:\n", f"{CONV} {hostile('Conv', 'conv')}"),

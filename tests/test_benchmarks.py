@@ -13,11 +13,11 @@ from upshape import runtime
 
 pytest.importorskip("benchmarks", reason="the benchmarks are not part of an installed upshape")
 
-from benchmarks import limits
+from benchmarks import limits, peers
 from benchmarks.cases import Convolution, Goal, Interpolate, Pyramid, table
 from benchmarks.contenders import disagreement
 from benchmarks.results import Result, checks, geometric_mean, load, save
-from benchmarks.run import by_definition, run_case
+from benchmarks.run import by_definition, prepare, run_case
 from benchmarks.sweep_cases import KINDS, MOST_FLOPS, MOST_RESULT_BYTES
 from benchmarks.timing import Timing, measure
 
@@ -117,6 +117,18 @@ def test_goals_are_met_from_the_goal_on_and_missed_below():
     }
 
 
+def test_reading_goal_counts_times_that_the_input_takes_to_be_read():
+    goal = Goal(reading=1.5)
+    times = {"upshape": 3.0, limits.READ: 2.0}
+    (check,) = checks(result(times, goal=goal), {})
+    assert check.value == 1.5
+    assert check.met
+    (check,) = checks(result(times | {"upshape": 3.1}, goal=goal), {})
+    assert not check.met
+    assert checks(result({"upshape": 3.0}, goal=goal), {}) == []
+    assert result(times).best_peer() is None
+
+
 def test_rate_goal_compares_bytes_a_second_of_two_cases():
     other = result({"upshape": 1.0}, case="float32", result_bytes=4000)
     mine = result({"upshape": 0.5}, result_bytes=1000, goal=Goal(rate_of=("float32", 0.5)))
@@ -159,6 +171,52 @@ def test_wrong_results_are_refused(case, rng):
     for wrong in (np.roll(ours, 1, 3), ours.swapaxes(2, 3), unwritten, np.zeros_like(ours)):
         assert disagreement(case, ours, wrong) is not None
     assert "shape" in disagreement(case, ours, ours[..., :7])
+
+
+def test_pixels_at_the_border_may_be_left_out_and_no_others():
+    case = Interpolate(name="", group="", mode="bicubic", dtype="uint8")
+    ours = np.full((1, 1, 9, 9), 200, np.uint8)
+    theirs = ours.copy()
+    theirs[..., 1] = 100
+    assert disagreement(case, ours, theirs, border=1) is not None
+    assert disagreement(case, ours, theirs, border=2) is None
+    assert disagreement(case, ours, ours + np.uint8(2), levels=2) is None
+    assert "dtype" in disagreement(case, ours, ours.astype(np.float32))
+
+
+@pytest.mark.parametrize(("mode", "antialias"), [("bicubic", False), ("lanczos", True)])
+def test_bytes_of_many_taps_never_overshoot(mode, antialias):
+    case = Interpolate(
+        name="", group="", shape=(1, 3, 40, 50), size=(90, 70), mode=mode, dtype="uint8",
+        antialias=antialias,
+    )
+    result = up.interpolate(case.data(), case.size, mode=mode, antialias=antialias)
+    assert 0 < result.min() < 80
+    assert 175 < result.max() < 255
+
+
+def test_every_case_of_many_taps_has_its_way():
+    found = {(case.group, case.mode, case.antialias) for case in table() if case.group in
+             ("growing", "shrinking", "resized volumes")}
+    assert {mode for _, mode, _ in found} == {
+        "bilinear", "bicubic", "lanczos", "area", "trilinear", "tricubic",
+    }
+    assert all(antialias for _, mode, antialias in found if mode == "lanczos")
+
+
+def test_a_peer_that_is_not_installed_is_named_and_the_others_stay(monkeypatch):
+    monkeypatch.setitem(peers.PEERS, "pillow", "no_such_package.of_any_kind")
+    peers.library.cache_clear()
+    try:
+        assert peers.missing("pillow") == "no_such_package"
+        case = Interpolate(
+            name="", group="", shape=(1, 1, 8, 8), scale=2, mode="bilinear", picture=True
+        )
+        taking_part, left_out, _, _ = prepare(case, 1, ["pillow"])
+    finally:
+        peers.library.cache_clear()
+    assert set(taking_part) == {"upshape", "upshape out"}
+    assert left_out == {"pillow": "not installed (no_such_package)"}
 
 
 def test_definition_settles_who_is_wrong():
@@ -225,11 +283,20 @@ def test_fills_write_everything(fill, threads):
     assert (buffer == 1).all()
 
 
-def test_fill_of_a_torn_line_is_refused():
+@pytest.mark.parametrize("loop", ["fill_stream", "read"])
+def test_torn_line_is_refused(loop):
     buffer = limits.aligned(256)
     for torn in (buffer[4:], buffer[:-4], buffer[:0]):
         with pytest.raises(ValueError, match="whole lines"):
-            runtime.kernel("limits").fill_stream(torn, 1)
+            getattr(runtime.kernel("limits"), loop)(torn, 1)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("lines", [1, 2, 7, 8, 9, 33, 1000])
+def test_reading_reads_everything(lines, threads):
+    buffer = limits.aligned(lines * limits.LINE)
+    buffer[:] = np.arange(buffer.size) % 251
+    assert runtime.kernel("limits").read(buffer, threads) == buffer.sum(dtype=np.float64)
 
 
 def test_peak_counts_its_operations():
@@ -253,6 +320,15 @@ SMALL = [
         name="d", group="", shape=(1, 2, 8, 8), scale=2, misaligned=True, judged="upshape out"
     ),
     Pyramid(name="e", group="", shapes=((1, 2, 8, 8), (1, 3, 4, 4))),
+    Interpolate(
+        name="h", group="", shape=(1, 3, 20, 30), size=(7, 9), mode="bicubic", antialias=True,
+        dtype="uint8", layout="NHWC", picture=True, goal=Goal(reading=1.5),
+    ),
+    Interpolate(
+        name="i", group="", shape=(1, 3, 20, 30), size=(7, 9), mode="bilinear", like="pillow",
+        dtype="uint8", antialias=True,
+    ),
+    Interpolate(name="j", group="", shape=(1, 1, 5, 6, 7), size=(7, 9, 8), mode="tricubic"),
     Convolution(name="f", group="", shape=(1, 2, 4, 4), channels=3, kernel=3, stride=2, padding=1),
     Convolution(name="g", group="", shape=(1, 2, 9), channels=3, kernel=3, transposed=False),
 ]
@@ -269,3 +345,4 @@ def test_case_runs_without_peers(case, threads):
     assert r.wrong is None
     assert {"upshape", case.judged} <= set(r.times)
     assert (limits.PEAK in r.times) == isinstance(case, Convolution)
+    assert (limits.READ in r.times) == (case.goal is not None)

@@ -167,7 +167,7 @@ CLAIMS = [
     Claim("taps", "blend adds four vectors of float64 a tap", {FMA64: 4},
           without_fma={"mulpd": 4, "addpd": 4}),
     Claim("depthwise", "taps_32 adds four vectors", {FMA: 4}, without_fma={"mulps": 4, "addps": 4}),
-    Claim("depthwise", "lanes_32 makes eight pixels of turned channels", {FMA: 8},
+    Claim("depthwise", "lanes_32 makes eight pixels of transposed channels", {FMA: 8},
           without_fma={"mulps": 8, "addps": 8}),
     Claim("depthwise", "pixels_32 adds eight vectors", {FMA: 8},
           without_fma={"mulps": 8, "addps": 8}),

@@ -23,6 +23,9 @@ from layouts import channels_last
 
 import upshape as up
 from upshape import convolution, orders, reference
+from upshape.layers import _MOST_PLANS
+from upshape.parameters import check_parameters, out_shape
+from upshape.tasks import Task
 
 PIXELS = orders.BY_NAME["pixels"]
 
@@ -350,7 +353,7 @@ def run_plan(
 ):
     """Run the kernel with an order of work, a source of the tiles and a block of our choice."""
     arguments = {"stride": 1, "padding": 0, "groups": 1, "dilation": 1} | parameters
-    checked, weight, bias = convolution._check(
+    checked, weight, bias = check_parameters(
         "test",
         weight,
         bias,
@@ -361,7 +364,7 @@ def run_plan(
         arguments["dilation"],
         x.ndim - 2,
     )
-    shape = convolution._out_shape(checked, x.shape, None)
+    shape = out_shape(checked, x.shape, None)
     order = orders.BY_NAME[order]
     out = np.full(shape, np.nan, x.dtype)
     if order.vectors == "channels":
@@ -372,7 +375,7 @@ def run_plan(
     assert source in (None, plan.description["source"])
     packed = orders.layout(checked, order).pack(np.ascontiguousarray(weight), bias)
     gaps = order.leaves_gaps(checked)
-    convolution._Task(order, plan, (), None, gaps, packed, bias).run(x, packed, bias, out)
+    Task(order, plan, (), None, gaps, packed, bias).run(x, packed, bias, out)
     return out
 
 
@@ -486,7 +489,7 @@ def test_channels_are_transposed_where_it_pays(rng):
     def order(shape, weight_shape, **parameters):
         layer = up.Conv2d(normal(rng, weight_shape), **parameters)
         x = np.zeros(shape, np.float32)
-        out = np.zeros(convolution._out_shape(layer._parameters, shape, None), np.float32)
+        out = np.zeros(out_shape(layer._parameters, shape, None), np.float32)
         return {orders.plan(layer._parameters, x, out, n)[0].name for n in (1, 2, 7)}
 
     # Few pixels of many channels; not few channels of many pixels.
@@ -539,7 +542,7 @@ def test_col2im_adds_up_to_the_definition(
 
 def assert_writes_its_result_alone(order, layer, x):
     """Check a result, and that the numbers on all its sides stay."""
-    shape = convolution._out_shape(layer._parameters, x.shape, None)
+    shape = out_shape(layer._parameters, x.shape, None)
     whole = np.full([n + 2 for n in shape], 7.0, np.float32)
     out = whole[1:-1, 1:-1, 1:-1, 1:-1]
     order = orders.BY_NAME[order]
@@ -565,7 +568,7 @@ def test_col2im_is_chosen_where_it_pays(rng):
     def order(shape, weight_shape, threads=1, **parameters):
         layer = up.ConvTranspose2d(normal(rng, weight_shape), **parameters)
         x = np.zeros(shape, np.float32)
-        out = np.zeros(convolution._out_shape(layer._parameters, shape, None), np.float32)
+        out = np.zeros(out_shape(layer._parameters, shape, None), np.float32)
         return orders.plan(layer._parameters, x, out, threads)[0].name
 
     # Small maps, of which a kernel makes much larger ones, and few output channels.
@@ -604,7 +607,7 @@ def test_pairs_of_phases_equal_phases_on_their_own(size, source, dtype, rng):
         weight, bias = weight.astype(dtype), normal(rng, (channels,), dtype)
         layer = up.ConvTranspose2d(weight, bias, stride, padding)
         try:
-            shape = convolution._out_shape(layer._parameters, x.shape, None)
+            shape = out_shape(layer._parameters, x.shape, None)
         except ValueError:
             continue
         results = []
@@ -640,7 +643,7 @@ def test_long_sums_of_pairs_are_computed_in_pieces(rng):
 
 def run_layout(x, layer, pairs):
     layout = orders.layout(layer._parameters, PIXELS, pairs)
-    out = np.full(convolution._out_shape(layer._parameters, x.shape, None), np.nan, x.dtype)
+    out = np.full(out_shape(layer._parameters, x.shape, None), np.nan, x.dtype)
     plan = orders.plan_of(
         layer._parameters, PIXELS, orders.frames_of(x, out), 1, pairs=pairs, source="rows"
     )
@@ -1160,7 +1163,7 @@ def test_a_layer_forgets_old_input_sizes(rng):
     layer = up.ConvTranspose1d(normal(rng, (2, 2, 4)), stride=2)
     for size in range(1, 400):
         layer(normal(rng, (1, 2, size)))
-    assert len(layer._calls) <= convolution._MOST_PLANS
+    assert len(layer._calls) <= _MOST_PLANS
 
 
 # --- memory --------------------------------------------------------------------------------------

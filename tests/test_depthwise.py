@@ -16,7 +16,9 @@ from layers import draw_output, normal
 from layouts import channels_last
 
 import upshape as up
-from upshape import convolution, lanes, orders, runtime, shapes
+from upshape import _rates, lanes, orders, runtime, shapes
+from upshape.parameters import out_shape
+from upshape.tasks import Task
 
 depthwise = runtime.kernel("depthwise")
 
@@ -31,21 +33,21 @@ SQUARES = [
     (False, 1, 1, 0), (False, 2, 1, 1), (False, 6, 2, 2), (False, 9, 1, 4),
     (False, 4, 3, 2), (True, 3, 1, 1), (True, 1, 2, 0), (True, 5, 3, 2), (True, 2, 2, 1),
 ]
-# Some pixels have no tap: such layers are not turned.
+# Some pixels have no tap: such layers are not transposed.
 WITH_GAPS = [(True, 1, 2, 0)]
 
 
 def run(order, x, layer, threads=1, **choices):
     """Run a layer with the kernel of this order of work."""
     parameters, order = layer._parameters, orders.BY_NAME[order]
-    shape = convolution._out_shape(parameters, x.shape, None)
+    shape = out_shape(parameters, x.shape, None)
     out = np.full(shape, np.nan, x.dtype)
     if order.vectors == "channels":
         out = channels_last(out)
     plan = orders.plan_of(parameters, order, orders.frames_of(x, out), threads, **choices)
     packed = orders.layout(parameters, order).pack(layer.weight, layer.bias)
     gaps = order.leaves_gaps(parameters)
-    convolution._Task(order, plan, (), None, gaps, packed, layer.bias).run(
+    Task(order, plan, (), None, gaps, packed, layer.bias).run(
         x, packed, layer.bias, out
     )
     return np.ascontiguousarray(out), plan
@@ -64,7 +66,7 @@ def layer_of(rng, square, channels, multiplier=1, dtype=np.float32, bias=True):
 def is_there(layer, sizes):
     """Return whether an input of these sizes has a result."""
     try:
-        convolution._out_shape(layer._parameters, (1, layer.in_channels, *sizes), None)
+        out_shape(layer._parameters, (1, layer.in_channels, *sizes), None)
     except ValueError:
         return False
     return True
@@ -88,7 +90,7 @@ def test_rows_equal_the_general_path_at_every_width(square, dtype, rng):
 
 @pytest.mark.parametrize("square", [s for s in SQUARES if s not in WITH_GAPS])
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_turned_channels_equal_the_general_path_at_every_width(square, dtype, rng):
+def test_transposed_channels_equal_the_general_path_at_every_width(square, dtype, rng):
     layer = layer_of(rng, square, 21, dtype=dtype)
     tried = 0
     for width, height in itertools.product(WIDTHS, [1, 2, 5, 8]):
@@ -128,8 +130,8 @@ def test_the_tiles_are_those_that_were_meant(rng):
             run("depthwise channels", channels_last(x), layer)[1].description["tile"],
         )
         if square not in WITH_GAPS:
-            turned = run("depthwise transposed", x, layer)[1].description["tile"]
-            assert turned == tiles[square][1]
+            own = run("depthwise transposed", x, layer)[1].description["tile"]
+            assert own == tiles[square][1]
     for square in SQUARES[:7]:
         assert tiles[square] == ("window", "sliding")
     for square in SQUARES[7:13]:
@@ -288,8 +290,8 @@ def test_a_thread_needs_little_memory(shape, kernel, parameters, last):
     kind = (up.Conv1d, up.Conv2d, up.Conv3d)[len(shape) - 3]
     channels = shape[1]
     layer = kind(np.ones((channels, 1, *kernel), np.float32), groups=channels, **parameters)
-    out_shape = convolution._out_shape(layer._parameters, shape, None)
-    x, out = order(np.empty(shape, np.float32)), order(np.empty(out_shape, np.float32))
+    result_shape = out_shape(layer._parameters, shape, None)
+    x, out = order(np.empty(shape, np.float32)), order(np.empty(result_shape, np.float32))
     _, plan = orders.plan(layer._parameters, x, out, 1)
     assert plan.thread_bytes <= 320 << 10
 
@@ -301,6 +303,11 @@ def order_of(rng, square, shape, last=False):
     return orders.plan(layer._parameters, x, layer(x), 1)[0].name
 
 
+measured = pytest.mark.skipif(
+    runtime.LEVEL not in _rates.RATES, reason=f"rates of {runtime.LEVEL} were not measured")
+
+
+@measured
 def test_rows_of_two_axes_from_a_table_are_left_to_other_paths(rng):
     few, many = (1, 2, 40, 40), (1, 16, 40, 40)
     assert order_of(rng, (False, 3, 1, 1), few) == "depthwise"
@@ -311,7 +318,8 @@ def test_rows_of_two_axes_from_a_table_are_left_to_other_paths(rng):
     assert order_of(rng, (False, 4, 1, 1), many, True) == "depthwise channels"
 
 
-def test_channels_are_turned_where_rows_are_short_or_steps_wide(rng):
+@measured
+def test_channels_are_transposed_where_rows_are_short_or_steps_wide(rng):
     assert order_of(rng, (False, 3, 1, 1), (1, 64, 112, 112)) == "depthwise"
     assert order_of(rng, (True, 4, 2, 1), (1, 64, 64, 64)) == "depthwise"
     for square in ((False, 3, 1, 1), (False, 5, 1, 2), (False, 7, 1, 3), (True, 3, 1, 1)):

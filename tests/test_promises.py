@@ -14,7 +14,7 @@ def functions_of(path):
 
 
 def test_the_tests_that_are_named_exist():
-    named = re.findall(r"``(tests/\w+\.py)::(\w+)``", PAGE)
+    named = re.findall(r"``(tests/[\w/]+\.py)::(\w+)``", PAGE)
     assert len(named) > 30
     for path, test in named:
         assert test in functions_of(path), f"{path} has no {test}"

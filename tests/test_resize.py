@@ -117,6 +117,44 @@ def test_a_policy_keeps_the_aspect_ratio():
     assert up.resize(x, scale_factor=(0.5, 0.25)).shape == (10, 10)
 
 
+@pytest.mark.parametrize("like", dialects.DIALECTS)
+def test_a_policys_sizes_are_onnxs_in_every_librarys_way(like):
+    """100 by 50 / 30 is 166.67: ONNX rounds it, where a factor alone would be rounded down."""
+    x = np.linspace(0, 1, 3000).reshape(100, 30)
+    y = up.resize(x, (7, 50), keep_aspect_ratio_policy="not_smaller", like=like)
+    assert y.shape == (167, 50)
+    if like not in (None, "onnx"):
+        assert np.array_equal(y, up.resize(x, (167, 50), like=like))
+
+
+def test_a_file_name_is_no_picture(tmp_path):
+    for path in ("picture.png", b"picture.png", tmp_path):
+        with pytest.raises(TypeError, match=r"image=.* is no array; read a file first"):
+            up.resize(path, 4)
+
+
+def test_lists_and_pictures_of_pillow_are_taken():
+    assert up.resize([[0.0, 1.0], [2.0, 3.0]], (1, 1)).tolist() == [[1.5]]
+    image = pytest.importorskip("PIL.Image").fromarray(GRAY)
+    assert np.array_equal(up.resize(image, (2, 3)), up.resize(GRAY, (2, 3)))
+    with pytest.raises(ValueError, match="pass channel_axis=-1 to keep its 3 channels"):
+        up.resize(image.convert("RGB"), (2, 3))
+
+
+@pytest.mark.parametrize("mode", ["nearest", *MEANS])
+def test_no_number_stays_where_it_is_taken(mode):
+    """What takes nothing of a NaN is a number, whatever lies beside it."""
+    x = np.ones((40, 40), np.float32)
+    x[20:22, 20:22] = np.nan
+    for size in ((80, 80), (20, 20), (33, 57)):
+        y = up.resize(x, size, mode)
+        wrong = np.argwhere(np.isnan(y)) * 40 / size
+        assert len(wrong)
+        reach = 3.5 * max(1, 40 / min(size)) + 1
+        assert np.abs(wrong - 21).max() < reach
+        assert np.allclose(y[~np.isnan(y)], 1, atol=1e-5)
+
+
 @pytest.mark.parametrize("dtype", ["int8", "int16", "uint16", "int32", "bool", "float16"])
 def test_dtypes_and_ranges_are_kept(dtype, rng):
     x = (rng.standard_normal((30, 31)) * 1000).astype(dtype)
@@ -175,6 +213,17 @@ def test_dtypes_and_ranges_are_kept(dtype, rng):
          lambda: up.interpolate_backward(np.ones((1, 1, 9)), 4, 2)),
         ("other images or channels",
          lambda: up.interpolate_backward(np.ones((1, 1, 9)), (1, 2, 4))),
+        (r"image has shape \(8, 9, 0\); no axis can be 0",
+         lambda: up.resize(np.ones((8, 9, 0)), (4, 4), channel_axis=-1)),
+        (r"image has shape \(0, 9\); no axis can be 0", lambda: up.resize(np.ones((0, 9)), 4)),
+        (r"size=\(4, 4\) has 2 numbers; give 3, or pass batches to up.interpolate",
+         lambda: up.resize(np.ones((2, 3, 9, 9)), (4, 4), channel_axis=1)),
+        ("its order=3 is a spline", lambda: up.resize(GRAY, 4, "bicubic", like="skimage")),
+        ("its mean of pixels is mode='box'", lambda: up.resize(GRAY, 4, "area", like="pillow")),
+        ("coordinates has no meaning with mode='nearest' and like='torch'",
+         lambda: up.resize(GRAY, 4, "nearest", like="torch", coordinates="align_corners")),
+        ("coordinates has no meaning with mode='lanczos' and like='torch'",
+         lambda: up.resize(GRAY, 4, "lanczos", like="torch", coordinates="align_corners")),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_told(match, call):
@@ -271,5 +320,11 @@ def test_the_adjoint_of_factors_and_dtypes(rng):
         assert back is out
         exact = up.interpolate_backward(y.astype(np.float64), (10, 11), 1.7, mode="bilinear")
         assert np.abs(back - exact).max() < {"float16": 2e-2}.get(dtype, 1e-5)
+    assert up.interpolate_backward(y, np.array(x.shape), 1.7, mode="bilinear").shape == x.shape
     with pytest.raises(TypeError, match="grad has dtype uint8"):
         up.interpolate_backward(np.ones((1, 1, 4), np.uint8), 2)
+
+
+def test_no_memory_names_the_shape_of_the_image():
+    with pytest.raises(MemoryError, match=r"resize: cannot .* shape \(4194304, 8388608\)"):
+        up.resize(np.zeros((10, 10), np.uint8), (1 << 22, 1 << 23))

@@ -253,8 +253,9 @@ def test_the_fast_ways_are_taken():
 @pytest.mark.parametrize("channels", [1, 3, 4, 17])
 @pytest.mark.parametrize("bits", [8, 14, 22])
 @pytest.mark.parametrize("axes", ["both", "down", "across"])
-def test_passes_that_give_integers(rng, axes, bits, channels):
-    """Across, then down, each rounded halves up and kept within a byte: bit for bit."""
+@pytest.mark.parametrize("only", [None, "across", "down"])
+def test_passes_that_give_integers(rng, axes, only, bits, channels):
+    """One pass, then the other, each rounded halves up and kept within a byte: bit for bit."""
     tables = []
     for axis in ("down", "across"):
         first, weights, i = antialiased_table(60, 37, 2, keys)
@@ -262,15 +263,16 @@ def test_passes_that_give_integers(rng, axes, bits, channels):
                       if axes in ("both", axis) else copied(60))
     x = draw_picture(rng, (1, 60, 60, channels))
     wanted = x.astype(np.float64)
-    for axis, table in ((2, tables[1]), (1, tables[0])):
+    order = [(1, tables[0]), (2, tables[1])]
+    for axis, table in order if only == "down" else reversed(order):
         wanted = np.moveaxis(np.tensordot(matrix(table), wanted, (1, axis)), 0, axis)
         wanted = np.clip(np.floor(wanted + 0.5), 0, 255)
     for fixed in (True, False):
         plan = taps.Plan((0, -1, -1, 1, 2, 3), [copied(1), *tables], "B", channels, channels,
-                         False, None, True, fixed)
+                         False, only, True, fixed)
         result = np.zeros(wanted.shape, np.uint8)
         assert plan.run(x, result, 2)
-        assert plan.fixed == (fixed and bits < 20)
+        assert plan.fixed == fixed
         assert (result == wanted).all()
 
 
@@ -282,3 +284,35 @@ def test_bools_are_means_rounded(rng):
     assert plan.run(x, result, 1)
     exact, size = applied(x, [table, table], 1)
     assert_rounded(result, exact, size, plan)
+
+
+@pytest.mark.parametrize("letter", ["f", "d", "e", "B", "h"])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 7])
+@pytest.mark.parametrize(
+    "sizes", [(400, 200), (200, 400), (300, 150), (90, 270), (401, 200), (128, 32), (60, 80)]
+)
+def test_tables_that_repeat_themselves_are_matrices(rng, letter, channels, sizes):
+    """Phase by phase, rows have the values that any table gives."""
+    i, o = sizes
+    for support, weigh in ((1, triangle), (2, keys)):
+        table = antialiased_table(i, o, support, weigh)
+        x = draw_pixels(rng, (2, 5, i, channels), letter)
+        exact, size = applied(x, [table], 2)
+        plan = taps.Plan((0, -1, -1, 1, 2, 3), [copied(1), copied(5), table], letter, channels,
+                         channels, False)
+        result = np.zeros((2, 5, o, channels), letter)
+        assert plan.run(x, result, 1)
+        if letter in FLOATS:
+            assert_summed(result, exact, size, letter, table[1].shape[1] + 4)
+        else:
+            assert_rounded(result, exact, size, plan)
+
+
+def test_rows_are_made_phase_by_phase():
+    """Where the test above would else prove nothing."""
+    half, twice = (antialiased_table(*sizes, 1, triangle) for sizes in ((400, 200), (200, 400)))
+    third = antialiased_table(300, 100, 1, triangle)
+    for table, channels, period in ((half, 1, 1), (twice, 1, 2), (third, 3, 1), (third, 1, 0)):
+        plan = taps.Plan((0, -1, -1, 1, 2, 3), [copied(1), copied(5), table], "f", channels,
+                         channels, False)
+        assert plan.period == period

@@ -1,4 +1,4 @@
-"""What a kernel's parallel loop asks of the baseline module: how many threads are worth having.
+"""What a kernel asks of the baseline module: how many threads are worth having, and their memory.
 
     form_team(&team, shares)                       # with the GIL
     with nogil:
@@ -14,6 +14,7 @@ The work is cut into shares of about equal size beforehand; how many threads run
 consequence for the result. The clock is read for the first share and around the loop only.
 """
 
+cimport cython
 from libc.stdint cimport int64_t
 
 
@@ -52,3 +53,15 @@ cdef inline void share_ends(Team* team, int share) noexcept nogil:
 
 cdef inline void team_ends(Team* team) noexcept nogil:
     team.ended = upshape_now()
+
+
+# Memory for one call's threads: `bytes` from `aligned` on, the start of a page.
+@cython.final
+cdef class Scratch:
+    cdef void* start
+    cdef char* aligned
+    cdef size_t bytes
+
+
+cdef Scratch take_scratch(size_t bytes)
+cdef void give_scratch(Scratch scratch) noexcept

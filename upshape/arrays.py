@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import operator
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -76,6 +77,11 @@ def _from_other(operation: str, name: str, value: Any) -> AnyArray:
         )
     if value is None:
         raise TypeError(f"{operation}: {name} is None; it must be an array")
+    if isinstance(value, (str, bytes, os.PathLike)):
+        raise TypeError(
+            f"{operation}: {name}={shown(value)} is no array; read a file first, as in "
+            f"np.asarray(PIL.Image.open(path))"
+        )
     try:
         if getattr(value, "requires_grad", False) and hasattr(value, "detach"):
             value = value.detach()  # a PyTorch tensor: its values are what is asked for

@@ -114,6 +114,20 @@ DIALECTS: dict[str | None, dict[str, Way]] = {
 }  # fmt: skip
 
 
+#: Why a mode that one would look for is not there, and what is.
+ABSENT: dict[tuple[str | None, str], str] = {
+    ("skimage", "cubic"): (
+        " (its order=3 is a spline through all pixels of the image, which no few taps make; the "
+        "nearest thing is mode='cubic' without like)"
+    ),
+    ("skimage", "area"): (
+        " (its downscale_local_mean, by whole factors, is mode='area' without like)"
+    ),
+    ("pillow", "area"): " (its mean of pixels is mode='box')",
+    ("onnx", "lanczos"): " (ONNX's Resize has no lanczos)",
+}  # fmt: skip
+
+
 def as_like(operation: str, value: object) -> str | None:
     """Return the name of a library, or None."""
     if value is None:
@@ -132,8 +146,10 @@ def as_mode(operation: str, value: object, like: str | None) -> str:
     name = ALIASES.get(value, value) if isinstance(value, str) else None
     if name not in modes:
         whose = "" if like is None else f" with like={like!r}"
+        why = ABSENT.get((like, name), "") if isinstance(name, str) else ""
         raise ValueError(
             f"{operation}: mode={arrays.shown(value)} must be one of {', '.join(modes)}{whose}"
+            + why
         )
     return name
 

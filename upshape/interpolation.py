@@ -325,11 +325,12 @@ class _Maker(NamedTuple):
         missing = 3 - len(tables)
         if self.how.convention is not None and self.how.linear:
             axes = (*[(np.zeros(1, np.int64), None, 1)] * missing, *tables)
+            passes = self.how.convention if isinstance(self.how.convention, FixedPoint) else None
             return _taps.Plan(
                 self.roles, axes, self.dtype.char, self.elements, self.spacing // item,
-                self.streaming,
-                rounded=self.dtype == np.uint8 and isinstance(self.how.convention, FixedPoint),
-                fixed=isinstance(self.how.convention, FixedPoint) or not self.how.convention.exact,
+                self.streaming, "down" if passes is not None and passes.down_first else None,
+                rounded=passes is not None and self.dtype == np.uint8,
+                fixed=passes is not None or not self.how.convention.exact,
             )
         if not self.how.linear:
             indices = [np.zeros(1, np.int64)] * missing + [table[0] for table in tables]

@@ -15,18 +15,16 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from upshape import _machine, choices, lanes, runtime, shapes
+from upshape import _machine, choices, lanes, runtime
 from upshape._rates import RATES
 from upshape.calls import Calls
+from upshape.parameters import AnyArray, Parameters
 
 __all__ = [
-    "BY_NAME", "ORDERS", "Frames", "Order", "Parameters", "as_walkable", "frames_of", "key_of",
+    "BY_NAME", "ORDERS", "Frames", "Order", "as_walkable", "frames_of", "key_of",
     "layout", "memory_order", "plan", "plan_of", "planned", "ways",
 ]
-
-AnyArray = NDArray[Any]
 
 #: Bytes that plans may take, of a layer, of all functions; and the layouts.
 PLAN_BYTES = 16 << 20
@@ -46,40 +44,6 @@ _MOST_SCRATCH = 1 << 20
 
 _KERNELS = {name: runtime.kernel(name) for name in ("convolution", "depthwise")}
 _KERNELS["convolution"].configure(_machine.second_level_cache())
-
-
-class Parameters(NamedTuple):
-    """What a layer is, without its weights' values: hashable, one int an axis."""
-
-    operation: str
-    transposed: bool
-    weight_shape: tuple[int, ...]
-    stride: tuple[int, ...]
-    padding: tuple[int, ...]  # at the start of each axis
-    dilation: tuple[int, ...]
-    groups: int
-    relation: shapes.Conv | shapes.ConvTranspose
-    single: bool
-
-    @property
-    def axes(self) -> int:
-        """How many spatial axes there are."""
-        return len(self.stride)
-
-    @property
-    def kernel(self) -> tuple[int, ...]:
-        """The kernel's size, one int an axis."""
-        return self.weight_shape[2:]
-
-    @property
-    def channels_in(self) -> int:
-        """How many channels the input has."""
-        return self.weight_shape[0] if self.transposed else self.weight_shape[1] * self.groups
-
-    @property
-    def channels_out(self) -> int:
-        """How many channels the output has."""
-        return self.weight_shape[1] * self.groups if self.transposed else self.weight_shape[0]
 
 
 # --- the table -----------------------------------------------------------------------------------

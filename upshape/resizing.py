@@ -95,7 +95,8 @@ def resize(
 
         bilinear and trilinear, bicubic and tricubic are other names for linear and cubic.
     scale_factor : float or sequence of float, optional
-        Output size over input size, one for all axes or one each.
+        Output size over input size, one for all axes or one each. Without `like`, and with "torch"
+        and "onnx", it decides coordinates too; the other libraries are told the size.
     channel_axis : int, optional
         The axis of the channels: -1 for (H, W, C), 0 for (C, H, W). None: there is none.
     antialias : bool, optional
@@ -208,9 +209,11 @@ def _resize(
         )
     axis = _as_channels(image, channel_axis, size)
     x = _as_batch(image, axis)
+    if 0 in image.shape:
+        raise ValueError(f"resize: image has shape {image.shape}; no axis can be 0")
     check_sizes("resize", "image", (1, *image.shape))
     inputs = x.shape[2:]
-    sizes, factors = _as_sizes(inputs, size, scale_factor, policy)
+    sizes, factors = _as_sizes(inputs, size, scale_factor, policy, like)
     how = _how(asked, like, mode, inputs, sizes, factors, image.dtype)
     shape = list(sizes)
     if axis is not None:
@@ -218,17 +221,25 @@ def _resize(
     arrays.check_memory("resize", tuple(shape), image.dtype)
     layout = layout_of(x, 1)
     if out is None:
-        target = layout.empty((*x.shape[:2], *sizes), image.dtype)
+        try:
+            target = layout.empty((*x.shape[:2], *sizes), image.dtype)
+        except MemoryError:
+            raise MemoryError(
+                f"cannot allocate a result of shape {tuple(shape)} and dtype {image.dtype}"
+            ) from None
         result: Array = target[0, 0] if axis is None else np.moveaxis(target[0], 0, axis)
     else:
         result = arrays.check_out("resize", out, tuple(shape), image.dtype, image)
         target = _as_batch(result, axis)
         layout = layout_of(target, 1)
     passes = _fixed_point(like, mode, how, image.dtype)
-    if passes is None:
-        Job(x, target, how, layout, target.nbytes, out is None).run()
-    else:
-        np.copyto(target, _in_passes(x, how, passes, _passes(like, inputs, how.sizes)))
+    if passes is not None and len(inputs) == 3:
+        np.copyto(target, _in_passes(x, how, passes))
+        return result
+    if passes is not None:
+        down_first = _goes_down_first(like, inputs, how.sizes)
+        how = How(how.mode, how.sizes, how.factors, False, passes._replace(down_first=down_first))
+    Job(x, target, how, layout, target.nbytes, out is None).run()
     return result
 
 
@@ -250,23 +261,23 @@ def _fixed_point(
     return None
 
 
-def _passes(like: str | None, inputs: tuple[int, ...], sizes: tuple[int, ...]) -> list[int]:
-    """Return the order in which a library goes along the axes: the last one first.
+def _goes_down_first(
+    like: str | None, inputs: tuple[int, ...], sizes: tuple[int, ...]
+) -> bool:
+    """Return whether a library makes the rows of a picture before the columns.
 
-    Pillow 13 goes down first where a picture loses rows, and more than twice as many as columns.
+    Pillow 13 does where a picture loses rows, and more than twice as many as columns.
     """
     lost = [i - o for i, o in zip(inputs, sizes, strict=True)]
-    if like == "pillow" and len(lost) == 2 and lost[0] > max(2 * lost[1], 0):
-        return [0, 1]
-    return list(reversed(range(len(lost))))
+    return like == "pillow" and len(lost) == 2 and lost[0] > max(2 * lost[1], 0)
 
 
-def _in_passes(x: Array, how: How, tables: FixedPoint, order: Sequence[int]) -> Array:
-    """Return bytes that are rounded and clipped after each axis.
+def _in_passes(x: Array, how: How, tables: FixedPoint) -> Array:
+    """Return a volume of bytes that are rounded and clipped after each axis, the last one first.
 
-    Sums of bytes and weights of so few bits are exact in float64, so that ties are the library's.
+    Sums of bytes and weights of so few bits are exact in float64: ties are the library's.
     """
-    for axis in (2 + at for at in order):
+    for axis in reversed(range(2, x.ndim)):
         o = how.sizes[axis - 2]
         if tables.taps(x.shape[axis], o, how.factors[axis - 2]) is None:
             continue
@@ -291,6 +302,12 @@ def _as_channels(image: Array, value: Any, size: Any) -> int | None:
             raise ValueError(
                 f"resize: image has shape {image.shape}, {rank} axes; with channel_axis={value} it "
                 f"must have 2, 3 or 4 (pass batches to up.interpolate)"
+            )
+        if rank == 4 and isinstance(size, (Sequence, np.ndarray)) and len(size) == 2:
+            raise ValueError(
+                f"resize: image has shape {image.shape}, with channel_axis={value} a volume, and "
+                f"size={arrays.shown(size)} has 2 numbers; give 3, or pass batches to "
+                f"up.interpolate"
             )
         return int(axis)
     if not 1 <= rank <= 3:
@@ -325,7 +342,7 @@ def _as_batch(image: Array, axis: int | None) -> Array:
 
 
 def _as_sizes(
-    inputs: tuple[int, ...], size: Any, scale_factor: Any, policy: Any
+    inputs: tuple[int, ...], size: Any, scale_factor: Any, policy: Any, like: str | None
 ) -> tuple[tuple[int, ...], tuple[float | None, ...]]:
     """Return output sizes, and factors where they decide coordinates."""
     if not isinstance(policy, str) or policy not in POLICIES:
@@ -345,7 +362,8 @@ def _as_sizes(
     factor = choose(o / i for o, i in zip(sizes, inputs, strict=True))
     # ONNX rounds halves up, and leaves every axis a pixel.
     sizes = tuple(max(math.floor(factor * i + 0.5), 1) for i in inputs)
-    return sizes, (factor,) * len(inputs)
+    # The factor decides coordinates in ONNX; other libraries have no policy, and are told sizes.
+    return sizes, (factor if like in (None, "onnx") else None,) * len(inputs)
 
 
 def _how(
@@ -360,7 +378,7 @@ def _how(
     if like == "torch" and mode.startswith("nearest"):
         return How(mode, sizes, factors, False)
     if like in ("opencv", "pillow", "skimage", "tensorflow"):
-        factors = (None,) * axes  # they know sizes only
+        factors = (None,) * axes  # they are told sizes
     if like == "torch":
         corners = convention.coordinates == "align_corners"
         return as_how(
@@ -390,8 +408,9 @@ def _told(convention: Convention, asked: Asked, like: str | None, mode: str) -> 
     if arrays.as_bool("resize", "exclude_outside", asked.exclude_outside):
         _choice("exclude_outside", True, None if free else (), like)
         changes["border"] = "exclude"
+    corners = like != "torch" or mode in ("linear", "cubic")
     wanted = {
-        "coordinates": convention.kernel not in ("area", "coverage", "area-linear"),
+        "coordinates": corners and convention.kernel not in ("area", "coverage", "area-linear"),
         "rounding": convention.copies,
         "a": convention.kernel == "cubic",
         "border": not convention.copies,
@@ -399,8 +418,10 @@ def _told(convention: Convention, asked: Asked, like: str | None, mode: str) -> 
     names = {"rounding": "nearest_mode", "a": "cubic_coeff_a", "border": "exclude_outside"}
     for name in changes:
         if not wanted[name]:
+            whose = "" if like is None else f" and like={like!r}"
             raise ValueError(
-                f"resize: {names.get(name, name)} has no meaning with mode={mode!r}; leave it out"
+                f"resize: {names.get(name, name)} has no meaning with mode={mode!r}{whose}; leave "
+                f"it out"
             )
     if "border" in changes and convention.kernel == "linear" and not convention.antialias:
         changes.pop("border")  # two taps of which one is left out: the other one is all
@@ -622,6 +643,8 @@ def _backward(
 def _as_input_size(name: str, value: Any, grad: Array, axis: int) -> tuple[int, ...]:
     """Return the spatial sizes of the input, given as such or as its whole shape."""
     axes = grad.ndim - 2
+    if isinstance(value, np.ndarray) and value.ndim == 1:
+        value = value.tolist()
     if isinstance(value, (tuple, list)) and len(value) == grad.ndim:
         batch, channels = value[0], value[axis]
         if (batch, channels) != (grad.shape[0], grad.shape[axis]):

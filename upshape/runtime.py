@@ -244,6 +244,7 @@ def clear_cache() -> None:
     >>> up.clear_cache()
     """
     forget_all()
+    _machine.forget_scratch()
     _machine.clear()
 
 

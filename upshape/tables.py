@@ -592,11 +592,13 @@ class FixedPoint(NamedTuple):
     """A convention's tables with weights of so many bits after the point.
 
     `bits` None: as many as a 16-bit integer has room for, given the largest weight of the axis.
+    `down_first`: rows come before columns.
     """
 
     convention: Convention
     bits: int | None = None
     exact: bool = True
+    down_first: bool = False
 
     @property
     def copies(self) -> bool:

@@ -42,12 +42,8 @@ tile_pixels_{32,64}_{NB}x{NV}, tile_channels_{32,64}_{MB}x{NV},
 tile_{pairs,twins}_{32,64}_{NP}x{NV}
 """
 
-cimport cython
 cimport numpy as cnp
 from cython.parallel cimport prange
-from libc.stdint cimport uintptr_t
-from libc.stdlib cimport free, malloc
-from libc.string cimport memset
 
 from blocking cimport (
     PATCH_BYTES,
@@ -60,7 +56,7 @@ from blocking cimport (
     set_ring,
     tap_offset,
 )
-from border cimport Frame, frame_of, lies
+from border cimport Frame, check_arrays, check_weights, frame_of
 from check cimport UPSHAPE_CHECK, check_parts
 from cost cimport FAR_BYTES, NEAR_BYTES, count_block
 from layer cimport (
@@ -77,10 +73,12 @@ from layer cimport (
     Blocking,
     Channels,
     Layer,
+    Operands,
     Run,
     first_lane,
     join_runs,
     list_runs,
+    stack_runs,
     taps_of,
     up,
 )
@@ -96,11 +94,14 @@ from tile cimport (
     real,
 )
 from upshape._machine cimport (
+    Scratch,
     Team,
     dismiss_team,
     form_team,
+    give_scratch,
     share_begins,
     share_ends,
+    take_scratch,
     team_begins,
     team_ends,
 )
@@ -112,7 +113,6 @@ cnp.import_array()
 cdef enum:
     # Multiply-adds from which a second thread is worth waking.
     WORTH_A_THREAD = 400000
-    PAGE_BYTES = 4096
     MOST_WIDTH = 64  # lanes of a panel
 
 SOURCES = ("rows", "flat", "im2col", "direct")
@@ -344,15 +344,9 @@ cdef class Layout:
         """
         if packed is None:
             packed = np.empty(self.packed_bytes, np.uint8)
-        cdef int kind = cnp.NPY_FLOAT if self.own.single else cnp.NPY_DOUBLE
         cdef Py_ssize_t channels = self.own.groups * self.own.co
-        if (cnp.PyArray_TYPE(weight) != kind or not cnp.PyArray_IS_C_CONTIGUOUS(weight)
-                or cnp.PyArray_SIZE(weight) != channels * self.own.ci * self.own.area
-                or (bias is not None and (
-                    cnp.PyArray_TYPE(bias) != kind or not cnp.PyArray_IS_C_CONTIGUOUS(bias)
-                    or cnp.PyArray_SIZE(bias) != channels))
-                or packed.nbytes < self.packed_bytes or not packed.flags.c_contiguous):
-            raise ValueError("the layout was made for weights of another shape or dtype")
+        check_weights(weight, channels * self.own.ci * self.own.area, bias, channels, packed,
+                      self.packed_bytes, self.own.single)
         cdef const void* w = cnp.PyArray_DATA(weight)  # IN
         cdef const void* b = NULL if bias is None else cnp.PyArray_DATA(bias)  # IN
         cdef void* p = cnp.PyArray_DATA(packed)  # OUT
@@ -419,65 +413,6 @@ cdef inline void pack_biases(const Layer* layer, const real* bias, real* out) no
             out[lane] = bias[layer.lane_co[lane]]
     for lane in range(layer.lanes, layer.biases):
         out[lane] = bias[lane - layer.lanes] if bias != NULL else 0
-
-
-# --- memory that is kept between calls -----------------------------------------------------------
-
-@cython.final
-cdef class Scratch:
-    """Memory for one call's threads, kept for the next."""
-    cdef void* start
-    cdef char* aligned
-    cdef size_t bytes
-
-    def __dealloc__(self):
-        free(self.start)
-
-
-cdef enum:
-    MOST_SPARES = 4
-
-# As long as it ever gets: keeping a scratch when the result is written must not ask for memory.
-cdef list spare_scratch = [None] * MOST_SPARES
-cdef int spares = 0
-
-
-cdef Scratch take_scratch(size_t bytes):
-    """Return scratch of at least so many bytes that nobody else uses."""
-    global spares
-    cdef Scratch scratch
-    if spares > 0:
-        spares -= 1
-        scratch = spare_scratch[spares]
-        spare_scratch[spares] = None
-        if scratch.bytes >= bytes:
-            return scratch
-    scratch = Scratch.__new__(Scratch)
-    scratch.start = malloc(bytes + PAGE_BYTES)
-    if scratch.start == NULL:
-        raise MemoryError(f"cannot allocate {bytes} bytes of working memory")
-    scratch.aligned = <char*>(
-        (<uintptr_t>scratch.start + PAGE_BYTES - 1) & ~<uintptr_t>(PAGE_BYTES - 1))
-    scratch.bytes = bytes
-    # Tiles read a little past the pixels. What they find changes no result, but must be no
-    # denormal number: some processors are slow with those.
-    memset(scratch.aligned, 0, bytes)
-    return scratch
-
-
-cdef void give_scratch(Scratch scratch) noexcept:
-    global spares
-    if spares < MOST_SPARES:
-        spare_scratch[spares] = scratch
-        spares += 1
-
-
-def forget_scratch():
-    """Free the scratch that is kept between calls."""
-    global spares
-    while spares > 0:
-        spares -= 1
-        spare_scratch[spares] = None
 
 
 # --- one input shape -----------------------------------------------------------------------------
@@ -629,18 +564,13 @@ cdef class Plan:
         return take_scratch(self.thread_bytes * self.own.threads)
 
     cpdef run(self, cnp.ndarray x, cnp.ndarray packed, cnp.ndarray out, Scratch scratch=None):
-        """Compute the layer; x and out have the shapes and strides of this plan.
-
-        They have three to five axes in either memory order, which no one type of memoryview has:
-        they are held against the plan instead.
-        """
-        cdef bint single = self.layout.own.single
-        if not (lies(x, &self.source_frame, single) and lies(out, &self.result_frame, single)
-                and cnp.PyArray_ISWRITEABLE(out)
-                and cnp.PyArray_NBYTES(packed) >= self.packed_bytes):
-            raise ValueError("the plan was made for arrays that lie otherwise in memory")
+        """Compute the layer; x and out have the shapes and strides of this plan."""
+        check_arrays(x, &self.source_frame, out, &self.result_frame, packed, self.packed_bytes,
+                     self.layout.own.single)
         if scratch is None:
             scratch = self.take()
+        elif scratch.bytes < self.thread_bytes * self.own.threads:
+            raise ValueError("the scratch was taken for another plan")
         cdef Task task
         task.layer, task.plan, task.bytes = &self.layout.own, &self.own, self.thread_bytes
         task.x = cnp.PyArray_DATA(x)  # IN
@@ -663,56 +593,6 @@ cdef class Plan:
                 team_ends(&team)
         dismiss_team(&team)
         give_scratch(scratch)
-
-
-@cython.final
-cdef class Repeat:
-    """A layer's latest call, to be repeated without asking anything twice."""
-    cdef object plan
-    cdef cnp.ndarray packed
-    cdef object output_size, memory, view, dtype, empty, threads
-    cdef int wanted, rank, kind
-    cdef Py_ssize_t[8] shape
-    cdef Py_ssize_t[8] strides
-
-    def __init__(self, plan, cnp.ndarray packed, cnp.ndarray x, output_size, tuple memory,
-                 view, empty, threads):
-        """Note the input's shape, and how to make the result.
-
-        That is empty(memory, dtype), its axes permuted by `view` unless that is None.
-        """
-        cdef int axis
-        self.plan, self.packed, self.output_size = plan, packed, output_size
-        self.memory, self.view, self.dtype, self.empty = memory, view, x.dtype, empty
-        self.threads, self.wanted = threads, threads()
-        self.rank, self.kind = cnp.PyArray_NDIM(x), cnp.PyArray_TYPE(x)
-        for axis in range(self.rank):
-            self.shape[axis], self.strides[axis] = x.shape[axis], x.strides[axis]
-
-    def call(self, x, output_size):
-        """Return the result if this input is like the latest, else None."""
-        cdef cnp.ndarray array, result
-        cdef int axis
-        if type(x) is not cnp.ndarray:
-            return None
-        array = x
-        if (cnp.PyArray_NDIM(array) != self.rank or cnp.PyArray_TYPE(array) != self.kind
-                or not cnp.PyArray_ISBEHAVED_RO(array)):
-            return None
-        for axis in range(self.rank):
-            if (cnp.PyArray_DIM(array, axis) != self.shape[axis]
-                    or cnp.PyArray_STRIDE(array, axis) != self.strides[axis]):
-                return None
-        if output_size is not self.output_size and (
-                type(output_size) is not int or output_size != self.output_size):
-            return None
-        if <int>self.threads() != self.wanted:
-            return None
-        result = self.empty(self.memory, self.dtype)
-        if self.view is not None:
-            result = result.transpose(self.view)
-        self.plan.run(array, self.packed, result)
-        return result
 
 
 # --- the loop nest -------------------------------------------------------------------------------
@@ -751,6 +631,14 @@ cdef inline const real* biases_of(const Layer* layer, Py_ssize_t g,
     return packed + layer.groups * layer.ci * layer.weights + g * layer.biases
 
 
+cdef inline Operands operands_of(const Space* space, const void* bias) noexcept nogil:
+    """Return where sums wait and what they begin with; pixels and weights come with each block."""
+    cdef Operands operands
+    operands.tiles = operands.weights = NULL
+    operands.bias, operands.sums, operands.tile = bias, space.sums, space.tile
+    return operands
+
+
 cdef inline void run_item(const Layer* layer, const Blocking* plan, Py_ssize_t item,
                           const Space* space, const real* x, const real* packed,
                           real* out) noexcept nogil:
@@ -759,8 +647,7 @@ cdef inline void run_item(const Layer* layer, const Blocking* plan, Py_ssize_t i
     cdef Py_ssize_t rest = item // blocks, chunk, b, first
     cdef Py_ssize_t split = rest % plan.splits, g = rest // plan.splits
     cdef const real* bias = biases_of[real](layer, g, packed)
-    cdef const real* tiles
-    cdef const real* weights
+    cdef Operands operands = operands_of(space, bias)
     cdef Channels channels
     cdef Block block
     set_pixels(layer, plan, item % blocks, space.runs, &block)
@@ -771,13 +658,13 @@ cdef inline void run_item(const Layer* layer, const Blocking* plan, Py_ssize_t i
         first = layer.ci * b // layer.blocks
         channels.count = layer.ci * (b + 1) // layer.blocks - first
         channels.first, channels.last = b == 0, b == layer.blocks - 1
-        weights = packed + (g * layer.ci + first) * layer.weights
-        tiles = pack_pixels[real](layer, plan, &block, channels.count,
-                                  x + (g * layer.ci + first) * plan.xc, space)
+        operands.weights = packed + (g * layer.ci + first) * layer.weights
+        operands.tiles = pack_pixels[real](layer, plan, &block, channels.count,
+                                           x + (g * layer.ci + first) * plan.xc, space)
         for chunk in range(block.first_chunk, block.end_chunk):
             if layer.blocks == 1:
                 block.base_lane = first_lane(layer, chunk)
-            run_chunk[real](layer, plan, &block, &channels, chunk, tiles, weights, bias, space,
+            run_chunk[real](layer, plan, &block, &channels, chunk, &operands, space,
                             out + g * layer.co * plan.oc)
 
 
@@ -820,10 +707,12 @@ cdef inline void set_pixels(const Layer* layer, const Blocking* plan, Py_ssize_t
         else:
             block.length += (block.rows - 1) * plan.row_length
     UPSHAPE_CHECK(0 < block.count <= plan.most_runs)
-    block.runs, block.listed = runs, block.count
+    block.listed = block.count
     if layer.in_rows and layer.sy == layer.sx == plan.ox == 1 and plan.oy == plan.wo:
-        block.runs = runs + plan.most_runs
         block.count = join_runs(plan, runs, block.count, runs + plan.most_runs)
+        runs += plan.most_runs
+    stack_runs(runs, block.count)
+    block.runs = runs
 
 
 cdef inline const real* pack_pixels(const Layer* layer, const Blocking* plan, const Block* block,
@@ -849,33 +738,29 @@ cdef inline const real* pack_pixels(const Layer* layer, const Blocking* plan, co
 
 
 cdef inline void run_chunk(const Layer* layer, const Blocking* plan, const Block* block,
-                           const Channels* channels, Py_ssize_t chunk, const real* tiles,
-                           const real* weights, const real* bias, const Space* space,
-                           real* out) noexcept nogil:
+                           const Channels* channels, Py_ssize_t chunk, const Operands* operands,
+                           const Space* space, real* out) noexcept nogil:
     """Multiply a chunk's panels; place its sums if they are complete."""
-    cdef real* sums = <real*>space.sums
+    cdef const real* bias = <const real*>operands.bias
+    cdef const real* sums = <const real*>operands.sums
     cdef Py_ssize_t panel, lane = first_lane(layer, chunk)
     cdef bint written = False
     if layer.order == TRANSPOSED:
+        sums = <real*>space.placed
         for panel in range(layer.chunk_panel[chunk], layer.chunk_panel[chunk + 1]):
             transposed_panel[real](
-                layer, plan, block, channels, panel, tiles, weights, bias, sums,
-                <real*>space.tile,
+                layer, plan, block, channels, panel, operands,
                 <real*>space.placed + plan.sums_row * (layer.panel_lane[panel] - lane))
     elif layer.lane_vectors:
-        lanes_chunk[real](layer, plan, block, channels, chunk, tiles, weights, bias, sums,
-                          <real*>space.tile, out)
+        lanes_chunk[real](layer, plan, block, channels, chunk, operands, out)
     elif layer.order == PAIRS:
         written = plan.source == ROWS and channels.last and plan.ox == 1
-        pairs_chunk[real](layer, plan, block, channels, chunk, tiles, weights, bias, sums, out,
-                          written)
+        pairs_chunk[real](layer, plan, block, channels, chunk, operands, out, written)
     else:
-        pixels_chunk[real](layer, plan, block, channels, chunk, tiles, weights, bias, sums, out)
+        pixels_chunk[real](layer, plan, block, channels, chunk, operands, out)
     if not (channels.last and layer.in_rows):
         return
-    if layer.order == TRANSPOSED:
-        sums = <real*>space.placed
-    else:
+    if layer.order != TRANSPOSED:
         sums += (lane - block.base_lane) * plan.sums_row
     if not written:
         place_rows[real](layer, plan, block, chunk, sums, bias, <real*>space.line, out)
@@ -897,7 +782,10 @@ cdef inline void run_bands(const Layer* layer, const Blocking* plan, Py_ssize_t 
     cdef Py_ssize_t split = rest % plan.splits, g = rest // plan.splits % layer.groups
     cdef Py_ssize_t oy = plan.ho * part // plan.parts, end = plan.ho * (part + 1) // plan.parts
     cdef Py_ssize_t row, last, done
+    cdef const real* bias = biases_of[real](layer, g, packed)
+    cdef Operands operands = operands_of(space, bias)
     cdef Block block
+    operands.tiles, operands.weights = space.patch, packed + g * layer.ci * layer.weights
     block.n = rest // plan.splits // layer.groups
     block.first_chunk = layer.chunks * split // plan.splits
     block.end_chunk = layer.chunks * (split + 1) // plan.splits
@@ -911,20 +799,17 @@ cdef inline void run_bands(const Layer* layer, const Blocking* plan, Py_ssize_t 
         last = (end - 1 - layer.low_phase_y) // layer.sy if end - 1 >= layer.low_phase_y else -1
     while oy < end:
         if row <= last:
-            multiply_band[real](layer, plan, &block, row, space, x,
-                                packed + g * layer.ci * layer.weights,
-                                biases_of[real](layer, g, packed))
+            multiply_band[real](layer, plan, &block, row, space, x, &operands)
             row += plan.rows
         done = end if row > last else min(end, row * layer.sy + layer.low_phase_y)
         while oy < done:
-            add_up_rows[real](layer, plan, &block, oy, space, biases_of[real](layer, g, packed),
-                              out + oy * plan.oy)
+            add_up_rows[real](layer, plan, &block, oy, space, bias, out + oy * plan.oy)
             oy += 1
 
 
 cdef inline void multiply_band(const Layer* layer, const Blocking* plan, Block* block,
                                Py_ssize_t row, const Space* space, const real* x,
-                               const real* weights, const real* zeros) noexcept nogil:
+                               Operands* operands) noexcept nogil:
     """Make the products of a band of input rows, from `row` on, in its place of the ring."""
     cdef Py_ssize_t length = min(plan.rows, plan.hi - row) * plan.wi, at = 0, count, chunk
     cdef real* band = <real*>space.sums + row // plan.rows % plan.ring * plan.band
@@ -938,9 +823,9 @@ cdef inline void multiply_band(const Layer* layer, const Blocking* plan, Block* 
         im2col[real](layer, plan, x, layer.ci, <real*>space.patch, space.runs, count,
                      space.pieces)
         clear_rest[real](layer, plan, <real*>space.patch, layer.ci, block.length, 0)
+        operands.sums = band + at
         for chunk in range(block.first_chunk, block.end_chunk):
-            pixels_chunk[real](layer, plan, block, &channels, chunk, <real*>space.patch, weights,
-                               zeros, band + at, NULL)
+            pixels_chunk[real](layer, plan, block, &channels, chunk, operands, <const real*>NULL)
         at += block.length
 
 

@@ -20,7 +20,6 @@ from layer cimport (
     ITEMS,
     LISTED,
     LOADS,
-    MOST_WOVEN,
     NEAR_LINES,
     NEAR_RESULT,
     OUTER_LINES,
@@ -48,7 +47,7 @@ from layer cimport (
     STEPS,
     TILES,
     TRANSPOSED,
-    TURNED,
+    TRANSPOSED_VECTORS,
     WAITED_WEIGHTS,
     WEIGHT_LINES,
     WOVEN,
@@ -57,8 +56,8 @@ from layer cimport (
     item_bytes,
     tile_count,
     up,
-    woven_steps,
 )
+from place cimport MOST_WOVEN, woven_steps
 from tile cimport (
     UPSHAPE_PLANE_STEP,
     UPSHAPE_TILE_PIXELS,
@@ -207,7 +206,7 @@ cdef inline void count_tiles(const Layer* layer, Blocking* plan) noexcept nogil:
         # Sums put aside and taken up again, once a block of channels.
         done[PARTIAL] = vectors * layer.blocks / plan.splits
     if layer.order == TRANSPOSED:
-        done[TURNED] = <double>layer.lanes * up(plan.pixels, plan.vector) / plan.splits
+        done[TRANSPOSED_VECTORS] = <double>layer.lanes * up(plan.pixels, plan.vector) / plan.splits
 
 
 cdef inline double transposed_tiles(const Blocking* plan) noexcept nogil:
@@ -396,8 +395,8 @@ cdef inline void count_bands(const Layer* layer, Blocking* plan, Py_ssize_t reac
         done[SCATTERED] = done[PLACED_ROWS] * plan.wo
         done[PLACED] = done[WOVEN] = 0
     if plan.near:
-        done[FAR_LINES if plan.far else NEAR_LINES] = (<double>layer.ci * plan.splits * plan.hi * plan.wi * item_bytes(layer)
-                           / 64)
+        done[FAR_LINES if plan.far else NEAR_LINES] = (
+            <double>layer.ci * plan.splits * plan.hi * plan.wi * item_bytes(layer) / 64)
     if plan.parts > 1:
         images *= 1 + <double>reach * (plan.parts - 1) / plan.hi
     plan.nanoseconds = rated(layer, plan, images / plan.threads)

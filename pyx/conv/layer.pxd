@@ -27,13 +27,10 @@ cdef enum:
     CALLS, ITEMS, PRODUCTS, STEPS, STALLS, BROADCASTS, LOADS, SHIFTED_STEPS, SHIFTED_LOADS
     DIRECT_LOADS, OUTER_LINES, WEIGHT_LINES, FAR_WEIGHTS, WAITED_WEIGHTS, PATCH_CHANNELS
     PATCH_ROWS, PATCH_VECTORS, STEPPED_ROWS, STEPPED_VECTORS, PICKED, PICKED_PIXELS, PIECES
-    STEPPED_PIECES, PICKED_PIECES, LISTED, NEAR_LINES, FAR_LINES, TILES, PARTIAL, TURNED
-    ADDED_ROWS, ADDED, PLACED_ROWS, PLACED, WOVEN, PAIRED, SCATTERED, FILLED
+    STEPPED_PIECES, PICKED_PIECES, LISTED, NEAR_LINES, FAR_LINES, TILES, PARTIAL
+    TRANSPOSED_VECTORS, ADDED_ROWS, ADDED, PLACED_ROWS, PLACED, WOVEN, PAIRED, SCATTERED, FILLED
     NEAR_RESULT, FAR_RESULT
     COUNTS
-
-cdef enum:
-    MOST_WOVEN = 4  # phases that a row is interleaved of, vector by vector
 
 # A table of indices, made once.
 ctypedef const Py_ssize_t* Table
@@ -127,6 +124,9 @@ cdef struct Blocking:
 cdef struct Run:
     Py_ssize_t n, qz, qy, qx, length
     Py_ssize_t at  # place of the first among the sums of its block
+    # From this one on, rows of one image that are as long and begin at the same column, and from
+    # one to the next among the sums.
+    Py_ssize_t rows, apart
 
 # Work that is done in one go: a block of pixels of a group, a range of lanes.
 cdef struct Block:
@@ -145,6 +145,14 @@ cdef struct Block:
 cdef struct Channels:
     Py_ssize_t count
     bint first, last
+
+# What panels are multiplied with, and where their sums wait: elements of the layer's type.
+cdef struct Operands:
+    const void* tiles  # IN: a block's pixels: a patch, or the input itself
+    const void* weights  # IN: those of a group's block of input channels
+    const void* bias  # IN: what a group's sums begin with
+    void* sums  # room for the sums of the block's range of lanes
+    void* tile  # room for a tile's sums
 
 
 cdef inline Py_ssize_t item_bytes(const Layer* layer) noexcept nogil:
@@ -195,16 +203,6 @@ cdef inline Py_ssize_t tile_size(const Blocking* plan, Py_ssize_t vectors, Py_ss
     return vectors // tiles + (number < vectors % tiles)
 
 
-cdef inline Py_ssize_t woven_steps(const Layer* layer, const Blocking* plan) noexcept nogil:
-    """Return up to which output step a row is woven, vector by vector, of its phases.
-
-    A row of less than a vector is placed pixel by pixel in less time than it is woven.
-    """
-    if plan.qx * (layer.sx if 2 * layer.x_phases >= layer.sx else 1) < plan.vector:
-        return 2
-    return MOST_WOVEN
-
-
 cdef inline Py_ssize_t list_runs(const Blocking* plan, Py_ssize_t first, Py_ssize_t length,
                                  Py_ssize_t at, Run* runs) noexcept nogil:
     """Cut pixels first .. first + length of all images in a row into runs; return how many."""
@@ -246,3 +244,21 @@ cdef inline Py_ssize_t join_runs(const Blocking* plan, const Run* runs, Py_ssize
             last += 1
             joined[last] = runs[r]
     return last + 1
+
+
+cdef inline void stack_runs(Run* runs, Py_ssize_t count) noexcept nogil:
+    """Note how many rows, from each run on, can be placed in one go."""
+    cdef Py_ssize_t r = count - 1
+    cdef Run* own
+    cdef const Run* below
+    while r >= 0:
+        own, below = runs + r, runs + r + 1
+        own.rows, own.apart = 1, 0
+        if (r + 1 < count and below.n == own.n and below.qz == own.qz and below.qx == own.qx
+                and below.qy == own.qy + 1 and below.length == own.length):
+            own.apart = below.at - own.at
+            if below.rows == 1 or below.apart == own.apart:
+                own.rows = below.rows + 1
+            else:
+                own.rows = 2
+        r -= 1

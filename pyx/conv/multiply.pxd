@@ -5,9 +5,8 @@ pairs       The same for two phases of a row, which a tile may interleave and wr
 lanes       Vectors of lanes that are neighbours in the result; a pixel is broadcast.
 transposed  Vectors of channels, whose sums a tile transposes into rows.
 
-`tiles` is where the pixels are: a patch, or the input itself (IN); `weights` those of the block of
-input channels, `bias` what sums begin with (IN). Sums go on where the last block of input channels
-left them; the last one's are placed, or left for place.pxd.
+Sums go on where the last block of input channels left them; the last one's are placed in `out`, the
+result of a group (OUT), or left for place.pxd.
 """
 
 from check cimport UPSHAPE_CHECK
@@ -17,6 +16,7 @@ from layer cimport (
     Blocking,
     Channels,
     Layer,
+    Operands,
     Run,
     Table,
     first_lane,
@@ -39,20 +39,29 @@ from tile cimport (
 
 
 cdef inline const real* weights_of(const Layer* layer, Py_ssize_t panel, const Channels* channels,
-                                   const real* weights) noexcept nogil:
-    """Return the weights of a panel."""
+                                   const Operands* operands, const real* kind) noexcept nogil:
+    """Return the weights of a panel; `kind` says of which type."""
+    UPSHAPE_CHECK(0 <= panel < layer.panels)
     UPSHAPE_CHECK(layer.panel_prefix[panel] + layer.panel_width[panel] * taps_of(layer, panel)
                   <= layer.weights)
-    return weights + layer.panel_prefix[panel] * channels.count
+    return <const real*>operands.weights + layer.panel_prefix[panel] * channels.count
+
+
+cdef inline const real* start_of(const Layer* layer, Py_ssize_t panel, const Channels* channels,
+                                 const Operands* operands, const real* kind) noexcept nogil:
+    """Return what a panel's sums begin with: biases, or NULL where there are sums already."""
+    UPSHAPE_CHECK(layer.panel_lane[panel] + layer.panel_width[panel] <= layer.biases)
+    return <const real*>operands.bias + layer.panel_lane[panel] if channels.first else NULL
 
 
 # --- vectors of pixels ---------------------------------------------------------------------------
 
 cdef inline void pixels_chunk(const Layer* layer, const Blocking* plan, const Block* block,
-                              const Channels* channels, Py_ssize_t chunk, const real* tiles,
-                              const real* weights, const real* bias, real* sums,
-                              const real* out) noexcept nogil:
+                              const Channels* channels, Py_ssize_t chunk,
+                              const Operands* operands, const real* out) noexcept nogil:
     """Add a block of input channels to the sums of a chunk's panels."""
+    cdef const real* tiles = <const real*>operands.tiles
+    cdef real* sums = <real*>operands.sums
     # The rows of the result that will be written are asked for meanwhile, some with each tile.
     cdef Py_ssize_t rows = 0, asked = 0, tiles_left = 0, some
     cdef Py_ssize_t panel, width, taps, segment, at, count, number
@@ -71,8 +80,8 @@ cdef inline void pixels_chunk(const Layer* layer, const Blocking* plan, const Bl
     for panel in range(layer.chunk_panel[chunk], layer.chunk_panel[chunk + 1]):
         tap = plan.tap + layer.class_first[layer.panel_class[panel]]
         width, taps = layer.panel_width[panel], taps_of(layer, panel)
-        w = weights_of[real](layer, panel, channels, weights)
-        init = bias + layer.panel_lane[panel] if channels.first else NULL
+        w = weights_of[real](layer, panel, channels, operands, tiles)
+        init = start_of[real](layer, panel, channels, operands, tiles)
         count = tile_count(plan, vectors, layer.panel_most[panel])
         for segment in range(block.segments):
             source = tiles + segment * plan.patch_y
@@ -96,13 +105,14 @@ cdef inline void pixels_chunk(const Layer* layer, const Blocking* plan, const Bl
 
 
 cdef inline void pairs_chunk(const Layer* layer, const Blocking* plan, const Block* block,
-                             const Channels* channels, Py_ssize_t chunk, const real* tiles,
-                             const real* weights, const real* bias, real* sums, real* out,
-                             bint write) noexcept nogil:
-    """Do as pixels_chunk does, for panels of pairs; if told to, write the result.
+                             const Channels* channels, Py_ssize_t chunk,
+                             const Operands* operands, real* out, bint write) noexcept nogil:
+    """Add a block of input channels to the sums of a chunk's pairs; if told to, write the result.
 
     Segments are rows then.
     """
+    cdef const real* tiles = <const real*>operands.tiles
+    cdef real* sums = <real*>operands.sums
     cdef Py_ssize_t panel, width, taps, segment, at, lane, count, number, n = 0
     cdef Py_ssize_t vectors = up(block.length, plan.vector)
     cdef Table first
@@ -118,8 +128,8 @@ cdef inline void pairs_chunk(const Layer* layer, const Blocking* plan, const Blo
         second = plan.tap + layer.class_first[layer.panel_second[panel]]
         width, taps = layer.panel_width[panel], taps_of(layer, panel)
         lane = layer.panel_lane[panel]
-        w = weights_of[real](layer, panel, channels, weights)
-        init = bias + lane if channels.first else NULL
+        w = weights_of[real](layer, panel, channels, operands, tiles)
+        init = start_of[real](layer, panel, channels, operands, tiles)
         count = tile_count(plan, vectors, layer.panel_most[panel])
         for segment in range(block.segments):
             source = tiles + segment * plan.patch_y
@@ -157,17 +167,16 @@ cdef inline Py_ssize_t pair_rows(const Layer* layer, const Blocking* plan, const
 # --- vectors of lanes ----------------------------------------------------------------------------
 
 cdef inline void lanes_chunk(const Layer* layer, const Blocking* plan, const Block* block,
-                             const Channels* channels, Py_ssize_t panel, const real* tiles,
-                             const real* weights, const real* bias, real* sums, real* tile,
-                             real* out) noexcept nogil:
-    """Add a block of input channels to a panel's sums; place the last ones.
-
-    `tile`: room for a tile's sums.
-    """
+                             const Channels* channels, Py_ssize_t panel,
+                             const Operands* operands, real* out) noexcept nogil:
+    """Add a block of input channels to a panel's sums; place the last ones."""
+    cdef const real* tiles = <const real*>operands.tiles
+    cdef real* sums = <real*>operands.sums
+    cdef real* tile = <real*>operands.tile
     cdef Py_ssize_t width = layer.panel_width[panel], taps = taps_of(layer, panel)
     cdef Table tap = plan.tap + layer.class_first[layer.panel_class[panel]]
-    cdef const real* w = weights_of[real](layer, panel, channels, weights)
-    cdef const real* init = bias + layer.panel_lane[panel] if channels.first else NULL
+    cdef const real* w = weights_of[real](layer, panel, channels, operands, tiles)
+    cdef const real* init = start_of[real](layer, panel, channels, operands, tiles)
     cdef real* c = tile
     cdef real* x[UPSHAPE_TILE_PIXELS]
     cdef real* to[UPSHAPE_TILE_PIXELS]
@@ -209,59 +218,65 @@ cdef inline bint reaches(const Layer* layer, const Blocking* plan, Py_ssize_t ta
             and high * layer.isy + iy >= 0 and low * layer.isy + iy < plan.hi)
 
 
+# Rows of a block that a tile computes together; the taps that one of them can read.
+cdef struct Reached:
+    Py_ssize_t row, last
+    Py_ssize_t first, end
+
+
 cdef inline void transposed_panel(const Layer* layer, const Blocking* plan, const Block* block,
-                                  const Channels* channels, Py_ssize_t panel, const real* tiles,
-                                  const real* weights, const real* bias, real* sums, real* tile,
-                                  real* placed) noexcept nogil:
+                                  const Channels* channels, Py_ssize_t panel,
+                                  const Operands* operands, real* placed) noexcept nogil:
     """Add a block of input channels to a panel's sums; transpose the last ones into `placed`.
 
     A tile is of one row, or of some short ones, and leaves out the taps that none of these can
     read, whichever of them are in this block: what is left out depends on no block, nor on threads.
     """
     cdef Py_ssize_t own = layer.panel_class[panel], across = layer.class_width[own]
-    cdef Py_ssize_t start = layer.class_first[own], first, end
-    cdef const real* w
-    cdef real* c = tile
-    cdef Py_ssize_t some = max(UPSHAPE_TILE_PIXELS // plan.qx, 1), row = 0, last, high, low
+    cdef Py_ssize_t some = max(UPSHAPE_TILE_PIXELS // plan.qx, 1), high, low
+    cdef const real* w = weights_of[real](layer, panel, channels, operands, placed)
+    cdef real* c = <real*>operands.tile
+    cdef Reached now
     if layer.blocks > 1:
-        c = sums + (layer.panel_lane[panel] - block.base_lane) * plan.pixels
-    while row < block.rows:
+        c = <real*>operands.sums + (layer.panel_lane[panel] - block.base_lane) * plan.pixels
+    now.row = 0
+    while now.row < block.rows:
         # Rows low .. high of the result, of which this block may have a part.
-        low = (block.y + row) // some * some
+        low = (block.y + now.row) // some * some
         high = min(low + some, plan.qy) - 1
-        last = min(high + 1 - block.y, block.rows)
-        first, end = start, layer.class_first[own + 1]
-        while first < end and not reaches(layer, plan, first, block.qz, low, high):
-            first += across
-        while first < end and not reaches(layer, plan, end - 1, block.qz, low, high):
-            end -= across
-        w = (weights_of[real](layer, panel, channels, weights)
-             + (first - start) * channels.count * layer.panel_width[panel])
-        transposed_rows[real](layer, plan, block, channels, panel, tiles, w,
-                              bias + layer.panel_lane[panel], row, last, first, end, &c, &placed)
-        row = last
+        now.last = min(high + 1 - block.y, block.rows)
+        now.first, now.end = layer.class_first[own], layer.class_first[own + 1]
+        while now.first < now.end and not reaches(layer, plan, now.first, block.qz, low, high):
+            now.first += across
+        while now.first < now.end and not reaches(layer, plan, now.end - 1, block.qz, low, high):
+            now.end -= across
+        transposed_rows[real](layer, plan, block, channels, panel, operands, &now, w, &c, &placed)
+        now.row = now.last
 
 
 cdef inline void transposed_rows(const Layer* layer, const Blocking* plan, const Block* block,
-                                 const Channels* channels, Py_ssize_t panel, const real* tiles,
-                                 const real* w, const real* bias, Py_ssize_t row, Py_ssize_t last,
-                                 Py_ssize_t first, Py_ssize_t end, real** c,
-                                 real** placed) noexcept nogil:
-    """Add the taps from `first` to before `end` to the sums of some rows, tile by tile."""
+                                 const Channels* channels, Py_ssize_t panel,
+                                 const Operands* operands, const Reached* now, const real* w,
+                                 real** c, real** placed) noexcept nogil:
+    """Add the taps that are reached to the sums of some rows, tile by tile."""
+    cdef const real* tiles = <const real*>operands.tiles
+    cdef const real* init = start_of[real](layer, panel, channels, operands, tiles)
     cdef real* x[UPSHAPE_TILE_PIXELS]
     cdef Py_ssize_t count = up(block.length, UPSHAPE_TILE_PIXELS), number, some, m, r, t
     cdef Py_ssize_t column = 0, width = layer.panel_width[panel]
+    w += (now.first - layer.class_first[layer.panel_class[panel]]) * channels.count * width
     for number in range(count):
         some = block.length // count + (number < block.length % count)
         m = 0
-        for r in range(row, last):
+        for r in range(now.row, now.last):
             for t in range(some):
                 UPSHAPE_CHECK(m < UPSHAPE_TILE_PIXELS)
                 x[m] = <real*>tiles + r * plan.patch_y + column + t
                 m += 1
         column += some
-        tile_channels[real](<int>m, <int>(width // plan.vector), x, plan.patch_c, plan.tap + first,
-                            end - first, channels.count, w, bias if channels.first else NULL, c[0])
+        tile_channels[real](<int>m, <int>(width // plan.vector), x, plan.patch_c,
+                            plan.tap + now.first, now.end - now.first, channels.count, w, init,
+                            c[0])
         if channels.last:
             transpose_rows[real](placed[0], plan.sums_row, c[0], m, width)
         if layer.blocks > 1:

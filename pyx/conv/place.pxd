@@ -13,7 +13,6 @@ col2im      Products wait until all that land on a row of the result are there, 
 
 from check cimport UPSHAPE_CHECK
 from layer cimport (
-    MOST_WOVEN,
     PHASES,
     TRANSPOSED,
     Block,
@@ -22,11 +21,13 @@ from layer cimport (
     Run,
     first_lane,
     up,
-    woven_steps,
 )
 from tile cimport (
+    UPSHAPE_HAS_MASKS,
     add_up,
     fill_row,
+    fill_rows,
+    interleave_rows,
     move,
     prefetch_to_write,
     real,
@@ -37,7 +38,19 @@ from tile cimport (
 
 cdef enum:
     MOST_TERMS = 128  # taps of a kernel whose products are added up
+    MOST_WOVEN = 4  # phases that a row is interleaved of, vector by vector
     CACHE_LINE = 64
+
+
+cdef inline Py_ssize_t woven_steps(const Layer* layer, const Blocking* plan) noexcept nogil:
+    """Return up to which output step a row is woven, vector by vector, of its phases.
+
+    Without masks a row of less than a vector is placed pixel by pixel in less time than woven.
+    """
+    if not UPSHAPE_HAS_MASKS and (
+            plan.qx * (layer.sx if 2 * layer.x_phases >= layer.sx else 1) < plan.vector):
+        return 2
+    return MOST_WOVEN
 
 
 cdef inline real* result_at(const Blocking* plan, real* out, Py_ssize_t n, Py_ssize_t co,
@@ -92,7 +105,7 @@ cdef inline void place_rows(const Layer* layer, const Blocking* plan, const Bloc
 
     `gap`: room for a line of the bias.
     """
-    cdef Py_ssize_t co, row, r, oz, oy, length
+    cdef Py_ssize_t co, row, r, oz, oy, rows, length
     cdef Py_ssize_t step = layer.sx
     cdef const Py_ssize_t* slot
     cdef const real* phase[MOST_WOVEN]
@@ -108,19 +121,26 @@ cdef inline void place_rows(const Layer* layer, const Blocking* plan, const Bloc
         for row in range(layer.row_phases):
             if woven:
                 find_phases[real](layer, plan, sums, slot, gap, phase)
-            for r in range(block.count):
+            r = 0
+            while r < block.count:
                 run = block.runs + r
                 oz = run.qz * layer.sz + layer.row_phase_z[row]
                 oy = run.qy * layer.sy + layer.row_phase_y[row]
+                rows = run.rows if woven else 1
+                r += rows
                 if oz >= plan.dout or oy >= plan.ho:
                     continue
                 to = result_at[real](plan, out, run.n, co, oz, oy, run.qx * step)
-                if woven and step == 1:
+                if woven and step == rows == 1:
                     move[real](to, phase[0] + run.at, run.length)
                     continue
-                length = min(run.length * step, plan.wo - run.qx * step)
+                length = run.length
+                if step > 1:
+                    length = min(length * step, plan.wo - run.qx * step)
                 if woven:
-                    interleave[real](layer, to, phase, run.at, length)
+                    if rows > 1:
+                        rows = min(rows, up(plan.ho - oy, layer.sy))
+                    interleave[real](layer, plan, to, phase, run, length, rows)
                     continue
                 if layer.x_gaps > 0:
                     fill[real](to, plan.ox, value, length)
@@ -140,21 +160,19 @@ cdef inline void find_phases(const Layer* layer, const Blocking* plan, const rea
             phase[r] = sums + slot[layer.x_place[r]] * plan.sums_row
 
 
-cdef inline void interleave(const Layer* layer, real* to, const real** phase, Py_ssize_t at,
-                            Py_ssize_t length) noexcept nogil:
-    """Write a row of so many pixels, whose phases are lines; those of sums begin at `at`."""
+cdef inline void interleave(const Layer* layer, const Blocking* plan, real* to,
+                            const real** phase, const Run* run, Py_ssize_t length,
+                            Py_ssize_t rows) noexcept nogil:
+    """Write rows of so many pixels, from a run on, whose phases are lines: sums, or the bias."""
     cdef const real* lines[MOST_WOVEN]
-    cdef Py_ssize_t r, step = layer.sx, full = length // step
-    for r in range(step):
-        lines[r] = phase[r]
+    cdef Py_ssize_t[MOST_WOVEN] apart
+    cdef Py_ssize_t r
+    for r in range(layer.sx):
+        lines[r], apart[r] = phase[r], 0
         if layer.x_place[r] >= 0:
-            lines[r] += at
-    if step == 2:
-        zip_rows[real](to, lines[0], lines[1], full)
-    else:
-        weave[real](to, lines, step, full)
-    for r in range(length - full * step):
-        to[full * step + r] = lines[r][full]
+            lines[r] += run.at
+            apart[r] = run.apart
+    interleave_rows[real](to, layer.sy * plan.oy, lines, apart, layer.sx, length, rows)
 
 
 cdef inline void place_pixels(const Layer* layer, const Blocking* plan, real* to, const real* sums,
@@ -172,7 +190,7 @@ cdef inline void place_pixels(const Layer* layer, const Blocking* plan, real* to
 cdef inline void place_gaps(const Layer* layer, const Blocking* plan, const Block* block,
                             Py_ssize_t chunk, const real* bias, real* out) noexcept nogil:
     """Write the rows of a chunk that no tap reaches."""
-    cdef Py_ssize_t co, gap, r, oz, oy, end, length
+    cdef Py_ssize_t co, gap, r, oz, oy, end, length, rows
     cdef Py_ssize_t phases = layer.row_phases * layer.x_phases
     cdef const Run* run
     cdef real value
@@ -180,8 +198,11 @@ cdef inline void place_gaps(const Layer* layer, const Blocking* plan, const Bloc
     for co in range(layer.chunk_co[chunk], layer.chunk_co[chunk + 1]):
         value = bias[first_lane(layer, chunk) + layer.slot[co * phases]]
         for gap in range(layer.row_gaps):
-            for r in range(block.count):
+            r = 0
+            while r < block.count:
                 run = block.runs + r
+                rows = run.rows if plan.ox == 1 and layer.gap_rows[gap] < layer.sy else 1
+                r += rows
                 oz = run.qz * layer.sz + layer.gap_z[gap]
                 oy = run.qy * layer.sy + layer.gap_y[gap]
                 end = min(oy + layer.gap_rows[gap], plan.ho)
@@ -191,6 +212,13 @@ cdef inline void place_gaps(const Layer* layer, const Blocking* plan, const Bloc
                 if layer.sx > 1:
                     length = min(length * layer.sx, plan.wo - run.qx * layer.sx)
                 to = result_at[real](plan, out, run.n, co, oz, oy, run.qx * layer.sx)
+                if rows > 1:
+                    while oy < end:
+                        fill_rows[real](to, layer.sy * plan.oy, value, length,
+                                        min(rows, up(plan.ho - oy, layer.sy)))
+                        to += plan.oy
+                        oy += 1
+                    continue
                 if plan.ox == 1 and length == plan.oy:
                     # These rows follow each other.
                     length *= end - oy

@@ -18,8 +18,10 @@ cdef extern from "tile.h" nogil:
         UPSHAPE_PIECE_STEP
         UPSHAPE_PLANE_STEP
         UPSHAPE_PAIRS
+        UPSHAPE_HAS_MASKS
     ctypedef struct piece_t "upshape_piece":
         Py_ssize_t source, target
+        int lines
     ctypedef struct term_t "upshape_term":
         const void* products
         Py_ssize_t low
@@ -69,6 +71,15 @@ cdef extern from "tile.h" nogil:
     void zip_64(double* to, const double* a, const double* b, Py_ssize_t n) noexcept
     void weave_32(float* to, const float** a, Py_ssize_t step, Py_ssize_t n) noexcept
     void weave_64(double* to, const double** a, Py_ssize_t step, Py_ssize_t n) noexcept
+    void interleave_rows_32(float* to, Py_ssize_t to_row, const float** a, const Py_ssize_t* a_row,
+                            Py_ssize_t step, Py_ssize_t n, Py_ssize_t rows) noexcept
+    void interleave_rows_64(double* to, Py_ssize_t to_row, const double** a,
+                            const Py_ssize_t* a_row, Py_ssize_t step, Py_ssize_t n,
+                            Py_ssize_t rows) noexcept
+    void fill_rows_32(float* to, Py_ssize_t to_row, float value, Py_ssize_t n,
+                      Py_ssize_t rows) noexcept
+    void fill_rows_64(double* to, Py_ssize_t to_row, double value, Py_ssize_t n,
+                      Py_ssize_t rows) noexcept
     void move_32(float* to, const float* a, Py_ssize_t n) noexcept
     void move_64(double* to, const double* a, Py_ssize_t n) noexcept
     void fill_32(float* to, float value, Py_ssize_t n) noexcept
@@ -161,6 +172,23 @@ cdef inline void weave(real* to, const real** a, Py_ssize_t step, Py_ssize_t n) 
         weave_32(to, a, step, n)
     else:
         weave_64(to, a, step, n)
+
+
+cdef inline void interleave_rows(real* to, Py_ssize_t to_row, const real** a,
+                                 const Py_ssize_t* a_row, Py_ssize_t step, Py_ssize_t n,
+                                 Py_ssize_t rows) noexcept nogil:
+    if real is float:
+        interleave_rows_32(to, to_row, a, a_row, step, n, rows)
+    else:
+        interleave_rows_64(to, to_row, a, a_row, step, n, rows)
+
+
+cdef inline void fill_rows(real* to, Py_ssize_t to_row, real value, Py_ssize_t n,
+                           Py_ssize_t rows) noexcept nogil:
+    if real is float:
+        fill_rows_32(to, to_row, value, n, rows)
+    else:
+        fill_rows_64(to, to_row, value, n, rows)
 
 
 cdef inline void move(real* to, const real* a, Py_ssize_t n) noexcept nogil:

@@ -118,6 +118,13 @@ UPSHAPE_INLINE upshape_sums32 upshape_add_products(
     return sum;
 }
 
+UPSHAPE_INLINE upshape_sums32 upshape_raise_sums(upshape_sums32 sum, int by)
+{
+    sum.low <<= by;
+    sum.high <<= by;
+    return sum;
+}
+
 /* Each sum divided by 2^shift, halves up, and saturated to 16 bits: in the order of the elements. */
 UPSHAPE_INLINE upshape_shorts upshape_scaled(upshape_sums32 sum, int shift)
 {

@@ -19,6 +19,7 @@ cdef extern from "shorts.h" nogil:
     pair_of_weights splat_pair "upshape_splat_pair"(const int16_t*)
     sums32 no_sums "upshape_no_sums"()
     sums32 add_products "upshape_add_products"(sums32, shorts, shorts, pair_of_weights)
+    sums32 raise_sums "upshape_raise_sums"(sums32, int)
     shorts scaled "upshape_scaled"(sums32, int)
     int16_t scaled_one "upshape_scaled_one"(int32_t, int)
     shorts clamp_shorts "upshape_clamp_shorts"(shorts, int)

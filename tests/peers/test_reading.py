@@ -460,6 +460,7 @@ def test_what_depends_on_values_is_named_with_its_place():
     network = from_torch(N(lambda s, x: x[:, :, : int(x.sum())], conv=c(3)))
     assert len(network.unread) == 1
     assert "test_reading.py" in network.unread[0]
+    assert "read out of a tensor" in network.unread[0]
     with pytest.raises(ValueError, match=r"unknown.*test_reading.py.*read="):
         solve(network)
 
@@ -484,6 +485,39 @@ def test_a_model_is_left_as_it_was():
     assert model[1].training
     for name, one in model.state_dict().items():
         assert torch.equal(one, before[name])
+
+
+class Listens(nn.Module):
+    """Collects what its parts make, by hooks that its first call installs."""
+
+    def __init__(self):
+        super().__init__()
+        self.stages = nn.ModuleList([nn.Conv2d(3, 4, 3, 2), nn.Conv2d(4, 8, 3, 2)])
+        self.heads = nn.ModuleList([nn.Conv2d(4, 5, 1), nn.Conv2d(8, 5, 1)])
+        self.listening, self.heard, self.known = False, [], {}
+
+    def forward(self, x):
+        if not self.listening:
+            self.listening = True
+            for stage in self.stages:
+                stage.register_forward_hook(lambda one, args, made: self.heard.append(made))
+        self.heard.clear()
+        for stage in self.stages:
+            x = stage(x)
+        pairs = zip(self.heard, self.heads, strict=True)
+        return [self.known.setdefault(head, head(one)) for one, head in pairs]
+
+
+def test_what_a_first_call_installs_does_not_stay():
+    """Hooks that stayed while the flag that says so went were installed once a run."""
+    model = Listens()
+    answer = solve(from_torch(model))
+    assert answer.first(2) == [7, 8]
+    assert answer.output(224) == [111, 55]
+    answer.check()
+    assert not model.listening
+    assert not model.known
+    assert not any(stage._forward_hooks for stage in model.stages)
 
 
 def test_a_wrong_answer_does_not_pass_its_check():

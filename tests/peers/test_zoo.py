@@ -28,7 +28,7 @@ def test_outcomes():
     broken = zoo.judged("hand:broken", lambda: torch.no_such_model())
     assert broken["outcome"] == "not built"
     table = zoo.table([right, none, refused, broken])
-    assert table.splitlines()[1].split()[:4] == ["hand", "3", "2", "1"]
+    assert table.splitlines()[1].split()[:5] == ["hand", "3", "2", "2", "1"]
 
 
 def test_a_wrong_answer_is_seen(monkeypatch):
@@ -61,7 +61,7 @@ def test_a_page_tells_every_model_once():
     records = [
         {"model": "lib:a", "outcome": "right", "sizes": "{8 n : n >= 1}", "seconds": 1.0},
         {"model": "lib:b", "outcome": "refused", "why": "/x/site-packages/b.py:3: `x`"},
-        {"model": "lib:c", "outcome": "right", "sizes": "{224}", "height": "{225}"},
+        {"model": "lib:c", "outcome": "right", "sizes": "{224}", "alone": ["{225}", "{224}"]},
     ]
     page = zoo.page({"date": "2026-01-01", "versions": {"torch": "2"}}, records)
     assert "3 models, 2026-01-01; torch 2." in page
@@ -69,5 +69,5 @@ def test_a_page_tells_every_model_once():
     assert told == [
         "``{8 n : n >= 1}``",
         "*refused*: ``b.py:3: 'x'``",
-        "``{224}``; first axis alone: ``{225}``",
+        "``{224}``; each axis alone: ``{225}``, ``{224}``",
     ]

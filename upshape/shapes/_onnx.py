@@ -9,7 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from . import (  # noqa: F401  (they fill the table)
+    _onnx_axes,
+    _onnx_layers,
+    _onnx_sequences,
+    _onnx_signals,
+)
 from ._axes import checked, several
+from ._onnx_flow import CONTROL
 from ._onnx_ops import MOST_ELEMENTS, OPERATORS, Node, listed
 from ._onnx_values import Number, Real, Tensor, Unread, at_least, equal
 from ._outcome import Failure, Out
@@ -158,36 +165,42 @@ class Graph:
             if name not in known:
                 raise Unread(f"{node.told}: nothing makes its input {name!r}")
         inputs = [known[name] for name in proto.input]
-        if node.op == "If":
-            made = self._branch(node, inputs[0], known)
-        elif node.op == "Constant":
+        if node.op == "Constant":
             made = [_given(node)]
-        elif node.op not in OPERATORS or proto.domain not in ("", "ai.onnx"):
+        elif node.op not in {*OPERATORS, *CONTROL} or proto.domain not in ("", "ai.onnx"):
             raise Unread(f"{node.told}: the operator is not known")
         else:
-            try:
-                made = list(OPERATORS[node.op](node, inputs))
-            except Unread as error:
-                raise Unread(f"{node.told}: {error}") from None
-            except ZeroDivisionError as error:
-                raise Failure(ValueError(f"{node.told}: {error}"), node.name) from None
-            except (TypeError, ValueError, IndexError, AttributeError, KeyError) as error:
-                raise Unread(f"{node.told}: {error}") from None
+            made = self._made(node, inputs, known)
         for name, one in zip(proto.output, made, strict=False):
             if name:
                 known[name] = _held(one)
         if watch is not None:
             watch(node, inputs, made)
 
-    def _branch(self, node: Node, condition: Any, known: dict[str, Any]) -> list[Tensor]:
-        """Run the branch that a condition on sizes chooses."""
-        if condition.data is None:
-            raise Unread(f"{node.told}: its condition depends on what is no size")
-        chosen = node.get("then_branch" if condition.data.ravel()[0] else "else_branch")
+    def _made(self, node: Node, inputs: list[Any], known: dict[str, Any]) -> list[Any]:
+        """Return what a node makes of its inputs."""
+
+        def run(graph: Any, given: Sequence[Any]) -> list[Any]:
+            return self._inner(graph, given, known)
+
+        try:
+            if node.op in CONTROL:
+                return CONTROL[node.op](node, inputs, run)
+            return list(OPERATORS[node.op](node, inputs))
+        except Unread as error:
+            raise Unread(f"{node.told}: {error}") from None
+        except ZeroDivisionError as error:
+            raise Failure(ValueError(f"{node.told}: {error}"), node.name) from None
+        except (TypeError, ValueError, IndexError, AttributeError, KeyError) as error:
+            raise Unread(f"{node.told}: {error}") from None
+
+    def _inner(self, graph: Any, given: Sequence[Any], known: dict[str, Any]) -> list[Any]:
+        """Run the graph of a node, which sees what is known outside."""
         inner = dict(known)
-        inner |= {one.name: _constant(one) for one in chosen.initializer}
-        names = [one.name for one in chosen.output]
-        for one in _needed(chosen.node, names):
+        inner |= {one.name: _constant(one) for one in graph.initializer}
+        inner |= {one.name: value for one, value in zip(graph.input, given, strict=True)}
+        names = [one.name for one in graph.output]
+        for one in _needed(graph.node, names):
             proto, own = self._node(one)
             self._step(proto, own, inner, None)
         return [inner[name] for name in names]
@@ -260,9 +273,9 @@ def _unwrapped(size: Any) -> Any:
     return size.value if isinstance(size, Number) else int(size)
 
 
-def _held(one: Tensor) -> Tensor:
+def _held(one: Any) -> Any:
     """Return a tensor without elements that are too many to be followed."""
-    if one.data is not None and one.data.size > MOST_ELEMENTS:
+    if isinstance(one, Tensor) and one.data is not None and one.data.size > MOST_ELEMENTS:
         return one.like()
     return one
 
@@ -417,8 +430,8 @@ class OnnxAnswer(TorchAnswer):
         rows: list[tuple[str, str]] = []
 
         def watch(node: Node, inputs: Sequence[Any], made: Sequence[Tensor]) -> None:
-            before = inputs[0].shape if inputs and inputs[0] is not None else ()
-            after = made[0].shape if made else ()
+            before = inputs[0].shape if inputs and isinstance(inputs[0], Tensor) else ()
+            after = made[0].shape if made and isinstance(made[0], Tensor) else ()
             if len(before) >= 3 and tuple(before[2:]) != tuple(after[2:]):
                 rows.append((node.told, f"{listed(before)} -> {listed(after)}"))
 

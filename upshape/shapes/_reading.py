@@ -34,12 +34,24 @@ __all__ = ["TorchAnswer", "TorchNetwork"]
 
 MOST_PATHS = 400
 MOST_SINGLE = 100  # paths that hold a few sizes each, and none that goes on for ever
-MOST_SECONDS = 60.0  # of the processor
-MOST_SECONDS_WAITED = 90.0  # by the clock: the machine may be busy
+MOST_SECONDS = 60.0  # of the processor: the clock would count what others do on the machine
 MOST_ODD = 24  # sizes decided one by one, where symbolic sizes fail and plain ones do not
 MOST_VERIFIED = 1024  # ends of paths above are not run again: it would take long
 MOST_ENDS = 24
 MOST_COMPARED = 2**16  # sizes at which two functions are compared
+MEANINGS = (  # what PyTorch says, and what it means to who wrote the model
+    (("unhashable type", "SymInt"), "a size is looked up in a dict, a set or a cache"),
+    (
+        ("aten._local_scalar_dense",),
+        "a number is read out of a tensor (item(), int(), max(), if): what comes of it hangs on "
+        "the tensor's values, not on sizes alone",
+    ),
+    (
+        ("aten.nonzero",),
+        "a tensor is as long as values in another one say (nonzero(), a mask as an index): that "
+        "hangs on more than sizes",
+    ),
+)
 HEAD = 2**16  # output sizes below are tabulated where they follow no class
 
 
@@ -79,11 +91,10 @@ class Survey:
             self._verify()
 
     def _run(self) -> None:
-        start, since = time.process_time(), time.monotonic()
+        start = time.process_time()
         hint: int | None = self.model.typical
         while hint is not None:
             late = time.process_time() - start > MOST_SECONDS
-            late = late or time.monotonic() - since > MOST_SECONDS_WAITED
             single = len(self.ways) >= MOST_SINGLE and all(
                 way.path.points is not None for way in self.ways
             )
@@ -181,8 +192,9 @@ class Survey:
     def _give_up(self, told: Failure) -> None:
         """Note what could not be followed, and where."""
         message = told.message
-        if "unhashable type" in message and "SymInt" in message:  # PyTorch's word for a size
-            message = "a size is looked up in a dict, a set or a cache"
+        for words, meaning in MEANINGS:
+            if all(word in message for word in words):
+                message = meaning
         place = f"{message} ({told.place})" if told.place else message
         where = f"{told.module}: " if told.module else ""
         self.lost[where + place] = None

@@ -222,10 +222,12 @@ class Model:
         kept = [
             (module, dict(module.__dict__), module.training) for module in self.module.modules()
         ]
+        # What is looked at once may leave hooks behind, parts, or what it has computed for itself.
         kept_dicts = [
             (one, dict(one))
             for module, state, _ in kept
-            for one in (state["_buffers"], state["_modules"], state["_parameters"])
+            for one in state.values()
+            if isinstance(one, dict)
         ]
         lists = [
             (one, list(one)) for _, state, _ in kept for one in state.values() if type(one) is list
@@ -309,8 +311,8 @@ def _candidates(module: Any) -> list[tuple[int, int]]:
                 break
     first = list(found)[:1]
     common = [(rank, channels) for rank in ranks or {2: None} for channels in (3, 1, 4, 2)]
-    bare = [(1, 0)] if 1 in ranks else []  # a waveform, to which forward adds the channels
-    return list(dict.fromkeys([*first, *common, *list(found)[1:6], *bare]))
+    waves = [(1, 1), (1, 0)]  # of which forward makes a spectrogram, or to which it adds channels
+    return list(dict.fromkeys([*first, *common, *list(found)[1:6], *waves]))
 
 
 _HARMLESS = (
