@@ -7,7 +7,6 @@ m = 1, a pixel is all channels.
 
 from libc.stdint cimport int64_t, uint8_t
 
-from check cimport UPSHAPE_CHECK
 
 cdef extern from "numpy/arrayobject.h" nogil:
     ctypedef Py_ssize_t npy_intp
@@ -120,14 +119,12 @@ cdef inline Place place_of(const Rows* rows, Py_ssize_t row) noexcept nogil:
     row //= rows.depth
     at.m = row % rows.m
     at.n = row // rows.m
-    UPSHAPE_CHECK(0 <= at.n < rows.n)
     return at
 
 
 cdef inline void step(const Rows* rows, Place* at, Py_ssize_t count) noexcept nogil:
     """Go `count` rows on; at most to the first row of the next depth."""
     at.h += count
-    UPSHAPE_CHECK(at.n < rows.n and at.h <= rows.height)
     if at.h == rows.height:
         at.h = 0
         at.d += 1
