@@ -33,11 +33,15 @@ PLAUSIBLE = {
     "shifted steps": 0.05, "shifted loads": 0.04, "direct loads": 0.04, "weight lines": 1.0,
     "padded channels": 15, "padded rows": 0.5, "padded vectors": 0.75, "stepped rows": 4,
     "stepped vectors": 2, "picked": 0.3, "pieces": 2, "stepped pieces": 3, "picked pieces": 0.5,
-    "listed": 4, "far lines": 2, "tiles": 8, "partial": 0.5, "transposed": 1.5, "added rows": 0.5,
+    "listed": 10, "far lines": 2, "tiles": 8, "partial": 0.5, "transposed": 1.5, "added rows": 0.5,
     "added": 1.2, "placed rows": 5, "placed": 0.5, "woven": 1.0,
     "filled": 0.5, "blocks": 30, "channel blocks": 20, "patch rows": 1, "patch vectors": 0.4,
     "table taps": 0.28, "taps of 9": 0.13, "taps of 25": 0.18, "taps of 49": 0.23,
-    "sliding taps": 0.13, "transposed in": 0.06, "transposed out": 0.14, "pages apart": 0.06,
+    "sliding taps": 0.13, "transposed in": 1.0, "transposed out": 1.5, "pages apart": 0.6,
+    "stalls": 0.1, "outer lines": 1.0, "far weights": 2, "waited weights": 1, "near lines": 1,
+    "paired": 1.0, "picked pixels": 3,
+    "near result": 0.5, "far result": 2, "deep taps": 0.15,
+    "scattered": 0.6, "single taps": 0.5, "tested": 0.3, "windows": 3, "listed taps": 10,
 }
 # How strongly rates are drawn to these: as if so many layers had said so.
 DRAWN = 0.3

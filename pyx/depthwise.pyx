@@ -41,7 +41,12 @@ from cython.parallel cimport prange
 from border cimport Frame, check_arrays, check_weights, frame_of
 from check cimport UPSHAPE_CHECK, check_parts, cut, part_bytes
 from depthwise_tiles cimport (
+    UPSHAPE_DEPTH_PIXELS,
+    UPSHAPE_DEPTH_VECTORS,
+    UPSHAPE_LANES_PIXELS,
     UPSHAPE_LEAST_SLIDING,
+    UPSHAPE_SLIDING_TAPS,
+    UPSHAPE_STRIDE2_ROWS,
     UPSHAPE_VECTOR_BYTES,
     UPSHAPE_WINDOW_ROWS,
     deep_window_code,
@@ -98,6 +103,9 @@ cdef enum:
     LANES_BYTES = 128 << 10
     MADE_BYTES = 8 << 10
     PAGE_BYTES = 4096
+    # What fits no first, no second cache, in bytes.
+    NEAR_BYTES = 32 << 10
+    FAR_BYTES = 1 << 20
     # Multiply-adds from which a second thread is worth waking, as in convolution.pyx: a depthwise
     # layer makes fewer of them in that time.
     WORTH_A_THREAD = 200000
@@ -107,8 +115,10 @@ cdef enum:
 # What a plan does, counted; the time of each is a rate, by order of work (upshape/orders.py).
 cdef enum:
     CALLS, BLOCKS, CHANNEL_BLOCKS, PATCH_ROWS, PATCH_VECTORS, STEPPED_VECTORS, PICKED
-    TABLE_TAPS, TAPS_OF_9, TAPS_OF_25, TAPS_OF_49, SLIDING_TAPS
-    TRANSPOSED_IN, TRANSPOSED_OUT, PAGES_APART, PLACED_ROWS, PLACED, WOVEN, FILLED
+    TABLE_TAPS, SINGLE_TAPS, TAPS_OF_9, TAPS_OF_25, TAPS_OF_49, DEEP_TAPS, SLIDING_TAPS
+    TESTED, WINDOWS
+    LISTED, TRANSPOSED_IN, TRANSPOSED_OUT, PAGES_APART, PLACED_ROWS, PLACED, WOVEN, SCATTERED
+    NEAR_LINES, FAR_LINES, FAR_RESULT, FILLED
     COUNTS
 
 COUNTED = {
@@ -120,16 +130,25 @@ COUNTED = {
     "stepped vectors": "a vector of every second pixel copied to a patch, by permutations",
     "picked": "an element that is copied to a patch on its own",
     "table taps": "a vector of multiply-adds, its tap from a table",
+    "single taps": "such a one that waits for the one before it",
     "taps of 9": "a vector of multiply-adds of a kernel of up to 9 taps that is compiled",
     "taps of 25": "of one of up to 25 taps: the more, the fewer stay in registers",
     "taps of 49": "of one of more taps",
+    "deep taps": "of one of several depths, whose weights are loaded anew for each",
     "sliding taps": "a vector of multiply-adds of a window that slides over pixels",
-    "transposed in": "a number of the input, transposed",
-    "transposed out": "a number of the result, transposed",
-    "pages apart": "such a number of a channel that is whole pages from the next one",
+    "tested": "a load of such a window, which may leave the input",
+    "windows": "such a window, a row of the kernel",
+    "listed taps": "a run of pixels of a row with the same taps",
+    "transposed in": "a vector of the input, transposed",
+    "transposed out": "a vector of the result, transposed",
+    "pages apart": "such a vector of channels that are whole pages from each other",
     "placed rows": "a row of the result",
     "placed": "a vector of the result",
     "woven": "a vector of the result in which phases alternate",
+    "scattered": "an element of the result that is placed on its own",
+    "near lines": "64 bytes of an input that fits no first cache",
+    "far lines": "64 bytes of an input that fits no second cache",
+    "far result": "64 bytes of a result that fits no second cache, each time they are written",
     "filled": "a vector of a result with pixels that no tap reaches, which the caller fills",
 }
 
@@ -254,6 +273,17 @@ cdef inline Taps inside(Py_ssize_t step, Py_ssize_t start, Py_ssize_t size,
     if start + (length - 1) * step >= size:
         found.high = max(up(max(size - start, 0), step), found.low)
     return found
+
+
+cdef inline double taps_of_axis(const Axis* axis, Py_ssize_t length, Py_ssize_t size) noexcept:
+    """Return how many taps so many pixels q read, of all phases, that are within the input."""
+    cdef double total = 0
+    cdef Py_ssize_t t
+    cdef Taps reached
+    for t in range(axis.taps):
+        reached = inside(axis.input_step, axis.offset[t], size, length)
+        total += reached.high - reached.low
+    return total
 
 
 cdef inline bint is_read(const Axis* axis, Py_ssize_t place, Py_ssize_t at,
@@ -585,7 +615,7 @@ cdef class Plan:
         cdef Layout layout = self.layout
         cdef int count
         cdef double share = up(self.items, self.threads) / <double>self.items
-        cdef double results = <double>self.n * layout.groups * layout.co
+        cdef double results = <double>self.n * layout.groups * layout.co, read
         for count in range(COUNTS):
             self.done[count] = 0
         self.done[BLOCKS] = self.items
@@ -596,12 +626,17 @@ cdef class Plan:
         if layout.order == PIXELS:
             self.count_rows()
         elif layout.order == TRANSPOSED:
-            self.count_lanes(item)
+            self.count_lanes()
         else:
             self.done[PLACED] = results
-            self.done[SLIDING_TAPS if self.tile == SLIDING else TABLE_TAPS] = (
-                <double>self.n * self.pixels.z * self.pixels.y * self.pixels.x * layout.area
-                * up(layout.groups, self.vector))
+            self.count_channels()
+        read = <double>self.n * layout.groups * self.size.z * self.size.y * self.size.x * item
+        if read > NEAR_BYTES:
+            self.done[FAR_LINES if read > FAR_BYTES else NEAR_LINES] = read / 64
+        if results * self.vector * item > FAR_BYTES:
+            self.done[FAR_RESULT] = results * self.vector * item / 64
+            if self.done[FILLED] > 0:
+                self.done[FAR_RESULT] *= 2
         self.nanoseconds = layout.rates[CALLS]
         for count in range(1, COUNTS):
             self.done[count] *= share
@@ -611,47 +646,139 @@ cdef class Plan:
     cdef void count_rows(self) noexcept:
         """Count what rows of vectors of pixels take."""
         cdef Layout layout = self.layout
+        cdef double* done = self.done
+        cdef Py_ssize_t many
         cdef double channels = <double>self.n * layout.groups, rows, copied, made
         rows = self.blocks.z * (layout.z.span + (self.block.z - 1) * layout.z.input_step)
         rows *= self.blocks.y * (layout.y.span + (self.block.y - 1) * layout.y.input_step)
         rows *= channels * self.planes * self.blocks.x
         copied = rows * up(self.row, self.vector)
-        self.done[PATCH_ROWS] = rows
+        done[PATCH_ROWS] = rows
         if layout.x.input_step == 1:
-            self.done[PATCH_VECTORS] = copied
+            done[PATCH_VECTORS] = copied
         elif layout.x.input_step == 2:
-            self.done[STEPPED_VECTORS] = copied
+            done[STEPPED_VECTORS] = copied
         else:
-            self.done[PICKED] = copied * self.vector
-        self.done[PLACED_ROWS] = channels * layout.co * self.result.z * self.result.y
-        made = self.done[PLACED_ROWS] * up(self.result.x, self.vector)
-        self.done[WOVEN if layout.x.step > 1 else PLACED] = made
-        # Of a wide stride, whole vectors are made of each phase, however few pixels it has.
-        made = self.done[PLACED_ROWS] * layout.x.step * up(self.pixels.x, self.vector)
-        made *= layout.area / <double>layout.phases
-        self.done[TABLE_TAPS if self.tile == TAPS else
-                  TAPS_OF_9 if layout.flat_area <= 9 else
-                  TAPS_OF_25 if layout.flat_area <= 25 else TAPS_OF_49] = made
+            done[PICKED] = copied * self.vector
+        channels *= layout.co
+        made = channels * self.result.z * self.result.y * self.blocks.x
+        done[PLACED_ROWS] = made
+        if layout.x.step > 4 or (layout.x.step > 2 and layout.x.phases < layout.x.step):
+            done[SCATTERED] = channels * self.result.z * self.result.y * self.result.x
+        else:
+            done[WOVEN if layout.x.step > 1 else PLACED] = made / self.blocks.x * up(
+                self.result.x, self.vector)
+        channels *= taps_of_axis(&layout.z, self.pixels.z, self.size.z)
+        if self.tile == TAPS:
+            self.count_table_rows(channels * self.pixels.y * layout.y.taps)
+            done[LISTED] = made * layout.x.phases
+            return
+        # Whole tiles are made, however few rows or pixels there are.
+        many = UPSHAPE_WINDOW_ROWS if self.tile == WINDOW else UPSHAPE_STRIDE2_ROWS
+        rows = <double>many * up(self.block.y, many) * self.blocks.y
+        made = channels * rows * layout.flat_area * self.blocks.x
+        done[DEEP_TAPS if layout.z.taps > 1 else
+             TAPS_OF_9 if layout.flat_area <= 9 else
+             TAPS_OF_25 if layout.flat_area <= 25 else TAPS_OF_49] = made * up(
+                 self.block.x, self.vector)
 
-    cdef void count_lanes(self, Py_ssize_t item) noexcept:
+    cdef void count_table_rows(self, double rows) noexcept:
+        """Count the products of rows of taps from a table: four vectors at a time, the rest alone.
+        """
+        cdef Layout layout = self.layout
+        cdef Py_ssize_t whole = self.block.x // (4 * self.vector)
+        rows *= layout.x.taps * self.blocks.x
+        self.done[TABLE_TAPS] = rows * 4 * whole
+        self.done[SINGLE_TAPS] = rows * up(self.block.x - whole * 4 * self.vector, self.vector)
+
+    cdef void count_lanes(self) noexcept:
         """Count what vectors of transposed channels take: the transpositions, and the taps."""
         cdef Layout layout = self.layout
-        cdef double depths, channels = <double>self.n * self.c_blocks
+        cdef Py_ssize_t item = 4 if layout.single else 8, some, rows
+        cdef double depths, channels = <double>self.n * self.c_blocks, taps, runs, many
         cdef double* done = self.done
         depths = self.blocks.z * (layout.z.span + (self.block.z - 1) * layout.z.input_step)
         if layout.z.span == 1:
             depths = self.size.z
-        done[TRANSPOSED_IN] = channels * self.vector * depths * self.size.y * self.size.x
-        done[TRANSPOSED_OUT] = (channels * self.vector * self.result.z * self.result.y
-                                * self.result.x)
+        # Whole squares are transposed: of the rows of a chunk, which may follow each other.
+        runs = channels * depths
+        rows = min(self.chunk * layout.y.input_step, self.size.y)
+        some = min(self.size.x, self.block.x * layout.x.input_step)
+        done[TRANSPOSED_IN] = runs * self.blocks.x * self.size.y * self.vector * (
+            <double>up(rows * some, self.vector) / rows if self.source.y == some
+            else up(some, self.vector))
+        runs = channels * self.result.z * self.blocks.x * self.result.y
+        rows = min(self.chunk * layout.y.step, self.result.y)
+        some = min(self.result.x, self.block.x * layout.x.step)
+        done[TRANSPOSED_OUT] = runs * self.vector * (
+            <double>up(rows * some, self.vector) / rows if self.target.y == some
+            else up(some, self.vector))
         if self.source.c * item % PAGE_BYTES == 0:
             done[PAGES_APART] += done[TRANSPOSED_IN]
         if self.target.c * item % PAGE_BYTES == 0:
             done[PAGES_APART] += done[TRANSPOSED_OUT]
-        done[PATCH_ROWS] = channels * depths * self.size.y
-        done[PLACED_ROWS] = channels * self.vector * self.result.z * self.result.y
-        done[SLIDING_TAPS if self.tile == SLIDING else TABLE_TAPS] = (
-            channels * layout.area * self.pixels.z * self.pixels.y * self.pixels.x)
+        done[PATCH_ROWS] = channels * depths * self.size.y * self.blocks.x
+        done[PLACED_ROWS] = runs * self.vector
+        taps = channels * taps_of_axis(&layout.z, self.pixels.z, self.size.z)
+        if layout.z.span == 1:
+            taps *= taps_of_axis(&layout.y, self.pixels.y, self.size.y)
+        else:
+            taps *= self.pixels.y * layout.y.taps
+        if self.tile == SLIDING:
+            self.count_windows(taps, channels * self.vector)
+            return
+        # Up to eight pixels at a time.
+        many = <double>up(self.block.x, UPSHAPE_LANES_PIXELS) * UPSHAPE_LANES_PIXELS
+        done[TABLE_TAPS] = taps * layout.x.taps
+        done[SINGLE_TAPS] = done[TABLE_TAPS] * self.blocks.x * (many - self.block.x)
+        done[TABLE_TAPS] *= self.pixels.x
+        done[LISTED] = channels * self.pixels.z * layout.z.phases * self.pixels.y * (
+            layout.y.phases * layout.x.phases) * self.blocks.x
+
+    cdef void count_windows(self, double rows, double channels) noexcept:
+        """Count what windows take that slide along so many rows of the kernel."""
+        cdef Layout layout = self.layout
+        cdef int many = sliding_pixels(self.block.x)
+        cdef double* done = self.done
+        cdef double windows = rows * up(self.block.x, many) * self.blocks.x
+        cdef Py_ssize_t pieces = up(layout.x.taps, UPSHAPE_SLIDING_TAPS)
+        done[WINDOWS] = windows * pieces
+        # A window leaves out what is outside, but for those that reach both.
+        done[SLIDING_TAPS] = rows * taps_of_axis(&layout.x, self.pixels.x, self.size.x)
+        done[SLIDING_TAPS] *= <double>up(self.block.x, many) * many / self.block.x
+        if layout.x.taps not in (3, 5, 7):
+            done[TESTED] = windows * (
+                pieces * (many - 1) * layout.x.input_step + layout.x.taps)
+
+    cdef void count_channels(self) noexcept:
+        """Count what vectors of channels take that are read as they lie."""
+        cdef Layout layout = self.layout
+        cdef Axis* ax = &layout.x
+        cdef Py_ssize_t vectors = up(layout.groups, self.vector), rx, t, low, high, count
+        cdef double* done = self.done
+        cdef double rows, runs, read, alone
+        cdef Taps reached
+        rows = self.n * taps_of_axis(&layout.z, self.pixels.z, self.size.z)
+        rows *= taps_of_axis(&layout.y, self.pixels.y, self.size.y)
+        if self.tile == SLIDING:
+            self.count_windows(rows * vectors, self.n)
+            done[PLACED_ROWS] = <double>self.n * self.result.z * self.result.y * self.blocks.x
+            return
+        runs = <double>self.n * self.pixels.z * layout.z.phases * self.pixels.y * layout.y.phases
+        for rx in range(ax.phases):
+            low, high, count = 0, self.pixels.x, ax.start[rx + 1] - ax.start[rx]
+            read = 0
+            for t in range(ax.start[rx], ax.start[rx + 1]):
+                reached = inside(ax.input_step, ax.offset[t], self.size.x, self.pixels.x)
+                low, high = max(low, reached.low), min(high, reached.high)
+                read += reached.high - reached.low
+            high = max(high, low)
+            # Four pixels at a time where all taps are inside; the others one by one.
+            alone = read - (high - low) // UPSHAPE_DEPTH_PIXELS * UPSHAPE_DEPTH_PIXELS * count
+            done[TABLE_TAPS] += rows * vectors * (read - alone)
+            done[SINGLE_TAPS] += rows * up(vectors, UPSHAPE_DEPTH_VECTORS) * alone
+            done[LISTED] += runs * (self.pixels.x - (high - low) + self.blocks.x)
+        done[PLACED_ROWS] = runs * self.blocks.x
 
     cdef tuple tap_of(self, Py_ssize_t z, Py_ssize_t y, Py_ssize_t x):
         """Return where three axes' taps read, from a pixel q, and the place of their weight.

@@ -58,7 +58,7 @@ from blocking cimport (
 )
 from border cimport Frame, check_arrays, check_weights, frame_of
 from check cimport UPSHAPE_CHECK, check_parts
-from cost cimport count_block
+from cost cimport FAR_BYTES, NEAR_BYTES, count_block
 from layer cimport (
     CHANNELS,
     COL2IM,
@@ -113,8 +113,6 @@ cnp.import_array()
 cdef enum:
     # Multiply-adds from which a second thread is worth waking.
     WORTH_A_THREAD = 400000
-    # An input of so many bytes lies in no inner cache.
-    FAR_BYTES = 1 << 20
     MOST_WIDTH = 64  # lanes of a panel
 
 SOURCES = ("rows", "flat", "im2col", "direct")
@@ -125,22 +123,28 @@ COUNTED = {
     "items": "a block of pixels, or a band, of a range of lanes",
     "products": "a vector of multiply-adds",
     "steps": "a tile's step along its sum, of one tap and input channel",
+    "stalls": "a multiply-add that could be made while a tile waits, for its sums or for loads",
     "broadcasts": "a number spread over a vector",
     "loads": "a vector that is loaded to be multiplied",
     "shifted steps": "a tile's channel, which reads a line for the first of several taps",
     "shifted loads": "such a load from where vectors straddle lines",
     "direct loads": "such a load from the input itself",
+    "outer lines": "64 bytes of a patch, or of a panel, that fits no first cache",
     "weight lines": "64 bytes of weights, read from an outer cache",
+    "far weights": "64 bytes of weights that fit no second cache",
+    "waited weights": "64 bytes of weights that are not hidden",
     "padded channels": "a channel of a patch",
     "padded rows": "a row of a patch",
     "padded vectors": "a vector copied to a patch",
     "stepped rows": "a row of a patch that takes every second pixel, or fewer",
     "stepped vectors": "a vector of it, by permutations",
     "picked": "an element that is copied on its own",
+    "picked pixels": "a pixel whose channels are copied on their own",
     "pieces": "a piece of a row, copied by im2col",
     "stepped pieces": "such a piece of every second pixel, or fewer, by permutations",
     "picked pieces": "an element of such a piece that is copied on its own",
     "listed": "a piece that is listed before it is copied",
+    "near lines": "64 bytes of an input that fits no first cache",
     "far lines": "64 bytes of an input that fits no second cache",
     "tiles": "a tile",
     "partial": "a vector of sums put aside and taken up again",
@@ -150,7 +154,11 @@ COUNTED = {
     "placed rows": "a row of the result",
     "placed": "a vector of the result, or of sums moved there",
     "woven": "a vector of the result in which phases alternate",
+    "paired": "such a vector that a tile writes itself",
+    "scattered": "an element of the result that is placed on its own",
     "filled": "a vector of pixels that no tap reaches, or of all where the caller fills those",
+    "near result": "64 bytes of a result that fits no first cache, each time they are written",
+    "far result": "64 bytes of a result that fits no second cache, each time they are written",
 }
 
 
@@ -293,6 +301,14 @@ cdef class Layout:
         own.lane_co, own.lane_kernel = self.keep(lanes.lane_channel), self.keep(lanes.lane_kernel)
         own.lane_rz = self.keep([rows[row][0] for row in lanes.lane_row])
         own.lane_ry = self.keep([rows[row][1] for row in lanes.lane_row])
+        kinds = {}
+        for panel in panels:
+            count, taps = kinds.get(panel.width, (0, 0))
+            kinds[panel.width] = count + 1, taps + lanes.classes.count(panel.tap_class)
+        own.kinds = len(kinds)
+        own.kind_width = self.keep(list(kinds))
+        own.kind_panels = self.keep([count for count, _ in kinds.values()])
+        own.kind_taps = self.keep([taps for _, taps in kinds.values()])
         own.kernel, own.slot = self.keep(lanes.classes.kernel), self.keep(lanes.slot)
         own.chunk_panel, own.chunk_co = (
             self.keep(lanes.chunk_panel), self.keep(lanes.chunk_channel))
@@ -470,8 +486,10 @@ cdef class Plan:
         work = (<double>own.n * own.qz * own.qy * own.qx * layer.groups * layer.ci
                 * (layer.weights + layer.lanes))
         own.threads = <int>max(min(<double>threads, work / WORTH_A_THREAD), 1.0)
-        own.far = (<double>own.n * layer.groups * layer.ci * own.di * own.hi * own.wi * item
-                   > FAR_BYTES)
+        work = <double>own.n * layer.groups * layer.ci * own.di * own.hi * own.wi * item
+        own.far, own.near = work > FAR_BYTES, work > NEAR_BYTES
+        work = <double>own.n * layer.groups * layer.co * own.dout * own.ho * own.wo * item
+        own.far_result = work > FAR_BYTES
         if layer.order == TRANSPOSED:
             own.reached = reach(layer, own)
 

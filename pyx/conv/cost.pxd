@@ -12,12 +12,18 @@ from layer cimport (
     DIRECT,
     DIRECT_LOADS,
     FAR_LINES,
+    FAR_RESULT,
+    FAR_WEIGHTS,
     FILLED,
     FLAT,
     IM2COL,
     ITEMS,
     LISTED,
     LOADS,
+    NEAR_LINES,
+    NEAR_RESULT,
+    OUTER_LINES,
+    PAIRED,
     PAIRS,
     PARTIAL,
     PATCH_CHANNELS,
@@ -25,13 +31,16 @@ from layer cimport (
     PATCH_VECTORS,
     PICKED,
     PICKED_PIECES,
+    PICKED_PIXELS,
     PIECES,
     PLACED,
     PLACED_ROWS,
     PRODUCTS,
     ROWS,
+    SCATTERED,
     SHIFTED_LOADS,
     SHIFTED_STEPS,
+    STALLS,
     STEPPED_PIECES,
     STEPPED_ROWS,
     STEPPED_VECTORS,
@@ -39,6 +48,7 @@ from layer cimport (
     TILES,
     TRANSPOSED,
     TRANSPOSED_VECTORS,
+    WAITED_WEIGHTS,
     WEIGHT_LINES,
     WOVEN,
     Blocking,
@@ -47,11 +57,25 @@ from layer cimport (
     tile_count,
     up,
 )
-from tile cimport UPSHAPE_PLANE_STEP, UPSHAPE_TILE_PIXELS
+from place cimport MOST_WOVEN, woven_steps
+from tile cimport (
+    UPSHAPE_PLANE_STEP,
+    UPSHAPE_TILE_PIXELS,
+    UPSHAPE_TILE_REGISTERS,
+    UPSHAPE_TILE_VECTORS,
+    UPSHAPE_VECTOR_BYTES,
+)
 
 cdef enum:
     # As many bytes more could be read where what is read in one piece ends.
     ROW_BYTES = 256
+    # What fits no first, no second cache, in bytes.
+    NEAR_BYTES = 32 << 10
+    FAR_BYTES = 1 << 20
+    # Multiply-adds that are in flight: two units of four cycles.
+    IN_FLIGHT = 8
+    # Multiply-adds that hide a line of weights from the second cache.
+    HIDE_A_LINE = 16
 
 
 cdef inline double rated(const Layer* layer, Blocking* plan, double times) noexcept nogil:
@@ -74,19 +98,76 @@ cdef inline double count_block(const Layer* layer, Blocking* plan) noexcept nogi
     count_tiles(layer, plan)
     if plan.source == IM2COL:
         count_im2col(layer, plan)
-    elif plan.source != DIRECT:
+    elif plan.source == DIRECT:
+        count_direct(layer, plan)
+    else:
         count_patch(layer, plan)
     count_placed(layer, plan)
-    # Every block streams all weights from an outer cache, which the products hide in part.
-    plan.done[WEIGHT_LINES] = (
-        <double>layer.weights * layer.ci * item_bytes(layer) / 64 / plan.splits)
+    count_cached(layer, plan)
     plan.nanoseconds = rated(layer, plan, (plan.items + plan.threads - 1) // plan.threads)
     return plan.nanoseconds
 
 
+cdef inline void count_cached(const Layer* layer, Blocking* plan) noexcept nogil:
+    """Count the lines that a block reads from outer caches."""
+    cdef double item = item_bytes(layer), bytes, lines, tiles = plan.done[TILES]
+    # Every block streams all weights, which the products hide in part.
+    lines = layer.weights * layer.ci * item / 64 / plan.splits
+    plan.done[WEIGHT_LINES] = lines
+    if layer.weights * layer.ci * item * layer.groups > FAR_BYTES:
+        plan.done[FAR_WEIGHTS] = lines
+    plan.done[WAITED_WEIGHTS] = max(0.0, lines - plan.done[PRODUCTS] / HIDE_A_LINE)
+    # Every panel reads the patch; every tile its panel.
+    bytes = plan.patch_size * item
+    if bytes > NEAR_BYTES:
+        plan.done[OUTER_LINES] = bytes / 64 * layer.panels * layer.blocks / plan.splits
+    bytes = layer.weights * item / layer.panels * layer.block_channels
+    if bytes > NEAR_BYTES:
+        plan.done[OUTER_LINES] += tiles * bytes / 64
+
+
+cdef inline double stalls(Py_ssize_t rows, Py_ssize_t vectors, double of_vector) noexcept nogil:
+    """Return the multiply-adds that a step of a tile could make besides, while it waits."""
+    return max(0.0, max(<double>IN_FLIGHT, rows + vectors * of_vector) - rows * vectors)
+
+
+cdef inline double panel_stalls(const Layer* layer, const Blocking* plan, double segments,
+                                Py_ssize_t vectors, double of_vector) noexcept nogil:
+    """Return the stalls of all panels in a step of so many segments of vectors side by side."""
+    cdef double total = 0
+    cdef Py_ssize_t kind, width, most, tiles, some
+    for kind in range(layer.kinds):
+        width = layer.kind_width[kind]
+        most = max(min(UPSHAPE_TILE_REGISTERS // width, UPSHAPE_TILE_VECTORS), 1)
+        tiles = tile_count(plan, vectors, most)
+        if plan.source == IM2COL:
+            some = min(plan.strip // plan.vector, vectors)
+            total += layer.kind_taps[kind] * ((tiles - 1) * stalls(width, some, of_vector) + stalls(
+                width, vectors - (tiles - 1) * some, of_vector))
+            continue
+        some = vectors // tiles
+        total += layer.kind_taps[kind] * (
+            (tiles - vectors % tiles) * stalls(width, some, of_vector)
+            + vectors % tiles * stalls(width, some + 1, of_vector))
+    return segments * total
+
+
+cdef inline double lane_stalls(const Layer* layer, double tiles, double pixels) noexcept nogil:
+    """Return the stalls of all panels of lanes in a step of so many tiles of pixels."""
+    cdef double total = 0
+    cdef Py_ssize_t kind, width, some = <Py_ssize_t>(pixels / tiles)
+    cdef double more = pixels - tiles * some
+    cdef Py_ssize_t vector = UPSHAPE_VECTOR_BYTES // item_bytes(layer)
+    for kind in range(layer.kinds):
+        width = layer.kind_width[kind] // vector
+        total += layer.kind_taps[kind] * ((tiles - more) * stalls(some, width, 1)
+                                          + more * stalls(some + 1, width, 1))
+    return total
+
+
 cdef inline void count_tiles(const Layer* layer, Blocking* plan) noexcept nogil:
     """Count the products of a block, and what its tiles load for them."""
-    cdef double sums = <double>layer.ci / plan.splits, vectors, tiles
+    cdef double sums = <double>layer.ci / plan.splits, vectors, tiles, shifted
     cdef double* done = plan.done
     if layer.lane_vectors:
         # A tile's pixels are the broadcast side.
@@ -98,11 +179,16 @@ cdef inline void count_tiles(const Layer* layer, Blocking* plan) noexcept nogil:
         done[PRODUCTS] = vectors * sums * layer.weights / plan.vector
         done[BROADCASTS] = vectors * sums * layer.panel_taps
         done[LOADS] = tiles * sums * layer.weights / plan.vector
+        done[STALLS] = sums * lane_stalls(layer, tiles, vectors)
         vectors *= <double>layer.lanes / plan.vector
         if plan.source == DIRECT:
             done[DIRECT_LOADS] = done[BROADCASTS]
     else:
         pixel_tiles(layer, plan, &vectors, &tiles)
+        shifted = 1
+        if plan.source not in (DIRECT, IM2COL) and layer.offsets > 1:
+            shifted += UPSHAPE_VECTOR_BYTES / 64.0
+        done[STALLS] = sums * pixel_stalls(layer, plan, shifted)
         done[PRODUCTS] = vectors * sums * layer.weights
         done[BROADCASTS] = tiles * sums * layer.weights
         done[LOADS] = vectors * sums * layer.panel_taps
@@ -147,6 +233,20 @@ cdef inline void pixel_tiles(const Layer* layer, const Blocking* plan, double* v
         tiles[0] = ((blocks - 1) * tiles[0] + tile_count(plan, last, most)) / blocks
 
 
+cdef inline double pixel_stalls(const Layer* layer, const Blocking* plan,
+                                double shifted) noexcept nogil:
+    """Return the stalls of all panels in a step of a block."""
+    cdef Py_ssize_t blocks = plan.x_blocks, last
+    cdef double total
+    if plan.source == ROWS:
+        return panel_stalls(layer, plan, plan.rows, plan.row_length // plan.vector, shifted)
+    total = panel_stalls(layer, plan, 1, up(plan.sums_row, plan.vector), shifted)
+    if plan.source == IM2COL:
+        last = up(plan.n * plan.qz * plan.qy * plan.qx - (blocks - 1) * plan.columns, plan.vector)
+        total = ((blocks - 1) * total + panel_stalls(layer, plan, 1, last, shifted)) / blocks
+    return total
+
+
 cdef inline void count_im2col(const Layer* layer, Blocking* plan) noexcept nogil:
     """Count the pieces that im2col copies for a block."""
     cdef Py_ssize_t step = layer.isx * plan.xx
@@ -159,9 +259,19 @@ cdef inline void count_im2col(const Layer* layer, Blocking* plan) noexcept nogil
         plan.done[STEPPED_PIECES] = pieces * layer.ci
     else:
         plan.done[PICKED_PIECES] = <double>layer.offsets * layer.ci * plan.pixels
-    if plan.far:
-        plan.done[FAR_LINES] = layer.ci / 64.0 * (
-            plan.pixels * <double>item_bytes(layer) * step + ROW_BYTES)
+    if plan.near:
+        plan.done[FAR_LINES if plan.far else NEAR_LINES] = layer.ci / 64.0 * (
+            plan.pixels * <double>item_bytes(layer) * layer.isx
+            + (ROW_BYTES if plan.xx == 1 else 0))
+
+
+cdef inline void count_direct(const Layer* layer, Blocking* plan) noexcept nogil:
+    """Count the whole lines that are read of the input as it lies."""
+    cdef double pixels = plan.pixels
+    pixels *= min(layer.isy, layer.y_span) * min(layer.isx, layer.x_span)
+    if plan.near:
+        plan.done[FAR_LINES if plan.far else NEAR_LINES] = (
+            pixels * layer.ci * item_bytes(layer) / 64)
 
 
 cdef inline void count_patch(const Layer* layer, Blocking* plan) noexcept nogil:
@@ -176,6 +286,9 @@ cdef inline void count_patch(const Layer* layer, Blocking* plan) noexcept nogil:
     elif plan.patch_x != 1 or plan.xx != 1 or layer.isx > UPSHAPE_PLANE_STEP:
         done[STEPPED_ROWS] = rows
         done[PICKED] = rows * plan.patch_columns
+        if plan.xx != 1:
+            done[PICKED_PIXELS] = (
+                planes * plan.patch_rows * plan.patch_columns * layer.blocks)
     elif layer.isx > 1:
         done[STEPPED_ROWS] = rows
         done[STEPPED_VECTORS] = rows * up(plan.patch_columns, plan.vector)
@@ -183,12 +296,12 @@ cdef inline void count_patch(const Layer* layer, Blocking* plan) noexcept nogil:
         done[PATCH_ROWS] = rows
         done[PATCH_VECTORS] = rows * up(plan.patch_columns, plan.vector)
     done[PATCH_CHANNELS] = <double>layer.ci * plan.planes_y * layer.depths
-    if plan.far:
+    if plan.near:
         # Whole rows follow each other.
         runs = plan.patch_rows if plan.columns < plan.qx else 1
-        done[FAR_LINES] = layer.ci * plan.planes_y * layer.depths * (
+        done[FAR_LINES if plan.far else NEAR_LINES] = layer.ci * plan.planes_y * layer.depths * (
             <double>plan.patch_rows * plan.patch_columns * item_bytes(layer) * layer.isx
-            + runs * ROW_BYTES) / 64
+            + (runs * ROW_BYTES if plan.xx == 1 else 0)) / 64
 
 
 cdef inline void count_placed(const Layer* layer, Blocking* plan) noexcept nogil:
@@ -203,6 +316,7 @@ cdef inline void count_placed(const Layer* layer, Blocking* plan) noexcept nogil
     if phases > layer.row_phases * layer.x_phases:
         gaps = phases if not layer.in_rows else phases - layer.row_phases * layer.x_phases
         done[FILLED] = pixels * layer.co * gaps / plan.vector / plan.splits
+    count_written(layer, plan, pixels * phases * layer.co / plan.splits)
     if not layer.in_rows:
         # Of every pixel, each panel's lanes.
         done[PLACED_ROWS] = pixels * layer.panels / plan.splits
@@ -210,7 +324,7 @@ cdef inline void count_placed(const Layer* layer, Blocking* plan) noexcept nogil
         return
     vectors = pixels * layer.lanes / plan.vector / plan.splits
     if layer.order == PAIRS and plan.source == ROWS:
-        done[WOVEN] = vectors
+        done[PAIRED] = vectors
         return
     if plan.oy == plan.wo and layer.sy == layer.sx == 1:
         # All rows of an image may be one.
@@ -219,12 +333,29 @@ cdef inline void count_placed(const Layer* layer, Blocking* plan) noexcept nogil
         elif plan.row_length == plan.columns == plan.wo:
             runs = 1
     done[PLACED_ROWS] = layer.co * layer.row_phases * runs / plan.splits
-    if layer.sx > 1:
+    if plan.ox != 1 or layer.sx > woven_steps(layer, plan):
+        done[SCATTERED] = pixels * layer.lanes / plan.splits
+    elif layer.sx > 1:
         done[WOVEN] = vectors
     else:
         done[PLACED] = vectors
-    if plan.ox != 1:
-        done[PICKED] += pixels * layer.lanes / plan.splits
+
+
+cdef inline void count_written(const Layer* layer, Blocking* plan,
+                               double elements) noexcept nogil:
+    """Count the lines that are written for so many elements of the result."""
+    cdef double* done = plan.done
+    cdef double item = item_bytes(layer), lines = elements * item / 64
+    cdef bint alone = layer.in_rows and plan.ox != 1
+    if alone:
+        # Channel by channel, a line is written for each element.
+        lines = elements * min(1.0, plan.ox * layer.sx * item / 64)
+    if done[FILLED] > 0 and not layer.in_rows:
+        lines += elements * item / 64
+    if plan.far_result:
+        done[FAR_RESULT] = lines
+    elif elements * item * (plan.ox / <double>layer.co if alone else 1.0) > NEAR_BYTES:
+        done[NEAR_RESULT] = lines
 
 
 cdef inline void count_bands(const Layer* layer, Blocking* plan, Py_ssize_t reach) noexcept nogil:
@@ -242,9 +373,13 @@ cdef inline void count_bands(const Layer* layer, Blocking* plan, Py_ssize_t reac
     done[BROADCASTS] = tiles * layer.weights * layer.ci
     done[LOADS] = vectors * layer.panel_taps * layer.ci
     done[STEPS] = tiles * layer.panel_taps * layer.ci
+    done[STALLS] = layer.ci * panel_stalls(layer, plan, bands, width, 1)
     done[TILES] = tiles * layer.panels
     done[WEIGHT_LINES] = (up(plan.hi * plan.wi, plan.pixels) * <double>layer.weights * layer.ci
                           * item_bytes(layer) / 64)
+    if <double>layer.weights * layer.ci * item_bytes(layer) * layer.groups > FAR_BYTES:
+        done[FAR_WEIGHTS] = done[WEIGHT_LINES]
+    done[WAITED_WEIGHTS] = max(0.0, done[WEIGHT_LINES] - done[PRODUCTS] / HIDE_A_LINE)
     done[ADDED_ROWS] = <double>layer.lanes * plan.hi
     done[ADDED] = done[ADDED_ROWS] * up(plan.wi, plan.vector)
     done[PLACED_ROWS] = <double>layer.co * plan.ho
@@ -255,11 +390,13 @@ cdef inline void count_bands(const Layer* layer, Blocking* plan, Py_ssize_t reac
     done[count] = <double>layer.ci * plan.splits * up(plan.hi * plan.wi, plan.vector)
     if count == PICKED_PIECES:
         done[count] *= plan.vector
-    if plan.ox != 1:
-        done[PICKED] = done[PLACED_ROWS] * plan.wo
-    if plan.far:
-        done[FAR_LINES] = (<double>layer.ci * plan.splits * plan.hi * plan.wi * item_bytes(layer)
-                           / 64)
+    count_written(layer, plan, done[PLACED_ROWS] * plan.wo)
+    if plan.ox != 1 or layer.sx > MOST_WOVEN:
+        done[SCATTERED] = done[PLACED_ROWS] * plan.wo
+        done[PLACED] = done[WOVEN] = 0
+    if plan.near:
+        done[FAR_LINES if plan.far else NEAR_LINES] = (
+            <double>layer.ci * plan.splits * plan.hi * plan.wi * item_bytes(layer) / 64)
     if plan.parts > 1:
         images *= 1 + <double>reach * (plan.parts - 1) / plan.hi
     plan.nanoseconds = rated(layer, plan, images / plan.threads)

@@ -8,6 +8,11 @@ cdef extern from "depthwise.h" nogil:
     enum:
         UPSHAPE_VECTOR_BYTES
         UPSHAPE_WINDOW_ROWS
+        UPSHAPE_STRIDE2_ROWS
+        UPSHAPE_SLIDING_TAPS
+        UPSHAPE_LANES_PIXELS
+        UPSHAPE_DEPTH_PIXELS
+        UPSHAPE_DEPTH_VECTORS
         UPSHAPE_LEAST_SLIDING
     int sliding_pixels(Py_ssize_t n) noexcept
     int window_code(Py_ssize_t kernel, Py_ssize_t stride) noexcept

@@ -24,10 +24,12 @@ cdef enum Source:
 
 # What a plan does, counted; the time of each is a rate, by order of work (upshape/orders.py).
 cdef enum:
-    CALLS, ITEMS, PRODUCTS, STEPS, BROADCASTS, LOADS, SHIFTED_STEPS, SHIFTED_LOADS, DIRECT_LOADS
-    WEIGHT_LINES, PATCH_CHANNELS, PATCH_ROWS, PATCH_VECTORS, STEPPED_ROWS, STEPPED_VECTORS, PICKED
-    PIECES, STEPPED_PIECES, PICKED_PIECES, LISTED, FAR_LINES, TILES, PARTIAL, TRANSPOSED_VECTORS
-    ADDED_ROWS, ADDED, PLACED_ROWS, PLACED, WOVEN, FILLED
+    CALLS, ITEMS, PRODUCTS, STEPS, STALLS, BROADCASTS, LOADS, SHIFTED_STEPS, SHIFTED_LOADS
+    DIRECT_LOADS, OUTER_LINES, WEIGHT_LINES, FAR_WEIGHTS, WAITED_WEIGHTS, PATCH_CHANNELS
+    PATCH_ROWS, PATCH_VECTORS, STEPPED_ROWS, STEPPED_VECTORS, PICKED, PICKED_PIXELS, PIECES
+    STEPPED_PIECES, PICKED_PIECES, LISTED, NEAR_LINES, FAR_LINES, TILES, PARTIAL
+    TRANSPOSED_VECTORS, ADDED_ROWS, ADDED, PLACED_ROWS, PLACED, WOVEN, PAIRED, SCATTERED, FILLED
+    NEAR_RESULT, FAR_RESULT
     COUNTS
 
 # A table of indices, made once.
@@ -78,13 +80,17 @@ cdef struct Layer:
     Table chunk_panel, chunk_co, slot
     Py_ssize_t blocks, block_channels  # blocks of input channels
     Py_ssize_t panel_taps  # of all panels
+    # Kinds of panels, by width: how many there are, how many taps they have together.
+    Py_ssize_t kinds
+    Table kind_width, kind_panels, kind_taps
     double[COUNTS] rates  # nanoseconds of each count
 
 # How one shape of input goes through a layer.
 cdef struct Blocking:
     Source source
     int threads
-    bint far  # the input lies in no inner cache
+    bint near, far  # the input lies in no first, no second cache
+    bint far_result  # the result
     bint fits  # the scratch of a thread is bounded
     Py_ssize_t vector  # elements
     # Sizes of the input (di, hi, wi), of the result (dout, ho, wo), pixels q.

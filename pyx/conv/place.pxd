@@ -12,7 +12,16 @@ col2im      Products wait until all that land on a row of the result are there, 
 """
 
 from check cimport UPSHAPE_CHECK
-from layer cimport PHASES, TRANSPOSED, Block, Blocking, Layer, Run, first_lane, up
+from layer cimport (
+    PHASES,
+    TRANSPOSED,
+    Block,
+    Blocking,
+    Layer,
+    Run,
+    first_lane,
+    up,
+)
 from tile cimport (
     UPSHAPE_HAS_MASKS,
     add_up,
@@ -31,6 +40,17 @@ cdef enum:
     MOST_TERMS = 128  # taps of a kernel whose products are added up
     MOST_WOVEN = 4  # phases that a row is interleaved of, vector by vector
     CACHE_LINE = 64
+
+
+cdef inline Py_ssize_t woven_steps(const Layer* layer, const Blocking* plan) noexcept nogil:
+    """Return up to which output step a row is woven, vector by vector, of its phases.
+
+    Without masks a row of less than a vector is placed pixel by pixel in less time than woven.
+    """
+    if not UPSHAPE_HAS_MASKS and (
+            plan.qx * (layer.sx if 2 * layer.x_phases >= layer.sx else 1) < plan.vector):
+        return 2
+    return MOST_WOVEN
 
 
 cdef inline real* result_at(const Blocking* plan, real* out, Py_ssize_t n, Py_ssize_t co,
@@ -92,10 +112,7 @@ cdef inline void place_rows(const Layer* layer, const Blocking* plan, const Bloc
     cdef const Run* run
     cdef real* to
     cdef real value
-    # Without masks a row of less than a vector is placed pixel by pixel in less time than woven.
-    cdef bint short_rows = not UPSHAPE_HAS_MASKS and (
-        plan.qx * (step if 2 * layer.x_phases >= step else 1) < plan.vector)
-    cdef bint woven = plan.ox == 1 and step <= (2 if short_rows else MOST_WOVEN)
+    cdef bint woven = plan.ox == 1 and step <= woven_steps(layer, plan)
     for co in range(layer.chunk_co[chunk], layer.chunk_co[chunk + 1]):
         slot = layer.slot + co * layer.row_phases * layer.x_phases
         value = bias[first_lane(layer, chunk) + slot[0]]
