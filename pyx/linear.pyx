@@ -1434,7 +1434,6 @@ cdef int check_table(int64_t[::1] low, Py_ssize_t source) except -1:
     return 0
 
 
-
 @cython.final
 cdef class Plan:
     """Everything about a linear interpolation that its arguments decide.

@@ -19,7 +19,7 @@ The caller has checked: indices in range, pixels and the source's rows without g
 result disjoint. Nothing is allocated within a row loop, no Python object is touched.
 
 Hot row functions, for who reads the machine code: row_words, row_words_two, rows_words,
-pairs_words, planes_words, row_past, row_bytes, row_bytes_two, row_items.
+pairs_words, row_past, row_bytes, row_bytes_two, row_items.
 """
 
 cimport cython
@@ -433,37 +433,11 @@ cdef void run_groups(const Table* t, const Rows* rows, const int64_t* index_d,
 
 # --- planes without gaps, as one row each --------------------------------------------------------
 
-cdef void planes_words(const Table* t, char* to, const char* source, Py_ssize_t stride,
-                       Py_ssize_t pitch, Py_ssize_t count) noexcept nogil:
-    """Write `count` planes side by side: how a vector is permuted is looked up once for all.
-
-    Their bytes stay in the first cache meanwhile.
-    """
-    cdef Py_ssize_t k, j, at
-    cdef const char* own
-    cdef words by
-    for k in range(t.steps):
-        at = min(k * UPSHAPE_VECTOR_BYTES, t.row - UPSHAPE_VECTOR_BYTES)
-        by = load(t.order + k * UPSHAPE_VECTOR_BYTES)
-        own = source + t.base[k]
-        for j in range(count):
-            store(to + at, permute(load(own), by))
-            own += stride
-            at += pitch
-
-
 cdef void run_planes(const Table* t, const Rows* rows, const int64_t* index_d, char* to,
                      const char* source, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
     """Compute the planes `first` to `last` - 1; `rows` has planes of one row."""
     cdef Place at = place_of(rows, first)
-    cdef Py_ssize_t count, _
-    while t.kind == WORDS and not t.two and rows.depth == 1 and first + 1 < last:
-        count = min(last - first, min(rows.m - at.m, max(1, PLANE // t.row)))
-        planes_words(t, to + at.n * rows.dst_n + at.m * rows.dst_m,
-                     source + at.n * rows.src_n + at.m * rows.src_m + index_d[0] * rows.src_d,
-                     rows.src_m, rows.dst_m, count)
-        first += count
-        at = place_of(rows, first)
+    cdef Py_ssize_t _
     for _ in range(last - first):
         build(t, to + at.n * rows.dst_n + at.m * rows.dst_m + at.d * rows.dst_d,
               source + at.n * rows.src_n + at.m * rows.src_m + index_d[at.d] * rows.src_d, 0,

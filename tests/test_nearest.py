@@ -424,7 +424,7 @@ def test_bad_arguments_are_refused_with_the_reason(arguments, error, words):
         (np.zeros((1, 0, 3)), ValueError, "only the batch axis, the first, can be 0"),
         (np.zeros((1, 2, 0)), ValueError, "only the batch axis, the first, can be 0"),
         (np.array([[[None]]]), TypeError, "no fixed size"),
-        ("text", ValueError, "0 axes"),
+        ("text", TypeError, "read a file first"),
         ([[[1, 2], [3]]], TypeError, "cannot be made an array"),
     ],
 )

@@ -115,7 +115,7 @@ DIALECTS: dict[str | None, dict[str, Way]] = {
 
 
 #: Why a mode that one would look for is not there, and what is.
-ABSENT = {
+ABSENT: dict[tuple[str | None, str], str] = {
     ("skimage", "cubic"): (
         " (its order=3 is a spline through all pixels of the image, which no few taps make; the "
         "nearest thing is mode='cubic' without like)"

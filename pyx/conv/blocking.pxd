@@ -52,6 +52,10 @@ cdef enum:
     # Pixels of a block that reads the input as it lies; of one that im2col packs, at most.
     DIRECT_PIXELS = 2048
     MOST_PIXELS = MOST_PIECES
+    # Of the result, in a block that reads the input as it lies, and whose panels write pixels in
+    # turn: flat from 128 KiB to 1 MiB; ten MiB take 1.1 to 1.3 times as long (24 -> 24 channels,
+    # k2 s2, 256 x 256 pixels on a Zen 5).
+    RESULT_BYTES = 256 << 10
     # Pixels of a band at most, but for a row: flat from 100 to 500.
     MOST_BAND = 256
 
@@ -265,14 +269,25 @@ cdef inline bint is_read_as_it_lies(const Layer* layer, const Blocking* plan) no
     """Return whether the only tap of every pixel q is the input's pixel q, all in one piece."""
     cdef Py_ssize_t plane = plan.qz * plan.qy * plan.qx
     return (
-        not layer.lane_vectors and layer.most_taps <= 1 and layer.blocks == 1
+        not layer.lane_vectors and layer.most_taps <= 1
         and stays_within(layer, plan)
         and layer.isy == layer.isx == layer.y_span == layer.x_span == 1
         and plan.qx == plan.wi and plan.xy == plan.wi and plan.xx == 1
         and layer.isz == layer.depths == 1 and plan.qz == plan.di
         and (plan.qz == 1 or plan.xz == plan.hi * plan.wi)
         and layer.z_first == 0 and layer.y_first == 0 and layer.x_first == 0
-        and (plane % plan.vector == 0 or plane > DIRECT_PIXELS))
+        and (plane % plan.vector == 0 or plane > 2 * plan.vector))
+
+
+cdef inline Py_ssize_t direct_pixels(const Blocking* plan) noexcept nogil:
+    """Return the pixels of a block that reads the input as it lies.
+
+    A plane of no whole vectors has two blocks or more: the last one begins in the one before.
+    """
+    cdef Py_ssize_t plane = plan.qz * plan.qy * plan.qx
+    if plane % plan.vector != 0:
+        plane = up(up(plane, 2), plan.vector) * plan.vector
+    return min(plane, DIRECT_PIXELS)
 
 
 cdef inline bint planes_collide(const Layer* layer, const Blocking* plan) noexcept nogil:
@@ -316,8 +331,9 @@ cdef inline void choose_blocks(const Layer* layer, Blocking* plan, const Machine
     best.nanoseconds = -1
     if is_read_as_it_lies(layer, plan) and (only == DIRECT or (only == -1 and (
             layer.panels <= FEW_PASSES or not planes_collide(layer, plan)))):
-        set_block(layer, plan, DIRECT, 1, min(plan.qz * plan.qy * plan.qx, DIRECT_PIXELS))
-        consider(layer, plan, &best)
+        set_block(layer, plan, DIRECT, 1, direct_pixels(plan))
+        if layer.blocks == 1 or within_scratch(layer, plan, machine):
+            consider(layer, plan, &best)
     if only in (-1, ROWS):
         choose_patch(layer, plan, machine, ROWS, &best)
     if only in (-1, FLAT) and not layer.lane_vectors:
@@ -338,6 +354,9 @@ cdef inline void choose_patch(const Layer* layer, Blocking* plan, const Machine*
         if parts > 1:
             columns = up(columns, plan.vector) * plan.vector
         rows = plan.qy
+        if source == DIRECT and layer.x_phases > 1:
+            # What one panel leaves between its pixels another one fills soon.
+            rows = max(min(rows, RESULT_BYTES // (columns * layer.lanes * item_bytes(layer))), 1)
         step = 1
         while rows >= 1:
             set_block(layer, plan, source, rows, columns)

@@ -16,6 +16,7 @@ from check cimport UPSHAPE_CHECK
 from layer cimport COL2IM, IM2COL, Blocking, Channels, Layer, Run, inside, up
 from tile cimport (
     UPSHAPE_TILE_VECTORS,
+    UPSHAPE_VECTOR_BYTES,
     piece,
     piece_t,
     pieces,
@@ -34,6 +35,8 @@ cdef enum:
     # Pieces that are listed before they are copied, channel by channel.
     MOST_PIECES = 512
     LINE_BYTES = 64
+    # Input pixels from one to the next of a piece, up to which all its lines are asked for.
+    MOST_LINES = 4
 
 
 cdef inline void ask_for_input(const Blocking* plan, const real* x, Py_ssize_t iy, Py_ssize_t rows,
@@ -152,30 +155,61 @@ cdef inline void im2col(const Layer* layer, const Blocking* plan, const real* x,
                         Py_ssize_t channels, real* patch, const Run* runs, Py_ssize_t count,
                         piece_t* listed) noexcept nogil:
     """Copy, for every offset and channel, what each pixel of the block reads."""
-    cdef Py_ssize_t c, i, number, ends = 0, starts, ahead, from_offset = 0, end_offset
+    cdef Py_ssize_t c, i, number, starts, ahead, from_offset = 0, end_offset
+    cdef Py_ssize_t step = plan.xx * layer.isx
     # Pieces of an offset: a row has one more than whole vectors, and is cut where a strip ends.
     cdef Py_ssize_t most = count + plan.pixels // plan.vector + plan.pixels // plan.strip
     UPSHAPE_CHECK(channels <= layer.block_channels)
     while from_offset < layer.offsets:
         # As many offsets as there is room for: what they read of a channel is still at hand.
-        number = ends = starts = 0
+        number = starts = 0
         end_offset = from_offset
         while end_offset < layer.offsets and (number == 0 or number + most <= MOST_PIECES):
             starts = number
             number = list_pieces[real](layer, plan, end_offset, runs, count, listed, number, x)
-            if end_offset == from_offset:
-                ends = number
+            if end_offset == from_offset or begins_row(layer, end_offset):
+                mark_lines(layer, plan, listed + starts, number - starts)
             end_offset += 1
+        # The first and the last offset's rows are all that there are, or nearly so, where no step
+        # leads to others.
+        mark_lines(layer, plan, listed + starts, number - starts)
         ahead = 1 + PIECES_AHEAD // number
         for c in range(channels):
-            if c + ahead < channels:
-                # The first and the last offset's rows are all that there are, or nearly so.
+            if c + ahead < channels and from_offset + 1 == end_offset and step == 1:
                 for i in range(number):
-                    if i < ends or i >= starts:
-                        prefetch(x + (c + ahead) * plan.xc + listed[i].source)
-            pieces[real](patch + c * plan.strip, x + c * plan.xc, plan.xx * layer.isx, listed,
-                         number)
+                    prefetch(x + (c + ahead) * plan.xc + listed[i].source)
+            elif c + ahead < channels:
+                ask_for_pieces[real](x + (c + ahead) * plan.xc, listed, number)
+            pieces[real](patch + c * plan.strip, x + c * plan.xc, step, listed, number)
         from_offset = end_offset
+
+
+cdef inline bint begins_row(const Layer* layer, Py_ssize_t offset) noexcept nogil:
+    """Return whether an offset is the first of rows that no other block of pixels reads."""
+    return (layer.isy > 1 and layer.offset_y[offset] != layer.offset_y[offset - 1]
+            or layer.isz > 1 and layer.offset_z[offset] != layer.offset_z[offset - 1])
+
+
+cdef inline void mark_lines(const Layer* layer, const Blocking* plan, piece_t* listed,
+                            Py_ssize_t number) noexcept nogil:
+    """Have the lines of these pieces fetched: each takes about as many as its step is wide."""
+    cdef Py_ssize_t i, lines = 1
+    if plan.far and plan.xx * layer.isx <= MOST_LINES:
+        lines = max(plan.xx * layer.isx * UPSHAPE_VECTOR_BYTES // LINE_BYTES, 1)
+    for i in range(number):
+        listed[i].lines = <int>lines
+
+
+cdef inline void ask_for_pieces(const real* x, const piece_t* listed,
+                                Py_ssize_t number) noexcept nogil:
+    """Have the cache fetch what is marked of a channel."""
+    cdef Py_ssize_t i
+    cdef int line
+    for i in range(number):
+        if listed[i].lines > 0:
+            prefetch(x + listed[i].source)
+        for line in range(1, listed[i].lines):
+            prefetch(x + listed[i].source + line * (LINE_BYTES // <Py_ssize_t>sizeof(real)))
 
 
 cdef inline Py_ssize_t list_pieces(const Layer* layer, const Blocking* plan, Py_ssize_t offset,
@@ -213,6 +247,7 @@ cdef inline Py_ssize_t list_pieces(const Layer* layer, const Blocking* plan, Py_
             UPSHAPE_CHECK(0 <= listed[number].target
                           and listed[number].target + some <= plan.patch_size)
             piece[real](listed + number, low - done, high - done, some, kind)
+            listed[number].lines = 0
             number += 1
             done += some
             at += some

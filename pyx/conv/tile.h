@@ -93,6 +93,7 @@
 typedef struct {
     ptrdiff_t source, target;
     int low, high, n; /* with masks, low and n are masks: what is read, what is written */
+    int lines; /* of a channel that is copied later: those to be fetched meanwhile */
 } upshape_piece;
 
 /* A row of products, of one tap, that is added to a row of the result from `low` on. */

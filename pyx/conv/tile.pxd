@@ -21,6 +21,7 @@ cdef extern from "tile.h" nogil:
         UPSHAPE_HAS_MASKS
     ctypedef struct piece_t "upshape_piece":
         Py_ssize_t source, target
+        int lines
     ctypedef struct term_t "upshape_term":
         const void* products
         Py_ssize_t low
