@@ -1374,14 +1374,17 @@ cdef class Plan:
     cdef int find_period(self) except -1:
         """Find after how many pixels of a row the table repeats itself, if that is worth while.
 
-        Pixels of one and two elements are taken apart by twos, others by up to four.
+        Pixels of one and two elements are taken apart by twos, others by up to four. In fixed
+        point, rows of three channels are transposed sooner than phases of theirs are put together.
         """
         cdef Table* t = &self.table
         cdef Py_ssize_t most = 2 if t.channels < 3 else 4, period, by, middle, first, last
+        cdef bint odd = self.work == 2 and t.channels not in (1, 2, 4)
+        cdef Py_ssize_t longest = 1 if odd else most
         t.period = 0
         if t.w.copied or t.channels >= t.group:
             return 0
-        for period in range(1, most + 1):
+        for period in range(1, longest + 1):
             middle = t.w.count // 2 // period * period
             if middle + 2 * period > t.w.count:
                 break
