@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "MendedCall", "Repair"]
 
 
+def code_of(name: str) -> str:
+    """Return the code of a module with this name; members of lists have numbers."""
+    return "self." + re.sub(r"\.(\d+)(?=\.|$)", r"[\1]", name)
+
+
 class MendedCall:
     """A call that a repair changed.
 
@@ -82,8 +87,8 @@ class MendedCall:
         text = self._size.python("n")
         axes = f"{image}.shape[2:]"
         sizes = f"list({axes})" if text == "n" else f"[{text} for n in {axes}]"
-        name = re.sub(r"\.(\d+)", r"[\1]", self.name or "")  # members of lists have numbers
-        layer = f"self.{name}" if name else "upsample"
+        name = self.name
+        layer = code_of(name) if name else "upsample"
         if getattr(self.layer, "scale_factor", None) is not None:
             mode = f", mode={layer}.mode" if name else ""
             layer, sizes = "F.interpolate", f"size={sizes}{mode}"
@@ -195,9 +200,22 @@ class Answer:
 
     _rank: int | None = None  # the number of axes, where the network has a certain one
 
+    @property
+    def _none(self) -> str:
+        """Say that there is no size."""
+        return "the network takes no size"
+
+    def _rows(self) -> list[tuple[str, str]]:
+        """Return rows of the answer's table about the other axes."""
+        return []
+
     def _of_axis(self, place: int) -> Answer:
         """Return the answer for one axis: they are alike, or the network could not be traced."""
         return self
+
+    def _partners(self, wanted: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+        """Yield sizes that go together, where the axes hang together: here they never do."""
+        return iter(())
 
     def _takes(self, sizes: tuple[int, ...]) -> bool:
         """Tell whether sizes, one an axis, are taken."""
@@ -471,13 +489,28 @@ class Answer:
             lambda leaf: field_of(self._trace.steps, leaf) if isinstance(leaf, Step) else None,
         )
 
-    def to_torch_dims(self, name: str = "size", *, maximum: int | None = None) -> tuple[Any, ...]:
+    def _exported_from(self) -> int:
+        """Return the size from which on no map on the way that grows has a single pixel."""
+        mask = self._sizes.mask
+        for step in self._trace.steps:
+            function = step.function
+            if isinstance(function, Function) and function.tail.rise > 0:
+                mask = mask.both(function.at_least(2))
+        return SizeSet(mask).minimum or 1
+
+    def to_torch_dims(
+        self, name: str = "size", *, minimum: int | None = None, maximum: int | None = None
+    ) -> tuple[Any, ...]:
         """Return the sizes as dimensions for ``torch.export`` and ``torch.onnx.export``.
 
         Parameters
         ----------
         name : str
             The dimension's name; with several classes each has its residue appended.
+        minimum : int, optional
+            The smallest size. PyTorch exports a size of 1 as a constant, so that, unless given, it
+            is the smallest for which no map on the way that grows with the input has a single
+            pixel.
         maximum : int, optional
             The largest size.
 
@@ -499,7 +532,13 @@ class Answer:
             raise ValueError(f"Answer.to_torch_dims: name must be an identifier, got {name!r}")
         if maximum is not None:
             maximum = _whole_from(1, maximum, "Answer.to_torch_dims: maximum")
-        return torch_dims(self._sizes, name, maximum, self._name)
+        if minimum is not None:
+            minimum = _whole_from(1, minimum, "Answer.to_torch_dims: minimum")
+        elif self._sizes.is_finite:
+            minimum = 1  # these are no dimensions
+        else:
+            minimum = self._exported_from()
+        return torch_dims(self._sizes, name, minimum, maximum, self._name)
 
     @cached_property
     def inputs(self) -> Any:
@@ -587,7 +626,7 @@ class Answer:
     def _nearest(self, n: int) -> str:
         below, above = self._sizes.previous(n), self._sizes.next(n)
         if below is None and above is None:
-            return "it takes no size at all"
+            return self._none
         if below is None:
             return f"the smallest size it takes is {above}"
         if above is None:

@@ -129,6 +129,17 @@ class Model:
                 state,
             )
 
+    def singles(self, spatial: Sequence[int]) -> set[tuple[int, int]]:
+        """Return which kernels make a map with a single pixel on an axis: the call and the axis.
+
+        A model that fails has one everywhere.
+        """
+        watch = _Singles(self.rank)
+        with contextlib.suppress(Failure), watch:
+            self.plain(spatial, full=True)
+            return watch.seen
+        return {*watch.seen, (-1, 0)}
+
     def plain(self, spatial: Sequence[int], device: str = "meta", full: bool = False) -> Any:
         """Run with plain sizes: on the meta device, or on the CPU where that is no answer.
 
@@ -336,6 +347,25 @@ class _Empties(TorchDispatchMode):
         if not self.seen and func.overloadpacket.__name__ not in HARMLESS:
             results = made if isinstance(made, tuple | list) else (made,)
             self.seen = any(map(_is_empty, (*args, *results)))
+        return made
+
+
+class _Singles(TorchDispatchMode):
+    """Notes which kernels make maps with a single pixel on an axis."""
+
+    def __init__(self, rank: int) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.rank = rank
+        self.calls = 0
+        self.seen: set[tuple[int, int]] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        self.calls += 1
+        for one in made if isinstance(made, tuple | list) else (made,):
+            if isinstance(one, torch.Tensor) and one.ndim == self.rank + 2:
+                axes = enumerate(one.shape[2:])
+                self.seen |= {(self.calls, axis) for axis, size in axes if size == 1}
         return made
 
 
