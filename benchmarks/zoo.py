@@ -30,7 +30,7 @@ import signal
 import sys
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 from .zoo_models import LIBRARIES, Build, has, models
@@ -258,11 +258,14 @@ def in_turn(chosen: list[tuple[str, Build]], seed: int = 0) -> list[tuple[str, B
     return [one for _, one in sorted(placed, key=lambda pair: pair[0])]
 
 
-def sample(count: int, library: str = "", seed: int = 0) -> list[tuple[str, Build]]:
+def sample(
+    count: int, library: str = "", seed: int = 0, left_out: Container[str] = ()
+) -> list[tuple[str, Build]]:
     """Return one model each of so many families, of a library or of all."""
     families: dict[str, list[tuple[str, Build]]] = {}
-    for name, build in (one for one in models() if one[0].startswith(library)):
-        families.setdefault(family(name), []).append((name, build))
+    for name, build in models():
+        if name.startswith(library) and name not in left_out:
+            families.setdefault(family(name), []).append((name, build))
     chance = random.Random(seed)
     chosen = chance.sample(sorted(families), min(count, len(families)))
     return [chance.choice(families[one]) for one in chosen]
