@@ -20,6 +20,7 @@ that a column is a vector, a pixel of the result is a sum of columns, and the su
 back. That does for any table and any number of channels; pixels of many channels need no transpose.
 Where a row's table repeats itself after a few pixels (factors such as 2, 1/2 and 3/2), rows are
 taken apart into phases instead, and each phase of the result is a sum of phases, made by `blend`.
+A picture of which means of 2 x 2 pixels are made goes down and across at once (halve).
 
 Sums are formed in float32 (in float64 for float64 and for integers of more than eight bits and
 int8), tap after tap, fused where the level fuses, whatever path and however many rows go together:
@@ -31,7 +32,7 @@ without gaps, elements aligned, source and result disjoint. No allocation in a r
 object.
 
 Hot functions, for who reads the machine code: blend, turn, spread, spread_phases,
-spread_channels.
+spread_channels, halve_reals, halve_bytes.
 
 Words: a *strip* is a stretch of a row of the result, with the stretch of the source that it needs.
 A *group* is as many rows as go through `across` together.
@@ -58,6 +59,7 @@ from rows cimport (
     strides_of,
     takes,
 )
+from pairs cimport add_squares, part_pixels, parting, parting_of, squares, squares_of
 from phases cimport fetch_row, put_together, take_apart
 from shorts cimport (
     UPSHAPE_SHORTS,
@@ -222,6 +224,7 @@ cdef struct Table:
     Py_ssize_t* strip  # for each: its first pixel, the first and the last + 1 of the source
     Py_ssize_t longest, longest_source  # elements of a strip, at most
     bint turned  # rows are transposed to go across
+    bint halved  # each pixel is the mean of 2 x 2: down and across at once
     # The pixels regular_from to regular_to - 1 of a row repeat themselves: `period` later, a pixel
     # has the same weights, for the source's pixels `step` further on. 0: they do not.
     Py_ssize_t period, step, regular_from, regular_to
@@ -812,6 +815,56 @@ cdef void spread_phases(work_t* to, const pixel_t* row, const Plane* p, const Ta
                      channels * <Py_ssize_t>sizeof(work_t))
 
 
+# --- down and across at once: means of 2 x 2 pixels ----------------------------------------------
+
+cdef inline words mean_of_rows(const pixel_t* p, const pixel_t* q, work_t half) noexcept nogil:
+    return plus(times(widen(p, half), splat(half), half), widen(q, half), splat(half), half)
+
+
+cdef inline void halve_vector(work_t* line, const pixel_t* p, const pixel_t* q,
+                              const parting* by) noexcept nogil:
+    """Make a vector of a line."""
+    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
+    cdef work_t half = <work_t>0.5
+    cdef words even = mean_of_rows(p, q, half), odd = mean_of_rows(p + lanes, q + lanes, half)
+    part_pixels(&even, &odd, by)
+    store(line, plus(times(even, splat(half), half), odd, splat(half), half))
+
+
+cdef void halve_reals(work_t* line, const pixel_t* p, const pixel_t* q, Py_ssize_t count,
+                      Py_ssize_t channels) noexcept nogil:
+    """Make so many elements of two rows; a vector holds whole pixels."""
+    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t), j = 0, at
+    cdef parting by = parting_of(channels * <Py_ssize_t>sizeof(work_t))
+    cdef work_t half = <work_t>0.5, even, odd
+    while j + lanes <= count:
+        halve_vector(line + j, p + 2 * j, q + 2 * j, &by)
+        j += lanes
+    if j < count and count >= lanes:
+        j = count - lanes
+        halve_vector(line + j, p + 2 * j, q + 2 * j, &by)
+        return
+    for j in range(j, count):
+        at = j // channels * 2 * channels + j % channels
+        even = plus_one(widened(p + at, half) * half, widened(q + at, half), half)
+        at += channels
+        odd = plus_one(widened(p + at, half) * half, widened(q + at, half), half)
+        line[j] = plus_one(even * half, odd, half)
+
+
+cdef void halve_bytes(int16_t* line, const uint8_t* p, const uint8_t* q, Py_ssize_t count,
+                      Py_ssize_t channels) noexcept nogil:
+    """The same in fixed point: four times the mean."""
+    cdef Py_ssize_t j = 0, at
+    cdef squares by = squares_of(channels)
+    while j + by.made + 8 <= count:
+        add_squares(line + j, p + 2 * j, q + 2 * j, &by)
+        j += UPSHAPE_SHORTS // 8 * by.made
+    for j in range(j, count):
+        at = j // channels * 2 * channels + j % channels
+        line[j] = p[at] + p[at + channels] + q[at] + q[at + channels]
+
+
 # --- results -------------------------------------------------------------------------------------
 
 cdef inline bint alike(pixel_t* a, work_t b) noexcept nogil:
@@ -1065,6 +1118,35 @@ cdef void shrink_strip(pixel_t* to, const char* source, const Table* t, const Ro
         first += count
 
 
+cdef void halve_strip(pixel_t* to, const char* source, const Table* t, const Rows* rows,
+                      Desk* desk, Py_ssize_t first, Py_ssize_t last, Py_ssize_t strip,
+                      work_t like) noexcept nogil:
+    """Make a strip of the rows `first` to `last` - 1."""
+    cdef Place at = place_of(rows, first)
+    cdef Plane p = plane_of(t, rows, &at, source, <char*>to, strip)
+    cdef Py_ssize_t length = (p.last - p.first) * t.channels
+    cdef Py_ssize_t bytes = 2 * length * <Py_ssize_t>sizeof(pixel_t)
+    cdef pixel_t* result
+    cdef work_t* line
+    cdef const char* row
+    for first in range(first, last):
+        move(&p, t, rows, &at, source, <char*>to)
+        result = <pixel_t*>(p.result + at.h * rows.dst_h) + p.first * t.spacing
+        line = line_of(result, <work_t*>desk.line, t, desk.stage)
+        row = source_row(&p, t, rows, desk, t.h.first[at.h], result, like)
+        if at.h + 1 < t.h.count:
+            fetch_row(row + 2 * rows.src_h, bytes)
+            fetch_row(row + 3 * rows.src_h, bytes)
+        if work_t is int16_t:
+            halve_bytes(line, <const uint8_t*>row, <const uint8_t*>(row + rows.src_h), length,
+                        t.channels)
+        else:
+            halve_reals(line, <const pixel_t*>row, <const pixel_t*>(row + rows.src_h), length,
+                        t.channels)
+        put(result, line, length, t, desk.stage)
+        step(rows, &at, 1)
+
+
 cdef void run_rows(pixel_t* to, const char* source, const Table* t, const Rows* rows, Desk* desk,
                    Py_ssize_t first, Py_ssize_t last, work_t like) noexcept nogil:
     """Compute the rows `first` to `last` - 1, block by block, and a block strip by strip.
@@ -1084,6 +1166,8 @@ cdef void run_rows(pixel_t* to, const char* source, const Table* t, const Rows* 
                 p = plane_of(t, rows, &at, source, <char*>to, strip)
                 grow_strip(<pixel_t*>(p.result + at.h * rows.dst_h) + p.first * t.spacing, &p, t,
                            rows, desk, at.h, at.h + end - first, like)
+            elif t.halved:
+                halve_strip(to, source, t, rows, desk, first, end, strip, like)
             else:
                 shrink_strip(to, source, t, rows, desk, first, end, strip, like)
         first = end
@@ -1165,6 +1249,10 @@ cdef class Plan:
         self.streaming = streaming and spacing == channels
         t.group = UPSHAPE_SHORTS if self.work == 2 else UPSHAPE_VECTOR_BYTES // self.work
         self.find_period()
+        t.halved = self.is_halved(trimmed)
+        if t.halved and self.work == 2:
+            t.fraction = 2  # a line holds sums of four
+            self.error = 0.0
         t.turned = not t.w.copied and channels < t.group and t.period == 0
         if t.period > 0:
             t.group = 1
@@ -1371,6 +1459,20 @@ cdef class Plan:
         cdef double w = ACROSS * t.w.most * t.w.count, h = t.h.most * t.h.count
         return w * t.h.source + h * t.w.count < h * t.w.source + w * t.h.count
 
+    cdef bint is_halved(self, list weights) except -1:
+        """Return whether each pixel is the mean of 2 x 2, and such as go down and across at once.
+
+        So do pixels of up to eight bytes, in fixed point, and pixels of which a vector holds some.
+        """
+        cdef Table* t = &self.table
+        if t.across_first or t.rounded or not t.d.copied:
+            return False
+        if self.work == 2 and t.channels > 8:
+            return False
+        if self.work != 2 and UPSHAPE_VECTOR_BYTES % (t.channels * self.work) != 0:
+            return False
+        return is_half(&t.h, weights[1]) and is_half(&t.w, weights[2])
+
     cdef int find_period(self) except -1:
         """Find after how many pixels of a row the table repeats itself, if that is worth while.
 
@@ -1418,7 +1520,7 @@ cdef class Plan:
         cdef Py_ssize_t elements = STRIP_FIXED if self.work == 2 else STRIP
         cdef Py_ssize_t most
         cdef Py_ssize_t x, k, start = 0, low = 0, high = 0, own_low, own_high, room
-        if t.w.copied or t.period > 0:
+        if t.w.copied or t.period > 0 or t.halved:
             elements = STRIP_DOWN
         most = max(1, elements // t.channels)
         if t.period > 1:
@@ -1502,6 +1604,11 @@ cdef class Plan:
     def period(self):
         """After how many pixels a row's table repeats itself, where that is made use of, or 0."""
         return self.table.period
+
+    @property
+    def halved(self):
+        """Whether means of 2 x 2 pixels are made, down and across at once."""
+        return self.table.halved
 
     @property
     def nbytes(self):
@@ -1589,6 +1696,17 @@ cdef void share_of(Plan plan, char* to, const char* source, const Rows* rows, ch
     cdef Desk desk
     plan.lay(&desk, memory)
     run_share(plan.code, plan.work, to, source, &plan.table, rows, &desk, first, last)
+
+
+cdef bint is_half(const Axis* axis, weights) except -1:
+    """Return whether each pixel of an axis is the mean of two, and they follow each other."""
+    cdef Py_ssize_t j
+    if axis.copied or axis.most != 2 or not (weights == 0.5).all():
+        return False
+    for j in range(axis.count):
+        if axis.first[j] != 2 * j:
+            return False
+    return True
 
 
 def bits_of(weights, double largest):
