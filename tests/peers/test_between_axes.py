@@ -186,3 +186,24 @@ def test_conditions_are_pickled_with_their_answers():
 def test_a_read_network_says_its_condition_whatever_asks():
     network = from_torch(Demands(lambda h, w: h == w))
     assert solve(network, axis=0).between_axes == solve(network).between_axes == "H == W"
+
+
+def test_the_command_says_it_too(tmp_path, capsys):
+    from upshape.cli import main
+
+    file = tmp_path / "net.py"
+    file.write_text(
+        "from torch import nn\n"
+        "class Net(nn.Module):\n"
+        "    def forward(self, x):\n"
+        "        assert x.shape[2] == x.shape[3]\n"
+        "        return x\n"
+    )
+    assert main(["solve", f"{file}:Net"]) == 0
+    assert "between axes  H == W" in capsys.readouterr().out
+    assert main(["solve", f"{file}:Net", "--json"]) == 0
+    assert '"between_axes": "H == W"' in capsys.readouterr().out
+    assert main(["solve", f"{file}:Net", "--axis", "1"]) == 0
+    assert "other axes    H = 224" in capsys.readouterr().out
+    assert main(["solve", f"{file}:Net", "--size", "30x31"]) == 1
+    assert "Between the axes: H == W." in capsys.readouterr().out

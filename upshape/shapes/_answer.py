@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ._axes import checked, joined, nearest, nearest_below, padded, several
+from ._axes import checked, joined, nearest, nearest_below, padded, reaching, several
 from ._expression import Expression
 from ._quasilinear import Function, SizeSet
 from ._repair import common
@@ -201,6 +201,18 @@ class Answer:
     _rank: int | None = None  # the number of axes, where the network has a certain one
 
     @property
+    def between_axes(self) -> str | None:
+        """What must hold between the axes of a model that was read, in words, such as ``H == W``.
+
+        None if nothing is seen that must; a network that is a function of one size has no such
+        condition. The model is run at some pairs of sizes that it takes on all axes. Where it
+        refuses one, exact answers for one axis, at several sizes of the other, are held against the
+        forms that conditions have: an equation, an order, the same remainder, a fixed product. It
+        is what these answers show; if no form fits them, they are told themselves.
+        """
+        return None
+
+    @property
     def _none(self) -> str:
         """Say that there is no size."""
         return "the network takes no size"
@@ -309,17 +321,21 @@ class Answer:
             return nearest_below(self, n)
         return self._sizes.previous(_input_size(n, "Answer.previous"))
 
-    def at_least(self, size: int) -> int | None:
+    def at_least(self, size: Any) -> Any:
         """Return the smallest input size of which every output is at least `size`.
 
-        None if there is none.
+        Of one size an axis, return as many. None if there is none.
 
         Examples
         --------
         >>> from upshape.shapes import solve, zoo
         >>> solve(zoo.unet(padding=0)).at_least(400)
         588
+        >>> solve(zoo.unet(padding=0)).at_least((400, 500))
+        (588, 684)
         """
+        if several(size):
+            return reaching(self, size)
         size = _input_size(size, "Answer.at_least")
         mask = self._sizes.mask
         for leaf in _leaves(self._result):

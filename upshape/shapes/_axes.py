@@ -9,7 +9,7 @@ from typing import Any
 
 from ._size import whole_number
 
-__all__ = ["joined", "nearest", "nearest_below", "padded", "several"]
+__all__ = ["joined", "nearest", "nearest_below", "padded", "reaching", "several"]
 
 TRIED = 8  # sizes an axis from which the nearest are combined, where the axes hang together
 
@@ -36,14 +36,14 @@ def checked(answer: Any, sizes: Any, what: str) -> tuple[int, ...]:
     return numbers
 
 
-def nearest(answer: Any, sizes: Any) -> tuple[int, ...] | None:
+def nearest(answer: Any, sizes: Any, what: str = "Answer.next") -> tuple[int, ...] | None:
     """Return sizes that are taken and at least these, with as few pixels more as possible.
 
     Each axis has its own smallest; where those do not go together, equal sizes, combinations of the
     next ones and what goes with the wanted size of another axis are tried. None if nothing is
     found.
     """
-    wanted = checked(answer, sizes, "Answer.next")
+    wanted = checked(answer, sizes, what)
     rows = [
         list(itertools.islice(own.from_to(size), TRIED))
         for own, size in zip(_of_axes(answer, wanted), wanted, strict=True)
@@ -111,12 +111,21 @@ def _combined(
 
 def padded(answer: Any, sizes: Any) -> tuple[int, ...]:
     """Return how many pixels to add to each axis."""
-    found = nearest(answer, sizes)
+    found = nearest(answer, sizes, "Answer.padding")
     if found is None:
         raise ValueError(
             f"Answer.padding: found no sizes from {tuple(sizes)} on that {answer._name} takes"
         )
     return tuple(big - size for big, size in zip(found, sizes, strict=True))
+
+
+def reaching(answer: Any, sizes: Any) -> tuple[int, ...] | None:
+    """Return the smallest sizes whose outputs are at least these, one an axis."""
+    wanted = checked(answer, sizes, "Answer.at_least")
+    found = [answer._of_axis(place).at_least(size) for place, size in enumerate(wanted)]
+    if None in found:
+        return None
+    return nearest(answer, tuple(found))
 
 
 def joined(outputs: list[Any]) -> Any:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ._answer import Answer, MendedCall, Repair
+from ._axes import checked, reaching, several
 from ._between import condition_between, names_of, partners
 from ._expression import Expression
 from ._outcome import Failure, Out, Reshaped, outs
@@ -884,8 +885,10 @@ class TorchAnswer(Answer):
             ) from failure.error
         return _shapes_told(found)
 
-    def at_least(self, size: int) -> int | None:
+    def at_least(self, size: Any) -> Any:
         """Return the smallest input size of which every output is at least `size`."""
+        if several(size):
+            return reaching(self, size)
         leaves = [leaf for leaf in _leaves(self._result) if isinstance(leaf, Leaf)]
         if not any(isinstance(leaf.function, Pieces) for leaf in leaves):
             return super().at_least(size)
@@ -895,8 +898,6 @@ class TorchAnswer(Answer):
 
     def output(self, n: Any) -> Any:
         """Return the output size for the input size n, as the model returns it."""
-        from ._axes import checked, several
-
         if several(n):
             return self._outputs(checked(self, n, "Answer.output"))
         n = _input_size(n, "Answer.output")
@@ -949,13 +950,7 @@ class TorchAnswer(Answer):
 
     @cached_property
     def between_axes(self) -> str | None:
-        """What must hold between the axes, in words; None if nothing is seen that must.
-
-        The model is run at some pairs of sizes that it takes on all axes. Where it refuses one,
-        exact answers for one axis, at several sizes of the other, are held against the forms that
-        conditions have: an equation, an order, the same remainder, a fixed product. It is what
-        these answers show; if no form fits them, they are told themselves.
-        """
+        """What must hold between the axes, in words; None if nothing is seen that must."""
         try:
             return condition_between(self._network, self._alike)
         except ValueError:  # equal sizes cannot be followed, so nothing is known of others
@@ -1018,7 +1013,6 @@ class TorchAnswer(Answer):
 
     def explain(self, n: Any) -> Any:
         """Walk through the model with the input size n, or one size an axis."""
-        from ._axes import checked, several
         from ._explain import Explanation
         from ._walk import walked
 
