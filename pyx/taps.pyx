@@ -63,6 +63,8 @@ from pairs cimport add_squares, part_pixels, parting, parting_of, squares, squar
 from phases cimport fetch_row, put_together, take_apart
 from shorts cimport (
     UPSHAPE_SHORTS,
+    UPSHAPE_WIDE,
+    add_four_rounded,
     add_products,
     add_products_of_bytes,
     add_rounded,
@@ -78,6 +80,7 @@ from shorts cimport (
     no_sums,
     no_sums_of_bytes,
     no_tiny_sums,
+    no_wide,
     pair_of_weights,
     raise_sums,
     scaled,
@@ -86,6 +89,7 @@ from shorts cimport (
     splat_pair,
     splat_short,
     store_eight,
+    store_four,
     store_scaled,
     store_shorts,
     store_tiny,
@@ -93,6 +97,7 @@ from shorts cimport (
     sums_of_bytes,
     tiny_sums,
     turn_shorts,
+    wide,
     widen_to_shorts,
 )
 from turns cimport (
@@ -179,6 +184,10 @@ cdef enum:
 cdef enum:
     MOST_LANES = 16
 
+# Columns that are added up together: their sums stay in registers.
+cdef enum:
+    MOST_COLUMNS = 4
+
 # How sums are formed in fixed point.
 cdef enum Way:
     PAIRS  # products of two taps, 32 bits: weights are pairs
@@ -233,7 +242,7 @@ cdef struct Table:
 
 # A thread's memory.
 cdef struct Desk:
-    char* turned
+    char* turned  # or a row of bytes, lifted
     char* phases
     char* phases_made
     char* ring
@@ -425,7 +434,8 @@ cdef inline int16_t fixed_element(const pixel_t* p, Py_ssize_t apart, const pixe
         elif axis.way == TINY:
             sum += value * tiny[k // 2 * 4 + k % 2]
         else:
-            sum += ((value << axis.lift) * weight[2 * k] + 0x4000) >> 15
+            value <<= axis.lift if pixel_t is uint8_t else 0
+            sum += (value * weight[2 * k] + 0x4000) >> 15
     if axis.way == PAIRS:
         sum = scaled_one(sum, axis.shift)
         return sum if axis.most_line < 0 else min(max(sum, 0), axis.most_line)
@@ -437,19 +447,11 @@ cdef inline int16_t fixed_element(const pixel_t* p, Py_ssize_t apart, const pixe
 cdef inline void blend_tiny(int16_t* line, const uint8_t** row, const int16_t* weight,
                             Py_ssize_t pairs, int scale, Py_ssize_t j) noexcept nogil:
     """Make four vectors of a line."""
-    cdef tiny_sums a = no_tiny_sums(), b = no_tiny_sums()
-    cdef shorts w
-    cdef const uint8_t* p
-    cdef const uint8_t* q
+    cdef tiny_sums sum = no_tiny_sums()
     cdef Py_ssize_t k
     for k in range(pairs):
-        w = splat_short(weight + 2 * k)
-        p = row[2 * k] + j
-        q = row[2 * k + 1] + j
-        a = add_tiny(a, p, q, w)
-        b = add_tiny(b, p + 2 * UPSHAPE_SHORTS, q + 2 * UPSHAPE_SHORTS, w)
-    store_tiny(line + j, a, scale)
-    store_tiny(line + j + 2 * UPSHAPE_SHORTS, b, scale)
+        add_tiny(&sum, row[2 * k] + j, row[2 * k + 1] + j, weight + 2 * k)
+    store_tiny(line + j, &sum, scale)
 
 
 cdef inline void blend_bytes(int16_t* line, const uint8_t** row, const Axis* axis,
@@ -501,21 +503,14 @@ cdef inline void blend_shorts(int16_t* line, const pixel_t** row, const Axis* ax
 
 cdef inline void blend_four_rounded(int16_t* line, const int16_t** row, const int16_t* weight,
                                     Py_ssize_t taps, int doubled, Py_ssize_t j) noexcept nogil:
-    """Make four vectors of a line."""
-    cdef shorts a = no_shorts(), b = no_shorts(), c = no_shorts(), d = no_shorts(), w
-    cdef const int16_t* p
+    """Make four wide vectors of a line."""
+    cdef wide[4] sum
     cdef Py_ssize_t k
+    for k in range(4):
+        sum[k] = no_wide()
     for k in range(taps):
-        w = splat_short(weight + 2 * k)
-        p = row[k] + j
-        a = add_rounded(a, load_shorts(p), w)
-        b = add_rounded(b, load_shorts(p + UPSHAPE_SHORTS), w)
-        c = add_rounded(c, load_shorts(p + 2 * UPSHAPE_SHORTS), w)
-        d = add_rounded(d, load_shorts(p + 3 * UPSHAPE_SHORTS), w)
-    store_shorts(line + j, lift(a, doubled))
-    store_shorts(line + j + UPSHAPE_SHORTS, lift(b, doubled))
-    store_shorts(line + j + 2 * UPSHAPE_SHORTS, lift(c, doubled))
-    store_shorts(line + j + 3 * UPSHAPE_SHORTS, lift(d, doubled))
+        add_four_rounded(sum, row[k] + j, weight + 2 * k)
+    store_four(line + j, sum, doubled)
 
 
 cdef inline void blend_rounded(int16_t* line, const pixel_t** row, const Axis* axis,
@@ -525,7 +520,7 @@ cdef inline void blend_rounded(int16_t* line, const pixel_t** row, const Axis* a
     cdef shorts sum = no_shorts()
     cdef Py_ssize_t k
     for k in range(taps):
-        sum = add_rounded(sum, lift(shorts_of(row[k] + j), axis.lift),
+        sum = add_rounded(sum, lift(shorts_of(row[k] + j), axis.lift if pixel_t is uint8_t else 0),
                           splat_short(weight + 2 * k))
     store_shorts(line + j, lift(sum, doubled))
 
@@ -547,9 +542,9 @@ cdef void blend_fixed(int16_t* line, const pixel_t** row, const Axis* axis, Py_s
                 return
     elif axis.way == ROUNDED:
         if pixel_t is int16_t:
-            while j + 4 * UPSHAPE_SHORTS <= count:
+            while j + 4 * UPSHAPE_WIDE <= count:
                 blend_four_rounded(line, row, weight, taps, axis.scale[at], j)
-                j += 4 * UPSHAPE_SHORTS
+                j += 4 * UPSHAPE_WIDE
         while j + UPSHAPE_SHORTS <= count:
             blend_rounded(line, row, axis, weight, taps, axis.scale[at], j)
             j += UPSHAPE_SHORTS
@@ -623,50 +618,63 @@ cdef void turn(work_t* turned, const pixel_t** row, Py_ssize_t count) noexcept n
         j += 1
 
 
-cdef inline words column(const work_t* turned, const work_t* weight, Py_ssize_t taps,
-                         Py_ssize_t apart) noexcept nogil:
-    """Add up columns that are `apart` elements from each other."""
-    cdef words sum
-    cdef Py_ssize_t k
-    if taps == 0:
-        return splat(<work_t>0)
-    sum = times(load(turned), splat(weight[0]), weight[0])
-    k = 1
-    while k + 3 <= taps:
-        sum = plus(sum, load(turned + k * apart), splat(weight[k]), weight[0])
-        sum = plus(sum, load(turned + (k + 1) * apart), splat(weight[k + 1]), weight[0])
-        sum = plus(sum, load(turned + (k + 2) * apart), splat(weight[k + 2]), weight[0])
-        k += 3
-    while k < taps:
-        sum = plus(sum, load(turned + k * apart), splat(weight[k]), weight[0])
-        k += 1
-    return sum
+cdef inline void columns(words* made, const work_t* turned, const work_t* weight, Py_ssize_t taps,
+                         Py_ssize_t apart, Py_ssize_t width) noexcept nogil:
+    """Add up, for each of `width` columns, those that are `apart` elements from each other."""
+    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t), i, k
+    cdef words[MOST_COLUMNS] sum
+    cdef words w
+    w = splat(weight[0] if taps > 0 else <work_t>0)
+    for i in range(width):
+        sum[i] = times(load(turned + i * lanes), w, weight[0]) if taps > 0 else w
+    for k in range(1, taps):
+        turned += apart
+        w = splat(weight[k])
+        for i in range(width):
+            sum[i] = plus(sum[i], load(turned + i * lanes), w, weight[0])
+    for i in range(width):
+        made[i] = sum[i]
+
+
+cdef inline void spread_by(work_t** to, const work_t* turned, const Axis* w, Py_ssize_t channels,
+                           Py_ssize_t first, Py_ssize_t last, Py_ssize_t low,
+                           Py_ssize_t width) noexcept nogil:
+    """Make pixels, `width` channels at a time."""
+    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
+    cdef Py_ssize_t x, c, g, n = 0, e = 0
+    cdef const work_t* from_
+    cdef const work_t* weight
+    cdef words[MOST_LANES + MOST_COLUMNS] block
+    for x in range(first, last):
+        from_ = turned + (w.first[x] - low) * channels * lanes
+        weight = <const work_t*>w.weight + x * w.stride
+        for c in range(channels // width):
+            columns(block + n, from_ + c * width * lanes, weight, w.taps[x], channels * lanes,
+                    width)
+            n += width
+            if n >= lanes:
+                turn_block(block, <work_t>0)
+                for g in range(lanes):
+                    store(to[g] + e, block[g])
+                for g in range(width):
+                    block[g] = block[lanes + g]
+                e += lanes
+                n -= lanes
+    if n > 0:
+        turn_block(block, <work_t>0)
+        for g in range(lanes):
+            memcpy(to[g] + e, &block[g], n * sizeof(work_t))
 
 
 cdef void spread(work_t** to, const work_t* turned, const Axis* w, Py_ssize_t channels,
                  Py_ssize_t first, Py_ssize_t last, Py_ssize_t low) noexcept nogil:
     """Make the pixels `first` to `last` - 1 of a group of rows; the first column is pixel `low`."""
-    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
-    cdef Py_ssize_t x, c, g, n = 0, e = 0
-    cdef const work_t* from_
-    cdef const work_t* weight
-    cdef words[MOST_LANES] block
-    for x in range(first, last):
-        from_ = turned + (w.first[x] - low) * channels * lanes
-        weight = <const work_t*>w.weight + x * w.stride
-        for c in range(channels):
-            block[n] = column(from_ + c * lanes, weight, w.taps[x], channels * lanes)
-            n += 1
-            if n == lanes:
-                turn_block(block, <work_t>0)
-                for g in range(lanes):
-                    store(to[g] + e, block[g])
-                e += lanes
-                n = 0
-    if n > 0:
-        turn_block(block, <work_t>0)
-        for g in range(lanes):
-            memcpy(to[g] + e, &block[g], n * sizeof(work_t))
+    if channels % 4 == 0:
+        spread_by(to, turned, w, channels, first, last, low, 4)
+    elif channels % 3 == 0:
+        spread_by(to, turned, w, channels, first, last, low, 3)
+    else:
+        spread_by(to, turned, w, channels, first, last, low, 1)
 
 
 cdef inline sums32 add_column(sums32 sum, const int16_t* turned, const int16_t* weight,
@@ -691,58 +699,67 @@ cdef inline shorts column_fixed(const int16_t* turned, const Axis* w, const int1
     return scaled_line(sum, w)
 
 
-cdef inline shorts column_rounded(const int16_t* turned, const int16_t* weight, Py_ssize_t taps,
-                                  Py_ssize_t apart) noexcept nogil:
-    cdef shorts sum = no_shorts()
-    cdef Py_ssize_t k = 0
-    while k + 4 <= taps:
-        sum = add_rounded(sum, load_shorts(turned), splat_short(weight))
-        sum = add_rounded(sum, load_shorts(turned + apart), splat_short(weight + 2))
-        sum = add_rounded(sum, load_shorts(turned + 2 * apart), splat_short(weight + 4))
-        sum = add_rounded(sum, load_shorts(turned + 3 * apart), splat_short(weight + 6))
-        turned += 4 * apart
-        weight += 8
-        k += 4
-    while k < taps:
-        sum = add_rounded(sum, load_shorts(turned), splat_short(weight))
+cdef inline void columns_rounded(shorts* made, const int16_t* turned, const int16_t* weight,
+                                 Py_ssize_t taps, Py_ssize_t apart, int doubled,
+                                 Py_ssize_t width) noexcept nogil:
+    cdef Py_ssize_t i, k
+    cdef shorts[MOST_COLUMNS] sum
+    cdef shorts w
+    for i in range(width):
+        sum[i] = no_shorts()
+    for k in range(taps):
+        w = splat_short(weight + 2 * k)
+        for i in range(width):
+            sum[i] = add_rounded(sum[i], load_shorts(turned + i * UPSHAPE_SHORTS), w)
         turned += apart
-        weight += 2
-        k += 1
-    return sum
+    for i in range(width):
+        made[i] = lift(sum[i], doubled)
 
 
-cdef void spread_fixed(int16_t** to, const int16_t* turned, const Axis* w, Py_ssize_t channels,
-                       Py_ssize_t first, Py_ssize_t last, Py_ssize_t low) noexcept nogil:
+cdef inline void spread_fixed_by(int16_t** to, const int16_t* turned, const Axis* w,
+                                 Py_ssize_t channels, Py_ssize_t first, Py_ssize_t last,
+                                 Py_ssize_t low, Py_ssize_t width) noexcept nogil:
     """The same in fixed point."""
-    cdef Py_ssize_t x, c, g, n = 0, e = 0
+    cdef Py_ssize_t x, c, g, n = 0, e = 0, apart = channels * UPSHAPE_SHORTS
     cdef const int16_t* from_
     cdef const int16_t* weight
-    cdef shorts[8] block
+    cdef shorts[8 + MOST_COLUMNS] block
     for x in range(first, last):
-        from_ = turned + (w.first[x] - low) * channels * UPSHAPE_SHORTS
+        from_ = turned + (w.first[x] - low) * apart
         weight = <const int16_t*>w.weight + x * w.stride
-        for c in range(channels):
+        for c in range(channels // width):
             if w.way == ROUNDED:
-                block[n] = column_rounded(from_ + c * UPSHAPE_SHORTS, weight, w.taps[x],
-                                          channels * UPSHAPE_SHORTS)
-                if w.scale[x] != 0:
-                    block[n] = lift(block[n], 1)
+                columns_rounded(block + n, from_, weight, w.taps[x], apart, w.scale[x], width)
             else:
-                block[n] = column_fixed(from_ + c * UPSHAPE_SHORTS, w, weight, w.taps[x],
-                                        channels * UPSHAPE_SHORTS)
-            n += 1
-            if n == 8:
+                for g in range(width):
+                    block[n + g] = column_fixed(from_ + g * UPSHAPE_SHORTS, w, weight, w.taps[x],
+                                                apart)
+            from_ += width * UPSHAPE_SHORTS
+            n += width
+            if n >= 8:
                 turn_shorts(block)
                 for g in range(8):
                     store_eight(to[g] + e, to[(g + 8) % UPSHAPE_SHORTS] + e, block[g])
+                for g in range(width):
+                    block[g] = block[8 + g]
                 e += 8
-                n = 0
+                n -= 8
     if n > 0:
         turn_shorts(block)
         for g in range(8):
             memcpy(to[g] + e, &block[g], n * sizeof(int16_t))
             if UPSHAPE_SHORTS == 16:
                 memcpy(to[g + 8] + e, <char*>&block[g] + 16, n * sizeof(int16_t))
+
+
+cdef void spread_fixed(int16_t** to, const int16_t* turned, const Axis* w, Py_ssize_t channels,
+                       Py_ssize_t first, Py_ssize_t last, Py_ssize_t low) noexcept nogil:
+    if channels % 4 == 0:
+        spread_fixed_by(to, turned, w, channels, first, last, low, 4)
+    elif channels % 3 == 0:
+        spread_fixed_by(to, turned, w, channels, first, last, low, 3)
+    else:
+        spread_fixed_by(to, turned, w, channels, first, last, low, 1)
 
 
 cdef void spread_row(work_t* to, const pixel_t* row, const Axis* w, Py_ssize_t channels,
@@ -777,6 +794,16 @@ cdef void spread_channels(work_t* to, const pixel_t* row, const Axis* w, Py_ssiz
             taps[k] = <const char*>(row + (w.first[x] + k) * channels)
         blend(to, <const pixel_t**>taps, w, x, channels)
         to += channels
+
+
+cdef void lift_row(int16_t* lifted, const uint8_t* row, Py_ssize_t count, int by) noexcept nogil:
+    """Widen bytes and multiply them with 2^by."""
+    cdef Py_ssize_t j = 0
+    while j + UPSHAPE_SHORTS <= count:
+        store_shorts(lifted + j, lift(widen_to_shorts(row + j), by))
+        j += UPSHAPE_SHORTS
+    for j in range(j, count):
+        lifted[j] = <int16_t>row[j] << by
 
 
 cdef void spread_phases(work_t* to, const pixel_t* row, const Plane* p, const Table* t,
@@ -817,18 +844,19 @@ cdef void spread_phases(work_t* to, const pixel_t* row, const Plane* p, const Ta
 
 # --- down and across at once: means of 2 x 2 pixels ----------------------------------------------
 
-cdef inline words mean_of_rows(const pixel_t* p, const pixel_t* q, work_t half) noexcept nogil:
-    return plus(times(widen(p, half), splat(half), half), widen(q, half), splat(half), half)
+cdef inline words mean_of_rows(const pixel_t* p, const pixel_t* q, work_t weight) noexcept nogil:
+    cdef words half_of_p = times(widen(p, weight), splat(weight), weight)
+    return plus(half_of_p, widen(q, weight), splat(weight), weight)
 
 
 cdef inline void halve_vector(work_t* line, const pixel_t* p, const pixel_t* q,
                               const parting* by) noexcept nogil:
     """Make a vector of a line."""
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
-    cdef work_t half = <work_t>0.5
-    cdef words even = mean_of_rows(p, q, half), odd = mean_of_rows(p + lanes, q + lanes, half)
+    cdef work_t weight = <work_t>0.5
+    cdef words even = mean_of_rows(p, q, weight), odd = mean_of_rows(p + lanes, q + lanes, weight)
     part_pixels(&even, &odd, by)
-    store(line, plus(times(even, splat(half), half), odd, splat(half), half))
+    store(line, plus(times(even, splat(weight), weight), odd, splat(weight), weight))
 
 
 cdef void halve_reals(work_t* line, const pixel_t* p, const pixel_t* q, Py_ssize_t count,
@@ -836,7 +864,7 @@ cdef void halve_reals(work_t* line, const pixel_t* p, const pixel_t* q, Py_ssize
     """Make so many elements of two rows; a vector holds whole pixels."""
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t), j = 0, at
     cdef parting by = parting_of(channels * <Py_ssize_t>sizeof(work_t))
-    cdef work_t half = <work_t>0.5, even, odd
+    cdef work_t weight = <work_t>0.5, even, odd
     while j + lanes <= count:
         halve_vector(line + j, p + 2 * j, q + 2 * j, &by)
         j += lanes
@@ -846,10 +874,10 @@ cdef void halve_reals(work_t* line, const pixel_t* p, const pixel_t* q, Py_ssize
         return
     for j in range(j, count):
         at = j // channels * 2 * channels + j % channels
-        even = plus_one(widened(p + at, half) * half, widened(q + at, half), half)
+        even = plus_one(widened(p + at, weight) * weight, widened(q + at, weight), weight)
         at += channels
-        odd = plus_one(widened(p + at, half) * half, widened(q + at, half), half)
-        line[j] = plus_one(even * half, odd, half)
+        odd = plus_one(widened(p + at, weight) * weight, widened(q + at, weight), weight)
+        line[j] = plus_one(even * weight, odd, weight)
 
 
 cdef void halve_bytes(int16_t* line, const uint8_t* p, const uint8_t* q, Py_ssize_t count,
@@ -880,8 +908,7 @@ cdef void narrow(pixel_t* to, const work_t* line, Py_ssize_t count,
     cdef int fraction = t.fraction
     if pixel_t is uint8_t and work_t is int16_t:
         while j + 2 * UPSHAPE_SHORTS <= count:
-            narrow_shorts(to + j, load_shorts(line + j), load_shorts(line + j + UPSHAPE_SHORTS),
-                          fraction, <int>most)
+            narrow_shorts(to + j, line + j, fraction, <int>most)
             j += 2 * UPSHAPE_SHORTS
     elif pixel_t is uint8_t and work_t is float:
         while j + lanes <= count:
@@ -974,7 +1001,13 @@ cdef void across(work_t** to, const char** row, const Plane* p, const Table* t, 
             spread(to, <const work_t*>desk.turned, &t.w, t.channels, p.first, p.last, p.low)
     elif t.period > 0:
         for g in range(count):
-            spread_phases(to[g], <const pixel_t*>row[g] - skip, p, t, desk)
+            if pixel_t is uint8_t and work_t is int16_t and t.w.way == ROUNDED:
+                # Each byte is taken by several taps of several phases.
+                lift_row(<int16_t*>desk.turned, <const uint8_t*>row[g],
+                         (p.high - p.low) * t.channels, t.w.lift)
+                spread_phases(to[g], <const int16_t*>desk.turned - skip, p, t, desk)
+            else:
+                spread_phases(to[g], <const pixel_t*>row[g] - skip, p, t, desk)
     elif t.turned or t.channels < lanes:
         for g in range(count):
             spread_row(to[g], <const pixel_t*>row[g] - skip, &t.w, t.channels, p.first, p.last)
@@ -1129,7 +1162,7 @@ cdef void halve_strip(pixel_t* to, const char* source, const Table* t, const Row
     cdef pixel_t* result
     cdef work_t* line
     cdef const char* row
-    for first in range(first, last):
+    while first < last:
         move(&p, t, rows, &at, source, <char*>to)
         result = <pixel_t*>(p.result + at.h * rows.dst_h) + p.first * t.spacing
         line = line_of(result, <work_t*>desk.line, t, desk.stage)
@@ -1145,6 +1178,7 @@ cdef void halve_strip(pixel_t* to, const char* source, const Table* t, const Row
                         t.channels)
         put(result, line, length, t, desk.stage)
         step(rows, &at, 1)
+        first += 1
 
 
 cdef void run_rows(pixel_t* to, const char* source, const Table* t, const Rows* rows, Desk* desk,
@@ -1620,7 +1654,7 @@ cdef class Plan:
         cdef Table* t = &self.table
         cdef Py_ssize_t at = 0, work = self.work
         desk.turned = memory + at
-        at += padded(t.longest_source * t.group * work if t.turned else 0)
+        at += padded(t.longest_source * t.group * work if t.turned or t.w.lift > 0 else 0)
         desk.phases = memory + at
         at += t.phase_source * t.step if t.period > 0 and t.step > 1 else 0
         desk.phases_made = memory + at
