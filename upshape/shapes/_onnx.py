@@ -453,6 +453,8 @@ class OnnxAnswer(TorchAnswer):
         text += ["", *textwrap.wrap(f"It fails: {told}.", WIDTH), ""]
         if several(n):
             near = [str(found)] if (found := self.next(n)) is not None else []
+            if self.between_axes is not None:
+                text += textwrap.wrap(f"Between the axes: {self.between_axes}.", WIDTH)
         else:
             below, above = self._sizes.previous(n), self._sizes.next(n)
             near = [f"{below} ({n - below} less)"] if below is not None else []
@@ -460,7 +462,7 @@ class OnnxAnswer(TorchAnswer):
         if near:
             text += ["What mends it:", f"  - an input size of {' or '.join(near)}."]
         else:
-            text.append("Nothing mends it: the model takes no size at all.")
+            text.append(f"Nothing mends it: {self._none}.")
         return "\n".join(text)
 
     def receptive_field(self) -> Any:

@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from ._answer import code_of
+from ._mending import Change, mends
 from ._modules import layer_of
 from ._outcome import Failure
 
@@ -114,12 +116,89 @@ def _shortened(name: str) -> str:
 
 
 def _remedies(answer: Any, n: Any) -> list[str]:
+    """Say what mends it: other sizes, or a change of the model with which these are taken."""
+    sizes = n if isinstance(n, tuple) else answer._survey.sizes(n)
+    text, items = [], []
     if isinstance(n, tuple):
+        if answer.between_axes is not None:
+            text = textwrap.wrap(f"Between the axes: {answer.between_axes}.", WIDTH)
         found = answer.next(n)
-        return [] if found is None else ["What mends it:", f"  - input sizes of {found}."]
-    below, above = answer._sizes.previous(n), answer._sizes.next(n)
-    told = [f"{below} ({n - below} less)"] if below is not None else []
-    told += [f"{above} ({above - n} more)"] if above is not None else []
-    if not told:
-        return ["Nothing mends it: the network takes no size at all."]
-    return ["What mends it:", f"  - an input size of {' or '.join(told)}."]
+        items += [] if found is None else [f"input sizes of {found}"]
+    else:
+        below, above = answer._sizes.previous(n), answer._sizes.next(n)
+        told = [f"{below} ({n - below} less)"] if below is not None else []
+        told += [f"{above} ({above - n} more)"] if above is not None else []
+        items += [f"an input size of {' or '.join(told)}"] if told else []
+    items += _changes(answer._network._model, sizes, n)
+    if not items:
+        return [*text, f"Nothing mends it: {answer._none}."]
+    text.append("What mends it:")
+    for number, item in enumerate(items, 1):
+        end = "." if number == len(items) else ";"
+        text += textwrap.wrap(
+            item + end,
+            WIDTH,
+            initial_indent="  - ",
+            subsequent_indent="    ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    return text
+
+
+def _changes(model: Any, sizes: tuple[int, ...], n: Any) -> list[str]:
+    """Say which changes of a model let it take these sizes; each was run."""
+    items = []
+    for fix, changes in mends(model, sizes):
+        told = {"pad": _padded, "crop": _cropped}.get(fix, _told_size)
+        parts = dict.fromkeys(told(model, one) for one in changes)
+        ask = f"; solve(model, fix={fix!r}).repair.to_torch() says it for all sizes"
+        ask = ask if told is _told_size else ""
+        items.append(f"{'; '.join(parts)}; then {n} is taken as it is{ask}")
+    return items
+
+
+def _told_size(model: Any, change: Change) -> str:
+    """Say how an upsampling is told the size to reach."""
+    layer = code_of(change.name)
+    module = dict(model.module.named_modules()).get(change.name)
+    sizes = _listed_sizes(change.sizes)
+    if change.padding is None:
+        mode = f", mode={layer}.mode" if module is not None and hasattr(module, "mode") else ""
+        where = f" in {change.name}" if change.name and not mode else ""
+        return f"F.interpolate(x, size={sizes}{mode}){where} in place of its factor"
+    assert change.before is not None
+    padding = change.padding[0] if len(set(change.padding)) == 1 else tuple(change.padding)
+    was = f"in place of {_one_or_all(change.before)} (output_padding={padding})"
+    if hasattr(module, "output_padding"):
+        return f"{layer}(x, output_size={sizes}) {was}"
+    where = f" in {change.name}" if change.name else ""
+    return f"{change.what}(..., output_padding={padding}){where}, which makes {sizes}"
+
+
+def _padded(model: Any, change: Change) -> str:
+    """Say how a map is padded before it meets others."""
+    assert change.before is not None
+    pads = []
+    for size, had in zip(reversed(change.sizes), reversed(change.before), strict=True):
+        pads += [0, size - had]
+    where = f" in {change.name}" if change.name else ""
+    return (
+        f"F.pad(x, {pads}) on the map of {_one_or_all(change.before)} before {change.what}{where}"
+    )
+
+
+def _cropped(model: Any, change: Change) -> str:
+    """Say how a map is cropped before it meets others."""
+    assert change.before is not None
+    where = f" in {change.name}" if change.name else ""
+    cut = ", ".join(f":{size}" for size in change.sizes)
+    return f"x[..., {cut}] of the map of {_one_or_all(change.before)} before {change.what}{where}"
+
+
+def _listed_sizes(sizes: tuple[Any, ...]) -> str:
+    return str([int(size) for size in sizes])
+
+
+def _one_or_all(sizes: tuple[Any, ...]) -> str:
+    return str(sizes[0]) if len(set(sizes)) == 1 else "x".join(map(str, sizes))
