@@ -265,12 +265,12 @@ cdef struct Plane:
 # --- one body for all dtypes ---------------------------------------------------------------------
 
 cdef inline words widen(const pixel_t* p, work_t like) noexcept nogil:
-    cdef double[8] wide
+    cdef double[8] values
     cdef Py_ssize_t j
     if pixel_t is uint8_t and work_t is double:
         for j in range(UPSHAPE_VECTOR_BYTES // 8):
-            wide[j] = p[j]
-        return load(wide)
+            values[j] = p[j]
+        return load(values)
     elif pixel_t is uint8_t:
         return widen_byte(p)
     elif pixel_t is half:
@@ -648,9 +648,10 @@ cdef inline void spread_by(work_t** to, const work_t* turned, const Axis* w, Py_
     for x in range(first, last):
         from_ = turned + (w.first[x] - low) * channels * lanes
         weight = <const work_t*>w.weight + x * w.stride
-        for c in range(channels // width):
-            columns(block + n, from_ + c * width * lanes, weight, w.taps[x], channels * lanes,
-                    width)
+        c = 0
+        while c < channels:
+            columns(block + n, from_ + c * lanes, weight, w.taps[x], channels * lanes, width)
+            c += width
             n += width
             if n >= lanes:
                 turn_block(block, <work_t>0)
@@ -727,14 +728,16 @@ cdef inline void spread_fixed_by(int16_t** to, const int16_t* turned, const Axis
     for x in range(first, last):
         from_ = turned + (w.first[x] - low) * apart
         weight = <const int16_t*>w.weight + x * w.stride
-        for c in range(channels // width):
+        c = 0
+        while c < channels:
             if w.way == ROUNDED:
-                columns_rounded(block + n, from_, weight, w.taps[x], apart, w.scale[x], width)
+                columns_rounded(block + n, from_ + c * UPSHAPE_SHORTS, weight, w.taps[x], apart,
+                                w.scale[x], width)
             else:
                 for g in range(width):
-                    block[n + g] = column_fixed(from_ + g * UPSHAPE_SHORTS, w, weight, w.taps[x],
-                                                apart)
-            from_ += width * UPSHAPE_SHORTS
+                    block[n + g] = column_fixed(from_ + (c + g) * UPSHAPE_SHORTS, w, weight,
+                                                w.taps[x], apart)
+            c += width
             n += width
             if n >= 8:
                 turn_shorts(block)
