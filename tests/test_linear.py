@@ -472,11 +472,13 @@ def test_the_fast_paths_are_taken():
     double = interpolation.linear_axis(200, 400, 2, False)
     half = interpolation.linear_axis(200, 100, None, False)
     long = interpolation.linear_axis(3840, 5760, 1.5, False)
-    narrow = interpolation.linear_axis(3, 6, 2, False)
+    narrow = interpolation.linear_axis(2, 3, None, False)
+    small = interpolation.linear_axis(7, 14, 2, False)
     for element, channels, axis, kind in [
         (4, 1, double, "windows"), (8, 1, double, "windows"), (2, 1, double, "windows"),
         (1, 1, double, "sums"), (1, 3, double, "sums"), (4, 64, double, "channels"),
         (1, 64, double, "channel sums"), (1, 1, long, "sums"), (1, 3, long, "sums"),
+        (4, 1, small, "windows"),
         (4, 3, half, "lines"), (1, 3, half, "lines"), (8, 1, half, "lines"),
         (4, 1, narrow, "lines"), (2, 1, narrow, "lines"), (1, 1, narrow, "lines"),
     ]:
