@@ -180,7 +180,8 @@ cdef enum:
 cdef enum:
     STRIP_DOWN = 2048
 
-# Where means of 2 x 2 pixels are made, each element is read once: the longer, the better.
+# Where means of 2 x 2 pixels are made, each element is read once; long strips are read
+# with the fewest starts.
 cdef enum:
     STRIP_HALVED = 8192
 
