@@ -8,7 +8,7 @@ Any number of taps along each axis; no convention is known here. The three sums 
 
     through   along d: rows of several planes become one                  (blend)
     down      along h: rows of a plane become one                         (blend)
-    across    along w: a row is squeezed or stretched                     (turn, spread)
+    across    along w: a row is squeezed or stretched                     (transpose, spread)
 
 first `through`, then of the other two the one that leaves less to do: `across` first where a
 picture grows, `down` first where it shrinks. What lies between two passes are lines in a ring, of a
@@ -31,7 +31,7 @@ The caller has checked: first >= 0, first + taps <= the source's size, pixels an
 without gaps, elements aligned, source and result disjoint. No allocation in a row loop, no Python
 object.
 
-Hot functions, for who reads the machine code: blend, turn, spread, spread_phases,
+Hot functions, for who reads the machine code: blend, transpose, spread, spread_phases,
 spread_channels, halve_reals, halve_bytes.
 
 Words: a *strip* is a stretch of a row of the result, with the stretch of the source that it needs.
@@ -96,11 +96,11 @@ from shorts cimport (
     sums32,
     sums_of_bytes,
     tiny_sums,
-    turn_shorts,
+    transpose_shorts,
     wide,
     widen_to_shorts,
 )
-from turns cimport (
+from transposes cimport (
     clamp_byte,
     half,
     plus_double,
@@ -110,8 +110,8 @@ from turns cimport (
     times_doubles,
     times_floats,
     to_integer,
-    turn_doubles,
-    turn_floats,
+    transpose_doubles,
+    transpose_floats,
     widen_int8,
     widen_int16,
     widen_int32,
@@ -180,6 +180,11 @@ cdef enum:
 cdef enum:
     STRIP_DOWN = 2048
 
+# Where means of 2 x 2 pixels are made, each element is read once; long strips are read
+# with the fewest starts.
+cdef enum:
+    STRIP_HALVED = 8192
+
 # Lanes of the widest vectors.
 cdef enum:
     MOST_LANES = 16
@@ -232,7 +237,7 @@ cdef struct Table:
     Py_ssize_t strips
     Py_ssize_t* strip  # for each: its first pixel, the first and the last + 1 of the source
     Py_ssize_t longest, longest_source  # elements of a strip, at most
-    bint turned  # rows are transposed to go across
+    bint transposed  # rows are transposed to go across
     bint halved  # each pixel is the mean of 2 x 2: down and across at once
     # The pixels regular_from to regular_to - 1 of a row repeat themselves: `period` later, a pixel
     # has the same weights, for the source's pixels `step` further on. 0: they do not.
@@ -242,7 +247,7 @@ cdef struct Table:
 
 # A thread's memory.
 cdef struct Desk:
-    char* turned  # or a row of bytes, lifted
+    char* transposed  # or a row of bytes, lifted
     char* phases
     char* phases_made
     char* ring
@@ -265,12 +270,12 @@ cdef struct Plane:
 # --- one body for all dtypes ---------------------------------------------------------------------
 
 cdef inline words widen(const pixel_t* p, work_t like) noexcept nogil:
-    cdef double[8] wide
+    cdef double[8] values
     cdef Py_ssize_t j
     if pixel_t is uint8_t and work_t is double:
         for j in range(UPSHAPE_VECTOR_BYTES // 8):
-            wide[j] = p[j]
-        return load(wide)
+            values[j] = p[j]
+        return load(values)
     elif pixel_t is uint8_t:
         return widen_byte(p)
     elif pixel_t is half:
@@ -342,11 +347,11 @@ cdef inline work_t plus_one(work_t sum, work_t a, work_t b) noexcept nogil:
         return <work_t>plus_float(sum, a, b)
 
 
-cdef inline void turn_block(words* block, work_t like) noexcept nogil:
+cdef inline void transpose_block(words* block, work_t like) noexcept nogil:
     if work_t is double:
-        turn_doubles(block)
+        transpose_doubles(block)
     else:
-        turn_floats(block)
+        transpose_floats(block)
 
 
 cdef inline Py_ssize_t lanes_of(work_t like) noexcept nogil:
@@ -582,25 +587,25 @@ cdef inline void blend(work_t* line, const pixel_t** row, const Axis* axis, Py_s
 
 # --- across: rows side by side, a column a vector ------------------------------------------------
 
-cdef void turn_fixed(int16_t* turned, const pixel_t** row, Py_ssize_t count,
-                     int by) noexcept nogil:
+cdef void transpose_fixed(int16_t* transposed, const pixel_t** row, Py_ssize_t count,
+                          int by) noexcept nogil:
     """Transpose so many columns of `UPSHAPE_SHORTS` rows; multiply them with 2^by."""
     cdef Py_ssize_t j = 0, g
     cdef shorts[8] block
     while j + 8 <= count:
         for g in range(8):
             block[g] = eights_of(row[g] + j, row[(g + 8) % UPSHAPE_SHORTS] + j)
-        turn_shorts(block)
+        transpose_shorts(block)
         for g in range(8):
-            store_shorts(turned + (j + g) * UPSHAPE_SHORTS, lift(block[g], by))
+            store_shorts(transposed + (j + g) * UPSHAPE_SHORTS, lift(block[g], by))
         j += 8
     while j < count:
         for g in range(UPSHAPE_SHORTS):
-            turned[j * UPSHAPE_SHORTS + g] = widened(row[g] + j, <int16_t>0) << by
+            transposed[j * UPSHAPE_SHORTS + g] = widened(row[g] + j, <int16_t>0) << by
         j += 1
 
 
-cdef void turn(work_t* turned, const pixel_t** row, Py_ssize_t count) noexcept nogil:
+cdef void transpose(work_t* transposed, const pixel_t** row, Py_ssize_t count) noexcept nogil:
     """Transpose so many columns of as many rows as a vector has lanes."""
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
     cdef Py_ssize_t j = 0, g
@@ -608,36 +613,36 @@ cdef void turn(work_t* turned, const pixel_t** row, Py_ssize_t count) noexcept n
     while j + lanes <= count:
         for g in range(lanes):
             block[g] = widen(row[g] + j, <work_t>0)
-        turn_block(block, <work_t>0)
+        transpose_block(block, <work_t>0)
         for g in range(lanes):
-            store(turned + (j + g) * lanes, block[g])
+            store(transposed + (j + g) * lanes, block[g])
         j += lanes
     while j < count:
         for g in range(lanes):
-            turned[j * lanes + g] = widened(row[g] + j, <work_t>0)
+            transposed[j * lanes + g] = widened(row[g] + j, <work_t>0)
         j += 1
 
 
-cdef inline void columns(words* made, const work_t* turned, const work_t* weight, Py_ssize_t taps,
-                         Py_ssize_t apart, Py_ssize_t width) noexcept nogil:
+cdef inline void columns(words* made, const work_t* transposed, const work_t* weight,
+                         Py_ssize_t taps, Py_ssize_t apart, Py_ssize_t width) noexcept nogil:
     """Add up, for each of `width` columns, those that are `apart` elements from each other."""
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t), i, k
     cdef words[MOST_COLUMNS] sum
     cdef words w
     w = splat(weight[0] if taps > 0 else <work_t>0)
     for i in range(width):
-        sum[i] = times(load(turned + i * lanes), w, weight[0]) if taps > 0 else w
+        sum[i] = times(load(transposed + i * lanes), w, weight[0]) if taps > 0 else w
     for k in range(1, taps):
-        turned += apart
+        transposed += apart
         w = splat(weight[k])
         for i in range(width):
-            sum[i] = plus(sum[i], load(turned + i * lanes), w, weight[0])
+            sum[i] = plus(sum[i], load(transposed + i * lanes), w, weight[0])
     for i in range(width):
         made[i] = sum[i]
 
 
-cdef inline void spread_by(work_t** to, const work_t* turned, const Axis* w, Py_ssize_t channels,
-                           Py_ssize_t first, Py_ssize_t last, Py_ssize_t low,
+cdef inline void spread_by(work_t** to, const work_t* transposed, const Axis* w,
+                           Py_ssize_t channels, Py_ssize_t first, Py_ssize_t last, Py_ssize_t low,
                            Py_ssize_t width) noexcept nogil:
     """Make pixels, `width` channels at a time."""
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
@@ -646,14 +651,15 @@ cdef inline void spread_by(work_t** to, const work_t* turned, const Axis* w, Py_
     cdef const work_t* weight
     cdef words[MOST_LANES + MOST_COLUMNS] block
     for x in range(first, last):
-        from_ = turned + (w.first[x] - low) * channels * lanes
+        from_ = transposed + (w.first[x] - low) * channels * lanes
         weight = <const work_t*>w.weight + x * w.stride
-        for c in range(channels // width):
-            columns(block + n, from_ + c * width * lanes, weight, w.taps[x], channels * lanes,
-                    width)
+        c = 0
+        while c < channels:
+            columns(block + n, from_ + c * lanes, weight, w.taps[x], channels * lanes, width)
+            c += width
             n += width
             if n >= lanes:
-                turn_block(block, <work_t>0)
+                transpose_block(block, <work_t>0)
                 for g in range(lanes):
                     store(to[g] + e, block[g])
                 for g in range(width):
@@ -661,45 +667,45 @@ cdef inline void spread_by(work_t** to, const work_t* turned, const Axis* w, Py_
                 e += lanes
                 n -= lanes
     if n > 0:
-        turn_block(block, <work_t>0)
+        transpose_block(block, <work_t>0)
         for g in range(lanes):
             memcpy(to[g] + e, &block[g], n * sizeof(work_t))
 
 
-cdef void spread(work_t** to, const work_t* turned, const Axis* w, Py_ssize_t channels,
+cdef void spread(work_t** to, const work_t* transposed, const Axis* w, Py_ssize_t channels,
                  Py_ssize_t first, Py_ssize_t last, Py_ssize_t low) noexcept nogil:
     """Make the pixels `first` to `last` - 1 of a group of rows; the first column is pixel `low`."""
     if channels % 4 == 0:
-        spread_by(to, turned, w, channels, first, last, low, 4)
+        spread_by(to, transposed, w, channels, first, last, low, 4)
     elif channels % 3 == 0:
-        spread_by(to, turned, w, channels, first, last, low, 3)
+        spread_by(to, transposed, w, channels, first, last, low, 3)
     else:
-        spread_by(to, turned, w, channels, first, last, low, 1)
+        spread_by(to, transposed, w, channels, first, last, low, 1)
 
 
-cdef inline sums32 add_column(sums32 sum, const int16_t* turned, const int16_t* weight,
+cdef inline sums32 add_column(sums32 sum, const int16_t* transposed, const int16_t* weight,
                               Py_ssize_t taps, Py_ssize_t apart) noexcept nogil:
     cdef Py_ssize_t k
     cdef shorts last
     for k in range(taps // 2):
-        sum = add_products(sum, load_shorts(turned), load_shorts(turned + apart),
+        sum = add_products(sum, load_shorts(transposed), load_shorts(transposed + apart),
                            splat_pair(weight + 2 * k))
-        turned += 2 * apart
+        transposed += 2 * apart
     if taps % 2:
-        last = load_shorts(turned)
+        last = load_shorts(transposed)
         sum = add_products(sum, last, last, splat_pair(weight + taps - 1))
     return sum
 
 
-cdef inline shorts column_fixed(const int16_t* turned, const Axis* w, const int16_t* weight,
+cdef inline shorts column_fixed(const int16_t* transposed, const Axis* w, const int16_t* weight,
                                 Py_ssize_t taps, Py_ssize_t apart) noexcept nogil:
-    cdef sums32 sum = add_column(no_sums(), turned, weight, taps, apart)
+    cdef sums32 sum = add_column(no_sums(), transposed, weight, taps, apart)
     if w.split > 0:
-        sum = add_column(raise_sums(sum, w.split), turned, weight + w.stride // 2, taps, apart)
+        sum = add_column(raise_sums(sum, w.split), transposed, weight + w.stride // 2, taps, apart)
     return scaled_line(sum, w)
 
 
-cdef inline void columns_rounded(shorts* made, const int16_t* turned, const int16_t* weight,
+cdef inline void columns_rounded(shorts* made, const int16_t* transposed, const int16_t* weight,
                                  Py_ssize_t taps, Py_ssize_t apart, int doubled,
                                  Py_ssize_t width) noexcept nogil:
     cdef Py_ssize_t i, k
@@ -710,13 +716,13 @@ cdef inline void columns_rounded(shorts* made, const int16_t* turned, const int1
     for k in range(taps):
         w = splat_short(weight + 2 * k)
         for i in range(width):
-            sum[i] = add_rounded(sum[i], load_shorts(turned + i * UPSHAPE_SHORTS), w)
-        turned += apart
+            sum[i] = add_rounded(sum[i], load_shorts(transposed + i * UPSHAPE_SHORTS), w)
+        transposed += apart
     for i in range(width):
         made[i] = lift(sum[i], doubled)
 
 
-cdef inline void spread_fixed_by(int16_t** to, const int16_t* turned, const Axis* w,
+cdef inline void spread_fixed_by(int16_t** to, const int16_t* transposed, const Axis* w,
                                  Py_ssize_t channels, Py_ssize_t first, Py_ssize_t last,
                                  Py_ssize_t low, Py_ssize_t width) noexcept nogil:
     """The same in fixed point."""
@@ -725,19 +731,21 @@ cdef inline void spread_fixed_by(int16_t** to, const int16_t* turned, const Axis
     cdef const int16_t* weight
     cdef shorts[8 + MOST_COLUMNS] block
     for x in range(first, last):
-        from_ = turned + (w.first[x] - low) * apart
+        from_ = transposed + (w.first[x] - low) * apart
         weight = <const int16_t*>w.weight + x * w.stride
-        for c in range(channels // width):
+        c = 0
+        while c < channels:
             if w.way == ROUNDED:
-                columns_rounded(block + n, from_, weight, w.taps[x], apart, w.scale[x], width)
+                columns_rounded(block + n, from_ + c * UPSHAPE_SHORTS, weight, w.taps[x], apart,
+                                w.scale[x], width)
             else:
                 for g in range(width):
-                    block[n + g] = column_fixed(from_ + g * UPSHAPE_SHORTS, w, weight, w.taps[x],
-                                                apart)
-            from_ += width * UPSHAPE_SHORTS
+                    block[n + g] = column_fixed(from_ + (c + g) * UPSHAPE_SHORTS, w, weight,
+                                                w.taps[x], apart)
+            c += width
             n += width
             if n >= 8:
-                turn_shorts(block)
+                transpose_shorts(block)
                 for g in range(8):
                     store_eight(to[g] + e, to[(g + 8) % UPSHAPE_SHORTS] + e, block[g])
                 for g in range(width):
@@ -745,21 +753,21 @@ cdef inline void spread_fixed_by(int16_t** to, const int16_t* turned, const Axis
                 e += 8
                 n -= 8
     if n > 0:
-        turn_shorts(block)
+        transpose_shorts(block)
         for g in range(8):
             memcpy(to[g] + e, &block[g], n * sizeof(int16_t))
             if UPSHAPE_SHORTS == 16:
                 memcpy(to[g + 8] + e, <char*>&block[g] + 16, n * sizeof(int16_t))
 
 
-cdef void spread_fixed(int16_t** to, const int16_t* turned, const Axis* w, Py_ssize_t channels,
+cdef void spread_fixed(int16_t** to, const int16_t* transposed, const Axis* w, Py_ssize_t channels,
                        Py_ssize_t first, Py_ssize_t last, Py_ssize_t low) noexcept nogil:
     if channels % 4 == 0:
-        spread_fixed_by(to, turned, w, channels, first, last, low, 4)
+        spread_fixed_by(to, transposed, w, channels, first, last, low, 4)
     elif channels % 3 == 0:
-        spread_fixed_by(to, turned, w, channels, first, last, low, 3)
+        spread_fixed_by(to, transposed, w, channels, first, last, low, 3)
     else:
-        spread_fixed_by(to, turned, w, channels, first, last, low, 1)
+        spread_fixed_by(to, transposed, w, channels, first, last, low, 1)
 
 
 cdef void spread_row(work_t* to, const pixel_t* row, const Axis* w, Py_ssize_t channels,
@@ -987,28 +995,27 @@ cdef void across(work_t** to, const char** row, const Plane* p, const Table* t, 
                  Py_ssize_t count, pixel_t* like, work_t like_too) noexcept nogil:
     """Take a strip of `count` rows across, each to a line."""
     cdef Py_ssize_t lanes = lanes_of(<work_t>0), g
-    cdef Py_ssize_t skip = p.low * t.channels
-    if t.turned and 4 * count > lanes:
+    cdef Py_ssize_t skip = p.low * t.channels, elements = (p.high - p.low) * t.channels
+    cdef work_t* transposed = <work_t*>desk.transposed
+    if t.transposed and 4 * count > lanes:
         for g in range(count, lanes):  # rows that nobody wants
             row[g] = row[0]
             to[g] = <work_t*>desk.line + lanes * t.longest
         if work_t is int16_t:
-            turn_fixed(<work_t*>desk.turned, <const pixel_t**>row, (p.high - p.low) * t.channels,
-                       t.w.lift)
-            spread_fixed(to, <const work_t*>desk.turned, &t.w, t.channels, p.first, p.last, p.low)
+            transpose_fixed(transposed, <const pixel_t**>row, elements, t.w.lift)
+            spread_fixed(to, transposed, &t.w, t.channels, p.first, p.last, p.low)
         else:
-            turn(<work_t*>desk.turned, <const pixel_t**>row, (p.high - p.low) * t.channels)
-            spread(to, <const work_t*>desk.turned, &t.w, t.channels, p.first, p.last, p.low)
+            transpose(transposed, <const pixel_t**>row, elements)
+            spread(to, transposed, &t.w, t.channels, p.first, p.last, p.low)
     elif t.period > 0:
         for g in range(count):
             if pixel_t is uint8_t and work_t is int16_t and t.w.way == ROUNDED:
                 # Each byte is taken by several taps of several phases.
-                lift_row(<int16_t*>desk.turned, <const uint8_t*>row[g],
-                         (p.high - p.low) * t.channels, t.w.lift)
-                spread_phases(to[g], <const int16_t*>desk.turned - skip, p, t, desk)
+                lift_row(<int16_t*>transposed, <const uint8_t*>row[g], elements, t.w.lift)
+                spread_phases(to[g], <const int16_t*>transposed - skip, p, t, desk)
             else:
                 spread_phases(to[g], <const pixel_t*>row[g] - skip, p, t, desk)
-    elif t.turned or t.channels < lanes:
+    elif t.transposed or t.channels < lanes:
         for g in range(count):
             spread_row(to[g], <const pixel_t*>row[g] - skip, &t.w, t.channels, p.first, p.last)
     else:
@@ -1287,7 +1294,7 @@ cdef class Plan:
         if t.halved and self.work == 2:
             t.fraction = 2  # a line holds sums of four
             self.error = 0.0
-        t.turned = not t.w.copied and channels < t.group and t.period == 0
+        t.transposed = not t.w.copied and channels < t.group and t.period == 0
         if t.period > 0:
             t.group = 1
         self.cut_strips()
@@ -1554,7 +1561,9 @@ cdef class Plan:
         cdef Py_ssize_t elements = STRIP_FIXED if self.work == 2 else STRIP
         cdef Py_ssize_t most
         cdef Py_ssize_t x, k, start = 0, low = 0, high = 0, own_low, own_high, room
-        if t.w.copied or t.period > 0 or t.halved:
+        if t.halved:
+            elements = STRIP_HALVED
+        elif t.w.copied or t.period > 0:
             elements = STRIP_DOWN
         most = max(1, elements // t.channels)
         if t.period > 1:
@@ -1584,7 +1593,7 @@ cdef class Plan:
             t.longest_source = max(t.longest_source, (
                 t.strip[3 * k + 2] - t.strip[3 * k + 1]) * t.channels)
         if t.longest_source > WIDEST:
-            t.turned = False
+            t.transposed = False
             t.group = 1
         # Lines begin with a line of the cache, and have room for what a vector more would take.
         t.longest = (t.longest + 31) // 16 * 16
@@ -1653,8 +1662,8 @@ cdef class Plan:
         """Lay out a thread's memory from here on; return its bytes."""
         cdef Table* t = &self.table
         cdef Py_ssize_t at = 0, work = self.work
-        desk.turned = memory + at
-        at += padded(t.longest_source * t.group * work if t.turned or t.w.lift > 0 else 0)
+        desk.transposed = memory + at
+        at += padded(t.longest_source * t.group * work if t.transposed or t.w.lift > 0 else 0)
         desk.phases = memory + at
         at += t.phase_source * t.step if t.period > 0 and t.step > 1 else 0
         desk.phases_made = memory + at

@@ -450,7 +450,7 @@ UPSHAPE_INLINE void upshape_store_eight(int16_t* row, int16_t* other, upshape_sh
 }
 
 /* Element j of each eight of vector k becomes element k of vector j. */
-UPSHAPE_INLINE void upshape_turn_shorts(upshape_shorts* v)
+UPSHAPE_INLINE void upshape_transpose_shorts(upshape_shorts* v)
 {
 #if defined(__SSE2__)
     upshape_shorts a[8], b[8];
@@ -475,12 +475,12 @@ UPSHAPE_INLINE void upshape_turn_shorts(upshape_shorts* v)
     }
 #undef UPSHAPE_ZIP
 #else
-    upshape_shorts turned[8];
+    upshape_shorts transposed[8];
     for (int k = 0; k < 8; k++)
         for (int j = 0; j < 8; j++)
-            turned[j][k] = v[k][j];
+            transposed[j][k] = v[k][j];
     for (int k = 0; k < 8; k++)
-        v[k] = turned[k];
+        v[k] = transposed[k];
 #endif
 }
 

@@ -48,4 +48,4 @@ cdef extern from "shorts.h" nogil:
     shorts eight_bytes "upshape_eight_bytes"(const uint8_t*, const uint8_t*)
     shorts eight_shorts "upshape_eight_shorts"(const int16_t*, const int16_t*)
     void store_eight "upshape_store_eight"(int16_t*, int16_t*, shorts)
-    void turn_shorts "upshape_turn_shorts"(shorts*)
+    void transpose_shorts "upshape_transpose_shorts"(shorts*)

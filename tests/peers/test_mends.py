@@ -161,3 +161,28 @@ def test_a_program_of_export_is_explained_like_its_model():
     assert "does not take 75" in text
     assert "What mends it:" in text
     assert "72 (3 less) or 76 (1 more)" in text
+
+
+def test_functions_that_change_sizes_are_steps_of_the_walk():
+    class Mixed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.block = nn.ModuleList([Valid()])
+            self.pool = nn.MaxPool2d(3, 2)
+
+        def forward(self, x):
+            x = F.avg_pool2d(F.relu(x), [2, 3], stride=2, padding=(1, 0))[:, :, 1:]
+            x = F.interpolate(F.max_pool2d(F.pad(x, (0, 1)), 3, 2, ceil_mode=True), scale_factor=3)
+            return self.block[0](self.pool(x))
+
+    text = str(solve(Mixed()).explain((30, 31)))
+    rows = [" ".join(line.split()[1:]) for line in text.splitlines() if " -> " in line]
+    assert rows == [
+        "Pool(kernel_size=(2, 3), stride=(2, 2), padding=(1, 0)) 30x31 -> 16x15",
+        "a slice 16x15 -> 15",
+        "pad 15 -> 15x16",
+        "Pool(kernel_size=3, stride=2, ceil_mode=True) 15x16 -> 7x8",
+        "interpolate 7x8 -> 21x24",
+        "pool: Pool(kernel_size=3, stride=2) 21x24 -> 10x11 drops 1 pixel",
+        "block.0.conv: Conv(kernel_size=3) 10x11 -> 8x9",
+    ]

@@ -21,7 +21,7 @@ from ._quasilinear import Function, SizeSet
 
 __all__ = ["condition_between", "names_of", "partners"]
 
-SECONDS = 10.0  # of the processor, for the slices of one pair of axes
+SECONDS = 5.0  # of the processor, for the slices of one pair of axes
 MOST_LOST = 2  # slices that cannot be followed, before no more are tried
 ENOUGH = 3  # slices that must hold sizes before a form is believed
 NEAR = 8  # sizes from the wanted one on whose partners are sought
@@ -173,17 +173,19 @@ class _Pair:
         found: Slices = {}
         near = alike.previous(self.model.typical) or alike.next(1)
         starts = SIZES if near is None else (near,)
-        wanted: list[int] = []
+        partners: list[int] = []
         for h in starts:
             with contextlib.suppress(LookupError, Failure, ValueError):
-                line = _slice(self.model, partial(self.sizes, h))
-                wanted += _some(line)
-            if wanted:
+                partners += _some(_slice(self.model, partial(self.sizes, h)))
+            if partners:
                 break
-        if near is not None:
-            wanted += [near, alike.next(near + 1) or near, alike.minimum or near]
-            wanted += [2 * near, near // 2, 4 * near, near + 1, near + 7]
-        wanted += [h * factor for h in starts for factor in (2, 4)] if near is None else []
+        if near is None:
+            wanted = [*partners, *(h * factor for h in starts for factor in (2, 4))]
+        else:  # first those that tell most
+            first = alike.minimum or near
+            above = alike.next(near + 1) or near
+            wanted = [near, 2 * near, near // 2, first, above, near + 1, near + 7]
+            wanted += [*partners, 4 * near]
         lost = 0
         for w in dict.fromkeys(wanted):
             if lost == MOST_LOST or time.process_time() - start > SECONDS:
@@ -306,28 +308,27 @@ class _Pair:
             if len(filled) >= ENOUGH and len(products) == 1:
                 return f"{self.h} * {self.w} == {products.pop()}"
             return None
+        if len(filled) < ENOUGH:
+            return None
         for s in _runs(filled.values()):
-            values = {(n // s) ** 2 for n in alike.from_to(1)}
-            predicted = {
-                w: {
-                    h
-                    for value in values
-                    if w >= s and value % (w // s) == 0
-                    for h in range(value // (w // s) * s, (value // (w // s) + 1) * s)
-                }
-                for w in filled
-            }
-            if len(filled) >= ENOUGH and all(
-                set(line.from_to(1)) == predicted[w] for w, line in filled.items()
-            ):
-                h, w = (f"({self.h} // {s})", f"({self.w} // {s})") if s > 1 else (self.h, self.w)
-                listed = " or ".join(map(str, sorted(values)))
-                return f"{h} * {w} == {listed}"
+            for up, name in ((0, "floor"), (s - 1, "ceil")):
+                values = {((n + up) // s) ** 2 for n in alike.from_to(1)}
+                fits = all(
+                    set(line.from_to(1)) == _with_cells(values, (w + up) // s, s, up)
+                    for w, line in filled.items()
+                )
+                if fits:
+                    h, w = (f"{name}({one} / {s})" if s > 1 else one for one in (self.h, self.w))
+                    return f"{h} * {w} == {' or '.join(map(str, sorted(values)))}"
         return None
 
     def _as_slices(self, slices: Slices, refused: tuple[int, int] | None) -> str | None:
         """Say what is known where no form fits."""
-        filled = [(w, line) for w, line in slices.items() if line.minimum is not None]
+        lines: dict[SizeSet, int] = {}
+        for w, line in slices.items():
+            if line.minimum is not None:
+                lines.setdefault(line, w)  # of equal ones the first
+        filled = [(w, line) for line, w in lines.items()]
         parts = [f"with {self.w} = {w}, {self.h} is in {line}" for w, line in filled[:3]]
         if refused is not None:
             h, w = refused
@@ -336,6 +337,12 @@ class _Pair:
             return None
         together = f"{self.h} and {self.w} hang together: " if refused or _differ(slices) else ""
         return together + "; ".join(parts)
+
+
+def _with_cells(values: set[int], cells: int, s: int, up: int) -> set[int]:
+    """Return the sizes whose number of cells of s pixels, times this one, is one of the values."""
+    firsts = [value // cells * s - up for value in values if cells and value % cells == 0]
+    return {n for first in firsts for n in range(first, first + s) if n >= 1}
 
 
 def _is_single(sizes: SizeSet) -> bool:
