@@ -6,11 +6,10 @@ SOURCES := setup.py compiling.py preflight.py pyproject.toml upshape/_machine.px
 	$(wildcard pyx/*.* pyx/*/*.*)
 KERNEL_TESTS_ONLY := --ignore-glob='tests/test_shapes*' --ignore-glob='tests/test_solve*' \
 	--ignore=tests/test_cli.py --ignore=tests/peers --ignore=tests/pages
-EMULATED := UPSHAPE_CPU=x86-64-v4
 ARGS ?=
 
 .PHONY: help demo test test-debug test-races test-serial test-clang test-emulated sanitize \
-	test-oldest test-peers test-docs translations fuzz mutants bench bench-compare docs lint \
+	build-oldest test-oldest test-peers test-docs translations fuzz mutants bench bench-compare docs lint \
 	wheel test-wheel clean
 
 help:  ## print this list
@@ -51,26 +50,32 @@ test: $(VENV)/with-test $(VENV)/built-for-tests  ## the tests, the kernels' at t
 	  UPSHAPE_CPU=$$level $(PY) -m pytest -q tests $(KERNEL_TESTS_ONLY) $(ARGS); done
 
 # The kernels' tests over modules that are built another way, in a folder of their own, which a safe
-# path has found instead of ./upshape: $(call other_build,folder,the build's environment,the tests')
+# path has found instead of ./upshape. build-NAME: its modules, by the environment BUILD_NAME.
 NO_KERNELS := --ignore=tests/test_build.py --ignore=tests/test_benchmarks.py \
 	--ignore=tests/test_docs.py --ignore=tests/test_demo.py
-define other_build
-	$(2) $(PY) setup.py -q build --build-lib $(VENV)/$(1)
-	$(3) PYTHONSAFEPATH=1 PYTHONPATH=$(CURDIR)/$(VENV)/$(1) $(PY) -m pytest -q -p no:cacheprovider \
+BUILD_debug := UPSHAPE_DEBUG=1 UPSHAPE_LEVELS=best
+BUILD_serial := UPSHAPE_OPENMP=0 UPSHAPE_LEVELS=best
+BUILD_clang := CC=clang UPSHAPE_LEVELS=best
+BUILD_emulated := UPSHAPE_EMULATE_V4=1 UPSHAPE_LEVELS=x86-64-v4
+build-%: $(VENV)/with-test
+	$(BUILD_$*) $(PY) setup.py -q build --build-lib $(VENV)/$*
+
+define test_other_build
+	PYTHONSAFEPATH=1 PYTHONPATH=$(CURDIR)/$(VENV)/$(1) $(PY) -m pytest -q -p no:cacheprovider \
 	  tests $(KERNEL_TESTS_ONLY) $(NO_KERNELS) $(ARGS)
 endef
 
-test-debug: $(VENV)/with-test  ## the kernels' tests with bounds checks and asserts compiled in
-	$(call other_build,debug,UPSHAPE_DEBUG=1 UPSHAPE_LEVELS=best)
+test-debug: build-debug  ## the kernels' tests with bounds checks and asserts compiled in
+	$(call test_other_build,debug)
 
-test-serial: $(VENV)/with-test  ## the kernels' tests in a build without OpenMP
-	$(call other_build,serial,UPSHAPE_OPENMP=0 UPSHAPE_LEVELS=best)
+test-serial: build-serial  ## the kernels' tests in a build without OpenMP
+	$(call test_other_build,serial)
 
-test-clang: $(VENV)/with-test  ## the kernels' tests in a build by clang
-	$(call other_build,clang,CC=clang UPSHAPE_LEVELS=best)
+test-clang: build-clang  ## the kernels' tests in a build by clang
+	$(call test_other_build,clang)
 
-test-emulated: $(VENV)/with-test  ## the kernels' tests of x86-64-v4's logic in v3's instructions
-	$(call other_build,emulated,UPSHAPE_EMULATE_V4=1 UPSHAPE_LEVELS=x86-64-v4,$(EMULATED))
+test-emulated: build-emulated  ## the kernels' tests of x86-64-v4's logic in v3's instructions
+	UPSHAPE_CPU=x86-64-v4 $(call test_other_build,emulated)
 
 # The memory that Python and NumPy hand out must be malloc's, which is guarded. A result too large is
 # a MemoryError, not the end. A report goes to stderr as the process ends, so that pytest must not keep
@@ -102,12 +107,22 @@ $(VENV)/oldest/built: $(VENV)/tools $(SOURCES) tests/oldest.txt
 	UPSHAPE_LEVELS=best $(VENV)/oldest/bin/python setup.py -q build --build-lib $(VENV)/oldest/lib
 	@touch $@
 
+build-oldest: $(VENV)/oldest/built
+
 test-oldest: $(VENV)/oldest/built  ## the tests with the oldest versions that are promised
 	PYTHONSAFEPATH=1 PYTHONPATH=$(CURDIR)/$(VENV)/oldest/lib $(VENV)/oldest/bin/python -m pytest -q \
 	  -p no:cacheprovider tests --ignore=tests/peers --ignore=tests/pages $(NO_KERNELS) \
 	  --deselect tests/test_runtime.py::test_version_is_the_installed_one $(ARGS)
 
-test-peers: $(VENV)/with-peers  ## comparison with PyTorch, and with other libraries' pixels
+# Libraries of networks. The first need more than their models do: what their models import is
+# among the second, which pip adds with all that they need.
+NETWORKS_ALONE := torchvision==0.28.0 timm==1.0.31 segmentation_models_pytorch==0.6.0 \
+	dynamic_network_architectures==0.4.4
+$(VENV)/networks: $(VENV)/with-networks Makefile
+	$(PY) -m pip install --quiet --no-deps $(NETWORKS_ALONE)
+	@touch $@
+
+test-peers: $(VENV)/with-peers $(VENV)/networks  ## comparison with PyTorch and others' pixels; others' networks
 	$(PY) -m pytest -q tests/peers $(ARGS)
 
 fuzz: $(VENV)/with-test  ## random calls on hostile arrays; ARGS="--seconds 3600 --seed 7"

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from benchmarks import report
 from benchmarks.cases import Case, table
-from benchmarks.machine import describe
+from benchmarks.machine import describe, hold_peers
 from benchmarks.peers import PEERS, missing
 from benchmarks.results import Result, load, save
 from benchmarks.run import run_case
@@ -110,6 +110,7 @@ def run_all(console: Console, cases: list[Case], options: argparse.Namespace) ->
 
 def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
+    hold_peers()
     console = Console()
     if not console.is_terminal:
         console = Console(width=200)

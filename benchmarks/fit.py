@@ -1,13 +1,15 @@
 """Fit the rates that the estimates of orders of work are made of, and write them.
 
     python -m benchmarks.plans --level x86-64-v3 --seed 1 --count 300 --thorough --out v3.jsonl
-    python -m benchmarks.fit v3.jsonl
+    python -m benchmarks.fit v3.jsonl v3-of-another-machine.jsonl
 
 A plan counts what it does (the kernel's COUNTED); its estimate is the sum of the counts, each times
 its rate in nanoseconds. For each order of work of each level, the rates are first those that come
 nearest to the measured times, relative to these, none of them negative, and drawn towards what is
 plausible where no layer tells; then they are moved, a rate at a time, as long as that makes the
-choices better. Rates of levels without measurements stay what they are.
+choices better. Where the files are of several machines, the rates are one compromise between them:
+a choice needs no more than the ratios of estimates, so times of a machine that is slower as a whole
+count by that much less. Rates of levels without measurements stay what they are.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import argparse
 import os
 import pprint
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -53,8 +56,9 @@ ROUNDS = 6
 
 
 class Way(NamedTuple):
-    """One measured way: the layer's number, its order, what it does, and how long it takes."""
+    """One measured way: machine, number of the layer, order, what it does, how long it takes."""
 
+    machine: str
     layer: int
     order: str
     counts: dict[str, float]
@@ -93,7 +97,7 @@ def ways_of(row: dict[str, Any], number: int) -> Iterator[Way]:
             # The very plan that was measured, whatever the rates say now.
             choices |= {"source": way["source"], "block": (way["rows"], way["columns"])}
         plan = orders.plan_of(parameters, order, frames, row["threads"], **choices)
-        yield Way(number, way["order"], plan.counts, 1e9 * way["seconds"])
+        yield Way(row["cpu"], number, way["order"], plan.counts, 1e9 * way["seconds"])
 
 
 class Fit:
@@ -111,7 +115,22 @@ class Fit:
         self.layer = np.repeat(
             np.arange(len(self.starts)), np.diff([*self.starts, len(ways)])
         )
+        self.machine = np.array([way.machine for way in ways])
+        self.plausible = np.array([PLAUSIBLE[name] for _, name in self.columns])
+        self.times /= self.slowness()
         self.best = np.minimum.reduceat(self.times, self.starts)
+
+    def slowness(self) -> np.ndarray:
+        """Return, for each way, how much slower its machine is than the first one."""
+        off = self.times / (self.counts @ self.plausible)
+        best = np.minimum.reduceat(self.times, self.starts)
+        near = self.times < FAR * best[self.layer]
+        found = {
+            name: np.median(off[near & (self.machine == name)])
+            for name in dict.fromkeys(self.machine)
+        }
+        first = found[self.machine[0]]
+        return np.array([found[name] / first for name in self.machine])
 
     def regrets(self, estimates: np.ndarray) -> np.ndarray:
         """Return, for each layer, the time of the way of the least estimate over the best."""
@@ -127,7 +146,7 @@ class Fit:
 
     def nearest(self) -> np.ndarray:
         """Return the rates that come nearest to the times."""
-        plausible = np.array([PLAUSIBLE[name] for _, name in self.columns])
+        plausible = self.plausible
         weights = np.minimum(1, FAR * self.best[self.layer] / self.times)
         shares = self.counts * plausible / self.times[:, None]
         rows = np.vstack([shares * weights[:, None], np.sqrt(DRAWN) * np.eye(len(plausible))])
@@ -156,13 +175,18 @@ class Fit:
                 break
         return rates
 
-    def told(self, rates: np.ndarray) -> str:
-        """Say how good rates are."""
+    def told(self, rates: np.ndarray) -> list[str]:
+        """Say how good rates are, a line a machine."""
         estimates = self.counts @ rates
-        values, off = np.sort(self.regrets(estimates)), np.log(estimates / self.times)
-        at = [values[min(int(share * len(values)), len(values) - 1)] for share in (0.5, 0.95)]
-        return (f"regret median {at[0]:.3f}, 95 % {at[1]:.3f}, worst {values[-1]:.2f}; estimates "
-                f"off by {np.exp(np.sqrt((off**2).mean())) - 1:.0%}")
+        regrets, off = self.regrets(estimates), np.log(estimates / self.times)
+        lines = []
+        for name in dict.fromkeys(self.machine):
+            values = np.sort(regrets[self.machine[self.starts] == name])
+            at = [values[min(int(share * len(values)), len(values) - 1)] for share in (0.5, 0.95)]
+            wide = np.exp(np.sqrt((off[self.machine == name] ** 2).mean())) - 1
+            lines.append(f"{name}: regret median {at[0]:.3f}, 95 % {at[1]:.3f}, worst "
+                         f"{values[-1]:.2f}; estimates off by {wide:.0%}")
+        return lines
 
 
 def not_negative(rows: np.ndarray, wanted: np.ndarray) -> np.ndarray:
@@ -181,25 +205,28 @@ def fitted(rows: list[dict[str, Any]]) -> tuple[dict[str, dict[str, float]], str
     rows = [row for row in rows if len(list(ways_of(row, 0))) > 1]
     fit = Fit([way for number, row in enumerate(rows) for way in ways_of(row, number)])
     near = fit.nearest()
-    print(f"  nearest: {fit.told(near)}")
     rates = fit.moved(near)
-    print(f"  moved:   {fit.told(rates)}")
+    for title, found in (("nearest", near), ("moved", rates)):
+        for line in fit.told(found):
+            print(f"  {title:8}{line}")
     made: dict[str, dict[str, float]] = {}
     seen = fit.counts.any(axis=0)
     for (order, name), rate, used in zip(fit.columns, rates, seen, strict=True):
         if used:
             made.setdefault(order, {})[name] = float(f"{rate:.3g}")
     when = datetime.now(UTC).strftime("%Y-%m-%d")
-    return made, f"{rows[0]['cpu']}, {when}, {len(rows)} layers, {len(fit.times)} ways"
+    machines = Counter(row["cpu"] for row in rows)
+    told = [f"{name}, {count} layers" for name, count in machines.items()]
+    return made, f"{'; '.join(told)}; {len(fit.times)} ways, {when}"
 
 
 def write(rates: dict[str, Any], measured: dict[str, str]) -> None:
     """Write the module that holds the rates."""
     head = Path(_rates.__file__).read_text().split("# fmt: off")[0]
-    told = "".join(f"    {level!r}:\n        {text!r},\n" for level, text in measured.items())
+    told = pprint.pformat(measured, width=98, sort_dicts=False)
     table = pprint.pformat(rates, width=98, sort_dicts=False)
     Path(_rates.__file__).write_text(
-        f"{head}# fmt: off\nMEASURED: dict[str, str] = {{\n{told}}}\n\n"
+        f"{head}# fmt: off\nMEASURED: dict[str, str] = \\\n {told}\n\n"
         f"RATES: dict[str, dict[str, dict[str, float]]] = \\\n {table}\n"
     )
 

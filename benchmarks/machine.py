@@ -19,6 +19,21 @@ PACKAGES = (
 )
 
 
+# What holds a peer to AVX2, for an upshape that is held to it. The others have no such setting.
+AVX2 = {
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "OPENCV_CPU_DISABLE": "AVX512F,AVX512-COMMON,AVX512-SKX",
+}
+
+
+def hold_peers() -> None:
+    """Hold peers that can be held to AVX2 where upshape is. Before they are imported."""
+    if os.environ.get("UPSHAPE_CPU") == "x86-64-v3":
+        for name, value in AVX2.items():
+            os.environ.setdefault(name, value)
+
+
 def cpu() -> str:
     """Return the processor's name; Linux keeps it in a file, elsewhere Python's word must do."""
     info = Path("/proc/cpuinfo")

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from benchmarks import report
 from benchmarks.__main__ import PEERS, admitted, default_threads, thread_counts
 from benchmarks.cases import Case
-from benchmarks.machine import describe
+from benchmarks.machine import describe, hold_peers
 from benchmarks.results import Result, geometric_mean, save
 from benchmarks.run import run_case
 from benchmarks.sweep_cases import KINDS
@@ -55,6 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
     p.add_argument("--peers", help=f"of these only, comma-separated: {', '.join(PEERS)}; or none")
     p.add_argument("--json", type=Path, help="where the run is kept")
     options = p.parse_args(arguments)
+    hold_peers()
     console = Console()
     if not console.is_terminal:
         console = Console(width=160)

@@ -343,7 +343,9 @@ def test_solve_asks_for_axes_repairs_and_ranges(run, networks):
     status, out, _ = run(["solve", f"{networks}:unet", "--fix", "output_padding"])
     assert status == 0
     assert "output_size=i" in out
+    assert "As PyTorch code:\n\n  x = upsample(x, output_size=list(image.shape[2:]))" in out
     status, out, _ = run(["solve", f"{networks}:unet", "--fix", "output_padding", "--json"])
+    assert json.loads(out)["repair"]["code"][0].startswith("x = upsample(x, output_size=")
     assert json.loads(out)["repair"]["complete"] is True
     status, out, _ = run(["solve", f"{networks}:unet", "--axis", "1", "--json"])
     assert json.loads(out)["modulus"] == 2

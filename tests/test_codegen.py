@@ -187,6 +187,12 @@ CLAIMS = [
     Claim("taps", "rows are transposed by whole vectors of float32",
           {r"unpcklps": 4, r"unpckhps": 4, "shufps": 4}, levels=("v3", "v4"),
           by_clang={r"unpck[lh]p[sd]|shufps|perm[ti]2p[sd]|permp[sd]": 12}),
+    Claim("taps", "halve_bytes adds 2 x 2 pixels of uint8 in 16 bits",
+          {"pshufb": 2, "pmaddubsw": 2, "paddw": 1}, levels=("v3",)),
+    Claim("taps", "halve_reals parts two vectors of float32 by permutations",
+          {r"perm[ti]2(?:d|ps)": 2, FMA: 3, "mulps": 3}, levels=("v4",)),
+    Claim("taps", "halve_reals parts two vectors of float32 by permutations",
+          {r"shufps": 2, FMA: 3, "mulps": 3}, levels=("v3",)),
     Claim("limits", "the streaming fill writes whole vectors", {STREAM: 1}),
 ]
 

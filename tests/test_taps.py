@@ -316,3 +316,53 @@ def test_rows_are_made_phase_by_phase():
         plan = taps.Plan((0, -1, -1, 1, 2, 3), [copied(1), copied(5), table], "f", channels,
                          channels, False)
         assert plan.period == period
+
+
+# --- means of 2 x 2 pixels -----------------------------------------------------------------------
+
+
+def halves(i):
+    """Return the table of the means of pixels 0 and 1, 2 and 3, ...; not of an odd last."""
+    return np.arange(i // 2) * 2, np.full((i // 2, 2), 0.5), i
+
+
+def halves_plan(sizes, letter, channels, *more):
+    axes = [copied(1), halves(sizes[0]), halves(sizes[1])]
+    return taps.Plan((0, -1, -1, 1, 2, 3), axes, letter, channels, *more)
+
+
+@pytest.mark.parametrize("letter", [*FLOATS, "B", "?", "h"])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 64])
+@pytest.mark.parametrize("sizes", [(2, 2), (6, 8), (9, 70), (4, 333), (2, 5001)])
+def test_means_of_four_pixels_are_exact_or_rounded_once_a_pass(rng, letter, channels, sizes):
+    """Integers are rounded to nearest, ties to even; floats twice, as half and half of two."""
+    x = draw_pixels(rng, (2, *sizes, channels), letter)
+    even = x[:, : sizes[0] // 2 * 2, : sizes[1] // 2 * 2]
+    if letter in FLOATS:
+        even = even.astype("f" if letter == "e" else letter)
+        half = even.dtype.type(0.5)
+        down = even[:, ::2] * half + even[:, 1::2] * half
+        wanted = (down[:, :, ::2] * half + down[:, :, 1::2] * half).astype(letter)
+    else:
+        whole = even.astype(np.float64)
+        sums = whole[:, ::2] + whole[:, 1::2]
+        wanted = np.rint((sums[:, :, ::2] + sums[:, :, 1::2]) / 4).astype(letter)
+    for streaming, gap, threads in itertools.product([False, True], [0, 1], [1, 3]):
+        plan = halves_plan(sizes, letter, channels, channels + gap, streaming, "down")
+        memory = np.ones((*wanted.shape[:3], channels + gap), letter)
+        assert plan.run(x, memory[..., :channels], threads)
+        assert (memory[..., :channels] == wanted).all()
+        assert (memory[..., channels:] == 1).all()
+
+
+def test_which_means_are_made_down_and_across_at_once():
+    """Where the test above would else prove nothing."""
+    for letter, channels, only, halved in (
+        ("B", 3, None, True), ("B", 8, None, True), ("B", 9, None, False), ("f", 1, None, True),
+        ("f", 3, None, False), ("f", 4, None, True), ("d", 1, "down", True),
+        ("f", 1, "across", False), ("h", 2, None, True), ("?", 1, None, True),
+    ):
+        assert halves_plan((64, 64), letter, channels, channels, False, only).halved == halved
+    axes = [copied(1), halves(64), antialiased_table(64, 32, 1, triangle)]
+    for d, h, w in (axes, [axes[0], axes[2], axes[1]], [halves(64), axes[1], axes[1]]):
+        assert not taps.Plan((0, -1, 1, 2, 3, 4), [d, h, w], "f", 1, 1, False).halved

@@ -675,6 +675,8 @@ def solve(args: Any) -> int:
         print(_paragraph(", ".join(map(str, listed)) or "None of these sizes is taken."))
     else:
         print(answer)
+        if answer.repair is not None and answer.repair.calls:
+            print(f"\nAs PyTorch code:\n\n{textwrap.indent(answer.repair.to_torch(), '  ')}")
     return 0 if taken else NOT_TAKEN
 
 
@@ -709,10 +711,13 @@ def _answer_record(
         "output_size": str(answer.output_size),
         "output_padding": [str(one) for one in answer.output_padding],
     }
+    if answer.between_axes is not None:
+        record["between_axes"] = answer.between_axes
     if answer.repair is not None:
         record["repair"] = {
             "complete": answer.repair.complete,
             "calls": list(map(str, answer.repair.calls)),
+            "code": answer.repair.to_torch().splitlines(),
         }
     if bounds is not None:
         record["sizes"] = answer.range(bounds[0], bounds[1] + 1)

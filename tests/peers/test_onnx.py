@@ -1,6 +1,7 @@
 """ONNX models: every operator's shapes, and what is solved from them, against ONNX Runtime."""
 
 import itertools
+import re
 import warnings
 
 import numpy as np
@@ -384,3 +385,57 @@ def test_a_resnet_of_open_height_takes_every_height_by_each_way_of_reading_it():
     for way in ("module", "fx", "onnx"):
         assert read[way].covers(1, 10**6), way
     read["onnx"].check()
+
+
+def decoder(up):
+    """A map, halved with a loss and brought back by `up`, joined with itself."""
+    body = f"""
+        half = MaxPool <kernel_shape = [2, 2], strides = [2, 2]> (x)
+        kept = Relu (half)
+        {up}
+        y = Concat <axis = 1> (x, back)
+    """
+    return build(body, {"w": (2, 2, 2, 2), "f": floats(1, 1, 2, 2)})
+
+
+def told(model, n):
+    """Return the last remedy that explain names, on one line."""
+    return " ".join(str(solve(from_onnx(model)).explain(n)).split("  - ")[-1].split())
+
+
+@pytest.mark.parametrize("sizes", [(9, 9), (8, 9), (13, 6)])
+def test_what_mends_a_file_mends_it_in_onnx_runtime(sizes):
+    model = decoder("back = ConvTranspose <strides = [2, 2]> (kept, w)")
+    shape = (1, 2, *sizes)
+    assert outcome(session(model), shape) is None
+    remedy = told(model, sizes)
+    padding = [int(one) for one in re.search(r"output_padding=\[(\d), (\d)\]", remedy).groups()]
+    (node,) = (one for one in model.graph.node if one.op_type == "ConvTranspose")
+    node.attribute.append(helper.make_attribute("output_padding", padding))
+    assert outcome(session(model), shape) == [(1, 4, *sizes)]
+
+
+def test_a_resize_is_told_its_sizes():
+    model = decoder("back = Resize <mode = \"nearest\"> (kept, , f)")
+    assert "with the sizes [9, 12] in place of [8, 12]" in told(model, (9, 12))
+
+
+def test_a_pad_before_a_join_where_no_upsampling_does():
+    body = """
+        small = MaxPool <kernel_shape = [3, 2], strides = [1, 1]> (x)
+        y = Concat <axis = 1> (x, small)
+    """
+    model = build(body, {})
+    remedy = told(model, (9, 12))
+    pads = [int(one) for one in re.search(r"pads=\[([\d, ]+)\] on 'small'", remedy)[1].split(",")]
+    assert pads == [0, 0, 0, 0, 0, 0, 2, 1]
+    fixed = body.replace("y =", "padded = Pad (small, p)\n y =").replace("x, small", "x, padded")
+    mended = build(fixed, {"p": ints(*pads)})
+    assert outcome(session(mended), (1, 2, 9, 12)) == [(1, 4, 9, 12)]
+
+
+def test_what_holds_between_the_axes_of_a_file():
+    model = build("t = Transpose <perm = [0, 1, 3, 2]> (x)\n y = Add (x, t)", {})
+    answer = solve(from_onnx(model))
+    assert answer.between_axes == "H == W, or one of H and W is 1"
+    assert "Between the axes: H == W" in str(answer.explain((5, 7)))

@@ -1,6 +1,7 @@
 """What is made of answers for PyTorch: padding and cropping, exported dimensions, pasted code."""
 
 import copy
+import dataclasses
 import pickle
 
 import pytest
@@ -133,6 +134,54 @@ def test_exported_dimensions_are_the_classes_that_are_taken():
         assert program.module()(torch.zeros(1, 1, *sizes)).shape[2:] == sizes
     with pytest.raises((AssertionError, RuntimeError)):
         program.module()(torch.zeros(1, 1, 30, 32))
+
+
+class Strided(nn.Module):
+    """Maps become single pixels long before the input does."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(1, 4, 3, 2, 1)
+        self.deep = nn.Conv2d(4, 4, 3, 2, 1)
+
+    def forward(self, x):
+        return F.max_pool2d(self.deep(self.stem(x)), 2).mean((2, 3))
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        UNet(),
+        UNet("all"),
+        Strided(),
+        nn.Sequential(nn.Conv2d(1, 4, 7), nn.MaxPool2d(2)),
+        nn.Sequential(nn.Conv2d(1, 4, 5, stride=3), nn.ConvTranspose2d(4, 1, 3, 3)),
+    ],
+)
+@pytest.mark.parametrize("maximum", [None, 200])
+def test_dimensions_are_taken_by_export_as_they_are(model, maximum):
+    model.eval()
+    answer = solve(model)
+    heights, widths = (answer.to_torch_dims(name, maximum=maximum) for name in "hw")
+    for height, width in zip(heights, widths, strict=True):
+        program = torch.export.export(
+            model, (torch.zeros(1, 1, 64, 64),), dynamic_shapes=({2: height, 3: width},)
+        )
+        exported = solve(shapes.from_export(program))
+        assert exported.minimum is not None
+        large = answer.range(exported.minimum, 150)
+        assert large == exported.range(1, 150)
+        assert exported.minimum <= 16
+
+
+def test_dimensions_from_a_size_on():
+    (dim,) = solve(UNet()).to_torch_dims("h", minimum=30, maximum=50)
+    assert (dim.root.min, dim.root.max) == (8, 12)
+    assert solve(lambda x: shapes.same(x // 3, x // 4)).to_torch_dims(minimum=5) == (5, 8)
+    kept = pickle.loads(pickle.dumps(solve(UNet()))).to_torch_dims("h")
+    assert kept[0].root.__name__ == "h"
+    with pytest.raises(ValueError, match=r"Answer\.to_torch_dims: minimum must be at least 1"):
+        solve(UNet()).to_torch_dims(minimum=0)
 
 
 def test_a_union_is_one_dimension_each():
@@ -325,3 +374,104 @@ def test_a_pixel_that_sees_everything():
 
     with pytest.raises(ValueError, match="a pixel of Gated sees all of an input"):
         solve(Gated()).receptive_field()
+
+
+class Shaped(nn.Module):
+    """Takes multiples of 4, and returns what `make` does of the map and its half."""
+
+    def __init__(self, make):
+        super().__init__()
+        self.make = make
+
+    def forward(self, x, *others, scale=None):
+        if any(size % 4 for size in x.shape[2:]):
+            raise ValueError("multiples of 4 only")
+        return self.make(x, *others) if scale is None else self.make(x, *others) * scale
+
+
+@dataclasses.dataclass
+class Found:
+    number: int
+    map: torch.Tensor
+    missing: None = None
+
+
+@pytest.mark.parametrize(
+    ("make", "shapes_of"),
+    [
+        (lambda x: x.argmax(1), lambda y: [y.shape, (2, 13, 18)]),
+        (lambda x: x.permute(0, 2, 3, 1), lambda y: [y.shape, (2, 13, 18, 3)]),
+        (lambda x: x.transpose(2, 3), lambda y: [y.shape, (2, 3, 18, 13)]),
+        (lambda x: x.flatten(2), lambda y: [y.shape, (2, 3, 16 * 20)]),
+        (lambda x: x.mean((2, 3)), lambda y: [y.shape, (2, 3)]),
+        (lambda x: F.avg_pool2d(x, 4), lambda y: [y.shape, (2, 3, 4, 5)]),
+        (lambda x: x.unsqueeze(1), lambda y: [y.shape, (2, 1, 3, 13, 18)]),
+        (lambda x: {0: 7, 1: x, 2: None}, lambda y: [y[1].shape, (2, 3, 13, 18)]),
+        (lambda x: Found(7, x), lambda y: [y.map.shape, (2, 3, 13, 18)]),
+        (lambda x: (3, [x, (x.mean(),)]), lambda y: [y[1][0].shape, (2, 3, 13, 18)]),
+    ],
+)
+@pytest.mark.parametrize("side", ["end", "both", "begin"])
+def test_outputs_are_cropped_along_the_axes_that_are_the_inputs(make, shapes_of, side):
+    model = AutoPad(Shaped(make), side=side)
+    x = torch.rand(2, 3, 13, 18)
+    if side == "begin" and "avg_pool2d" in make.__code__.co_names:
+        with pytest.raises(ValueError, match="padding 3 pixels before axis 0 shifts the output"):
+            model(x)  # by 3/4 of a pixel
+        return
+    found, wanted = shapes_of(model(x))
+    assert tuple(found) == wanted
+
+
+def test_several_inputs_are_padded_alike():
+    a, b, scale = torch.rand(2, 3, 13, 18), torch.rand(2, 1, 13, 18), torch.rand(2, 1, 1, 1)
+    model = AutoPad(Shaped(lambda x, y: x - y), solve(lambda x: shapes.same(x, 4 * (x // 4))))
+    assert torch.equal(model(a, b), a - b)
+    assert torch.equal(model(a, b, scale=scale), (a - b) * scale)
+    nested = AutoPad(Shaped(lambda x, y: x - y["b"][0]), model.answer())
+    assert torch.equal(nested(a, {"b": [b]}), a - b)
+    with pytest.raises(TypeError, match="AutoPad: no feature map among the inputs"):
+        model(3)
+
+
+def test_sizes_that_go_together_only_and_sizes_that_are_fixed():
+    class Square(nn.Module):
+        def forward(self, x):
+            return x + x.transpose(2, 3)
+
+    class Fixed(nn.Module):
+        def forward(self, x):
+            assert x.shape[2:] == (64, 64)
+            return x, F.avg_pool2d(x, 8), x.mean((2, 3))
+
+    x = torch.rand(1, 3, 13, 18)
+    assert AutoPad(Square())(x).shape == x.shape
+    whole, eighth, features = AutoPad(Fixed())(x)
+    assert torch.equal(whole, x)
+    assert (eighth.shape[2:], features.shape) == ((2, 3), (1, 3))
+    with pytest.raises(ValueError, match="found no sizes from"):
+        AutoPad(Fixed())(torch.zeros(1, 3, 65, 64))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("mode", ["constant", "reflect", "replicate", "circular"])
+def test_padded_models_of_other_types_train(dtype, mode):
+    model = AutoPad(UNet().to(dtype), mode=mode)
+    x = torch.rand(1, 1, 13, 18, dtype=dtype, requires_grad=True)
+    out = model(x)
+    assert (out.dtype, out.shape[2:]) == (dtype, x.shape[2:])
+    out.sum().backward()
+    assert x.grad is not None
+    assert x.grad.abs().sum() > 0
+    assert all(one.grad is not None for one in model.module.parameters())
+    fresh = AutoPad(UNet().to(dtype), mode=mode)
+    fresh.load_state_dict(model.state_dict())
+    assert torch.equal(fresh(x), out)
+
+
+def test_what_is_given_as_an_answer_is_checked():
+    for answer in (4, [], ["x"], lambda x: x):
+        with pytest.raises(TypeError, match="AutoPad: answer must be what solve returns"):
+            AutoPad(UNet(), answer)
+    with pytest.raises(TypeError, match="AutoPad: value must be a number, got 'a'"):
+        AutoPad(UNet(), value="a")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ._axes import checked, joined, nearest, nearest_below, padded, several
+from ._axes import checked, joined, nearest, nearest_below, padded, reaching, several
 from ._expression import Expression
 from ._quasilinear import Function, SizeSet
 from ._repair import common
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from ._requirement import Requirement
 
 __all__ = ["Answer", "MendedCall", "Repair"]
+
+
+def code_of(name: str) -> str:
+    """Return the code of a module with this name; members of lists have numbers."""
+    return "self." + re.sub(r"\.(\d+)(?=\.|$)", r"[\1]", name)
 
 
 class MendedCall:
@@ -82,8 +87,8 @@ class MendedCall:
         text = self._size.python("n")
         axes = f"{image}.shape[2:]"
         sizes = f"list({axes})" if text == "n" else f"[{text} for n in {axes}]"
-        name = re.sub(r"\.(\d+)", r"[\1]", self.name or "")  # members of lists have numbers
-        layer = f"self.{name}" if name else "upsample"
+        name = self.name
+        layer = code_of(name) if name else "upsample"
         if getattr(self.layer, "scale_factor", None) is not None:
             mode = f", mode={layer}.mode" if name else ""
             layer, sizes = "F.interpolate", f"size={sizes}{mode}"
@@ -195,9 +200,34 @@ class Answer:
 
     _rank: int | None = None  # the number of axes, where the network has a certain one
 
+    @property
+    def between_axes(self) -> str | None:
+        """What must hold between the axes of a model that was read, in words, such as ``H == W``.
+
+        None if nothing is seen that must; a network that is a function of one size has no such
+        condition. The model is run at some pairs of sizes that it takes on all axes. Where it
+        refuses one, exact answers for one axis, at several sizes of the other, are held against the
+        forms that conditions have: an equation, an order, the same remainder, a fixed product. It
+        is what these answers show; if no form fits them, they are told themselves.
+        """
+        return None
+
+    @property
+    def _none(self) -> str:
+        """Say that there is no size."""
+        return "the network takes no size"
+
+    def _rows(self) -> list[tuple[str, str]]:
+        """Return rows of the answer's table about the other axes."""
+        return []
+
     def _of_axis(self, place: int) -> Answer:
         """Return the answer for one axis: they are alike, or the network could not be traced."""
         return self
+
+    def _partners(self, wanted: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+        """Yield sizes that go together, where the axes hang together: here they never do."""
+        return iter(())
 
     def _takes(self, sizes: tuple[int, ...]) -> bool:
         """Tell whether sizes, one an axis, are taken."""
@@ -291,17 +321,21 @@ class Answer:
             return nearest_below(self, n)
         return self._sizes.previous(_input_size(n, "Answer.previous"))
 
-    def at_least(self, size: int) -> int | None:
+    def at_least(self, size: Any) -> Any:
         """Return the smallest input size of which every output is at least `size`.
 
-        None if there is none.
+        Of one size an axis, return as many. None if there is none.
 
         Examples
         --------
         >>> from upshape.shapes import solve, zoo
         >>> solve(zoo.unet(padding=0)).at_least(400)
         588
+        >>> solve(zoo.unet(padding=0)).at_least((400, 500))
+        (588, 684)
         """
+        if several(size):
+            return reaching(self, size)
         size = _input_size(size, "Answer.at_least")
         mask = self._sizes.mask
         for leaf in _leaves(self._result):
@@ -471,13 +505,28 @@ class Answer:
             lambda leaf: field_of(self._trace.steps, leaf) if isinstance(leaf, Step) else None,
         )
 
-    def to_torch_dims(self, name: str = "size", *, maximum: int | None = None) -> tuple[Any, ...]:
+    def _exported_from(self) -> int:
+        """Return the size from which on no map on the way that grows has a single pixel."""
+        mask = self._sizes.mask
+        for step in self._trace.steps:
+            function = step.function
+            if isinstance(function, Function) and function.tail.rise > 0:
+                mask = mask.both(function.at_least(2))
+        return SizeSet(mask).minimum or 1
+
+    def to_torch_dims(
+        self, name: str = "size", *, minimum: int | None = None, maximum: int | None = None
+    ) -> tuple[Any, ...]:
         """Return the sizes as dimensions for ``torch.export`` and ``torch.onnx.export``.
 
         Parameters
         ----------
         name : str
             The dimension's name; with several classes each has its residue appended.
+        minimum : int, optional
+            The smallest size. PyTorch exports a size of 1 as a constant, so that, unless given, it
+            is the smallest for which no map on the way that grows with the input has a single
+            pixel.
         maximum : int, optional
             The largest size.
 
@@ -499,7 +548,13 @@ class Answer:
             raise ValueError(f"Answer.to_torch_dims: name must be an identifier, got {name!r}")
         if maximum is not None:
             maximum = _whole_from(1, maximum, "Answer.to_torch_dims: maximum")
-        return torch_dims(self._sizes, name, maximum, self._name)
+        if minimum is not None:
+            minimum = _whole_from(1, minimum, "Answer.to_torch_dims: minimum")
+        elif self._sizes.is_finite:
+            minimum = 1  # these are no dimensions
+        else:
+            minimum = self._exported_from()
+        return torch_dims(self._sizes, name, minimum, maximum, self._name)
 
     @cached_property
     def inputs(self) -> Any:
@@ -587,7 +642,7 @@ class Answer:
     def _nearest(self, n: int) -> str:
         below, above = self._sizes.previous(n), self._sizes.next(n)
         if below is None and above is None:
-            return "it takes no size at all"
+            return self._none
         if below is None:
             return f"the smallest size it takes is {above}"
         if above is None:

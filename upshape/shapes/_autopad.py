@@ -40,12 +40,18 @@ class AutoPad(metaclass=_Kind):
 
     Notes
     -----
+    Called with several inputs, in tuples, lists or dicts as well, all feature maps of the first
+    one's sizes are padded alike; whatever else is given is passed on.
+
     A feature map that comes out is cropped to where the input lies on it. If the output has q
     pixels an input pixel (1/8, 1, 2, ...; from the answer), then `before` padded pixels are
     ``q * before`` of them, and of an output of size o for the padded size N,
-    ``o - floor(q * (N - n))`` belong to the input of size n. Outputs without spatial axes are left
-    as they are. What is padded takes part in the computation: pixels near it differ from those of a
-    larger picture, and a mean over the whole map counts it.
+    ``o - floor(q * (N - n))`` belong to the input of size n. Which axes of an output are those, in
+    whatever order and with or without channels, is seen from how it grows; a model that takes one
+    size alone has maps (N, C, ...) that are in proportion to it. What grows with none of the axes,
+    or with several at once, such as tokens, is left as it is. What is padded takes part in the
+    computation: pixels near it differ from those of a larger picture, and a mean over the whole map
+    counts it.
 
     Examples
     --------

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from ._size import whole_number
 
-__all__ = ["joined", "nearest", "nearest_below", "padded", "several"]
+__all__ = ["joined", "nearest", "nearest_below", "padded", "reaching", "several"]
 
 TRIED = 8  # sizes an axis from which the nearest are combined, where the axes hang together
 
@@ -35,30 +36,50 @@ def checked(answer: Any, sizes: Any, what: str) -> tuple[int, ...]:
     return numbers
 
 
-def nearest(answer: Any, sizes: Any) -> tuple[int, ...] | None:
+def nearest(answer: Any, sizes: Any, what: str = "Answer.next") -> tuple[int, ...] | None:
     """Return sizes that are taken and at least these, with as few pixels more as possible.
 
-    Each axis has its own smallest; where those do not go together, equal sizes and combinations of
-    the next ones are tried. None if nothing is found.
+    Each axis has its own smallest; where those do not go together, equal sizes, combinations of the
+    next ones and what goes with the wanted size of another axis are tried. None if nothing is
+    found.
     """
-    wanted = checked(answer, sizes, "Answer.next")
+    wanted = checked(answer, sizes, what)
     rows = [
-        list(itertools.islice(answer._of_axis(place)._sizes.from_to(size), TRIED))
-        for place, size in enumerate(wanted)
+        list(itertools.islice(own.from_to(size), TRIED))
+        for own, size in zip(_of_axes(answer, wanted), wanted, strict=True)
     ]
     equal = list(itertools.islice(answer._sizes.from_to(max(wanted)), TRIED))
-    return _combined(answer, wanted, rows, equal)
+    found = _combined(answer, wanted, rows, equal)
+    partners = list(answer._partners(wanted)) if found is None or _far(wanted, found) else []
+    if found is not None:
+        partners.append(found)
+    return min(partners, key=lambda one: _far(wanted, one), default=None)
+
+
+def _far(one: tuple[int, ...], other: tuple[int, ...]) -> int:
+    return sum(abs(size - n) for size, n in zip(one, other, strict=True))
 
 
 def nearest_below(answer: Any, sizes: Any) -> tuple[int, ...] | None:
     """Return sizes that are taken and at most these, with as few pixels less as possible."""
     wanted = checked(answer, sizes, "Answer.previous")
     rows = [
-        list(itertools.islice(_downwards(answer._of_axis(place)._sizes, size), TRIED))
-        for place, size in enumerate(wanted)
+        list(itertools.islice(_downwards(own, size), TRIED))
+        for own, size in zip(_of_axes(answer, wanted), wanted, strict=True)
     ]
     equal = list(itertools.islice(_downwards(answer._sizes, min(wanted)), TRIED))
     return _combined(answer, wanted, rows, equal)
+
+
+def _of_axes(answer: Any, sizes: tuple[int, ...]) -> list[Any]:
+    """Return the sizes of each axis alone; those of all alike where they cannot be followed."""
+    found = []
+    for place in range(len(sizes)):
+        try:
+            found.append(answer._of_axis(place)._sizes)
+        except ValueError:
+            found.append(answer._sizes)
+    return found
 
 
 def _downwards(sizes: Any, n: int) -> Iterator[int]:
@@ -73,10 +94,7 @@ def _combined(
     answer: Any, wanted: tuple[int, ...], rows: list[list[int]], equal: list[int]
 ) -> tuple[int, ...] | None:
     """Return the sizes nearest to the wanted ones that are taken: equal ones or one of each row."""
-
-    def far(one: tuple[int, ...]) -> int:
-        return sum(abs(size - n) for size, n in zip(one, wanted, strict=True))
-
+    far = partial(_far, wanted)
     if answer._takes(wanted):
         return wanted
     found: list[tuple[int, ...]] = [(size,) * len(wanted) for size in equal]
@@ -87,17 +105,27 @@ def _combined(
     if taken is not None:
         return taken
     mixed = sorted(itertools.product(*rows), key=lambda one: (far(one), one))
-    return next((one for one in mixed if answer._takes(one)), None)
+    alike = [(size,) * len(wanted) for size in equal]
+    return next((one for one in (*mixed, *alike) if answer._takes(one)), None)
 
 
 def padded(answer: Any, sizes: Any) -> tuple[int, ...]:
     """Return how many pixels to add to each axis."""
-    found = nearest(answer, sizes)
+    found = nearest(answer, sizes, "Answer.padding")
     if found is None:
         raise ValueError(
             f"Answer.padding: found no sizes from {tuple(sizes)} on that {answer._name} takes"
         )
     return tuple(big - size for big, size in zip(found, sizes, strict=True))
+
+
+def reaching(answer: Any, sizes: Any) -> tuple[int, ...] | None:
+    """Return the smallest sizes whose outputs are at least these, one an axis."""
+    wanted = checked(answer, sizes, "Answer.at_least")
+    found = [answer._of_axis(place).at_least(size) for place, size in enumerate(wanted)]
+    if None in found:
+        return None
+    return nearest(answer, tuple(found))
 
 
 def joined(outputs: list[Any]) -> Any:

@@ -289,7 +289,7 @@ def table(answer: Answer) -> str:
     sizes = answer._sizes
     rows: list[tuple[str, str]] = [("input sizes", str(sizes))]
     if answer.minimum is None:
-        rows = [("input sizes", "none: the network takes no size")]
+        rows = [("input sizes", f"none: {answer._none}")]
     else:
         rows.append(("smallest", str(answer.minimum)))
         if answer.is_finite:
@@ -315,6 +315,7 @@ def table(answer: Answer) -> str:
             if len(first) == 4:
                 break
         rows.append(("for example", ";  ".join(first)))
+    rows += answer._rows()
     if answer.repair is not None:
         rows.append(("repair", _repair_told(answer)))
     wide = max(len(name) for name, _ in rows)

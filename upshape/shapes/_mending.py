@@ -8,19 +8,36 @@ that out.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 
-__all__ = ["Mending"]
+from ._outcome import Failure, outs
+
+__all__ = ["Change", "Mending", "mends"]
 
 Key = tuple[str, int]
 TRANSPOSED = {torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d}
 JOINS = {torch.cat, torch.concat, torch.add, torch.sub, torch.mul, torch.maximum, torch.minimum}
 JOINS |= {getattr(torch.Tensor, name) for name in ("add", "sub", "mul", "add_", "sub_", "mul_")}
 JOINS |= {torch.Tensor.__add__, torch.Tensor.__iadd__, torch.Tensor.__mul__, torch.Tensor.__sub__}
+
+
+class Change(NamedTuple):
+    """A call that was changed in a run: of an upsampling, or one that joins maps.
+
+    `sizes` are those that it reaches, `before` those it would have made or got (None if unknown),
+    `padding` what is put out in addition.
+    """
+
+    name: str
+    what: str
+    sizes: tuple[Any, ...]
+    before: tuple[Any, ...] | None
+    padding: tuple[Any, ...] | None
 
 
 class Mending:
@@ -38,6 +55,8 @@ class Mending:
         Whether sizes met in the last run that differ.
     reached : dict
         The sizes that the calls were told in the last run, and their output paddings.
+    changed : list of Change
+        What was changed in the last run, with the sizes of all axes.
     """
 
     def __init__(self, fix: str) -> None:
@@ -54,6 +73,7 @@ class Mending:
         self.proposed: dict[Key, Key] = {}
         self.reached: dict[Key, tuple[Any, Any]] = {}
         self.failing = False
+        self.changed: list[Change] = []
 
     def _named(self) -> Key:
         name = self.stack[-1] if self.stack else ""
@@ -63,8 +83,19 @@ class Mending:
     def before(self, func: Any, args: Any, kwargs: Any, decide: Callable[[Any], bool]) -> Any:
         """Return the call in place of this one: (arguments, keyword arguments, its name)."""
         if func in JOINS:
-            maps = args[0] if args and isinstance(args[0], tuple | list) else args
-            self._met([one for one in maps if isinstance(one, torch.Tensor)])
+            listed = bool(args) and isinstance(args[0], tuple | list)
+            maps = [one for one in (args[0] if listed else args) if isinstance(one, torch.Tensor)]
+            along = _along(func, args, kwargs)
+            if self.fix in ("pad", "crop"):
+                if maps and (fitted := self._fitted(func, maps, along)) is not None:
+                    left = iter(fitted)
+                    given = [
+                        next(left) if isinstance(one, torch.Tensor) else one
+                        for one in (args[0] if listed else args)
+                    ]
+                    return ((given, *args[1:]) if listed else tuple(given)), kwargs, None
+            else:
+                self._met(maps, along)
         if func in TRANSPOSED or (func is F.interpolate and self.fix == "size"):
             key = self._named()
             wanted = self.shapes.get(self.plan.get(key, key))
@@ -90,15 +121,35 @@ class Mending:
             key = getattr(source, "_upshape_from", None)
         made._upshape_from = key  # type: ignore[attr-defined]
 
-    def _met(self, maps: list[Any]) -> None:
+    def _fitted(self, func: Any, maps: list[Any], along: int | None) -> list[Any] | None:
+        """Return maps padded to the largest of them, or cropped to the smallest, as they join."""
+        rank = maps[0].ndim
+        if rank < 3 or any(one.ndim != rank for one in maps):
+            return None
+        axes = [axis for axis in range(2, rank) if axis != along]
+        sizes = [[int(one.shape[axis]) for axis in axes] for one in maps]
+        pick = max if self.fix == "pad" else min
+        wanted = [pick(column) for column in zip(*sizes, strict=True)]
+        if along is None and any(1 in column for column in sizes):
+            return None  # they are broadcast
+        fitted = []
+        for one, own in zip(maps, sizes, strict=True):
+            if own != wanted:
+                what = "torch.cat" if along is not None else f"torch.{_called(func)}"
+                name = self.stack[-1] if self.stack else ""
+                self.changed.append(Change(name, what, tuple(wanted), tuple(own), None))
+                for axis, size in zip(axes, wanted, strict=True):
+                    one = _resized(one, axis, size)
+            fitted.append(one)
+        return fitted
+
+    def _met(self, maps: list[Any], along: int | None) -> None:
         """Note what should have reached which size, where sizes meet that differ."""
         maps = [one for one in maps if one.ndim > 2 and hasattr(one, "_upshape_name")]
         for one in maps:
             for other in maps:
-                if _agree(one.shape[2:], other.shape[2:]) or 1 in (
-                    *one.shape[2:],
-                    *other.shape[2:],
-                ):
+                mine, yours = _others(one.shape, along), _others(other.shape, along)
+                if _agree(mine, yours) or 1 in (*mine, *yours):
                     continue
                 self.failing = True
                 key = getattr(one, "_upshape_from", None)
@@ -131,6 +182,8 @@ class Mending:
                 return None
             found.append(a)
         self.reached[key] = (wanted[0], found[0])
+        made = tuple(size - a for size, a in zip(wanted, found, strict=True))
+        self.changed.append(Change(key[0], _called_of(weight), wanted, made, tuple(found)))
         return (x, weight, bias, stride, padding, tuple(found), groups, dilation), {}
 
     def _interpolated(self, key: Key, wanted: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
@@ -143,6 +196,7 @@ class Mending:
             if name not in ("size", "scale_factor", "recompute_scale_factor")
         }
         self.reached[key] = (wanted[0], None)
+        self.changed.append(Change(key[0], "F.interpolate", tuple(wanted), None, None))
         factor = args[1] if len(args) > 1 else kwargs.get("scale_factor")
         if isinstance(factor, tuple | list) and len(set(factor)) == 1:
             factor = factor[0]
@@ -150,6 +204,66 @@ class Mending:
             self.factors[key] = factor
         named = dict(zip(("mode", "align_corners"), args[2:4], strict=False))
         return (x, tuple(wanted)), {**kept, **named}
+
+
+def _called(func: Any) -> str:
+    return str(getattr(func, "__name__", "add")).strip("_").removeprefix("i")
+
+
+def _called_of(weight: Any) -> str:
+    return f"F.conv_transpose{weight.ndim - 2}d"
+
+
+def _along(func: Any, args: Any, kwargs: Any) -> int | None:
+    """Return the axis along which maps are concatenated, None if they meet in another way."""
+    if func not in (torch.cat, torch.concat) or not args:
+        return None
+    dim = args[1] if len(args) > 1 else kwargs.get("dim", kwargs.get("axis", 0))
+    return int(dim) % int(args[0][0].ndim)
+
+
+def _others(shape: Any, along: int | None) -> tuple[Any, ...]:
+    """Return the sizes that must agree where maps meet."""
+    return tuple(size for axis, size in enumerate(shape) if axis > 1 and axis != along)
+
+
+def _resized(x: Any, axis: int, size: int) -> Any:
+    """Return a map padded or cropped at its end to a size."""
+    more = size - x.shape[axis]
+    if more <= 0:
+        return x.narrow(axis, 0, size)
+    return F.pad(x, [0, 0] * (x.ndim - 1 - axis) + [0, more])
+
+
+def mends(model: Any, sizes: tuple[int, ...]) -> list[tuple[str, list[Change]]]:
+    """Return the ways of mending that let a model take sizes, with what each changes.
+
+    Upsamplings are told what to reach, or, where that does not do, maps are padded or cropped where
+    they meet.
+    """
+    found: list[tuple[str, list[Change]]] = []
+    for fix in ("output_padding", "size", "pad", "crop"):
+        if found and fix in ("size", "pad"):
+            break
+        changes = _mended(model, sizes, fix)
+        if changes:
+            found.append((fix, changes))
+    return found
+
+
+def _mended(model: Any, sizes: tuple[int, ...], fix: str) -> list[Change]:
+    """Return what a way of mending changes, if the model takes the sizes then."""
+    changed = copy.copy(model)
+    changed.mending = mending = Mending(fix)
+    while True:
+        try:
+            found = changed.plain(sizes)
+        except Failure:
+            if mending.failing and mending.proposed:
+                mending.plan.update(mending.proposed)
+                continue
+            return []
+        return [] if any(0 in shape for shape in outs(found)) else mending.changed
 
 
 def _entry(value: Any, axis: int) -> Any:

@@ -17,6 +17,7 @@ from . import (  # noqa: F401  (they fill the table)
 )
 from ._axes import checked, several
 from ._onnx_flow import CONTROL
+from ._onnx_mending import mends
 from ._onnx_ops import MOST_ELEMENTS, OPERATORS, Node, listed
 from ._onnx_values import Number, Real, Tensor, Unread, at_least, equal
 from ._outcome import Failure, Out
@@ -80,6 +81,8 @@ class Graph:
         self.used = _names(needed) | set(self.outputs)
         self.typical = TYPICAL
         self.mending = None  # nothing of a file is called otherwise
+        self.reached: dict[str, list[int]] = {}  # spatial sizes that nodes make, for a remedy
+        self.padded: dict[tuple[str, int], list[int]] = {}  # shapes of nodes' inputs, for a remedy
 
     def _open_axes(self) -> list[int]:
         """Return the axes of the first input that are its sizes."""
@@ -186,13 +189,27 @@ class Graph:
         try:
             if node.op in CONTROL:
                 return CONTROL[node.op](node, inputs, run)
-            return list(OPERATORS[node.op](node, inputs))
+            if not (self.reached or self.padded):
+                return list(OPERATORS[node.op](node, inputs))
+            return self._mended(node, list(inputs))
         except Unread as error:
             raise Unread(f"{node.told}: {error}") from None
         except ZeroDivisionError as error:
             raise Failure(ValueError(f"{node.told}: {error}"), node.name) from None
         except (TypeError, ValueError, IndexError, AttributeError, KeyError) as error:
             raise Unread(f"{node.told}: {error}") from None
+
+    def _mended(self, node: Node, inputs: list[Any]) -> list[Any]:
+        """Return what a node makes where a remedy is tried."""
+        for number, one in enumerate(inputs):
+            if (node.name, number) in self.padded:
+                inputs[number] = Tensor(self.padded[node.name, number], None, one.is_float)
+        made = list(OPERATORS[node.op](node, inputs))
+        if node.name in self.reached:
+            first = made[0]
+            shape = (*first.shape[:2], *self.reached[node.name])
+            made[0] = Tensor(shape, None, first.is_float)
+        return made
 
     def _inner(self, graph: Any, given: Sequence[Any], known: dict[str, Any]) -> list[Any]:
         """Run the graph of a node, which sees what is known outside."""
@@ -453,14 +470,27 @@ class OnnxAnswer(TorchAnswer):
         text += ["", *textwrap.wrap(f"It fails: {told}.", WIDTH), ""]
         if several(n):
             near = [str(found)] if (found := self.next(n)) is not None else []
+            if self.between_axes is not None:
+                text += textwrap.wrap(f"Between the axes: {self.between_axes}.", WIDTH)
         else:
             below, above = self._sizes.previous(n), self._sizes.next(n)
             near = [f"{below} ({n - below} less)"] if below is not None else []
             near += [f"{above} ({above - n} more)"] if above is not None else []
-        if near:
-            text += ["What mends it:", f"  - an input size of {' or '.join(near)}."]
+        items = [f"an input size of {' or '.join(near)}"] if near else []
+        items += [f"{one}; then {told_size} is taken" for one in mends(graph, sizes)]
+        if items:
+            text.append("What mends it:")
+            for number, item in enumerate(items, 1):
+                text += textwrap.wrap(
+                    item + (";" if number < len(items) else "."),
+                    WIDTH,
+                    initial_indent="  - ",
+                    subsequent_indent="    ",
+                    break_long_words=False,
+                    break_on_hyphens=False,
+                )
         else:
-            text.append("Nothing mends it: the model takes no size at all.")
+            text.append(f"Nothing mends it: {self._none}.")
         return "\n".join(text)
 
     def receptive_field(self) -> Any:

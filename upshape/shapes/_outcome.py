@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
-__all__ = ["Failure", "Out", "calling_place", "outs"]
+__all__ = ["Failure", "Out", "Reshaped", "calling_place", "outs"]
 
 
 class Out(tuple[Any, ...]):
@@ -28,6 +28,10 @@ def outs(result: Any) -> Iterator[Out]:
     elif isinstance(result, tuple | list):
         for one in result:
             yield from outs(one)
+
+
+class Reshaped(BaseException):
+    """A tensor's own shape is changed, though it may stand for others that keep theirs."""
 
 
 class Failure(Exception):

@@ -12,16 +12,19 @@ import itertools
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
+from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ._answer import Answer, MendedCall, Repair
+from ._axes import checked, reaching, several
+from ._between import condition_between, names_of, partners
 from ._expression import Expression
-from ._outcome import Failure, Out, outs
+from ._outcome import Failure, Out, Reshaped, outs
 from ._path import Path, Value
 from ._quasilinear import Function, Line, PeriodError, SizeSet, Stretch, _fits
 from ._results import _fitted, _input_size, _leaves, _mapped
@@ -158,6 +161,9 @@ class Survey:
             result = self.model.symbolic(path, self.sizes)
         except Failure as failure:
             result, told = None, failure
+        except Reshaped:
+            self.model.shares = False
+            return self._way(hint, strict)
         if path.told and not (told and all(one.ended(told.error) for one in path.told)):
             return self._way(hint, strict=True)
         if self.model.mending is not None:
@@ -776,6 +782,25 @@ class TorchAnswer(Answer):
                 return _plain(found)
         return self.output(n)
 
+    def _exported_from(self) -> int:
+        """Return the size from which on no map on the way that grows has a single pixel."""
+        model = self._network._model
+        if isinstance(model, _Apart) or not hasattr(model, "singles"):
+            return super()._exported_from()
+        sizes = self._survey.sizes
+        large = self._sizes.next(max(2 * model.typical, self._sizes.threshold))
+        assert large is not None
+        stay = model.singles(sizes(large))
+        low, high = self._sizes.minimum or 1, large
+        while low < high:  # maps grow with the input, so a bisection finds where they begin to
+            middle = (low + high) // 2
+            taken = self._sizes.next(middle) or high
+            if model.singles(sizes(taken)) - stay:
+                low = taken + 1
+            else:
+                high = middle
+        return self._sizes.next(low) or 1
+
     def _read_leaves(self) -> list[Leaf]:
         return [leaf for leaf in _leaves(self._result) if isinstance(leaf, Leaf)]
 
@@ -811,6 +836,8 @@ class TorchAnswer(Answer):
         apart = _Apart(self._name, self._network._model.rank)
         return {
             **super().__getstate__(),
+            "between_axes": self.between_axes,  # it is found out by running the model
+            "_others": self._others,
             "_axis": self._axis,
             "_ways": self._ways,
             "_network": apart,
@@ -842,6 +869,10 @@ class TorchAnswer(Answer):
     def _of_axis(self, place: int) -> Answer:
         return self._network._solved(place)
 
+    def _partners(self, wanted: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+        if self.between_axes is not None:
+            yield from partners(self._network, wanted)
+
     def _takes(self, sizes: tuple[int, ...]) -> bool:
         if len(set(sizes)) == 1:
             return sizes[0] in self._sizes
@@ -860,8 +891,10 @@ class TorchAnswer(Answer):
             ) from failure.error
         return _shapes_told(found)
 
-    def at_least(self, size: int) -> int | None:
+    def at_least(self, size: Any) -> Any:
         """Return the smallest input size of which every output is at least `size`."""
+        if several(size):
+            return reaching(self, size)
         leaves = [leaf for leaf in _leaves(self._result) if isinstance(leaf, Leaf)]
         if not any(isinstance(leaf.function, Pieces) for leaf in leaves):
             return super().at_least(size)
@@ -871,8 +904,6 @@ class TorchAnswer(Answer):
 
     def output(self, n: Any) -> Any:
         """Return the output size for the input size n, as the model returns it."""
-        from ._axes import checked, several
-
         if several(n):
             return self._outputs(checked(self, n, "Answer.output"))
         n = _input_size(n, "Answer.output")
@@ -921,6 +952,46 @@ class TorchAnswer(Answer):
         run = math.lcm(slope.denominator, start.denominator)
         return Expression.fraction(int(slope * run), int(start * run), run, floored=False)
 
+    # What holds between the axes.
+
+    @cached_property
+    def between_axes(self) -> str | None:
+        """What must hold between the axes, in words; None if nothing is seen that must."""
+        try:
+            return condition_between(self._network, self._alike)
+        except ValueError:  # equal sizes cannot be followed, so nothing is known of others
+            return None
+
+    @property
+    def _alike(self) -> SizeSet:
+        """The sizes that the model takes on all axes."""
+        return self._sizes if self._axis is None else self._network._solved(None)._sizes
+
+    @cached_property
+    def _others(self) -> str:
+        """Say which sizes the other axes have where one is asked for alone."""
+        if self._axis is None:
+            return ""
+        sizes = self._survey.sizes(0)
+        named = zip(names_of(len(sizes)), sizes, strict=True)
+        told = [f"{name} = {n}" for place, (name, n) in enumerate(named) if place != self._axis]
+        return ", ".join(told)
+
+    @property
+    def _none(self) -> str:
+        if self._others:
+            return f"{super()._none} at {self._others}"
+        if (self._rank or 1) > 1:
+            return f"{super()._none} that is the same on all axes"
+        return super()._none
+
+    def _rows(self) -> list[tuple[str, str]]:
+        """Return what is to be known of the other axes, as rows of a table."""
+        rows = [("other axes", self._others)] if self._others else []
+        if self.between_axes is not None:
+            rows.append(("between axes", self.between_axes))
+        return rows
+
     # Why not.
 
     def _refusal_of_all(self) -> str:
@@ -933,9 +1004,13 @@ class TorchAnswer(Answer):
         return f"at {n} it fails{where}: {way.failure}"
 
     def __repr__(self) -> str:
+        told = super().__repr__()
+        if self.between_axes is not None:
+            others = f"at {self._others}; " if self._others else ""
+            told = f"{told[:-1]}; {others}{self.between_axes})"
         if self.minimum is None and self._survey.ways:
-            return f"Answer(inputs={{}}; {self._refusal_of_all()})"
-        return super().__repr__()
+            return f"{told[:-1]}; {self._refusal_of_all()})"
+        return told
 
     def __str__(self) -> str:
         if self.minimum is None and self._survey.ways:
@@ -944,7 +1019,6 @@ class TorchAnswer(Answer):
 
     def explain(self, n: Any) -> Any:
         """Walk through the model with the input size n, or one size an axis."""
-        from ._axes import checked, several
         from ._explain import Explanation
         from ._walk import walked
 

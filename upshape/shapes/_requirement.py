@@ -94,11 +94,13 @@ def _forbidden(sizes: SizeSet, allowed: Function) -> tuple[int, ...]:
     return tuple(found)
 
 
-def torch_dims(sizes: SizeSet, name: str, most: int | None, network: str) -> tuple[Any, ...]:
+def torch_dims(
+    sizes: SizeSet, name: str, least: int, most: int | None, network: str
+) -> tuple[Any, ...]:
     """Return torch.export.Dims: a class of sizes is one, the size itself where there are few."""
     if sizes.is_finite:
-        found = list(sizes.from_to(1))
-        if not found:
+        found = [n for n in sizes.from_to(1) if n >= least and (most is None or n <= most)]
+        if sizes.minimum is None:
             raise ValueError(f"Answer.to_torch_dims: {network} takes no size at all")
         return tuple(found)
     from torch.export import Dim
@@ -107,6 +109,7 @@ def torch_dims(sizes: SizeSet, name: str, most: int | None, network: str) -> tup
     modulus = sizes.modulus
     for first in sorted(sizes.firsts()):
         low, residue = divmod(first, modulus)
+        low = max(low, -(-(least - residue) // modulus))
         high = None if most is None else (most - residue) // modulus
         if high is not None and high < low:
             continue

@@ -21,7 +21,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from ._lookups import Lookups
 from ._modules import layer_of
-from ._outcome import Failure, Out
+from ._outcome import Failure, Out, Reshaped
 from ._path import Path, Value
 from ._quick import Quick
 from ._symbolic import Environment, symbolic_numbers, traced_sizes
@@ -58,6 +58,7 @@ class Model:
         self._images: int | None = None
         self._by_name: tuple[str, ...] = ()  # inputs that forward demands by keyword
         self.mending: Any = None
+        self.shares = True  # whether a tensor stands for others: none changes its shape in place
         self.batch = batch
         self.rank, self.channels, self.typical = self._probed() if given is None else given
 
@@ -112,7 +113,10 @@ class Model:
     # Runs.
 
     def symbolic(self, path: Path, sizes: Callable[[Any], Sequence[Any]]) -> Any:
-        """Run along a path, and return the shapes of what comes out."""
+        """Run along a path, and return the shapes of what comes out.
+
+        `Reshaped` asks for another run along a new path, after `shares` is set to False.
+        """
         env = Environment(path)
         mode = FakeTensorMode(shape_env=env, allow_non_fake_inputs=True)  # type: ignore[arg-type]
         mode.cache_enabled = False
@@ -128,13 +132,24 @@ class Model:
             traced_sizes(),
             _decided_flags(),
             self.read,
-            Quick(self.read, env, mending=self.mending),
+            Quick(self.read, env, mending=self.mending, shares=self.shares),
         ):
             spatial = sizes(env.symint(path.identity()))
             return self._called(
                 lambda: torch.empty(self._shape(spatial), dtype=self.dtype, device=device),
                 state,
             )
+
+    def singles(self, spatial: Sequence[int]) -> set[tuple[int, int]]:
+        """Return which kernels make a map with a single pixel on an axis: the call and the axis.
+
+        A model that fails has one everywhere.
+        """
+        watch = _Singles(self.rank)
+        with contextlib.suppress(Failure), watch:
+            self.plain(spatial, full=True)
+            return watch.seen
+        return {*watch.seen, (-1, 0)}
 
     def plain(self, spatial: Sequence[int], device: str = "meta", full: bool = False) -> Any:
         """Run with plain sizes: on the meta device, or on the CPU where that is no answer.
@@ -161,12 +176,17 @@ class Model:
 
     def _on(self, device: str, spatial: Sequence[int], full: bool = True) -> Any:
         state = self._state_on(device)
-        quick = Quick(self.read, light=not full, mending=self.mending)
-        with self._untouched(), torch.no_grad(), self.read, quick:
-            return self._called(
-                lambda: torch.zeros(self._shape(spatial), dtype=self.dtype, device=device),
-                state,
-            )
+        light = not full
+        quick = Quick(self.read, light=light, mending=self.mending, shares=light and self.shares)
+        try:
+            with self._untouched(), torch.no_grad(), self.read, quick:
+                return self._called(
+                    lambda: torch.zeros(self._shape(spatial), dtype=self.dtype, device=device),
+                    state,
+                )
+        except Reshaped:
+            self.shares = False
+            return self._on(device, spatial, full)
 
     def _called(self, make: Callable[[], Any], state: Any = None) -> Any:
         stack: list[str] = []
@@ -299,9 +319,11 @@ def _decided_flags() -> Iterator[None]:
 
 
 def _is_of_users(name: str) -> bool:
-    """Tell whether a Python module is neither PyTorch's, nor Python's, nor ours."""
+    """Tell whether a Python module is neither PyTorch's, nor Python's, nor the reader's."""
     root = name.partition(".")[0]
-    return root not in ("torch", "numpy", "upshape") and root not in sys.stdlib_module_names
+    if root in ("torch", "numpy") or name.startswith("upshape.shapes"):
+        return False
+    return root not in sys.stdlib_module_names
 
 
 def _helpers(names: set[str]) -> set[str]:
@@ -360,6 +382,25 @@ class _Empties(TorchDispatchMode):
         if not self.seen and func.overloadpacket.__name__ not in HARMLESS:
             results = made if isinstance(made, tuple | list) else (made,)
             self.seen = any(map(_is_empty, (*args, *results)))
+        return made
+
+
+class _Singles(TorchDispatchMode):
+    """Notes which kernels make maps with a single pixel on an axis."""
+
+    def __init__(self, rank: int) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.rank = rank
+        self.calls = 0
+        self.seen: set[tuple[int, int]] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        self.calls += 1
+        for one in made if isinstance(made, tuple | list) else (made,):
+            if isinstance(one, torch.Tensor) and one.ndim == self.rank + 2:
+                axes = enumerate(one.shape[2:])
+                self.seen |= {(self.calls, axis) for axis, size in axes if size == 1}
         return made
 
 
