@@ -114,7 +114,15 @@ test-oldest: $(VENV)/oldest/built  ## the tests with the oldest versions that ar
 	  -p no:cacheprovider tests --ignore=tests/peers --ignore=tests/pages $(NO_KERNELS) \
 	  --deselect tests/test_runtime.py::test_version_is_the_installed_one $(ARGS)
 
-test-peers: $(VENV)/with-peers  ## comparison with PyTorch, and with other libraries' pixels
+# Libraries of networks. The first need more than their models do: what their models import is
+# among the second, which pip adds with all that they need.
+NETWORKS_ALONE := torchvision==0.28.0 timm==1.0.31 segmentation_models_pytorch==0.6.0 \
+	dynamic_network_architectures==0.4.4
+$(VENV)/networks: $(VENV)/with-networks Makefile
+	$(PY) -m pip install --quiet --no-deps $(NETWORKS_ALONE)
+	@touch $@
+
+test-peers: $(VENV)/with-peers $(VENV)/networks  ## comparison with PyTorch and others' pixels; others' networks
 	$(PY) -m pytest -q tests/peers $(ARGS)
 
 fuzz: $(VENV)/with-test  ## random calls on hostile arrays; ARGS="--seconds 3600 --seed 7"

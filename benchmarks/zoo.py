@@ -30,7 +30,7 @@ import signal
 import sys
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 from .zoo_models import LIBRARIES, Build, has, models
@@ -187,6 +187,26 @@ def apart(
     name: str, build: Build, axes: bool = False, judge: Callable[..., dict[str, Any]] | None = None
 ) -> dict[str, Any]:
     """Judge a model in a process of its own, which may run out of time, memory, or luck."""
+    return _ended(name, *_begun(name, build, axes, judge))
+
+
+def side_by_side(
+    chosen: Sequence[tuple[str, Build]], axes: bool = False, processes: int = 2
+) -> list[dict[str, Any]]:
+    """Judge models, some at a time, each in a process of its own."""
+    records: list[dict[str, Any]] = []
+    running: list[tuple[str, int, int]] = []
+    for name, build in chosen:
+        if len(running) == processes:
+            records.append(_ended(*running.pop(0)))
+        running.append((name, *_begun(name, build, axes)))
+    return records + [_ended(*one) for one in running]
+
+
+def _begun(
+    name: str, build: Build, axes: bool, judge: Callable[..., dict[str, Any]] | None = None
+) -> tuple[int, int]:
+    """Start a process that judges a model; return its number and where its record is read."""
     reader, writer = os.pipe()
     pid = os.fork()
     if not pid:
@@ -203,6 +223,11 @@ def apart(
             pipe.write(told)
         os._exit(0)
     os.close(writer)
+    return pid, reader
+
+
+def _ended(name: str, pid: int, reader: int) -> dict[str, Any]:
+    """Return the record of a model when its process has ended."""
     with os.fdopen(reader) as pipe:
         told = pipe.read()
     _, status = os.waitpid(pid, 0)
@@ -216,7 +241,8 @@ def apart(
 
 def family(name: str) -> str:
     """Return the family of a model: its library, and what its name begins with."""
-    return name.partition("+")[0].split("_")[0].split("/")[0].rstrip("0123456789")
+    library, _, own = name.partition(":")
+    return f"{library}:{re.split('[_/+-]', own)[0].rstrip('0123456789')}"
 
 
 def in_turn(chosen: list[tuple[str, Build]], seed: int = 0) -> list[tuple[str, Build]]:
@@ -232,11 +258,14 @@ def in_turn(chosen: list[tuple[str, Build]], seed: int = 0) -> list[tuple[str, B
     return [one for _, one in sorted(placed, key=lambda pair: pair[0])]
 
 
-def sample(count: int, library: str = "", seed: int = 0) -> list[tuple[str, Build]]:
+def sample(
+    count: int, library: str = "", seed: int = 0, left_out: Container[str] = ()
+) -> list[tuple[str, Build]]:
     """Return one model each of so many families, of a library or of all."""
     families: dict[str, list[tuple[str, Build]]] = {}
-    for name, build in (one for one in models() if one[0].startswith(library)):
-        families.setdefault(family(name), []).append((name, build))
+    for name, build in models():
+        if name.startswith(library) and name not in left_out:
+            families.setdefault(family(name), []).append((name, build))
     chance = random.Random(seed)
     chosen = chance.sample(sorted(families), min(count, len(families)))
     return [chance.choice(families[one]) for one in chosen]
@@ -282,8 +311,10 @@ def page(about: dict[str, Any], records: list[dict[str, Any]]) -> str:
     """Return the tables of the documentation, as reStructuredText."""
     versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
     done = sum(record["outcome"] != "not built" for record in records)
+    alone = sum("alone" in record for record in records)
     lines = [
-        f"{done} models, {about['date']}; {versions}.", "",
+        f"{done} models, {alone} of them along each axis alone as well; {about['date']}; "
+        f"{versions}.", "",
         ".. list-table::", "   :header-rows: 1", "",
         *_row(["library", "models", *KINDS, "median s", "worst s"]),
     ]  # fmt: skip

@@ -20,7 +20,8 @@ also do for pixels of a few channels; shrinking takes up to four, and more than 
 
 Where a row has two taps and is no narrower than two vectors, the line is not stored: a window of it
 is blended in a register and spread by permutations, for two rows of the result at once where they
-lie between the same source rows. The same goes for pixels of many channels, which need no
+lie between the same source rows. So are narrower rows whose source row is one window: what spreads
+it stays in registers over all planes. The same goes for pixels of many channels, which need no
 permutation, and for single elements (the last resort: strong shrinking, a result with gaps).
 
 uint8: the mean is rounded to the nearest integer, ties to even. Where all weights are fractions
@@ -32,8 +33,8 @@ The caller has checked: indices in range, pixels and the source's rows without g
 aligned, source and result disjoint. No allocation in a row loop, no Python object.
 
 Hot row functions, for who reads the machine code: blend_rows and spread_line (lines), window_rows
-and window_row, sums_rows and sums_pixels (uint8), pixels_two_taps, pixels_twice (many channels),
-elements_two_taps.
+and window_row, few_vectors (small maps), sums_rows and sums_pixels (uint8), pixels_two_taps,
+pixels_twice (many channels), elements_two_taps.
 """
 
 cimport cython
@@ -70,6 +71,7 @@ from upshape._machine cimport (
 )
 from vector cimport (
     BAND,
+    UPSHAPE_HAS_MASKS,
     UPSHAPE_INDEX_BYTES,
     UPSHAPE_SUM_WINDOWS,
     UPSHAPE_SUMS,
@@ -98,6 +100,7 @@ from vector cimport (
     splat_double,
     splat_float,
     store,
+    store_first,
     store_means,
     store_means_twice,
     stream,
@@ -176,6 +179,10 @@ cdef enum:
 cdef enum:
     WINDOWED = 2
 
+# Rows of so many vectors at most are made by few_vectors.
+cdef enum:
+    FEW = 16
+
 # Results of so many bytes whose rows do not begin with a vector are written row by row: two rows
 # side by side then take 1.2 times as long (Granite Rapids, v4, from 3 MiB on; 2 MiB are its second
 # cache).
@@ -228,6 +235,7 @@ cdef struct Table:
     Py_ssize_t rows  # LINES: rows of the result that one line stands for, one after another
     Py_ssize_t group  # LINES: rows of the result that are blended before they are spread
     Reach reach
+    bint few  # WINDOWS: rows of so few vectors that few_vectors makes them
     int64_t* base  # where the windows of lower and of upper pixels begin, in elements
     int64_t* upper
     uint8_t* order  # SUMS: which bytes of the windows, in pairs
@@ -245,6 +253,7 @@ cdef struct Axis:
     const int64_t* low
     const double* t
     double* weight  # of the lower neighbour and of the next, in pairs
+    char* as_work  # the same, as numbers of the line
     Py_ssize_t count, last
 
 # Elements of a vector of uint8 that are near a tie.
@@ -569,6 +578,116 @@ cdef void window_plane(char* to, Py_ssize_t spacing, const char* plane, Py_ssize
         window_row(<pixel_t*>to, &taps, t, first, last, False, like)
         row += 1
         to += spacing
+
+
+# Planes of rows of a few vectors, where tables of a row weigh as much as its pixels: the weights of
+# rows are looked up as they are used, and what the vectors are spread by is held in registers over
+# all planes, where a source row is one window and a row of the result one vector or two.
+
+cdef inline void put_row(pixel_t* to, words low, const Spread* by, const Spread* next_by,
+                         int held, Py_ssize_t size, work_t like) noexcept nogil:
+    """Write a row of `held` vectors, whose `size` elements come from one window."""
+    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
+    if held == 1 and size < lanes and (pixel_t is float or pixel_t is double):
+        store_first(to, spread(low, low, by, like), size * sizeof(pixel_t) // 4)
+        return
+    put(to, spread(low, low, by, like), False)
+    if held == 2:
+        put(to + size - lanes, spread(low, low, next_by, like), False)
+
+
+cdef inline void looked_up_row(pixel_t* to, pixel_t* next_to, const pixel_t* a, const pixel_t* b,
+                               const Table* t, const Weights* weights, Py_ssize_t size,
+                               bint twice, work_t like) noexcept nogil:
+    """Write a row, and the next if `twice`, by vectors whose tables are looked up."""
+    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t), k, at
+    cdef Py_ssize_t count = (size + lanes - 1) // lanes
+    cdef words low
+    cdef Spread by
+    for k in range(count):
+        at = min(k * lanes, size - lanes)
+        by = spread_by(t, k)
+        if twice:
+            window_twice(to + at, next_to + at, a, b, t.base[k], t.base[k], &by, weights, False,
+                         False, like)
+        else:
+            low = mix(widen(a + t.base[k]), widen(b + t.base[k]), weights.p, weights.q, like)
+            put(to + at, spread(low, low, &by, like), False)
+
+
+cdef inline void few_vectors(const Table* t, const Rows* rows, const Axis* d, const Axis* h,
+                             char* to, const char* source, const char* limit, Py_ssize_t first,
+                             Py_ssize_t last, int held, bint pairs, pixel_t kind,
+                             work_t like) noexcept nogil:
+    """Write the rows `first` to `last` - 1 of few vectors; held: how many, 0 where looked up.
+
+    What lies behind a source row is read as well, if the row is narrower than a vector, but never
+    what lies behind the source, which ends at `limit`.
+    """
+    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
+    cdef Py_ssize_t size = t.width * t.channels, source_size = t.source_width * t.channels
+    cdef const char* furthest = limit - lanes * <Py_ssize_t>sizeof(pixel_t)
+    cdef const work_t* weight = <const work_t*>h.as_work
+    cdef Place at = place_of(rows, first)
+    cdef Py_ssize_t row, end, count
+    cdef Spread by = spread_by(t, 0), next_by = spread_by(t, 1 if held == 2 else 0)
+    cdef Weights weights
+    cdef pixel_t[MOST_LANES] last_a
+    cdef pixel_t[MOST_LANES] last_b
+    cdef words left, right
+    cdef const char* plane
+    cdef const char* a
+    cdef const char* b
+    cdef char* result
+    cdef bint twice
+    while first < last:
+        count = min(last - first, rows.height - at.h)
+        plane = source + at.n * rows.src_n + at.m * rows.src_m + d.low[at.d] * rows.src_d
+        result = (to + at.n * rows.dst_n + at.m * rows.dst_m + at.d * rows.dst_d
+                  + at.h * rows.dst_h)
+        row = at.h
+        end = row + count
+        while row < end:
+            a = plane + h.low[row] * rows.src_h
+            b = a + (rows.src_h if h.low[row] < h.last else 0)
+            twice = pairs and row + 1 < end and h.low[row + 1] == h.low[row]
+            weights.p = splat(weight[2 * row])
+            weights.q = splat(weight[2 * row + 1])
+            if twice:
+                weights.r = splat(weight[2 * row + 2])
+                weights.s = splat(weight[2 * row + 3])
+            if source_size < lanes and (a > furthest or b > furthest):
+                memcpy(last_a, a, source_size * sizeof(pixel_t))
+                memcpy(last_b, b, source_size * sizeof(pixel_t))
+                a = <const char*>last_a
+                b = <const char*>last_b
+            if held == 0:
+                looked_up_row(<pixel_t*>result, <pixel_t*>(result + rows.dst_h),
+                              <const pixel_t*>a, <const pixel_t*>b, t, &weights, size, twice,
+                              like)
+            else:
+                left = widen(<const pixel_t*>a)
+                right = widen(<const pixel_t*>b)
+                put_row(<pixel_t*>result, mix(left, right, weights.p, weights.q, like), &by,
+                        &next_by, held, size, like)
+                if twice:
+                    put_row(<pixel_t*>(result + rows.dst_h),
+                            mix(left, right, weights.r, weights.s, like), &by, &next_by, held,
+                            size, like)
+            row += 2 if twice else 1
+            result += 2 * rows.dst_h if twice else rows.dst_h
+        step(rows, &at, count)
+        first += count
+
+
+cdef void few_held_vectors(const Table* t, const Rows* rows, const Axis* d, const Axis* h,
+                           char* to, const char* source, const char* limit, Py_ssize_t first,
+                           Py_ssize_t last, pixel_t kind, work_t like) noexcept nogil:
+    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
+    if t.width * t.channels <= lanes:
+        few_vectors(t, rows, d, h, to, source, limit, first, last, 1, True, kind, like)
+    else:
+        few_vectors(t, rows, d, h, to, source, limit, first, last, 2, True, kind, like)
 
 
 # --- lines: spread what was blended ---------------------------------------------------------------
@@ -1345,12 +1464,19 @@ cdef void run_tile(const Table* t, const Rows* rows, const Axis* d, const Axis* 
 
 
 cdef void run_windows(const Table* t, const Rows* rows, const Axis* d, const Axis* h, pixel_t* to,
-                      const char* source, Py_ssize_t first, Py_ssize_t last, Py_ssize_t tile,
-                      work_t like) noexcept nogil:
+                      const char* source, const char* limit, Py_ssize_t first, Py_ssize_t last,
+                      Py_ssize_t tile, work_t like) noexcept nogil:
     """Compute one tile of the rows `first` to `last` - 1 of two taps each by windows."""
     cdef Place at = place_of(rows, first)
     cdef Py_ssize_t start = t.tile[3 * tile] * t.lanes * <Py_ssize_t>sizeof(pixel_t), count
     cdef bint pairs = side_by_side(t, rows, to)
+    if t.few and t.tile[3] <= 2 and t.source_width * t.channels <= t.lanes:
+        few_held_vectors(t, rows, d, h, <char*>to, source, limit, first, last, <pixel_t>0, like)
+        return
+    if t.few:
+        few_vectors(t, rows, d, h, <char*>to, source, limit, first, last, 0, pairs, <pixel_t>0,
+                    like)
+        return
     while first < last:
         count = min(last - first, rows.height - at.h)
         window_plane(<char*>to + at.n * rows.dst_n + at.m * rows.dst_m + at.d * rows.dst_d
@@ -1376,7 +1502,7 @@ cdef void run_rows(const Table* t, const Rows* rows, const Axis* d, const Axis* 
                           stage)
             elif t.kind == WINDOWS and stage == NULL and d.t == NULL and h.t != NULL:
                 if pixel_t is not uint8_t:
-                    run_windows(t, rows, d, h, to, source, first, end, tile, like)
+                    run_windows(t, rows, d, h, to, source, limit, first, end, tile, like)
             else:
                 run_tile(t, rows, d, h, to, source, first, end, tile, <work_t*>scratch, stage)
         first = end
@@ -1493,7 +1619,7 @@ cdef class Plan:
             t.kind = SUMS
             t.lanes = UPSHAPE_SUMS
         elif (contiguous and element > 1
-              and (only == "windows" or only is None and total >= WINDOWED * t.lanes)
+              and (only == "windows" or only is None and self.is_windowed())
               and self.d.t == NULL and self.find_vectors(False)):
             t.kind = WINDOWS
         elif (contiguous and only in (None, "lines") and self.find_vectors(True)
@@ -1510,6 +1636,26 @@ cdef class Plan:
                 self.set_weight(t.u, t.v, x, t.t[x])
         self.cut_tiles()
 
+    cdef bint has_windows(self) noexcept:
+        """Return whether a vector of the result may come from a window of the source's rows.
+
+        A vector of a source row that is narrower reads what lies behind it, and a row of the result
+        that is narrower is stored by a mask: few_vectors does both.
+        """
+        cdef const Table* t = &self.table
+        cdef Py_ssize_t row = t.width * t.channels, source = t.source_width * t.channels
+        if row >= t.lanes and source >= t.lanes:
+            return True
+        if self.h.t == NULL or self.streaming or source > t.lanes or row > FEW * t.lanes:
+            return False
+        return row >= t.lanes or (UPSHAPE_HAS_MASKS and self.element >= 4 and 2 * row > t.lanes)
+
+    cdef bint is_windowed(self) noexcept:
+        """Return whether windows are faster than stored lines."""
+        cdef const Table* t = &self.table
+        cdef Py_ssize_t row = t.width * t.channels, source = t.source_width * t.channels
+        return row >= WINDOWED * t.lanes or source <= t.lanes and self.has_windows()
+
     cdef bint find_vectors(self, bint stored) except -1:
         """Fill base, upper and by for vectors of stored lines, or of the source's rows themselves.
 
@@ -1519,13 +1665,13 @@ cdef class Plan:
         cdef Py_ssize_t lanes = t.lanes, channels = t.channels, bytes = UPSHAPE_VECTOR_BYTES
         cdef Py_ssize_t row = t.width * channels, source = t.source_width * channels
         cdef Py_ssize_t unit = bytes // lanes // UPSHAPE_INDEX_BYTES
-        cdef Py_ssize_t total, steps, k, lane, side, e, j, at, base, entries
+        cdef Py_ssize_t total, steps, k, lane, side, e, j, at, place, base, entries
         cdef Py_ssize_t near = 0, apart = 0
         cdef Py_ssize_t[2] least, most
         cdef uint8_t[4] windows = [0, 0x80, 0x40, 0xc0]
         cdef Py_ssize_t[2][MOST_LANES] from_
         cdef uint8_t* order
-        if source > MOST_SHRUNK * row or not stored and (row < lanes or source < lanes):
+        if source > MOST_SHRUNK * row or not stored and not self.has_windows():
             return False
         t.rows = 1
         if stored:  # as many rows as end with a whole vector: none is moved back
@@ -1537,7 +1683,7 @@ cdef class Plan:
         total = t.rows * row
         steps = (total + lanes - 1) // lanes
         for k in range(2 * steps):
-            e = min(k % steps * lanes, total - lanes)
+            e = max(0, min(k % steps * lanes, total - lanes))
             if k == steps:  # how far apart sources lie is known
                 t.reach = (NEAR if near <= lanes else APART if apart <= lanes
                            else WIDE if near <= 2 * lanes else WIDE_APART if apart <= 2 * lanes
@@ -1559,9 +1705,10 @@ cdef class Plan:
                 least[side] = t.rows * source
                 most[side] = 0
                 for lane in range(lanes):
-                    at = (e + lane) % row
+                    place = min(e + lane, total - 1)
+                    at = place % row
                     j = min(t.low[at // channels] + side, t.source_width - 1) * channels
-                    j += at % channels + (e + lane) // row * source
+                    j += at % channels + place // row * source
                     from_[side][lane] = j
                     least[side] = min(least[side], j)
                     most[side] = max(most[side], j)
@@ -1573,7 +1720,7 @@ cdef class Plan:
             order = <uint8_t*>t.by + 4 * at * bytes
             for lane in range(lanes):
                 self.set_weight(<char*>order + 2 * bytes, <char*>order + 3 * bytes, lane,
-                                t.t[(e + lane) % row // channels])
+                                t.t[min(e + lane, total - 1) % row // channels])
             if t.reach == FAR:
                 for lane in range(lanes):
                     t.base[at * lanes + lane] = from_[0][lane]
@@ -1583,7 +1730,7 @@ cdef class Plan:
                 least[0] = least[1] = min(least[0], least[1])
             for side in range(2):
                 if not stored:  # behind a stored line is room
-                    least[side] = min(least[side], source - lanes)
+                    least[side] = min(least[side], max(0, source - lanes))
                 for lane in range(lanes):
                     base = (from_[side][lane] - least[side]) * unit
                     for j in range(unit):
@@ -1713,9 +1860,13 @@ cdef class Plan:
         axis.last = given[2] - 1
         if axis.t != NULL:
             axis.weight = <double*>self.allocate(2 * axis.count * sizeof(double))
+            axis.as_work = <char*>self.allocate(
+                2 * axis.count * (8 if self.element == 8 else 4))
             for j in range(axis.count):
                 axis.weight[2 * j] = 1.0 - axis.t[j]
                 axis.weight[2 * j + 1] = axis.t[j]
+                self.set_number(axis.as_work, 2 * j, axis.weight[2 * j])
+                self.set_number(axis.as_work, 2 * j + 1, axis.weight[2 * j + 1])
         return 0
 
     cdef void* allocate(self, Py_ssize_t bytes) except NULL:
@@ -1734,12 +1885,14 @@ cdef class Plan:
             PyMem_RawFree((<void**>start - 1)[0])
 
     cdef void set_weight(self, char* u, char* v, Py_ssize_t at, double distance) noexcept:
+        self.set_number(u, at, 1.0 - distance)
+        self.set_number(v, at, distance)
+
+    cdef void set_number(self, char* to, Py_ssize_t at, double value) noexcept:
         if self.element == 8:
-            (<double*>u)[at] = 1.0 - distance
-            (<double*>v)[at] = distance
+            (<double*>to)[at] = value
         else:
-            (<float*>u)[at] = <float>(1.0 - distance)
-            (<float*>v)[at] = <float>distance
+            (<float*>to)[at] = <float>value
 
     cdef int cut_tiles(self) except -1:
         """Cut a row into tiles, and find what each needs of the line."""
@@ -1777,6 +1930,8 @@ cdef class Plan:
             if t.kind == COPY or t.kind == LINES:
                 t.room = max(t.room, (high - low) * t.channels)
         t.tile[3 * t.tiles] = steps
+        t.few = (t.kind == WINDOWS and t.reach == NEAR and t.tiles == 1 and steps <= FEW
+                 and self.h.t != NULL and not self.streaming)
         t.doubts = 1 + each * (t.channels if not vectors else 1)
         self.stage = max(2 * (each + 1) * per_step * self.element, GATHERED)
         if t.kind == LINES and t.tiles == 1:
@@ -1804,6 +1959,8 @@ cdef class Plan:
         self.release(self.table.tile)
         self.release(self.d.weight)
         self.release(self.h.weight)
+        self.release(self.d.as_work)
+        self.release(self.h.as_work)
 
     @property
     def kind(self):

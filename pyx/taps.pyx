@@ -8,7 +8,7 @@ Any number of taps along each axis; no convention is known here. The three sums 
 
     through   along d: rows of several planes become one                  (blend)
     down      along h: rows of a plane become one                         (blend)
-    across    along w: a row is squeezed or stretched                     (turn, spread)
+    across    along w: a row is squeezed or stretched                     (transpose, spread)
 
 first `through`, then of the other two the one that leaves less to do: `across` first where a
 picture grows, `down` first where it shrinks. What lies between two passes are lines in a ring, of a
@@ -31,7 +31,7 @@ The caller has checked: first >= 0, first + taps <= the source's size, pixels an
 without gaps, elements aligned, source and result disjoint. No allocation in a row loop, no Python
 object.
 
-Hot functions, for who reads the machine code: blend, turn, spread, spread_phases,
+Hot functions, for who reads the machine code: blend, transpose, spread, spread_phases,
 spread_channels, halve_reals, halve_bytes.
 
 Words: a *strip* is a stretch of a row of the result, with the stretch of the source that it needs.
@@ -63,6 +63,8 @@ from pairs cimport add_squares, part_pixels, parting, parting_of, squares, squar
 from phases cimport fetch_row, put_together, take_apart
 from shorts cimport (
     UPSHAPE_SHORTS,
+    UPSHAPE_WIDE,
+    add_four_rounded,
     add_products,
     add_products_of_bytes,
     add_rounded,
@@ -78,6 +80,7 @@ from shorts cimport (
     no_sums,
     no_sums_of_bytes,
     no_tiny_sums,
+    no_wide,
     pair_of_weights,
     raise_sums,
     scaled,
@@ -86,16 +89,18 @@ from shorts cimport (
     splat_pair,
     splat_short,
     store_eight,
+    store_four,
     store_scaled,
     store_shorts,
     store_tiny,
     sums32,
     sums_of_bytes,
     tiny_sums,
-    turn_shorts,
+    transpose_shorts,
+    wide,
     widen_to_shorts,
 )
-from turns cimport (
+from transposes cimport (
     clamp_byte,
     half,
     plus_double,
@@ -105,8 +110,8 @@ from turns cimport (
     times_doubles,
     times_floats,
     to_integer,
-    turn_doubles,
-    turn_floats,
+    transpose_doubles,
+    transpose_floats,
     widen_int8,
     widen_int16,
     widen_int32,
@@ -175,9 +180,18 @@ cdef enum:
 cdef enum:
     STRIP_DOWN = 2048
 
+# Where means of 2 x 2 pixels are made, each element is read once; long strips are read
+# with the fewest starts.
+cdef enum:
+    STRIP_HALVED = 8192
+
 # Lanes of the widest vectors.
 cdef enum:
     MOST_LANES = 16
+
+# Columns that are added up together: their sums stay in registers.
+cdef enum:
+    MOST_COLUMNS = 4
 
 # How sums are formed in fixed point.
 cdef enum Way:
@@ -223,7 +237,7 @@ cdef struct Table:
     Py_ssize_t strips
     Py_ssize_t* strip  # for each: its first pixel, the first and the last + 1 of the source
     Py_ssize_t longest, longest_source  # elements of a strip, at most
-    bint turned  # rows are transposed to go across
+    bint transposed  # rows are transposed to go across
     bint halved  # each pixel is the mean of 2 x 2: down and across at once
     # The pixels regular_from to regular_to - 1 of a row repeat themselves: `period` later, a pixel
     # has the same weights, for the source's pixels `step` further on. 0: they do not.
@@ -233,7 +247,7 @@ cdef struct Table:
 
 # A thread's memory.
 cdef struct Desk:
-    char* turned
+    char* transposed  # or a row of bytes, lifted
     char* phases
     char* phases_made
     char* ring
@@ -256,12 +270,12 @@ cdef struct Plane:
 # --- one body for all dtypes ---------------------------------------------------------------------
 
 cdef inline words widen(const pixel_t* p, work_t like) noexcept nogil:
-    cdef double[8] wide
+    cdef double[8] values
     cdef Py_ssize_t j
     if pixel_t is uint8_t and work_t is double:
         for j in range(UPSHAPE_VECTOR_BYTES // 8):
-            wide[j] = p[j]
-        return load(wide)
+            values[j] = p[j]
+        return load(values)
     elif pixel_t is uint8_t:
         return widen_byte(p)
     elif pixel_t is half:
@@ -333,11 +347,11 @@ cdef inline work_t plus_one(work_t sum, work_t a, work_t b) noexcept nogil:
         return <work_t>plus_float(sum, a, b)
 
 
-cdef inline void turn_block(words* block, work_t like) noexcept nogil:
+cdef inline void transpose_block(words* block, work_t like) noexcept nogil:
     if work_t is double:
-        turn_doubles(block)
+        transpose_doubles(block)
     else:
-        turn_floats(block)
+        transpose_floats(block)
 
 
 cdef inline Py_ssize_t lanes_of(work_t like) noexcept nogil:
@@ -425,7 +439,8 @@ cdef inline int16_t fixed_element(const pixel_t* p, Py_ssize_t apart, const pixe
         elif axis.way == TINY:
             sum += value * tiny[k // 2 * 4 + k % 2]
         else:
-            sum += ((value << axis.lift) * weight[2 * k] + 0x4000) >> 15
+            value <<= axis.lift if pixel_t is uint8_t else 0
+            sum += (value * weight[2 * k] + 0x4000) >> 15
     if axis.way == PAIRS:
         sum = scaled_one(sum, axis.shift)
         return sum if axis.most_line < 0 else min(max(sum, 0), axis.most_line)
@@ -437,19 +452,11 @@ cdef inline int16_t fixed_element(const pixel_t* p, Py_ssize_t apart, const pixe
 cdef inline void blend_tiny(int16_t* line, const uint8_t** row, const int16_t* weight,
                             Py_ssize_t pairs, int scale, Py_ssize_t j) noexcept nogil:
     """Make four vectors of a line."""
-    cdef tiny_sums a = no_tiny_sums(), b = no_tiny_sums()
-    cdef shorts w
-    cdef const uint8_t* p
-    cdef const uint8_t* q
+    cdef tiny_sums sum = no_tiny_sums()
     cdef Py_ssize_t k
     for k in range(pairs):
-        w = splat_short(weight + 2 * k)
-        p = row[2 * k] + j
-        q = row[2 * k + 1] + j
-        a = add_tiny(a, p, q, w)
-        b = add_tiny(b, p + 2 * UPSHAPE_SHORTS, q + 2 * UPSHAPE_SHORTS, w)
-    store_tiny(line + j, a, scale)
-    store_tiny(line + j + 2 * UPSHAPE_SHORTS, b, scale)
+        add_tiny(&sum, row[2 * k] + j, row[2 * k + 1] + j, weight + 2 * k)
+    store_tiny(line + j, &sum, scale)
 
 
 cdef inline void blend_bytes(int16_t* line, const uint8_t** row, const Axis* axis,
@@ -501,21 +508,14 @@ cdef inline void blend_shorts(int16_t* line, const pixel_t** row, const Axis* ax
 
 cdef inline void blend_four_rounded(int16_t* line, const int16_t** row, const int16_t* weight,
                                     Py_ssize_t taps, int doubled, Py_ssize_t j) noexcept nogil:
-    """Make four vectors of a line."""
-    cdef shorts a = no_shorts(), b = no_shorts(), c = no_shorts(), d = no_shorts(), w
-    cdef const int16_t* p
+    """Make four wide vectors of a line."""
+    cdef wide[4] sum
     cdef Py_ssize_t k
+    for k in range(4):
+        sum[k] = no_wide()
     for k in range(taps):
-        w = splat_short(weight + 2 * k)
-        p = row[k] + j
-        a = add_rounded(a, load_shorts(p), w)
-        b = add_rounded(b, load_shorts(p + UPSHAPE_SHORTS), w)
-        c = add_rounded(c, load_shorts(p + 2 * UPSHAPE_SHORTS), w)
-        d = add_rounded(d, load_shorts(p + 3 * UPSHAPE_SHORTS), w)
-    store_shorts(line + j, lift(a, doubled))
-    store_shorts(line + j + UPSHAPE_SHORTS, lift(b, doubled))
-    store_shorts(line + j + 2 * UPSHAPE_SHORTS, lift(c, doubled))
-    store_shorts(line + j + 3 * UPSHAPE_SHORTS, lift(d, doubled))
+        add_four_rounded(sum, row[k] + j, weight + 2 * k)
+    store_four(line + j, sum, doubled)
 
 
 cdef inline void blend_rounded(int16_t* line, const pixel_t** row, const Axis* axis,
@@ -525,7 +525,7 @@ cdef inline void blend_rounded(int16_t* line, const pixel_t** row, const Axis* a
     cdef shorts sum = no_shorts()
     cdef Py_ssize_t k
     for k in range(taps):
-        sum = add_rounded(sum, lift(shorts_of(row[k] + j), axis.lift),
+        sum = add_rounded(sum, lift(shorts_of(row[k] + j), axis.lift if pixel_t is uint8_t else 0),
                           splat_short(weight + 2 * k))
     store_shorts(line + j, lift(sum, doubled))
 
@@ -547,9 +547,9 @@ cdef void blend_fixed(int16_t* line, const pixel_t** row, const Axis* axis, Py_s
                 return
     elif axis.way == ROUNDED:
         if pixel_t is int16_t:
-            while j + 4 * UPSHAPE_SHORTS <= count:
+            while j + 4 * UPSHAPE_WIDE <= count:
                 blend_four_rounded(line, row, weight, taps, axis.scale[at], j)
-                j += 4 * UPSHAPE_SHORTS
+                j += 4 * UPSHAPE_WIDE
         while j + UPSHAPE_SHORTS <= count:
             blend_rounded(line, row, axis, weight, taps, axis.scale[at], j)
             j += UPSHAPE_SHORTS
@@ -587,25 +587,25 @@ cdef inline void blend(work_t* line, const pixel_t** row, const Axis* axis, Py_s
 
 # --- across: rows side by side, a column a vector ------------------------------------------------
 
-cdef void turn_fixed(int16_t* turned, const pixel_t** row, Py_ssize_t count,
-                     int by) noexcept nogil:
+cdef void transpose_fixed(int16_t* transposed, const pixel_t** row, Py_ssize_t count,
+                          int by) noexcept nogil:
     """Transpose so many columns of `UPSHAPE_SHORTS` rows; multiply them with 2^by."""
     cdef Py_ssize_t j = 0, g
     cdef shorts[8] block
     while j + 8 <= count:
         for g in range(8):
             block[g] = eights_of(row[g] + j, row[(g + 8) % UPSHAPE_SHORTS] + j)
-        turn_shorts(block)
+        transpose_shorts(block)
         for g in range(8):
-            store_shorts(turned + (j + g) * UPSHAPE_SHORTS, lift(block[g], by))
+            store_shorts(transposed + (j + g) * UPSHAPE_SHORTS, lift(block[g], by))
         j += 8
     while j < count:
         for g in range(UPSHAPE_SHORTS):
-            turned[j * UPSHAPE_SHORTS + g] = widened(row[g] + j, <int16_t>0) << by
+            transposed[j * UPSHAPE_SHORTS + g] = widened(row[g] + j, <int16_t>0) << by
         j += 1
 
 
-cdef void turn(work_t* turned, const pixel_t** row, Py_ssize_t count) noexcept nogil:
+cdef void transpose(work_t* transposed, const pixel_t** row, Py_ssize_t count) noexcept nogil:
     """Transpose so many columns of as many rows as a vector has lanes."""
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
     cdef Py_ssize_t j = 0, g
@@ -613,136 +613,161 @@ cdef void turn(work_t* turned, const pixel_t** row, Py_ssize_t count) noexcept n
     while j + lanes <= count:
         for g in range(lanes):
             block[g] = widen(row[g] + j, <work_t>0)
-        turn_block(block, <work_t>0)
+        transpose_block(block, <work_t>0)
         for g in range(lanes):
-            store(turned + (j + g) * lanes, block[g])
+            store(transposed + (j + g) * lanes, block[g])
         j += lanes
     while j < count:
         for g in range(lanes):
-            turned[j * lanes + g] = widened(row[g] + j, <work_t>0)
+            transposed[j * lanes + g] = widened(row[g] + j, <work_t>0)
         j += 1
 
 
-cdef inline words column(const work_t* turned, const work_t* weight, Py_ssize_t taps,
-                         Py_ssize_t apart) noexcept nogil:
-    """Add up columns that are `apart` elements from each other."""
-    cdef words sum
-    cdef Py_ssize_t k
-    if taps == 0:
-        return splat(<work_t>0)
-    sum = times(load(turned), splat(weight[0]), weight[0])
-    k = 1
-    while k + 3 <= taps:
-        sum = plus(sum, load(turned + k * apart), splat(weight[k]), weight[0])
-        sum = plus(sum, load(turned + (k + 1) * apart), splat(weight[k + 1]), weight[0])
-        sum = plus(sum, load(turned + (k + 2) * apart), splat(weight[k + 2]), weight[0])
-        k += 3
-    while k < taps:
-        sum = plus(sum, load(turned + k * apart), splat(weight[k]), weight[0])
-        k += 1
-    return sum
+cdef inline void columns(words* made, const work_t* transposed, const work_t* weight,
+                         Py_ssize_t taps, Py_ssize_t apart, Py_ssize_t width) noexcept nogil:
+    """Add up, for each of `width` columns, those that are `apart` elements from each other."""
+    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t), i, k
+    cdef words[MOST_COLUMNS] sum
+    cdef words w
+    w = splat(weight[0] if taps > 0 else <work_t>0)
+    for i in range(width):
+        sum[i] = times(load(transposed + i * lanes), w, weight[0]) if taps > 0 else w
+    for k in range(1, taps):
+        transposed += apart
+        w = splat(weight[k])
+        for i in range(width):
+            sum[i] = plus(sum[i], load(transposed + i * lanes), w, weight[0])
+    for i in range(width):
+        made[i] = sum[i]
 
 
-cdef void spread(work_t** to, const work_t* turned, const Axis* w, Py_ssize_t channels,
-                 Py_ssize_t first, Py_ssize_t last, Py_ssize_t low) noexcept nogil:
-    """Make the pixels `first` to `last` - 1 of a group of rows; the first column is pixel `low`."""
+cdef inline void spread_by(work_t** to, const work_t* transposed, const Axis* w,
+                           Py_ssize_t channels, Py_ssize_t first, Py_ssize_t last, Py_ssize_t low,
+                           Py_ssize_t width) noexcept nogil:
+    """Make pixels, `width` channels at a time."""
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
     cdef Py_ssize_t x, c, g, n = 0, e = 0
     cdef const work_t* from_
     cdef const work_t* weight
-    cdef words[MOST_LANES] block
+    cdef words[MOST_LANES + MOST_COLUMNS] block
     for x in range(first, last):
-        from_ = turned + (w.first[x] - low) * channels * lanes
+        from_ = transposed + (w.first[x] - low) * channels * lanes
         weight = <const work_t*>w.weight + x * w.stride
-        for c in range(channels):
-            block[n] = column(from_ + c * lanes, weight, w.taps[x], channels * lanes)
-            n += 1
-            if n == lanes:
-                turn_block(block, <work_t>0)
+        c = 0
+        while c < channels:
+            columns(block + n, from_ + c * lanes, weight, w.taps[x], channels * lanes, width)
+            c += width
+            n += width
+            if n >= lanes:
+                transpose_block(block, <work_t>0)
                 for g in range(lanes):
                     store(to[g] + e, block[g])
+                for g in range(width):
+                    block[g] = block[lanes + g]
                 e += lanes
-                n = 0
+                n -= lanes
     if n > 0:
-        turn_block(block, <work_t>0)
+        transpose_block(block, <work_t>0)
         for g in range(lanes):
             memcpy(to[g] + e, &block[g], n * sizeof(work_t))
 
 
-cdef inline sums32 add_column(sums32 sum, const int16_t* turned, const int16_t* weight,
+cdef void spread(work_t** to, const work_t* transposed, const Axis* w, Py_ssize_t channels,
+                 Py_ssize_t first, Py_ssize_t last, Py_ssize_t low) noexcept nogil:
+    """Make the pixels `first` to `last` - 1 of a group of rows; the first column is pixel `low`."""
+    if channels % 4 == 0:
+        spread_by(to, transposed, w, channels, first, last, low, 4)
+    elif channels % 3 == 0:
+        spread_by(to, transposed, w, channels, first, last, low, 3)
+    else:
+        spread_by(to, transposed, w, channels, first, last, low, 1)
+
+
+cdef inline sums32 add_column(sums32 sum, const int16_t* transposed, const int16_t* weight,
                               Py_ssize_t taps, Py_ssize_t apart) noexcept nogil:
     cdef Py_ssize_t k
     cdef shorts last
     for k in range(taps // 2):
-        sum = add_products(sum, load_shorts(turned), load_shorts(turned + apart),
+        sum = add_products(sum, load_shorts(transposed), load_shorts(transposed + apart),
                            splat_pair(weight + 2 * k))
-        turned += 2 * apart
+        transposed += 2 * apart
     if taps % 2:
-        last = load_shorts(turned)
+        last = load_shorts(transposed)
         sum = add_products(sum, last, last, splat_pair(weight + taps - 1))
     return sum
 
 
-cdef inline shorts column_fixed(const int16_t* turned, const Axis* w, const int16_t* weight,
+cdef inline shorts column_fixed(const int16_t* transposed, const Axis* w, const int16_t* weight,
                                 Py_ssize_t taps, Py_ssize_t apart) noexcept nogil:
-    cdef sums32 sum = add_column(no_sums(), turned, weight, taps, apart)
+    cdef sums32 sum = add_column(no_sums(), transposed, weight, taps, apart)
     if w.split > 0:
-        sum = add_column(raise_sums(sum, w.split), turned, weight + w.stride // 2, taps, apart)
+        sum = add_column(raise_sums(sum, w.split), transposed, weight + w.stride // 2, taps, apart)
     return scaled_line(sum, w)
 
 
-cdef inline shorts column_rounded(const int16_t* turned, const int16_t* weight, Py_ssize_t taps,
-                                  Py_ssize_t apart) noexcept nogil:
-    cdef shorts sum = no_shorts()
-    cdef Py_ssize_t k = 0
-    while k + 4 <= taps:
-        sum = add_rounded(sum, load_shorts(turned), splat_short(weight))
-        sum = add_rounded(sum, load_shorts(turned + apart), splat_short(weight + 2))
-        sum = add_rounded(sum, load_shorts(turned + 2 * apart), splat_short(weight + 4))
-        sum = add_rounded(sum, load_shorts(turned + 3 * apart), splat_short(weight + 6))
-        turned += 4 * apart
-        weight += 8
-        k += 4
-    while k < taps:
-        sum = add_rounded(sum, load_shorts(turned), splat_short(weight))
-        turned += apart
-        weight += 2
-        k += 1
-    return sum
+cdef inline void columns_rounded(shorts* made, const int16_t* transposed, const int16_t* weight,
+                                 Py_ssize_t taps, Py_ssize_t apart, int doubled,
+                                 Py_ssize_t width) noexcept nogil:
+    cdef Py_ssize_t i, k
+    cdef shorts[MOST_COLUMNS] sum
+    cdef shorts w
+    for i in range(width):
+        sum[i] = no_shorts()
+    for k in range(taps):
+        w = splat_short(weight + 2 * k)
+        for i in range(width):
+            sum[i] = add_rounded(sum[i], load_shorts(transposed + i * UPSHAPE_SHORTS), w)
+        transposed += apart
+    for i in range(width):
+        made[i] = lift(sum[i], doubled)
 
 
-cdef void spread_fixed(int16_t** to, const int16_t* turned, const Axis* w, Py_ssize_t channels,
-                       Py_ssize_t first, Py_ssize_t last, Py_ssize_t low) noexcept nogil:
+cdef inline void spread_fixed_by(int16_t** to, const int16_t* transposed, const Axis* w,
+                                 Py_ssize_t channels, Py_ssize_t first, Py_ssize_t last,
+                                 Py_ssize_t low, Py_ssize_t width) noexcept nogil:
     """The same in fixed point."""
-    cdef Py_ssize_t x, c, g, n = 0, e = 0
+    cdef Py_ssize_t x, c, g, n = 0, e = 0, apart = channels * UPSHAPE_SHORTS
     cdef const int16_t* from_
     cdef const int16_t* weight
-    cdef shorts[8] block
+    cdef shorts[8 + MOST_COLUMNS] block
     for x in range(first, last):
-        from_ = turned + (w.first[x] - low) * channels * UPSHAPE_SHORTS
+        from_ = transposed + (w.first[x] - low) * apart
         weight = <const int16_t*>w.weight + x * w.stride
-        for c in range(channels):
+        c = 0
+        while c < channels:
             if w.way == ROUNDED:
-                block[n] = column_rounded(from_ + c * UPSHAPE_SHORTS, weight, w.taps[x],
-                                          channels * UPSHAPE_SHORTS)
-                if w.scale[x] != 0:
-                    block[n] = lift(block[n], 1)
+                columns_rounded(block + n, from_ + c * UPSHAPE_SHORTS, weight, w.taps[x], apart,
+                                w.scale[x], width)
             else:
-                block[n] = column_fixed(from_ + c * UPSHAPE_SHORTS, w, weight, w.taps[x],
-                                        channels * UPSHAPE_SHORTS)
-            n += 1
-            if n == 8:
-                turn_shorts(block)
+                for g in range(width):
+                    block[n + g] = column_fixed(from_ + (c + g) * UPSHAPE_SHORTS, w, weight,
+                                                w.taps[x], apart)
+            c += width
+            n += width
+            if n >= 8:
+                transpose_shorts(block)
                 for g in range(8):
                     store_eight(to[g] + e, to[(g + 8) % UPSHAPE_SHORTS] + e, block[g])
+                for g in range(width):
+                    block[g] = block[8 + g]
                 e += 8
-                n = 0
+                n -= 8
     if n > 0:
-        turn_shorts(block)
+        transpose_shorts(block)
         for g in range(8):
             memcpy(to[g] + e, &block[g], n * sizeof(int16_t))
             if UPSHAPE_SHORTS == 16:
                 memcpy(to[g + 8] + e, <char*>&block[g] + 16, n * sizeof(int16_t))
+
+
+cdef void spread_fixed(int16_t** to, const int16_t* transposed, const Axis* w, Py_ssize_t channels,
+                       Py_ssize_t first, Py_ssize_t last, Py_ssize_t low) noexcept nogil:
+    if channels % 4 == 0:
+        spread_fixed_by(to, transposed, w, channels, first, last, low, 4)
+    elif channels % 3 == 0:
+        spread_fixed_by(to, transposed, w, channels, first, last, low, 3)
+    else:
+        spread_fixed_by(to, transposed, w, channels, first, last, low, 1)
 
 
 cdef void spread_row(work_t* to, const pixel_t* row, const Axis* w, Py_ssize_t channels,
@@ -777,6 +802,16 @@ cdef void spread_channels(work_t* to, const pixel_t* row, const Axis* w, Py_ssiz
             taps[k] = <const char*>(row + (w.first[x] + k) * channels)
         blend(to, <const pixel_t**>taps, w, x, channels)
         to += channels
+
+
+cdef void lift_row(int16_t* lifted, const uint8_t* row, Py_ssize_t count, int by) noexcept nogil:
+    """Widen bytes and multiply them with 2^by."""
+    cdef Py_ssize_t j = 0
+    while j + UPSHAPE_SHORTS <= count:
+        store_shorts(lifted + j, lift(widen_to_shorts(row + j), by))
+        j += UPSHAPE_SHORTS
+    for j in range(j, count):
+        lifted[j] = <int16_t>row[j] << by
 
 
 cdef void spread_phases(work_t* to, const pixel_t* row, const Plane* p, const Table* t,
@@ -817,18 +852,19 @@ cdef void spread_phases(work_t* to, const pixel_t* row, const Plane* p, const Ta
 
 # --- down and across at once: means of 2 x 2 pixels ----------------------------------------------
 
-cdef inline words mean_of_rows(const pixel_t* p, const pixel_t* q, work_t half) noexcept nogil:
-    return plus(times(widen(p, half), splat(half), half), widen(q, half), splat(half), half)
+cdef inline words mean_of_rows(const pixel_t* p, const pixel_t* q, work_t weight) noexcept nogil:
+    cdef words half_of_p = times(widen(p, weight), splat(weight), weight)
+    return plus(half_of_p, widen(q, weight), splat(weight), weight)
 
 
 cdef inline void halve_vector(work_t* line, const pixel_t* p, const pixel_t* q,
                               const parting* by) noexcept nogil:
     """Make a vector of a line."""
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
-    cdef work_t half = <work_t>0.5
-    cdef words even = mean_of_rows(p, q, half), odd = mean_of_rows(p + lanes, q + lanes, half)
+    cdef work_t weight = <work_t>0.5
+    cdef words even = mean_of_rows(p, q, weight), odd = mean_of_rows(p + lanes, q + lanes, weight)
     part_pixels(&even, &odd, by)
-    store(line, plus(times(even, splat(half), half), odd, splat(half), half))
+    store(line, plus(times(even, splat(weight), weight), odd, splat(weight), weight))
 
 
 cdef void halve_reals(work_t* line, const pixel_t* p, const pixel_t* q, Py_ssize_t count,
@@ -836,7 +872,7 @@ cdef void halve_reals(work_t* line, const pixel_t* p, const pixel_t* q, Py_ssize
     """Make so many elements of two rows; a vector holds whole pixels."""
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t), j = 0, at
     cdef parting by = parting_of(channels * <Py_ssize_t>sizeof(work_t))
-    cdef work_t half = <work_t>0.5, even, odd
+    cdef work_t weight = <work_t>0.5, even, odd
     while j + lanes <= count:
         halve_vector(line + j, p + 2 * j, q + 2 * j, &by)
         j += lanes
@@ -846,10 +882,10 @@ cdef void halve_reals(work_t* line, const pixel_t* p, const pixel_t* q, Py_ssize
         return
     for j in range(j, count):
         at = j // channels * 2 * channels + j % channels
-        even = plus_one(widened(p + at, half) * half, widened(q + at, half), half)
+        even = plus_one(widened(p + at, weight) * weight, widened(q + at, weight), weight)
         at += channels
-        odd = plus_one(widened(p + at, half) * half, widened(q + at, half), half)
-        line[j] = plus_one(even * half, odd, half)
+        odd = plus_one(widened(p + at, weight) * weight, widened(q + at, weight), weight)
+        line[j] = plus_one(even * weight, odd, weight)
 
 
 cdef void halve_bytes(int16_t* line, const uint8_t* p, const uint8_t* q, Py_ssize_t count,
@@ -880,8 +916,7 @@ cdef void narrow(pixel_t* to, const work_t* line, Py_ssize_t count,
     cdef int fraction = t.fraction
     if pixel_t is uint8_t and work_t is int16_t:
         while j + 2 * UPSHAPE_SHORTS <= count:
-            narrow_shorts(to + j, load_shorts(line + j), load_shorts(line + j + UPSHAPE_SHORTS),
-                          fraction, <int>most)
+            narrow_shorts(to + j, line + j, fraction, <int>most)
             j += 2 * UPSHAPE_SHORTS
     elif pixel_t is uint8_t and work_t is float:
         while j + lanes <= count:
@@ -960,22 +995,27 @@ cdef void across(work_t** to, const char** row, const Plane* p, const Table* t, 
                  Py_ssize_t count, pixel_t* like, work_t like_too) noexcept nogil:
     """Take a strip of `count` rows across, each to a line."""
     cdef Py_ssize_t lanes = lanes_of(<work_t>0), g
-    cdef Py_ssize_t skip = p.low * t.channels
-    if t.turned and 4 * count > lanes:
+    cdef Py_ssize_t skip = p.low * t.channels, elements = (p.high - p.low) * t.channels
+    cdef work_t* transposed = <work_t*>desk.transposed
+    if t.transposed and 4 * count > lanes:
         for g in range(count, lanes):  # rows that nobody wants
             row[g] = row[0]
             to[g] = <work_t*>desk.line + lanes * t.longest
         if work_t is int16_t:
-            turn_fixed(<work_t*>desk.turned, <const pixel_t**>row, (p.high - p.low) * t.channels,
-                       t.w.lift)
-            spread_fixed(to, <const work_t*>desk.turned, &t.w, t.channels, p.first, p.last, p.low)
+            transpose_fixed(transposed, <const pixel_t**>row, elements, t.w.lift)
+            spread_fixed(to, transposed, &t.w, t.channels, p.first, p.last, p.low)
         else:
-            turn(<work_t*>desk.turned, <const pixel_t**>row, (p.high - p.low) * t.channels)
-            spread(to, <const work_t*>desk.turned, &t.w, t.channels, p.first, p.last, p.low)
+            transpose(transposed, <const pixel_t**>row, elements)
+            spread(to, transposed, &t.w, t.channels, p.first, p.last, p.low)
     elif t.period > 0:
         for g in range(count):
-            spread_phases(to[g], <const pixel_t*>row[g] - skip, p, t, desk)
-    elif t.turned or t.channels < lanes:
+            if pixel_t is uint8_t and work_t is int16_t and t.w.way == ROUNDED:
+                # Each byte is taken by several taps of several phases.
+                lift_row(<int16_t*>transposed, <const uint8_t*>row[g], elements, t.w.lift)
+                spread_phases(to[g], <const int16_t*>transposed - skip, p, t, desk)
+            else:
+                spread_phases(to[g], <const pixel_t*>row[g] - skip, p, t, desk)
+    elif t.transposed or t.channels < lanes:
         for g in range(count):
             spread_row(to[g], <const pixel_t*>row[g] - skip, &t.w, t.channels, p.first, p.last)
     else:
@@ -1129,7 +1169,7 @@ cdef void halve_strip(pixel_t* to, const char* source, const Table* t, const Row
     cdef pixel_t* result
     cdef work_t* line
     cdef const char* row
-    for first in range(first, last):
+    while first < last:
         move(&p, t, rows, &at, source, <char*>to)
         result = <pixel_t*>(p.result + at.h * rows.dst_h) + p.first * t.spacing
         line = line_of(result, <work_t*>desk.line, t, desk.stage)
@@ -1145,6 +1185,7 @@ cdef void halve_strip(pixel_t* to, const char* source, const Table* t, const Row
                         t.channels)
         put(result, line, length, t, desk.stage)
         step(rows, &at, 1)
+        first += 1
 
 
 cdef void run_rows(pixel_t* to, const char* source, const Table* t, const Rows* rows, Desk* desk,
@@ -1253,7 +1294,7 @@ cdef class Plan:
         if t.halved and self.work == 2:
             t.fraction = 2  # a line holds sums of four
             self.error = 0.0
-        t.turned = not t.w.copied and channels < t.group and t.period == 0
+        t.transposed = not t.w.copied and channels < t.group and t.period == 0
         if t.period > 0:
             t.group = 1
         self.cut_strips()
@@ -1520,7 +1561,9 @@ cdef class Plan:
         cdef Py_ssize_t elements = STRIP_FIXED if self.work == 2 else STRIP
         cdef Py_ssize_t most
         cdef Py_ssize_t x, k, start = 0, low = 0, high = 0, own_low, own_high, room
-        if t.w.copied or t.period > 0 or t.halved:
+        if t.halved:
+            elements = STRIP_HALVED
+        elif t.w.copied or t.period > 0:
             elements = STRIP_DOWN
         most = max(1, elements // t.channels)
         if t.period > 1:
@@ -1550,7 +1593,7 @@ cdef class Plan:
             t.longest_source = max(t.longest_source, (
                 t.strip[3 * k + 2] - t.strip[3 * k + 1]) * t.channels)
         if t.longest_source > WIDEST:
-            t.turned = False
+            t.transposed = False
             t.group = 1
         # Lines begin with a line of the cache, and have room for what a vector more would take.
         t.longest = (t.longest + 31) // 16 * 16
@@ -1619,8 +1662,8 @@ cdef class Plan:
         """Lay out a thread's memory from here on; return its bytes."""
         cdef Table* t = &self.table
         cdef Py_ssize_t at = 0, work = self.work
-        desk.turned = memory + at
-        at += padded(t.longest_source * t.group * work if t.turned else 0)
+        desk.transposed = memory + at
+        at += padded(t.longest_source * t.group * work if t.transposed or t.w.lift > 0 else 0)
         desk.phases = memory + at
         at += t.phase_source * t.step if t.period > 0 and t.step > 1 else 0
         desk.phases_made = memory + at

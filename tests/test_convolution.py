@@ -675,6 +675,22 @@ def test_the_input_itself_as_source_equals_its_copy(rng):
     assert_same_pixels(direct, copied)
 
 
+def test_an_input_that_many_panels_read_as_it_lies_is_cut_to_fit_a_second_cache(rng):
+    for channels, size in (300, (41, 37)), (512, (32, 32)), (700, (9, 200)):
+        x, weight = normal(rng, (2, channels, *size)), normal(rng, (32, channels, 1, 1))
+        frames = orders.frames_of(x, np.empty((2, 32, *size), np.float32))
+        layer = up.Conv2d(weight)
+        plan = orders.plan_of(layer._parameters, PIXELS, frames, 1, source="direct")
+        block = plan.description["columns"] * channels / plan.description["channel blocks"]
+        assert plan.description["source"] == "direct"
+        assert 100e3 < 4 * block < 512e3
+        direct = run_plan(x, weight, None, "pixels", "direct", 2, transposed=False)
+        copied = run_plan(x, weight, None, "pixels", "rows", 1, transposed=False)
+        assert_same_pixels(direct, copied)
+        close = np.einsum("oi,nihw->nohw", weight[:, :, 0, 0].astype(float), x.astype(float))
+        np.testing.assert_allclose(direct, close, rtol=0, atol=1e-6 * channels)
+
+
 @pytest.mark.parametrize("axes", list(itertools.permutations(range(4))), ids=str)
 def test_planes_that_are_read_as_they_lie_may_lie_anyhow(axes, rng):
     """The strides of rows and channels may be those of a plane though its pixels' are not."""

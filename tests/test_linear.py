@@ -314,6 +314,66 @@ def test_windows_and_lines_equal_the_element_by_element_path(rng, dtype, channel
     assert "windows" in kinds or channels > 2 or width < 16 or x.itemsize < 4
 
 
+def as_taps(table):
+    """Return the lower neighbours and distances as first pixels and two weights each."""
+    low, distance, size = table
+    if distance is None:
+        return low, None, size
+    first = np.minimum(low, max(size - 2, 0))
+    weights = np.zeros((len(low), min(2, size)))
+    rows = np.arange(len(low))
+    weights[rows, low - first] += 1 - distance
+    weights[rows, np.minimum(low + 1, size - 1) - first] += distance
+    return first, weights, size
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("last", [False, True])
+def test_two_taps_equal_the_kernel_of_any_number(rng, dtype, last):
+    """Its products are added up in another order: floats are equal but for roundings.
+
+    Of an axis each kernel makes three (a weight, a product, a sum), and float16 is rounded once
+    more. A mean of uint8 is rounded to the nearest by both, but for means that float32 does not
+    tell from a tie: there this kernel alone looks again.
+    """
+    two, any_number = runtime.kernel("linear"), runtime.kernel("taps")
+    roles = (0, -1, 1, 2, 3, 4) if last else (0, 1, 2, 3, 4, -1)
+    for _ in range(120):
+        sizes = rng.choice([1, 2, 3, 5, 7, 8, 9, 14, 16, 17, 20, 33, 65], (3, 2))
+        sizes[0] = 1 if rng.random() < 0.5 else sizes[0] % 5 + 1
+        tables = [interpolation.linear_axis(*map(int, size), None, False) for size in sizes]
+        channels = int(rng.choice([1, 2, 3, 16, 33]))
+        inputs, outputs = ([table[2] for table in tables], [len(table[0]) for table in tables])
+        shape = (2, *inputs, channels) if last else (2, channels, *inputs)
+        x = random_array(rng, shape, dtype)
+        results = [
+            np.zeros((2, *outputs, channels) if last else (2, channels, *outputs), dtype)
+            for _ in range(2)
+        ]
+        elements = channels if last else 1
+        plan = two.Plan(roles, tuple(tables), x.itemsize, elements, elements, False, False)
+        assert plan.run(x, results[0], 1)
+        plan = any_number.Plan(
+            roles, tuple(map(as_taps, tables)), x.dtype.char, elements, elements, False, "down",
+            fixed=False,
+        )
+        assert plan.run(x, results[1], 1)
+        if x.dtype == np.uint8:
+            exact = np.zeros(results[0].shape)
+            plan = any_number.Plan(
+                roles, tuple(map(as_taps, tables)), "d", elements, elements, False, "down"
+            )
+            assert plan.run(x.astype(np.float64), exact, 1)
+            near_tie = np.abs(exact % 1 - 0.5) < 1e-3
+            assert_same_pixels(*[np.where(near_tie, 0, y).astype(dtype) for y in results])
+            assert_within(results[1], exact, 0.501)
+            continue
+        unit = 2.0**-52 if dtype == np.float64 else 2.0**-23
+        bound = 9 * unit * float(np.abs(x).max())
+        bound += 2.0**-10 * float(np.abs(x).max()) if dtype == np.float16 else 0.0
+        assert_within(results[0], results[1].astype(np.float64), bound)
+
+
 @pytest.mark.parametrize("factor", [2, 4, 8, 1.6, 3, 5, 6, 1.5, 2.5, 1.2])
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 @pytest.mark.parametrize("width", [30, 40, 300])
@@ -412,11 +472,13 @@ def test_the_fast_paths_are_taken():
     double = interpolation.linear_axis(200, 400, 2, False)
     half = interpolation.linear_axis(200, 100, None, False)
     long = interpolation.linear_axis(3840, 5760, 1.5, False)
-    narrow = interpolation.linear_axis(3, 6, 2, False)
+    narrow = interpolation.linear_axis(2, 3, None, False)
+    small = interpolation.linear_axis(7, 14, 2, False)
     for element, channels, axis, kind in [
         (4, 1, double, "windows"), (8, 1, double, "windows"), (2, 1, double, "windows"),
         (1, 1, double, "sums"), (1, 3, double, "sums"), (4, 64, double, "channels"),
         (1, 64, double, "channel sums"), (1, 1, long, "sums"), (1, 3, long, "sums"),
+        (4, 1, small, "windows"),
         (4, 3, half, "lines"), (1, 3, half, "lines"), (8, 1, half, "lines"),
         (4, 1, narrow, "lines"), (2, 1, narrow, "lines"), (1, 1, narrow, "lines"),
     ]:

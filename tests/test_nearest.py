@@ -485,3 +485,34 @@ def test_small_planes_together_equal_repeat(rng, dtype, size, factor, threads):
                 np.ascontiguousarray(y),
                 np.ascontiguousarray(x.repeat(factor, axis=2).repeat(factor, axis=3)),
             )
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16, np.uint8, np.int16])
+@pytest.mark.parametrize("last", [False, True])
+def test_one_tap_equals_the_kernel_of_any_number(rng, dtype, last):
+    """A weight of one leaves a number as it is, bit by bit."""
+    one, any_number = runtime.kernel("nearest"), runtime.kernel("taps")
+    roles = (0, -1, 1, 2, 3, 4) if last else (0, 1, 2, 3, 4, -1)
+    for _ in range(120):
+        sizes = rng.choice([1, 2, 3, 5, 7, 8, 9, 14, 16, 17, 20, 33, 65], (3, 2))
+        sizes[0] = 1 if rng.random() < 0.5 else sizes[0] % 5 + 1
+        indices = [np.sort(rng.integers(0, i, o)) for i, o in sizes]
+        axes = [
+            (index, np.ones((len(index), 1)), int(i))
+            for index, (i, _) in zip(indices, sizes, strict=True)
+        ]
+        channels = int(rng.choice([1, 2, 3, 16, 33]))
+        elements = channels if last else 1
+        inputs, outputs = sizes.T.tolist()
+        shape = (2, *inputs, channels) if last else (2, channels, *inputs)
+        x = (rng.standard_normal(shape) * 50).astype(dtype)
+        results = [
+            np.zeros((2, *outputs, channels) if last else (2, channels, *outputs), dtype)
+            for _ in range(2)
+        ]
+        pixel = elements * x.itemsize
+        plan = one.Plan(roles, *indices, inputs[2], pixel, pixel, False)
+        assert plan.run(x, results[0], 1)
+        plan = any_number.Plan(roles, tuple(axes), x.dtype.char, elements, elements, False)
+        assert plan.run(x, results[1], 1)
+        assert_same_pixels(*results)

@@ -322,7 +322,7 @@ def test_rows_are_made_phase_by_phase():
 
 
 def halves(i):
-    """Return the table of the means of pixels 0 and 1, 2 and 3, ...; of an odd size, but the last."""
+    """Return the table of the means of pixels 0 and 1, 2 and 3, ...; not of an odd last."""
     return np.arange(i // 2) * 2, np.full((i // 2, 2), 0.5), i
 
 

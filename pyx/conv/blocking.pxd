@@ -49,7 +49,11 @@ cdef enum:
     LINE_BYTES = 64
     # Panels up to which the input is read as it lies however it lies: a copy costs as much.
     FEW_PASSES = 2
-    # Pixels of a block that reads the input as it lies; of one that im2col packs, at most.
+    # Of the input, in a block that reads it as it lies for many panels: they find it in a
+    # second-level cache. Flat from 200 to 700 KiB; three MiB take 1.1 to 1.3 times as long (773 ->
+    # 20 channels, k1, 111 x 69 pixels on a Zen 5).
+    DIRECT_BYTES = 480 << 10
+    # Pixels of a block that reads the input as it lies, at most; of one that im2col packs, at most.
     DIRECT_PIXELS = 2048
     MOST_PIXELS = MOST_PIECES
     # Of the result, in a block that reads the input as it lies, and whose panels write pixels in
@@ -279,15 +283,19 @@ cdef inline bint is_read_as_it_lies(const Layer* layer, const Blocking* plan) no
         and (plane % plan.vector == 0 or plane > 2 * plan.vector))
 
 
-cdef inline Py_ssize_t direct_pixels(const Blocking* plan) noexcept nogil:
+cdef inline Py_ssize_t direct_pixels(const Layer* layer, const Blocking* plan) noexcept nogil:
     """Return the pixels of a block that reads the input as it lies.
 
     A plane of no whole vectors has two blocks or more: the last one begins in the one before.
     """
-    cdef Py_ssize_t plane = plan.qz * plan.qy * plan.qx
+    cdef Py_ssize_t plane = plan.qz * plan.qy * plan.qx, most = DIRECT_PIXELS
+    cdef Py_ssize_t tile = layer.least_most * plan.vector
     if plane % plan.vector != 0:
         plane = up(up(plane, 2), plan.vector) * plan.vector
-    return min(plane, DIRECT_PIXELS)
+    if layer.panels > FEW_PASSES:
+        most = DIRECT_BYTES // (layer.block_channels * item_bytes(layer)) // tile * tile
+        most = min(max(most, 2 * tile), DIRECT_PIXELS)
+    return min(plane, most)
 
 
 cdef inline bint planes_collide(const Layer* layer, const Blocking* plan) noexcept nogil:
@@ -295,7 +303,10 @@ cdef inline bint planes_collide(const Layer* layer, const Blocking* plan) noexce
 
     In a first cache of 8 ways of 4 KiB, lines whose distance is a multiple of 4 KiB share 8 places.
     `python -m benchmarks.plans` at v3 on a Zen 5: 64 -> 32 channels, k2 s2, 64 x 64 pixels takes
-    1.5 times as long from the input as from a patch; 28 x 28 pixels take as long.
+    1.5 times as long from the input as from a patch; 28 x 28 pixels take as long. Where rows have
+    one phase, nothing is to be woven and a copy gains nothing: from im2col, 512 -> 24 channels, k1,
+    64 x 64 pixels takes 1.4 times as long at v4, about as long at v3; 256 -> 64, 56 x 56, 1.15 times
+    at both.
     """
     cdef Py_ssize_t apart = WAY_BYTES, distance = plan.xc * item_bytes(layer)
     while distance % apart != 0 and apart > LINE_BYTES:
@@ -330,8 +341,9 @@ cdef inline void choose_blocks(const Layer* layer, Blocking* plan, const Machine
     best.source, best.rows, best.columns = ROWS, 1, min(plan.qx, 2 * plan.vector)
     best.nanoseconds = -1
     if is_read_as_it_lies(layer, plan) and (only == DIRECT or (only == -1 and (
-            layer.panels <= FEW_PASSES or not planes_collide(layer, plan)))):
-        set_block(layer, plan, DIRECT, 1, direct_pixels(plan))
+            layer.panels <= FEW_PASSES or layer.x_phases == 1
+            or not planes_collide(layer, plan)))):
+        set_block(layer, plan, DIRECT, 1, direct_pixels(layer, plan))
         if layer.blocks == 1 or within_scratch(layer, plan, machine):
             consider(layer, plan, &best)
     if only in (-1, ROWS):

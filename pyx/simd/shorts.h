@@ -1,6 +1,7 @@
 /* Sums of bytes in fixed point: elements and weights have 16 bits, sums 32. Two elements and their two
  * weights go into a sum at once (pmaddwd). Vectors are 32 bytes where there is AVX2, whatever the
- * level: transposes of more rows would not fit the registers. */
+ * level: transposes of more rows would not fit the registers. Sums of rows, where nothing is transposed,
+ * are of vectors of 64 bytes where there are such. */
 #ifndef UPSHAPE_SHORTS_H
 #define UPSHAPE_SHORTS_H
 
@@ -15,6 +16,14 @@
 typedef int16_t upshape_shorts __attribute__((vector_size(2 * UPSHAPE_SHORTS)));
 typedef int32_t upshape_ints __attribute__((vector_size(2 * UPSHAPE_SHORTS)));
 typedef int16_t upshape_eight __attribute__((vector_size(16)));
+
+#if defined(__AVX512BW__)
+#define UPSHAPE_WIDE 32 /* elements of a wide vector */
+#else
+#define UPSHAPE_WIDE UPSHAPE_SHORTS
+#endif
+
+typedef int16_t upshape_wide __attribute__((vector_size(2 * UPSHAPE_WIDE)));
 
 /* Sums of a vector of elements: of those that unpacking puts into its first and its second half. */
 typedef struct {
@@ -182,11 +191,21 @@ UPSHAPE_INLINE uint8_t upshape_narrow_short(int value, int fraction, int most)
 
 /* 2 UPSHAPE_SHORTS bytes from elements of `fraction` binary digits behind the point: to nearest, ties to
  * even; bytes of `most` bound them. */
-UPSHAPE_INLINE void upshape_narrow_shorts(
-    uint8_t* p, upshape_shorts a, upshape_shorts b, int fraction, int most)
+UPSHAPE_INLINE void upshape_narrow_shorts(uint8_t* p, const int16_t* from, int fraction, int most)
 {
-#if defined(__AVX2__)
-    __m256i x = (__m256i)a, y = (__m256i)b, both;
+#if defined(__AVX512BW__)
+    __m512i x = _mm512_loadu_si512(from);
+    if (fraction > 0) {
+        __m128i by = _mm_cvtsi32_si128(fraction);
+        __m512i half = _mm512_set1_epi16((short)((1 << (fraction - 1)) - 1));
+        __m512i odd = _mm512_and_si512(_mm512_sra_epi16(x, by), _mm512_set1_epi16(1));
+        x = _mm512_sra_epi16(_mm512_adds_epi16(x, _mm512_add_epi16(odd, half)), by);
+    }
+    __m256i both = _mm512_cvtusepi16_epi8(_mm512_max_epi16(x, _mm512_setzero_si512()));
+    _mm256_storeu_si256((__m256i*)p, _mm256_min_epu8(both, _mm256_set1_epi8((char)most)));
+#elif defined(__AVX2__)
+    __m256i x = _mm256_loadu_si256((const __m256i*)from);
+    __m256i y = _mm256_loadu_si256((const __m256i*)from + 1), both;
     if (fraction > 0) {
         __m128i by = _mm_cvtsi32_si128(fraction);
         __m256i one = _mm256_set1_epi16(1);
@@ -199,13 +218,11 @@ UPSHAPE_INLINE void upshape_narrow_shorts(
     both = _mm256_permute4x64_epi64(_mm256_packus_epi16(x, y), 0xd8);
     _mm256_storeu_si256((__m256i*)p, _mm256_min_epu8(both, _mm256_set1_epi8((char)most)));
 #else
-    int16_t v[2 * UPSHAPE_SHORTS];
-    upshape_store_shorts(v, a);
-    upshape_store_shorts(v + UPSHAPE_SHORTS, b);
     for (int j = 0; j < 2 * UPSHAPE_SHORTS; j++)
-        p[j] = upshape_narrow_short(v[j], fraction, most);
+        p[j] = upshape_narrow_short(from[j], fraction, most);
 #endif
 }
+
 /* --- 2 UPSHAPE_SHORTS bytes at once ------------------------------------------------------------ */
 
 typedef struct {
@@ -291,56 +308,108 @@ UPSHAPE_INLINE upshape_shorts upshape_no_shorts(void) { return (upshape_shorts){
 
 UPSHAPE_INLINE upshape_shorts upshape_lift(upshape_shorts v, int shift) { return v << shift; }
 
-/* Sums of 2 UPSHAPE_SHORTS bytes, weights of 8 bits. */
+UPSHAPE_INLINE upshape_wide upshape_no_wide(void) { return (upshape_wide){0}; }
+
+/* Add the products of four wide vectors of a row, each rounded. */
+UPSHAPE_INLINE void upshape_add_four_rounded(
+    upshape_wide* sum, const int16_t* row, const int16_t* twice)
+{
+#if defined(__AVX512BW__)
+    int32_t pair;
+    __builtin_memcpy(&pair, twice, 4);
+    __m512i w = _mm512_set1_epi32(pair);
+    for (int j = 0; j < 4; j++)
+        sum[j] += (upshape_wide)_mm512_mulhrs_epi16(
+            _mm512_loadu_si512(row + j * UPSHAPE_WIDE), w);
+#else
+    upshape_shorts w = upshape_splat_short(twice);
+    for (int j = 0; j < 4; j++)
+        sum[j] = upshape_add_rounded(sum[j], upshape_load_shorts(row + j * UPSHAPE_SHORTS), w);
+#endif
+}
+
+UPSHAPE_INLINE void upshape_store_four(int16_t* p, upshape_wide* sum, int shift)
+{
+    for (int j = 0; j < 4; j++) {
+        upshape_wide v = sum[j] << shift;
+        __builtin_memcpy(p + j * UPSHAPE_WIDE, &v, sizeof v);
+    }
+}
+
+/* Sums of 4 UPSHAPE_SHORTS bytes, weights of 8 bits: of those that unpacking puts into first and second
+ * halves. */
+#define UPSHAPE_TINY_PARTS (2 * UPSHAPE_SHORTS / UPSHAPE_WIDE)
 typedef struct {
-    upshape_shorts low, high;
+    upshape_wide low[UPSHAPE_TINY_PARTS], high[UPSHAPE_TINY_PARTS];
 } upshape_tiny_sums;
 
 UPSHAPE_INLINE upshape_tiny_sums upshape_no_tiny_sums(void)
 {
-    upshape_tiny_sums none = {{0}, {0}};
+    upshape_tiny_sums none = {{{0}}, {{0}}};
     return none;
 }
 
-UPSHAPE_INLINE upshape_tiny_sums upshape_add_tiny(
-    upshape_tiny_sums sum, const uint8_t* p, const uint8_t* q, upshape_shorts pair)
+UPSHAPE_INLINE void upshape_add_tiny(
+    upshape_tiny_sums* sum, const uint8_t* p, const uint8_t* q, const int16_t* twice)
 {
-#if defined(__AVX2__)
-    __m256i a = _mm256_loadu_si256((const __m256i*)p), b = _mm256_loadu_si256((const __m256i*)q);
-    sum.low += (upshape_shorts)_mm256_maddubs_epi16(_mm256_unpacklo_epi8(a, b), (__m256i)pair);
-    sum.high += (upshape_shorts)_mm256_maddubs_epi16(_mm256_unpackhi_epi8(a, b), (__m256i)pair);
-#elif defined(__SSSE3__)
-    __m128i a = _mm_loadu_si128((const __m128i*)p), b = _mm_loadu_si128((const __m128i*)q);
-    sum.low += (upshape_shorts)_mm_maddubs_epi16(_mm_unpacklo_epi8(a, b), (__m128i)pair);
-    sum.high += (upshape_shorts)_mm_maddubs_epi16(_mm_unpackhi_epi8(a, b), (__m128i)pair);
+#if defined(__AVX512BW__)
+    int32_t pair;
+    __builtin_memcpy(&pair, twice, 4);
+    __m512i w = _mm512_set1_epi32(pair), a = _mm512_loadu_si512(p), b = _mm512_loadu_si512(q);
+    sum->low[0] += (upshape_wide)_mm512_maddubs_epi16(_mm512_unpacklo_epi8(a, b), w);
+    sum->high[0] += (upshape_wide)_mm512_maddubs_epi16(_mm512_unpackhi_epi8(a, b), w);
+#elif defined(__AVX2__)
+    __m256i w = (__m256i)upshape_splat_short(twice);
+    for (int j = 0; j < 2; j++) {
+        __m256i a = _mm256_loadu_si256((const __m256i*)p + j);
+        __m256i b = _mm256_loadu_si256((const __m256i*)q + j);
+        sum->low[j] += (upshape_shorts)_mm256_maddubs_epi16(_mm256_unpacklo_epi8(a, b), w);
+        sum->high[j] += (upshape_shorts)_mm256_maddubs_epi16(_mm256_unpackhi_epi8(a, b), w);
+    }
 #else
     int8_t w[2];
-    __builtin_memcpy(w, &pair, 2);
-    for (int j = 0; j < UPSHAPE_SHORTS; j++) {
-        sum.low[j] = (int16_t)(sum.low[j] + p[j] * w[0] + q[j] * w[1]);
-        sum.high[j] = (int16_t)(
-            sum.high[j] + p[UPSHAPE_SHORTS + j] * w[0] + q[UPSHAPE_SHORTS + j] * w[1]);
-    }
+    __builtin_memcpy(w, twice, 2);
+    for (int i = 0; i < 2; i++)
+        for (int j = 0; j < UPSHAPE_SHORTS; j++) {
+            int at = 2 * UPSHAPE_SHORTS * i + j;
+            sum->low[i][j] = (int16_t)(sum->low[i][j] + p[at] * w[0] + q[at] * w[1]);
+            at += UPSHAPE_SHORTS;
+            sum->high[i][j] = (int16_t)(sum->high[i][j] + p[at] * w[0] + q[at] * w[1]);
+        }
 #endif
-    return sum;
 }
 
 /* Store the sums times scale / 2^15, 0: as they are. */
-UPSHAPE_INLINE void upshape_store_tiny(int16_t* p, upshape_tiny_sums sum, int scale)
+UPSHAPE_INLINE void upshape_store_tiny(int16_t* p, const upshape_tiny_sums* sum, int scale)
 {
+#if defined(__AVX512BW__)
+    const __m512i first = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11);
+    const __m512i second = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
+    __m512i low = (__m512i)sum->low[0], high = (__m512i)sum->high[0];
     if (scale) {
-        upshape_shorts by = (upshape_shorts){0} + (int16_t)scale;
-        sum.low = upshape_add_rounded(upshape_no_shorts(), sum.low, by);
-        sum.high = upshape_add_rounded(upshape_no_shorts(), sum.high, by);
+        low = _mm512_mulhrs_epi16(low, _mm512_set1_epi16((short)scale));
+        high = _mm512_mulhrs_epi16(high, _mm512_set1_epi16((short)scale));
     }
-#if defined(__AVX2__)
-    _mm256_storeu_si256((__m256i*)p, _mm256_permute2x128_si256(
-        (__m256i)sum.low, (__m256i)sum.high, 0x20));
-    _mm256_storeu_si256((__m256i*)p + 1, _mm256_permute2x128_si256(
-        (__m256i)sum.low, (__m256i)sum.high, 0x31));
+    _mm512_storeu_si512(p, _mm512_permutex2var_epi64(low, first, high));
+    _mm512_storeu_si512(p + 32, _mm512_permutex2var_epi64(low, second, high));
 #else
-    upshape_store_shorts(p, sum.low);
-    upshape_store_shorts(p + UPSHAPE_SHORTS, sum.high);
+    upshape_shorts by = (upshape_shorts){0} + (int16_t)scale;
+    for (int j = 0; j < 2; j++, p += 2 * UPSHAPE_SHORTS) {
+        upshape_shorts low = sum->low[j], high = sum->high[j];
+        if (scale) {
+            low = upshape_add_rounded(upshape_no_shorts(), low, by);
+            high = upshape_add_rounded(upshape_no_shorts(), high, by);
+        }
+#if defined(__AVX2__)
+        _mm256_storeu_si256(
+            (__m256i*)p, _mm256_permute2x128_si256((__m256i)low, (__m256i)high, 0x20));
+        _mm256_storeu_si256(
+            (__m256i*)p + 1, _mm256_permute2x128_si256((__m256i)low, (__m256i)high, 0x31));
+#else
+        upshape_store_shorts(p, low);
+        upshape_store_shorts(p + UPSHAPE_SHORTS, high);
+#endif
+    }
 #endif
 }
 
@@ -381,7 +450,7 @@ UPSHAPE_INLINE void upshape_store_eight(int16_t* row, int16_t* other, upshape_sh
 }
 
 /* Element j of each eight of vector k becomes element k of vector j. */
-UPSHAPE_INLINE void upshape_turn_shorts(upshape_shorts* v)
+UPSHAPE_INLINE void upshape_transpose_shorts(upshape_shorts* v)
 {
 #if defined(__SSE2__)
     upshape_shorts a[8], b[8];
@@ -406,12 +475,12 @@ UPSHAPE_INLINE void upshape_turn_shorts(upshape_shorts* v)
     }
 #undef UPSHAPE_ZIP
 #else
-    upshape_shorts turned[8];
+    upshape_shorts transposed[8];
     for (int k = 0; k < 8; k++)
         for (int j = 0; j < 8; j++)
-            turned[j][k] = v[k][j];
+            transposed[j][k] = v[k][j];
     for (int k = 0; k < 8; k++)
-        v[k] = turned[k];
+        v[k] = transposed[k];
 #endif
 }
 

@@ -5,6 +5,7 @@ from libc.stdint cimport int16_t, int32_t, uint8_t
 cdef extern from "shorts.h" nogil:
     enum:
         UPSHAPE_SHORTS
+        UPSHAPE_WIDE
     ctypedef struct shorts "upshape_shorts":
         pass
     ctypedef struct pair_of_weights "upshape_ints":
@@ -23,7 +24,7 @@ cdef extern from "shorts.h" nogil:
     shorts scaled "upshape_scaled"(sums32, int)
     int16_t scaled_one "upshape_scaled_one"(int32_t, int)
     shorts clamp_shorts "upshape_clamp_shorts"(shorts, int)
-    void narrow_shorts "upshape_narrow_shorts"(uint8_t*, shorts, shorts, int, int)
+    void narrow_shorts "upshape_narrow_shorts"(uint8_t*, const int16_t*, int, int)
     uint8_t narrow_short "upshape_narrow_short"(int, int, int)
     sums_of_bytes no_sums_of_bytes "upshape_no_sums_of_bytes"()
     void add_products_of_bytes "upshape_add_products_of_bytes"(
@@ -33,12 +34,18 @@ cdef extern from "shorts.h" nogil:
     shorts add_rounded "upshape_add_rounded"(shorts, shorts, shorts)
     shorts no_shorts "upshape_no_shorts"()
     shorts lift "upshape_lift"(shorts, int)
+    ctypedef struct wide "upshape_wide":
+        pass
+    wide no_wide "upshape_no_wide"()
+    void add_four_rounded "upshape_add_four_rounded"(wide*, const int16_t*, const int16_t*)
+    void store_four "upshape_store_four"(int16_t*, wide*, int)
     ctypedef struct tiny_sums "upshape_tiny_sums":
         pass
     tiny_sums no_tiny_sums "upshape_no_tiny_sums"()
-    tiny_sums add_tiny "upshape_add_tiny"(tiny_sums, const uint8_t*, const uint8_t*, shorts)
-    void store_tiny "upshape_store_tiny"(int16_t*, tiny_sums, int)
+    void add_tiny "upshape_add_tiny"(
+        tiny_sums*, const uint8_t*, const uint8_t*, const int16_t*)
+    void store_tiny "upshape_store_tiny"(int16_t*, const tiny_sums*, int)
     shorts eight_bytes "upshape_eight_bytes"(const uint8_t*, const uint8_t*)
     shorts eight_shorts "upshape_eight_shorts"(const int16_t*, const int16_t*)
     void store_eight "upshape_store_eight"(int16_t*, int16_t*, shorts)
-    void turn_shorts "upshape_turn_shorts"(shorts*)
+    void transpose_shorts "upshape_transpose_shorts"(shorts*)

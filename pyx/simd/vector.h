@@ -44,6 +44,16 @@ UPSHAPE_INLINE upshape_words upshape_load(const void* p)
 
 UPSHAPE_INLINE void upshape_store(void* p, upshape_words v) { __builtin_memcpy(p, &v, V); }
 
+/* The first n words, 0 < n <= V / 4. */
+UPSHAPE_INLINE void upshape_store_first(void* p, upshape_words v, ptrdiff_t n)
+{
+#if V == 64 && defined(__AVX512F__)
+    _mm512_mask_storeu_epi32(p, (__mmask16)((1u << n) - 1), (__m512i)v);
+#else
+    __builtin_memcpy(p, &v, (size_t)n * 4);
+#endif
+}
+
 UPSHAPE_INLINE upshape_bytes upshape_load_bytes(const void* p)
 {
     upshape_bytes v;

@@ -6,12 +6,14 @@ cdef extern from "vector.h" nogil:
     enum:
         UPSHAPE_VECTOR_BYTES
         UPSHAPE_INDEX_BYTES
+        UPSHAPE_HAS_MASKS
     ctypedef struct words "upshape_words":
         pass
     ctypedef struct bytes16 "upshape_bytes":
         pass
     words load "upshape_load"(const void*)
     void store "upshape_store"(void*, words)
+    void store_first "upshape_store_first"(void*, words, Py_ssize_t)
     bytes16 load_bytes "upshape_load_bytes"(const void*)
     void store_bytes "upshape_store_bytes"(void*, bytes16)
     words permute "upshape_permute"(words, words)

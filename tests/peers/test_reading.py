@@ -956,3 +956,48 @@ def test_autopad_says_that_it_wants_a_batch():
     with pytest.raises(ValueError, match=r"2 spatial axes\), got \(3, 5, 7\); .* as x\[None\]"):
         padded(torch.zeros(3, 5, 7))
     assert padded(torch.zeros(1, 3, 5, 7)).shape[1] == 48
+
+
+@pytest.mark.parametrize("name", ["relu", "sum", "shifted"])
+def test_a_shape_that_is_changed_in_place_is_no_other_tensors(name):
+    """Tensors of one size are told apart where a model changes the shape of one of them."""
+
+    def forward(s, x):
+        y = {"relu": F.relu, "sum": lambda x: x + 1, "shifted": lambda x: s.conv(x)}[name](x)
+        z = s.conv(x)
+        z.unsqueeze_(-1)
+        y.transpose_(2, 3)
+        return z.squeeze(-1)[:, :, 2:], s.conv(x), y[..., 1:]
+
+    for axis in (None, 0, 1):
+        holds(N(forward, conv=c(3, 1, 1)), axis, others=224, sizes=range(1, 12))
+
+
+@pytest.mark.parametrize("size", [(1, 3), (3, 1), (7, 5)])
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda: nn.InstanceNorm2d(3), lambda: nn.InstanceNorm2d(4, affine=True),
+        lambda: nn.GroupNorm(3, 3), lambda: nn.GroupNorm(1, 3),
+        lambda: N(lambda s, x: F.normalize(x, dim=1)), lambda: nn.AdaptiveAvgPool2d((None, 2)),
+        lambda: nn.AdaptiveAvgPool2d(0), lambda: nn.Upsample(scale_factor=2),
+        lambda: nn.Upsample(size=(4, 7), mode="bilinear"), lambda: nn.Upsample(scale_factor=0.5),
+        lambda: nn.Upsample(scale_factor=(2, 3), mode="bicubic", align_corners=True),
+        lambda: nn.Upsample(scale_factor=2, mode="linear"),
+        lambda: N(lambda s, x: F.interpolate(x, x.shape[2] - 2)),
+        lambda: N(lambda s, x: F.pad(x, (1, 2, 3, 0, 0, 1))),
+        lambda: N(lambda s, x: F.pad(x, (0, x.shape[-1] % 3 - 1, -2, 5))),
+        lambda: N(lambda s, x: F.pad(x, (1, 2, 3))),
+        lambda: N(lambda s, x: x[0] + x[:, 0]), lambda: N(lambda s, x: x[-1]),
+        lambda: N(lambda s, x: F.grid_sample(x, s.grid, align_corners=False),
+                  grid=torch.zeros(1, 5, 6, 2)),
+        lambda: N(lambda s, x: F.grid_sample(x, x.permute(0, 2, 3, 1)[..., 1:],
+                                             align_corners=True)),
+        lambda: N(lambda s, x: F.grid_sample(x, s.grid, align_corners=True),
+                  grid=torch.zeros(2, 5, 6, 2)),
+    ],
+)  # fmt: skip
+def test_sizes_known_without_kernels(layer, size):
+    """What the reader knows of a function agrees with PyTorch, where PyTorch refuses as well."""
+    for axis in (None, 0, 1):
+        holds(nn.Sequential(c(size), layer()), axis, others=224, sizes=range(1, 14))

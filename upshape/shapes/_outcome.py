@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["Failure", "Out", "outs"]
+__all__ = ["Failure", "Out", "Reshaped", "outs"]
 
 
 class Out(tuple[Any, ...]):
@@ -27,6 +27,10 @@ def outs(result: Any) -> Iterator[Out]:
     elif isinstance(result, tuple | list):
         for one in result:
             yield from outs(one)
+
+
+class Reshaped(BaseException):
+    """A tensor's own shape is changed, though it may stand for others that keep theirs."""
 
 
 class Failure(Exception):

@@ -452,6 +452,12 @@ class Value:
                 self._rows = _trimmed(self._rows[:, columns])
         return self._rows
 
+    def key(self) -> tuple[Any, ...]:
+        """Return what tells it from other functions, as long as the path does not change."""
+        rows = self.rows()
+        told = rows.ravel().tolist() if rows.dtype == object else rows.tobytes()
+        return self.over, rows.shape, tuple(told) if rows.dtype == object else told
+
     @property
     def constant(self) -> int | None:
         """The value, if it is the same all along the path."""

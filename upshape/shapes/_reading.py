@@ -23,7 +23,7 @@ from ._answer import Answer, MendedCall, Repair
 from ._axes import checked, reaching, several
 from ._between import condition_between, names_of, partners
 from ._expression import Expression
-from ._outcome import Failure, Out, outs
+from ._outcome import Failure, Out, Reshaped, outs
 from ._path import Path, Value
 from ._quasilinear import Function, Line, PeriodError, SizeSet, Stretch, _fits
 from ._results import _fitted, _input_size, _leaves, _mapped
@@ -158,6 +158,9 @@ class Survey:
             result = self.model.symbolic(path, self.sizes)
         except Failure as failure:
             result, told = None, failure
+        except Reshaped:
+            self.model.shares = False
+            return self._way(hint, strict)
         if path.told and not (told and all(one.ended(told.error) for one in path.told)):
             return self._way(hint, strict=True)
         if self.model.mending is not None:

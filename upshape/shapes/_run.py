@@ -15,7 +15,7 @@ from torch._dispatch.python import enable_python_dispatcher
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ._outcome import Failure, Out
+from ._outcome import Failure, Out, Reshaped
 from ._path import Path, Value
 from ._quick import Quick
 from ._symbolic import Environment, symbolic_numbers
@@ -52,6 +52,7 @@ class Model:
         self._images: int | None = None
         self._by_name: tuple[str, ...] = ()  # inputs that forward demands by keyword
         self.mending: Any = None
+        self.shares = True  # whether a tensor stands for others: none changes its shape in place
         self.batch = batch
         self.rank, self.channels, self.typical = self._probed() if given is None else given
 
@@ -111,7 +112,10 @@ class Model:
     # Runs.
 
     def symbolic(self, path: Path, sizes: Callable[[Any], Sequence[Any]]) -> Any:
-        """Run along a path, and return the shapes of what comes out."""
+        """Run along a path, and return the shapes of what comes out.
+
+        `Reshaped` asks for another run along a new path, after `shares` is set to False.
+        """
         env = Environment(path)
         mode = FakeTensorMode(shape_env=env, allow_non_fake_inputs=True)  # type: ignore[arg-type]
         mode.cache_enabled = False
@@ -126,7 +130,7 @@ class Model:
             symbolic_numbers(self._scopes()),
             _decided_flags(),
             self.read,
-            Quick(self.read, env, mending=self.mending),
+            Quick(self.read, env, mending=self.mending, shares=self.shares),
         ):
             spatial = sizes(env.symint(path.identity()))
             return self._called(
@@ -170,12 +174,17 @@ class Model:
 
     def _on(self, device: str, spatial: Sequence[int], full: bool = True) -> Any:
         state = self._state_on(device)
-        quick = Quick(self.read, light=not full, mending=self.mending)
-        with self._untouched(), torch.no_grad(), self.read, quick:
-            return self._called(
-                lambda: torch.zeros(self._shape(spatial), dtype=self.dtype, device=device),
-                state,
-            )
+        light = not full
+        quick = Quick(self.read, light=light, mending=self.mending, shares=light and self.shares)
+        try:
+            with self._untouched(), torch.no_grad(), self.read, quick:
+                return self._called(
+                    lambda: torch.zeros(self._shape(spatial), dtype=self.dtype, device=device),
+                    state,
+                )
+        except Reshaped:
+            self.shares = False
+            return self._on(device, spatial, full)
 
     def _called(self, make: Callable[[], Any], state: Any = None) -> Any:
         stack: list[str] = []

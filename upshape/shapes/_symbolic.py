@@ -41,6 +41,20 @@ class Environment:
         self.path = path
         self.pending_fresh_unbacked_symbols: list[Any] = []
         self.symbols: dict[str, Any] = {}
+        self._made: dict[Any, Any] = {}
+        self._version = 0  # how often the path had changed when these were made
+
+    def once(self, key: Any, make: Callable[[], Any]) -> Any:
+        """Return what `make` makes, made once as long as the path does not change."""
+        version = len(self.path.changes)
+        if version != self._version:
+            self._made, self._version = {}, version
+        if key not in self._made:
+            made = make()
+            if len(self.path.changes) != version:
+                return made
+            self._made[key] = made
+        return self._made[key]
 
     def symint(self, value: Value) -> Any:
         """Return a value as PyTorch's int."""

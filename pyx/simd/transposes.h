@@ -1,8 +1,8 @@
 /* What the kernel of tables with any number of taps needs beyond vector.h: products and sums that are
  * fused alike in vectors and in single numbers, transposes of a block of as many vectors as a vector
  * has lanes, and the conversions of the integers. */
-#ifndef UPSHAPE_TURNS_H
-#define UPSHAPE_TURNS_H
+#ifndef UPSHAPE_TRANSPOSES_H
+#define UPSHAPE_TRANSPOSES_H
 
 #include "vector.h"
 
@@ -80,7 +80,7 @@ UPSHAPE_INLINE double upshape_plus_double(double sum, double a, double b)
 
 #if V == 32 && defined(__AVX2__)
 /* The four rows of 128-bit halves that an 8 x 8 block's quarters are put together from. */
-UPSHAPE_INLINE void upshape_turn_halves(__m256* r, __m256 a, __m256 b, __m256 c, __m256 d)
+UPSHAPE_INLINE void upshape_transpose_halves(__m256* r, __m256 a, __m256 b, __m256 c, __m256 d)
 {
     __m256 ab = _mm256_unpacklo_ps(a, b), cd = _mm256_unpacklo_ps(c, d);
     __m256 ef = _mm256_unpackhi_ps(a, b), gh = _mm256_unpackhi_ps(c, d);
@@ -90,7 +90,7 @@ UPSHAPE_INLINE void upshape_turn_halves(__m256* r, __m256 a, __m256 b, __m256 c,
     r[3] = _mm256_shuffle_ps(ef, gh, 0xee);
 }
 #elif V == 64 && defined(__AVX512F__)
-UPSHAPE_INLINE void upshape_turn_quarters(__m512* r, __m512 a, __m512 b, __m512 c, __m512 d)
+UPSHAPE_INLINE void upshape_transpose_quarters(__m512* r, __m512 a, __m512 b, __m512 c, __m512 d)
 {
     __m512 ab = _mm512_unpacklo_ps(a, b), cd = _mm512_unpacklo_ps(c, d);
     __m512 ef = _mm512_unpackhi_ps(a, b), gh = _mm512_unpackhi_ps(c, d);
@@ -101,12 +101,12 @@ UPSHAPE_INLINE void upshape_turn_quarters(__m512* r, __m512 a, __m512 b, __m512 
 }
 #endif
 
-UPSHAPE_INLINE void upshape_turn_floats(upshape_words* v)
+UPSHAPE_INLINE void upshape_transpose_floats(upshape_words* v)
 {
 #if V == 32 && defined(__AVX2__)
     __m256 low[4], high[4];
-    upshape_turn_halves(low, (__m256)v[0], (__m256)v[1], (__m256)v[2], (__m256)v[3]);
-    upshape_turn_halves(high, (__m256)v[4], (__m256)v[5], (__m256)v[6], (__m256)v[7]);
+    upshape_transpose_halves(low, (__m256)v[0], (__m256)v[1], (__m256)v[2], (__m256)v[3]);
+    upshape_transpose_halves(high, (__m256)v[4], (__m256)v[5], (__m256)v[6], (__m256)v[7]);
     for (int j = 0; j < 4; j++) {
         v[j] = (upshape_words)_mm256_permute2f128_ps(low[j], high[j], 0x20);
         v[j + 4] = (upshape_words)_mm256_permute2f128_ps(low[j], high[j], 0x31);
@@ -114,7 +114,7 @@ UPSHAPE_INLINE void upshape_turn_floats(upshape_words* v)
 #elif V == 64 && defined(__AVX512F__)
     __m512 part[4][4];
     for (int j = 0; j < 4; j++)
-        upshape_turn_quarters(part[j], (__m512)v[4 * j], (__m512)v[4 * j + 1],
+        upshape_transpose_quarters(part[j], (__m512)v[4 * j], (__m512)v[4 * j + 1],
                               (__m512)v[4 * j + 2], (__m512)v[4 * j + 3]);
     for (int j = 0; j < 4; j++) {
         __m512 a = _mm512_shuffle_f32x4(part[0][j], part[1][j], 0x44);
@@ -134,16 +134,16 @@ UPSHAPE_INLINE void upshape_turn_floats(upshape_words* v)
     v[2] = (upshape_words)c;
     v[3] = (upshape_words)d;
 #else
-    float turned[V / 4][V / 4];
+    float transposed[V / 4][V / 4];
     for (int k = 0; k < V / 4; k++)
         for (int j = 0; j < V / 4; j++)
-            turned[j][k] = ((upshape_floats)v[k])[j];
+            transposed[j][k] = ((upshape_floats)v[k])[j];
     for (int k = 0; k < V / 4; k++)
-        v[k] = upshape_load(turned[k]);
+        v[k] = upshape_load(transposed[k]);
 #endif
 }
 
-UPSHAPE_INLINE void upshape_turn_doubles(upshape_words* v)
+UPSHAPE_INLINE void upshape_transpose_doubles(upshape_words* v)
 {
 #if V == 32 && defined(__AVX2__)
     __m256d a = _mm256_unpacklo_pd((__m256d)v[0], (__m256d)v[1]);
@@ -155,12 +155,12 @@ UPSHAPE_INLINE void upshape_turn_doubles(upshape_words* v)
     v[2] = (upshape_words)_mm256_permute2f128_pd(a, c, 0x31);
     v[3] = (upshape_words)_mm256_permute2f128_pd(b, d, 0x31);
 #else
-    double turned[V / 8][V / 8];
+    double transposed[V / 8][V / 8];
     for (int k = 0; k < V / 8; k++)
         for (int j = 0; j < V / 8; j++)
-            turned[j][k] = ((upshape_doubles)v[k])[j];
+            transposed[j][k] = ((upshape_doubles)v[k])[j];
     for (int k = 0; k < V / 8; k++)
-        v[k] = upshape_load(turned[k]);
+        v[k] = upshape_load(transposed[k]);
 #endif
 }
 

@@ -1,10 +1,10 @@
-"""Cython's view of turns.h."""
+"""Cython's view of transposes.h."""
 
 from libc.stdint cimport int8_t, int16_t, int32_t, uint16_t
 
 from vector cimport words
 
-cdef extern from "turns.h" nogil:
+cdef extern from "transposes.h" nogil:
     ctypedef struct half "upshape_half":
         uint16_t bits
     words times_floats "upshape_times_floats"(words, words)
@@ -13,8 +13,8 @@ cdef extern from "turns.h" nogil:
     words plus_doubles "upshape_plus_doubles"(words, words, words)
     float plus_float "upshape_plus_float"(float, float, float)
     double plus_double "upshape_plus_double"(double, double, double)
-    void turn_floats "upshape_turn_floats"(words*)
-    void turn_doubles "upshape_turn_doubles"(words*)
+    void transpose_floats "upshape_transpose_floats"(words*)
+    void transpose_doubles "upshape_transpose_doubles"(words*)
     words widen_int8 "upshape_widen_int8"(const int8_t*)
     words widen_int16 "upshape_widen_int16"(const int16_t*)
     words widen_uint16 "upshape_widen_uint16"(const uint16_t*)
