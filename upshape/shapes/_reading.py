@@ -871,7 +871,7 @@ class TorchAnswer(Answer):
 
     def _partners(self, wanted: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
         if self.between_axes is not None:
-            yield from partners(self._network, wanted)
+            yield from partners(self._network, wanted, taken_along)
 
     def _takes(self, sizes: tuple[int, ...]) -> bool:
         if len(set(sizes)) == 1:
@@ -958,7 +958,7 @@ class TorchAnswer(Answer):
     def between_axes(self) -> str | None:
         """What must hold between the axes, in words; None if nothing is seen that must."""
         try:
-            return condition_between(self._network, self._alike)
+            return condition_between(self._network, self._alike, taken_along)
         except ValueError:  # equal sizes cannot be followed, so nothing is known of others
             return None
 
@@ -1090,6 +1090,22 @@ class TorchAnswer(Answer):
 
 def _said(wanted: Any) -> str:
     return "that it is not taken" if wanted is None else str(wanted)
+
+
+def taken_along(model: Any, sizes: Callable[[Any], tuple[Any, ...]]) -> SizeSet:
+    """Return the sizes that a model takes along a line: all axes as functions of one size.
+
+    Raises LookupError where not all of them could be followed.
+    """
+    survey = Survey(model, sizes)
+    if survey.lost:
+        raise LookupError(f"not followed: {'; '.join(survey.lost)}")
+    taken = Function.constant(0)
+    for way in survey.ways:
+        if way.failure is None:
+            for found, _ in _not_empty(way, model.rank):
+                taken = taken.either(found.mask)
+    return SizeSet(taken)
 
 
 def _plain(shapes: Any) -> Any:

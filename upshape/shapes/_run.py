@@ -99,6 +99,11 @@ class Model:
                 self._images = len(wanted) if named else max(1, len(wanted))
         return self._images
 
+    @property
+    def named_inputs(self) -> tuple[str, ...]:
+        """The inputs that forward demands by keyword."""
+        return self._by_name if self.images >= 0 else ()  # which finds them out
+
     def told_inputs(self) -> str:
         """Say with what forward is called."""
         shape = ", ".join([str(one) for one in self._shape(("n",) * self.rank)])
