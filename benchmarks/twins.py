@@ -80,8 +80,8 @@ def _different(answer: Any, twin: Any) -> str:
     """Say where two answers differ, around their borders and beyond; nothing if nowhere."""
     for n in sorted({*answer._checked_sizes(), *twin._checked_sizes()}):
         if (n in answer) != (n in twin):
-            which = "PyTorch's" if n in answer else "the file's"
-            return f"{n} is taken by {which} alone"
+            which, other = ("PyTorch's", twin) if n in answer else ("the file's", answer)
+            return f"{n} is taken by {which} alone: {other._refusal(n)}"
         if n in answer and list(_leaves(answer.output(n))) != list(_leaves(twin.output(n))):
             return f"of {n} PyTorch's makes {answer.output(n)}, the file {twin.output(n)}"
     return ""
@@ -137,10 +137,11 @@ def page(about: dict[str, Any], records: list[dict[str, Any]]) -> str:
     lines += [".. list-table::", "   :header-rows: 1", "   :widths: 30 12 58", ""]
     lines += zoo._row(["model", "exporter", "input sizes"])
     for one in sorted(records, key=lambda one: one["model"]):
-        sizes = f"``{one.get('torch', '')}``"
+        told = [f"``{one['torch']}``"] if "torch" in one else []
         if one["outcome"] != "the same":
-            why = one.get("why", "").replace("`", "'").split("\n")[0][:160]
-            sizes += f"; *{one['outcome']}*: ``{why}``"
+            why = one.get("why", "").replace("`", "'").split("\n")[0]
+            told.append(f"*{one['outcome']}*: ``{why[:220].strip()}``")
+        sizes = "; ".join(told)
         lines += zoo._row([f"``{one['model']}``", one.get("way", "none"), sizes])
     return "\n".join(lines)
 
