@@ -35,7 +35,8 @@ class MendedCall:
     layer : ConvTranspose or Interpolate
         The layer that was called.
     step : int
-        The number of the call, as `Answer.explain` shows it.
+        The number of the call, as `Answer.explain` shows it; of a model that was read, its number
+        among the changed calls.
     name : str or None
         The name of the module in its model, where the network is one.
     """
