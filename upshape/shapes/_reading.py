@@ -11,6 +11,7 @@ import copy
 import itertools
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import cached_property
@@ -37,6 +38,7 @@ __all__ = ["TorchAnswer", "TorchNetwork"]
 
 MOST_PATHS = 400
 MOST_SINGLE = 100  # paths that hold a few sizes each, and none that goes on for ever
+FEW = 64  # sizes
 MOST_SECONDS = 60.0  # of the processor: the clock would count what others do on the machine
 MOST_ODD = 24  # sizes decided one by one, where symbolic sizes fail and plain ones do not
 MOST_VERIFIED = 1024  # ends of paths above are not run again: it would take long
@@ -98,7 +100,8 @@ class Survey:
         hint: int | None = self.model.typical
         while hint is not None:
             late = time.process_time() - start > MOST_SECONDS
-            single = len(self.ways) >= MOST_SINGLE and all(
+            few = hint < MOST_SINGLE * FEW
+            single = few and len(self.ways) >= MOST_SINGLE and all(
                 way.path.points is not None for way in self.ways
             )
             if late or single or len(self.ways) >= MOST_PATHS:
@@ -175,6 +178,8 @@ class Survey:
                 return None
             if told is not None:
                 return Way(path, None, failure)
+            if failure.is_of_counting:  # nothing can be held against what no machine can run
+                return Way(path, _current(result), None)
             told = Failure(TypeError("symbolic sizes pass where PyTorch refuses plain ones"))
             told.message += f" ({failure.message})"
             told.place = failure.place
@@ -208,10 +213,11 @@ class Survey:
 
 def _blocked(ways: list[Way], hint: int) -> str:
     """Say where the way of sizes parts too often."""
+    blame = Counter(why for way in ways for why in way.path.blame)
     narrowed = [way for way in ways if way.path.narrowed]
     last = narrowed[-1] if narrowed else ways[-1]
     place = last.failure.place if last.failure is not None else ""
-    at = f", last at {place}" if place else ""
+    at = f"; {blame.most_common(1)[0][0]}" if blame else f", last at {place}" if place else ""
     return (
         f"the sizes go too many ways: {len(ways)} were followed, and {hint} is of none of them{at}"
     )
