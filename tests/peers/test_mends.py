@@ -186,3 +186,66 @@ def test_functions_that_change_sizes_are_steps_of_the_walk():
         "pool: Pool(kernel_size=3, stride=2) 21x24 -> 10x11 drops 1 pixel",
         "block.0.conv: Conv(kernel_size=3) 10x11 -> 8x9",
     ]
+
+
+class Functions(nn.Module):
+    """Upsamplings that are calls of functions, one of them inside a block."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(3, 3, 3, 3))
+        self.block = nn.ModuleList([Resized()])
+
+    def forward(self, image):
+        half = F.max_pool2d(image, 2)
+        first = self.block[0](F.max_pool2d(half, 2), half)[:, :3]
+        up = F.conv_transpose2d(first, self.weight, None, 2, padding=1)
+        return torch.cat(tensors=[image, F.pad(up, (0, 1, 0, 1))], dim=1)
+
+
+class Resized(nn.Module):
+    def forward(self, x, skip):
+        up = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)
+        return torch.cat((skip, up), dim=1)
+
+
+def test_functions_that_are_called_are_mended_as_such():
+    answer = solve(Functions(), fix="size")
+    assert answer.repair.before == solve(Functions())
+    lines = answer.repair.to_torch().splitlines()
+    assert lines[0] == (
+        "x = F.interpolate(x, size=[n // 2 for n in image.shape[2:]], mode='bilinear', "
+        "align_corners=True)  # step 1 in block.0"
+    )
+    image = torch.zeros(1, 3, 22, 21)
+    scope = {"F": F, "image": image, "x": torch.zeros(1, 3, 5, 5)}
+    exec(lines[0], scope)
+    assert scope["x"].shape[2:] == (11, 10)
+    for text in (str(solve(Functions()).explain(22)), str(solve(Functions()).explain((22, 20)))):
+        assert "mode='bilinear', align_corners=True) in block.0 in place of" in " ".join(
+            text.split()
+        )
+
+
+def test_a_transposed_convolution_called_as_a_function():
+    class Called(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.zeros(3, 3, 2, 2))
+
+        def forward(self, image):
+            up = F.conv_transpose2d(F.max_pool2d(image, 2), self.weight, stride=2)
+            return torch.cat([image, up], 1)
+
+    repair = solve(Called(), fix="output_padding").repair
+    line = repair.to_torch()
+    assert line == (
+        "x = F.conv_transpose2d(x, weight, bias, stride=2, padding=0, "
+        "output_padding=[n % 2 for n in image.shape[2:]])  # step 1"
+    )
+    for sizes in ((8, 9), (7, 7), (5, 4)):
+        image = torch.zeros(1, 3, *sizes)
+        scope = {"F": F, "image": image, "x": F.max_pool2d(image, 2)}
+        scope |= {"weight": Called().weight, "bias": None}
+        exec(line, scope)
+        assert scope["x"].shape == image.shape

@@ -35,12 +35,13 @@ class MendedCall:
     layer : ConvTranspose or Interpolate
         The layer that was called.
     step : int
-        The number of the call, as `Answer.explain` shows it.
+        The number of the call, as `Answer.explain` shows it; of a model that was read, its number
+        among the changed calls.
     name : str or None
         The name of the module in its model, where the network is one.
     """
 
-    __slots__ = ("_padding", "_size", "layer", "name", "step")
+    __slots__ = ("_options", "_padding", "_size", "layer", "name", "step")
 
     def __init__(
         self,
@@ -49,7 +50,11 @@ class MendedCall:
         size: Expression,
         padding: Expression | None,
         name: str | None = None,
+        options: str | None = None,
     ) -> None:
+        self._options = (
+            options  # None where a module is called; of a function, what else it is given
+        )
         self.layer = layer
         self.name = name
         self.step = step
@@ -87,17 +92,29 @@ class MendedCall:
         text = self._size.python("n")
         axes = f"{image}.shape[2:]"
         sizes = f"list({axes})" if text == "n" else f"[{text} for n in {axes}]"
-        name = self.name
-        layer = code_of(name) if name else "upsample"
+        where = f" in {self.name}" if self._options is not None and self.name else ""
+        layer = code_of(self.name) if self.name else "upsample"
         if getattr(self.layer, "scale_factor", None) is not None:
-            mode = f", mode={layer}.mode" if name else ""
-            layer, sizes = "F.interpolate", f"size={sizes}{mode}"
+            mode = f", mode={layer}.mode" if self.name else ""
+            options = mode if self._options is None else self._options
+            layer, told = "F.interpolate", f"size={sizes}{options}"
+        elif self._options is not None and self._padding is not None:
+            layer = self._options
+            told = f"weight, bias, {self._parameters(axes)}"
         else:
-            sizes = f"output_size={sizes}"
-        return f"{x} = {layer}({x}, {sizes})  # step {self.step}"
+            told = f"output_size={sizes}"
+        return f"{x} = {layer}({x}, {told})  # step {self.step}{where}"
+
+    def _parameters(self, axes: str) -> str:
+        """Return the arguments of a function that convolves transposed."""
+        layer, padding = self.layer, self._padding
+        assert padding is not None
+        told = f"stride={layer.stride}, padding={layer.padding}"
+        told += f", output_padding=[{padding.python('n')} for n in {axes}]"
+        return told if layer.dilation == 1 else f"{told}, dilation={layer.dilation}"
 
     def _content(self) -> tuple[Any, ...]:
-        return self.layer, self.step, self.name, self._size, self._padding
+        return self.layer, self.step, self.name, self._size, self._padding, self._options
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, MendedCall):

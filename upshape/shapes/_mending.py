@@ -15,7 +15,9 @@ from typing import Any, NamedTuple
 import torch
 import torch.nn.functional as F
 
+from ._modules import _alike
 from ._outcome import Failure, outs
+from .layers import ConvTranspose
 
 __all__ = ["Change", "Mending", "mends"]
 
@@ -30,7 +32,7 @@ class Change(NamedTuple):
     """A call that was changed in a run: of an upsampling, or one that joins maps.
 
     `sizes` are those that it reaches, `before` those it would have made or got (None if unknown),
-    `padding` what is put out in addition.
+    `padding` what is put out in addition, `options` what else an interpolation is called with.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Change(NamedTuple):
     sizes: tuple[Any, ...]
     before: tuple[Any, ...] | None
     padding: tuple[Any, ...] | None
+    options: str = ""
 
 
 class Mending:
@@ -51,6 +54,10 @@ class Mending:
         What the last run would add to it.
     factors : dict
         The scale factors that the calls of interpolations had, where all axes have one.
+    options : dict
+        What else they were called with, as code; of a transposed convolution the function's name.
+    layers : dict
+        The layers that the calls of transposed convolutions are, without their output padding.
     failing : bool
         Whether sizes met in the last run that differ.
     reached : dict
@@ -63,6 +70,8 @@ class Mending:
         self.fix = fix
         self.plan: dict[Key, Key] = {}
         self.factors: dict[Key, float] = {}
+        self.options: dict[Key, str] = {}
+        self.layers: dict[Key, ConvTranspose] = {}
         self.begin([])
 
     def begin(self, stack: list[str]) -> None:
@@ -82,6 +91,9 @@ class Mending:
 
     def before(self, func: Any, args: Any, kwargs: Any, decide: Callable[[Any], bool]) -> Any:
         """Return the call in place of this one: (arguments, keyword arguments, its name)."""
+        if func in JOINS and not args and "tensors" in kwargs:
+            args = (kwargs["tensors"],)
+            kwargs = {name: value for name, value in kwargs.items() if name != "tensors"}
         if func in JOINS:
             listed = bool(args) and isinstance(args[0], tuple | list)
             maps = [one for one in (args[0] if listed else args) if isinstance(one, torch.Tensor)]
@@ -182,6 +194,9 @@ class Mending:
                 return None
             found.append(a)
         self.reached[key] = (wanted[0], found[0])
+        self.options[key] = _called_of(weight)
+        taps = tuple(int(size) for size in weight.shape[2:])
+        self.layers[key] = ConvTranspose(*map(_alike, (taps, stride, padding, 0, dilation)))
         made = tuple(size - a for size, a in zip(wanted, found, strict=True))
         self.changed.append(Change(key[0], _called_of(weight), wanted, made, tuple(found)))
         return (x, weight, bias, stride, padding, tuple(found), groups, dilation), {}
@@ -196,14 +211,18 @@ class Mending:
             if name not in ("size", "scale_factor", "recompute_scale_factor")
         }
         self.reached[key] = (wanted[0], None)
-        self.changed.append(Change(key[0], "F.interpolate", tuple(wanted), None, None))
         factor = args[1] if len(args) > 1 else kwargs.get("scale_factor")
         if isinstance(factor, tuple | list) and len(set(factor)) == 1:
             factor = factor[0]
         if isinstance(factor, int | float):
             self.factors[key] = factor
         named = dict(zip(("mode", "align_corners"), args[2:4], strict=False))
-        return (x, tuple(wanted)), {**kept, **named}
+        kept = {**kept, **named}
+        shown = [f"{name}={value!r}" for name, value in kept.items() if value not in (None, False)]
+        self.options[key] = "".join(f", {one}" for one in shown if one != "mode='nearest'")
+        change = Change(key[0], "F.interpolate", tuple(wanted), None, None, self.options[key])
+        self.changed.append(change)
+        return (x, tuple(wanted)), kept
 
 
 def _called(func: Any) -> str:

@@ -355,18 +355,18 @@ class Quick(TorchFunctionMode):  # type: ignore[misc,unused-ignore]
             return None
         return self._plain(x, [b if _is_one(a) else a for a, b in pairs])
 
-    def _joined(self, maps: Any, dim: int = 0, **others: Any) -> Any:
+    def _joined(self, tensors: Any, dim: int = 0, **others: Any) -> Any:
         """Return a concatenation of tensors that are alike but for one axis."""
-        if others or not isinstance(maps, tuple | list) or not all(map(_is_plain, maps)):
+        if others or not isinstance(tensors, tuple | list) or not all(map(_is_plain, tensors)):
             return None
-        first = maps[0]
-        if any(one.ndim != first.ndim or one.dtype != first.dtype for one in maps):
+        first = tensors[0]
+        if any(one.ndim != first.ndim or one.dtype != first.dtype for one in tensors):
             return None
         if not isinstance(dim, int) or not -first.ndim <= dim < first.ndim:
             return None
         sizes = list(first.shape)
         place = dim % first.ndim
-        for one in maps[1:]:
+        for one in tensors[1:]:
             for axis, size in enumerate(one.shape):
                 if axis == place:
                     sizes[axis] = sizes[axis] + size

@@ -817,12 +817,16 @@ class TorchAnswer(Answer):
             sizes = [SizeSet(way.path.mask()) for way in ways]
             leaf = self._leaf(sizes, [way.reached[key][0] for way in ways])
             size = self._expression_of(leaf)
-            factor = model.mending.factors.get(key, 1)
-            layer = layer_of(modules[key[0]]) or Interpolate(scale_factor=factor)
+            layer = layer_of(modules[key[0]])
+            options = None
+            if layer is None:  # a function is called
+                factor = model.mending.factors.get(key, 1)
+                layer = model.mending.layers.get(key) or Interpolate(scale_factor=factor)
+                options = model.mending.options.get(key, "")
             padding = None
             if ways[0].reached[key][1] is not None and isinstance(size, Expression):
                 padding = self._padding_for(layer, size)
-            calls.append(MendedCall(layer, number, size, padding, key[0]))
+            calls.append(MendedCall(layer, number, size, padding, key[0], options))
         return tuple(calls)
 
     def _padding_for(self, layer: Any, size: Expression) -> Expression:

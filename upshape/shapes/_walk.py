@@ -229,9 +229,10 @@ def _told_size(model: Any, change: Change) -> str:
     module = dict(model.module.named_modules()).get(change.name)
     sizes = _listed_sizes(change.sizes)
     if change.padding is None:
-        mode = f", mode={layer}.mode" if module is not None and hasattr(module, "mode") else ""
-        where = f" in {change.name}" if change.name and not mode else ""
-        return f"F.interpolate(x, size={sizes}{mode}){where} in place of its factor"
+        own = hasattr(module, "mode")
+        options = f", mode={layer}.mode" if own else change.options
+        where = f" in {change.name}" if change.name and not own else ""
+        return f"F.interpolate(x, size={sizes}{options}){where} in place of its factor"
     assert change.before is not None
     padding = change.padding[0] if len(set(change.padding)) == 1 else tuple(change.padding)
     was = f"in place of {_one_or_all(change.before)} (output_padding={padding})"
