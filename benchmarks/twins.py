@@ -30,8 +30,8 @@ EXAMPLE = 64, 96, 128, 160, 192, 224, 256, 288, 320, 384  # sizes that examples 
 def judged(name: str, build: zoo.Build) -> dict[str, Any]:
     """Export, read and compare one model; return what came of it."""
     record: dict[str, Any] = {"model": name}
-    signal.signal(signal.SIGVTALRM, zoo._late)
-    signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS)
+    signal.signal(signal.SIGPROF, zoo._late)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
     try:
         _judge(record, build)
     except zoo.TooLong:
@@ -42,7 +42,7 @@ def judged(name: str, build: zoo.Build) -> dict[str, Any]:
         record.setdefault("outcome", "crash")
         record.setdefault("why", f"{type(error).__name__}: {str(error)[:500]}")
     finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
     return record
 
 

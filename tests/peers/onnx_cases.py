@@ -240,6 +240,16 @@ CASES = {
     "Unsqueeze": ("y = Unsqueeze(x, a)", {"a": ints(0, -1)}),
     "Transpose": ("y = Transpose(x)", {}),
     "Split": ("a, b = Split<axis=2>(x, s) y = Concat<axis=1>(a, a)", {"s": ints(3, 7)}),
+    "Split computed": (
+        "t = Shape<start=2, end=3>(x) p = Div(t, d) q = Sub(t, p) r = Concat<axis=0>(p, q) "
+        "a, b = Split<axis=2>(x, r) e = Conv<kernel_shape=[1, 1]>(a, w) y = Concat<axis=2>(e, b)",
+        {"d": ints(3), "w": np.ones((2, 2, 1, 1), np.float32)},
+    ),
+    "Split computed below nothing": (
+        "t = Shape<start=2, end=3>(x) p = Sub(t, d) q = Sub(t, p) r = Concat<axis=0>(p, q) "
+        "a, b = Split<axis=2>(x, r) y = Identity(b)",
+        {"d": ints(4)},
+    ),
     "Split even": ("a, b = Split<axis=3, num_outputs=2>(x) y = Concat<axis=3>(a, b, a)", {}),
     "Split uneven": ("a, b, d = Split<axis=3, num_outputs=3>(x) y = Concat<axis=3>(d, a)", {}),
     "Split old": ("a, b = Split<axis=3>(x) y = Add(a, b)", {}, {"opset": 11}),

@@ -15,7 +15,16 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from upshape.shapes import AutoPad, Conv, Pool, from_torch, same, solve
+from upshape.shapes import (
+    AutoPad,
+    Conv,
+    ConvTranspose,
+    Interpolate,
+    Pool,
+    from_torch,
+    same,
+    solve,
+)
 
 
 class N(nn.Module):
@@ -949,6 +958,49 @@ def test_a_function_in_read_that_fails_is_no_refusal_of_the_model():
         return n
 
     assert solve(from_torch(model, read={"1": refusing})).minimum == 7
+
+
+class Opaque(nn.Module):
+    """Does what a module does, in a way that cannot be followed."""
+
+    def __init__(self, module):
+        super().__init__()
+        self.module = module
+
+    def forward(self, x):
+        found = self.module(x)
+        return found[:, :, : found.shape[2] + int(0 * x.sum().item())]
+
+
+READ = [
+    (Conv(3, stride=2, padding=1), c(3, 2, 1)),
+    (Conv((5, 3), stride=(2, 1), padding=(0, 1)), c((5, 3), (2, 1), (0, 1))),
+    (c(4, 3, 1), c(4, 3, 1)),
+    (Pool(3, stride=2, padding=1, ceil_mode=True), nn.MaxPool2d(3, 2, 1, ceil_mode=True)),
+    (ConvTranspose(4, stride=3, padding=2), nn.ConvTranspose2d(3, 3, 4, 3, 2)),
+    (
+        lambda n: ConvTranspose(3, stride=2, padding=1)(n, output_size=2 * n),
+        nn.ConvTranspose2d(3, 3, 3, 2, 1, 1),
+    ),
+    (Interpolate(scale_factor=1.7), nn.Upsample(scale_factor=1.7)),
+    (Interpolate(scale_factor=(2, 0.7)), nn.Upsample(scale_factor=(2.0, 0.7))),
+    (Interpolate(size=7), nn.Upsample(7)),
+    (lambda n: Pool(2)(Conv(3)(n)), nn.Sequential(c(3), nn.MaxPool2d(2))),
+]
+
+
+@pytest.mark.parametrize(("layer", "module"), READ)
+@pytest.mark.parametrize("axis", [None, 0, 1])
+def test_a_part_that_is_read_as_a_layer_does_what_the_module_does(layer, module, axis):
+    model = nn.Sequential(c(3, 1, 1), Opaque(module), c(2)).eval()
+    assert from_torch(model).unread
+    answer = solve(from_torch(model, read={Opaque: layer}), axis=axis)
+    for n in (*range(1, 40), 90, 100):
+        sizes = [n if axis in (None, place) else 40 for place in range(2)]
+        wanted = run(model, sizes, 3, axis)
+        assert (n in answer) == (wanted is not None), n
+        if wanted is not None:
+            assert answer.output(n) == wanted
 
 
 def test_autopad_says_that_it_wants_a_batch():

@@ -475,3 +475,16 @@ def test_what_is_given_as_an_answer_is_checked():
             AutoPad(UNet(), answer)
     with pytest.raises(TypeError, match="AutoPad: value must be a number, got 'a'"):
         AutoPad(UNet(), value="a")
+
+
+def test_fields_of_models_with_several_inputs():
+    class Pair(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one, self.two = nn.Conv2d(1, 1, 3), nn.Conv2d(1, 1, 5, padding=1)
+
+        def forward(self, a, b, *, c):
+            return self.one(a) + self.two(b) + c[:, :, 1:-1, 1:-1]
+
+    field = solve(Pair()).receptive_field()
+    assert (field.size, field.stride, field.offset) == (5, 1, 1)

@@ -28,6 +28,7 @@ NEAR = 8  # sizes from the wanted one on whose partners are sought
 SIZES = (224, 64, 256)  # at which partners are sought where no equal sizes are taken
 
 Slices: TypeAlias = dict[int, SizeSet]  # from a size of the one axis to the sizes of the other
+Solver: TypeAlias = Callable[[Any, Callable[[Any], tuple[Any, ...]]], SizeSet]
 
 
 def names_of(rank: int) -> tuple[str, ...]:
@@ -37,10 +38,10 @@ def names_of(rank: int) -> tuple[str, ...]:
     )
 
 
-def condition_between(network: Any, alike: SizeSet) -> str | None:
+def condition_between(network: Any, alike: SizeSet, solver: Solver) -> str | None:
     """Return the conditions between a model's axes in words, None if none is seen.
 
-    `alike` are the sizes that it takes on all axes.
+    `alike` are the sizes that it takes on all axes; `solver` says which it takes along a line.
     """
     rank = network._model.rank
     fixed = [one for one in getattr(network._model, "fixed", ()) if one is not None]
@@ -49,7 +50,7 @@ def condition_between(network: Any, alike: SizeSet) -> str | None:
     told = []
     for a in range(rank):
         for b in range(a + 1, rank):
-            found = [_Pair(network, a, b, tie).told(alike) for tie in _ties(rank, a, b)]
+            found = [_Pair(network, a, b, tie, solver).told(alike) for tie in _ties(rank, a, b)]
             if all(found):  # whichever of the two the other axes follow
                 told.append(found[0])
     return "; ".join(told) or None  # type: ignore[arg-type]
@@ -59,13 +60,14 @@ def _ties(rank: int, a: int, b: int) -> tuple[int, ...]:
     return (b,) if rank == 2 else (b, a)
 
 
-def partners(network: Any, wanted: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+def partners(network: Any, wanted: tuple[int, ...], solver: Solver) -> Iterator[tuple[int, ...]]:
     """Yield sizes that are taken and at least the wanted ones, where the axes hang together.
 
     One axis after the other is asked which of its sizes go with the wanted ones of the others, and
     with slightly larger ones.
     """
     start, lost = time.process_time(), 0
+    along = partial(solver, network._model)
     axes = range(len(wanted))
     tried = [tuple(size + more for size in wanted) for more in range(NEAR)]
     tried += [(n,) * len(wanted) for n in SIZES if n >= max(wanted)]
@@ -73,10 +75,10 @@ def partners(network: Any, wanted: tuple[int, ...]) -> Iterator[tuple[int, ...]]
         if lost == MOST_LOST or time.process_time() - start > SECONDS:
             return
         try:
-            found = _partner(network._model, axis, sizes, wanted)
+            found = _partner(along, axis, sizes, wanted)
             for other in axes:  # each as small as the others allow
                 if found is not None:
-                    found = _partner(network._model, other, found, wanted) or found
+                    found = _partner(along, other, found, wanted) or found
         except (LookupError, Failure, ValueError):
             lost += 1
             continue
@@ -85,37 +87,23 @@ def partners(network: Any, wanted: tuple[int, ...]) -> Iterator[tuple[int, ...]]
 
 
 def _partner(
-    model: Any, axis: int, sizes: tuple[int, ...], wanted: tuple[int, ...]
+    taken: Callable[[Any], SizeSet], axis: int, sizes: tuple[int, ...], wanted: tuple[int, ...]
 ) -> tuple[int, ...] | None:
     """Return the smallest size of an axis, from the wanted one on, that goes with the others."""
 
     def along(n: Any) -> tuple[Any, ...]:
         return (*sizes[:axis], n, *sizes[axis + 1 :])
 
-    found = _slice(model, along).next(wanted[axis])
+    found = taken(along).next(wanted[axis])
     return None if found is None else along(found)
-
-
-def _slice(model: Any, sizes: Callable[[Any], tuple[Any, ...]]) -> SizeSet:
-    """Return the sizes that are taken along a line; those that were followed, if not all were."""
-    from ._reading import Survey, _not_empty
-
-    survey = Survey(model, sizes)
-    taken = Function.constant(0)
-    for way in survey.ways:
-        if way.failure is None:
-            for found, _ in _not_empty(way, model.rank):
-                taken = taken.either(found.mask)
-    if survey.lost:
-        raise LookupError(f"not followed: {'; '.join(survey.lost)}")
-    return SizeSet(taken)
 
 
 class _Pair:
     """Two axes of a model; the others have the size of one of them, `tie`."""
 
-    def __init__(self, network: Any, a: int, b: int, tie: int) -> None:
+    def __init__(self, network: Any, a: int, b: int, tie: int, solver: Solver) -> None:
         self.model = network._model
+        self.along = partial(solver, self.model)
         self.a, self.b, self.tie = a, b, tie
         names = names_of(self.model.rank)
         self.h, self.w = names[a], names[b]
@@ -176,7 +164,7 @@ class _Pair:
         partners: list[int] = []
         for h in starts:
             with contextlib.suppress(LookupError, Failure, ValueError):
-                partners += _some(_slice(self.model, partial(self.sizes, h)))
+                partners += _some(self.along(partial(self.sizes, h)))
             if partners:
                 break
         if near is None:
@@ -192,7 +180,7 @@ class _Pair:
                 break
             try:
                 if w >= 1:
-                    found[w] = _slice(self.model, partial(self.sizes, w=w))
+                    found[w] = self.along(partial(self.sizes, w=w))
             except (LookupError, Failure, ValueError):
                 lost += 1
         return found

@@ -21,7 +21,8 @@ def from_torch(module: Any, *, read: Mapping[Any, Callable[..., Any]] | None = N
         upsampling, of 1 to 3 axes; or a whole model.
     read : mapping, optional
         For parts of a model that cannot be read, what they do to a size: from a module's class, its
-        name in the model, or a function, to a function of the size.
+        name in the model, or a function, to a function of the size, such as a layer of upshape, or
+        to a layer of PyTorch.
 
     Returns
     -------

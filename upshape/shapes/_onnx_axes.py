@@ -137,13 +137,21 @@ def concat(node: Node, inputs: Inputs) -> Sequence[Tensor]:
     return [Tensor(made, np.concatenate([one.data for one in inputs], axis), is_float)]
 
 
+def parts_of(node: Node, inputs: Inputs) -> Sequence[Any] | None:
+    """Return the sizes of the parts, which may hang on the input's, None if they are not given."""
+    if len(inputs) > 1 and inputs[1] is not None:
+        return list(inputs[1].listed("split"))
+    given: Sequence[Any] | None = node.get("split")
+    return given
+
+
 @operator("Split")
 def split(node: Node, inputs: Inputs) -> Sequence[Tensor]:
     """Cut into parts along an axis."""
     x = inputs[0]
     axis = axis_of(node, node.get("axis", 0), len(x.shape))
     total = x.shape[axis]
-    sizes = axes_of(node, inputs, 1, "split")
+    sizes = parts_of(node, inputs)
     if sizes is None:
         count = node.get("num_outputs") or node.get("outputs")
         part = -((-total) // count)
@@ -153,13 +161,15 @@ def split(node: Node, inputs: Inputs) -> Sequence[Tensor]:
         if not at_least(sizes[-1], 0):
             raise refuse(node, f"size {listed([total])} has no {count} parts")
     elif not equal(sum(sizes), total):
-        raise refuse(node, f"parts {sizes} of size {listed([total])}")
+        raise refuse(node, f"parts {listed(sizes)} of size {listed([total])}")
+    if not all(at_least(part, 0) for part in sizes):
+        raise refuse(node, f"parts {listed(sizes)}, one of them below 0")
     made = []
     start: Any = 0
     for part in sizes:
         shape = [part if place == axis else one for place, one in enumerate(x.shape)]
         data = None
-        if x.data is not None and not isinstance(part, Number):
+        if x.data is not None and isinstance(part, int) and isinstance(start, int):
             data = np.take(x.data, range(start, start + part), axis)
         made.append(Tensor(shape, data, x.is_float))
         start = start + part

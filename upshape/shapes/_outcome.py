@@ -6,9 +6,10 @@ import linecache
 import os
 import sys
 from collections.abc import Iterator
+from types import FrameType
 from typing import Any
 
-__all__ = ["Failure", "Out", "Reshaped", "outs"]
+__all__ = ["Failure", "Out", "Reshaped", "calling_place", "outs"]
 
 
 class Out(tuple[Any, ...]):
@@ -48,6 +49,12 @@ class Failure(Exception):
         """Whether this machine is too small for the run, which says nothing about the sizes."""
         return isinstance(self.error, MemoryError) or "allocate memory" in str(self.error)
 
+    @property
+    def is_of_counting(self) -> bool:
+        """Whether a tensor would have more bytes than can be counted, on any machine."""
+        told = str(self.error)
+        return "size calculation overflowed" in told or "multiplication overflow" in told
+
 
 def _first_line(error: BaseException) -> str:
     lines = [line for line in str(error).splitlines() if line.strip()]
@@ -63,9 +70,19 @@ def _place(error: BaseException) -> str:
         if not name.startswith((*_libraries(), "<frozen")):
             found = (name, frame.tb_lineno)
         frame = frame.tb_next
-    if found is None:
-        return ""
-    name, line = found
+    return _told(*found) if found else ""
+
+
+def calling_place() -> str:
+    """Return the innermost place that is running now and is not PyTorch's or ours."""
+    frame: FrameType | None = sys._getframe(1)
+    libraries = (*_libraries(), "<frozen")
+    while frame is not None and frame.f_code.co_filename.startswith(libraries):
+        frame = frame.f_back
+    return _told(frame.f_code.co_filename, frame.f_lineno) if frame is not None else ""
+
+
+def _told(name: str, line: int) -> str:
     code = linecache.getline(name, line).strip()
     return f"{name}:{line}" + (f": {code}" if code else "")
 

@@ -19,6 +19,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from ._outcome import calling_place
 from ._quasilinear import Function, Line, Stretch, _points
 
 __all__ = ["Path", "Value"]
@@ -54,6 +55,8 @@ class Path:
         The errors in whose messages a size was told: the path holds if the run ends in one.
     strict : bool
         Whether a size that is told is decided on like every other number.
+    blame : dict of str
+        What made it a path of single sizes, each with its place in the model's code.
     """
 
     def __init__(self, hint: int, start: int = 1, strict: bool = False) -> None:
@@ -66,6 +69,7 @@ class Path:
         self.residues: Rows = np.zeros(1, np.int64)
         self.points: Rows | None = None
         self.narrowed = False
+        self.blame: dict[str, None] = {}
         self.changes: list[tuple[Rows, Rows | None]] = []  # columns taken; the points they became
 
     def identity(self) -> Value:
@@ -162,9 +166,15 @@ class Path:
         self.points = points[inside]
         self.changes.append((columns[inside], self.points))
 
-    def narrow(self) -> None:
+    def blamed(self, why: str) -> None:
+        """Note that what happens now lets each size go a way of its own."""
+        place = calling_place()
+        self.blame[f"{why} ({place})" if place else why] = None
+
+    def narrow(self, why: str = "sizes repeat only after too long a period") -> None:
         """Give up all sizes but those near the hint."""
         self.narrowed = True
+        self.blamed(why)
         blocks = max(1, WINDOW // len(self.residues))
         start = max(self.start, self.hint - self.hint % self.period)
         stop = start + blocks * self.period

@@ -11,6 +11,7 @@ import copy
 import itertools
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import cached_property
@@ -37,6 +38,7 @@ __all__ = ["TorchAnswer", "TorchNetwork"]
 
 MOST_PATHS = 400
 MOST_SINGLE = 100  # paths that hold a few sizes each, and none that goes on for ever
+FEW = 64  # sizes
 MOST_SECONDS = 60.0  # of the processor: the clock would count what others do on the machine
 MOST_ODD = 24  # sizes decided one by one, where symbolic sizes fail and plain ones do not
 MOST_VERIFIED = 1024  # ends of paths above are not run again: it would take long
@@ -98,7 +100,8 @@ class Survey:
         hint: int | None = self.model.typical
         while hint is not None:
             late = time.process_time() - start > MOST_SECONDS
-            single = len(self.ways) >= MOST_SINGLE and all(
+            few = hint < MOST_SINGLE * FEW
+            single = few and len(self.ways) >= MOST_SINGLE and all(
                 way.path.points is not None for way in self.ways
             )
             if late or single or len(self.ways) >= MOST_PATHS:
@@ -175,6 +178,8 @@ class Survey:
                 return None
             if told is not None:
                 return Way(path, None, failure)
+            if failure.is_of_counting:  # nothing can be held against what no machine can run
+                return Way(path, _current(result), None)
             told = Failure(TypeError("symbolic sizes pass where PyTorch refuses plain ones"))
             told.message += f" ({failure.message})"
             told.place = failure.place
@@ -208,10 +213,11 @@ class Survey:
 
 def _blocked(ways: list[Way], hint: int) -> str:
     """Say where the way of sizes parts too often."""
+    blame = Counter(why for way in ways for why in way.path.blame)
     narrowed = [way for way in ways if way.path.narrowed]
     last = narrowed[-1] if narrowed else ways[-1]
     place = last.failure.place if last.failure is not None else ""
-    at = f", last at {place}" if place else ""
+    at = f"; {blame.most_common(1)[0][0]}" if blame else f", last at {place}" if place else ""
     return (
         f"the sizes go too many ways: {len(ways)} were followed, and {hint} is of none of them{at}"
     )
@@ -865,7 +871,7 @@ class TorchAnswer(Answer):
 
     def _partners(self, wanted: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
         if self.between_axes is not None:
-            yield from partners(self._network, wanted)
+            yield from partners(self._network, wanted, taken_along)
 
     def _takes(self, sizes: tuple[int, ...]) -> bool:
         if len(set(sizes)) == 1:
@@ -952,7 +958,7 @@ class TorchAnswer(Answer):
     def between_axes(self) -> str | None:
         """What must hold between the axes, in words; None if nothing is seen that must."""
         try:
-            return condition_between(self._network, self._alike)
+            return condition_between(self._network, self._alike, taken_along)
         except ValueError:  # equal sizes cannot be followed, so nothing is known of others
             return None
 
@@ -1084,6 +1090,22 @@ class TorchAnswer(Answer):
 
 def _said(wanted: Any) -> str:
     return "that it is not taken" if wanted is None else str(wanted)
+
+
+def taken_along(model: Any, sizes: Callable[[Any], tuple[Any, ...]]) -> SizeSet:
+    """Return the sizes that a model takes along a line: all axes as functions of one size.
+
+    Raises LookupError where not all of them could be followed.
+    """
+    survey = Survey(model, sizes)
+    if survey.lost:
+        raise LookupError(f"not followed: {'; '.join(survey.lost)}")
+    taken = Function.constant(0)
+    for way in survey.ways:
+        if way.failure is None:
+            for found, _ in _not_empty(way, model.rank):
+                taken = taken.either(found.mask)
+    return SizeSet(taken)
 
 
 def _plain(shapes: Any) -> Any:

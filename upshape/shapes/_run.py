@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import logging
 import math
+import sys
+import types
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -15,10 +19,12 @@ from torch._dispatch.python import enable_python_dispatcher
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from ._lookups import Lookups
+from ._modules import layer_of
 from ._outcome import Failure, Out, Reshaped
 from ._path import Path, Value
 from ._quick import Quick
-from ._symbolic import Environment, symbolic_numbers
+from ._symbolic import Environment, symbolic_numbers, traced_sizes
 
 __all__ = ["Failure", "Model", "Shape"]
 
@@ -93,6 +99,11 @@ class Model:
                 self._images = len(wanted) if named else max(1, len(wanted))
         return self._images
 
+    @property
+    def named_inputs(self) -> tuple[str, ...]:
+        """The inputs that forward demands by keyword."""
+        return self._by_name if self.images >= 0 else ()  # which finds them out
+
     def told_inputs(self) -> str:
         """Say with what forward is called."""
         shape = ", ".join([str(one) for one in self._shape(("n",) * self.rank)])
@@ -123,6 +134,7 @@ class Model:
             mode,
             enable_python_dispatcher(),
             symbolic_numbers(self._scopes()),
+            traced_sizes(),
             _decided_flags(),
             self.read,
             Quick(self.read, env, mending=self.mending, shares=self.shares),
@@ -226,14 +238,21 @@ class Model:
             self._state[device] = made
         return self._state[device]
 
+    @functools.cached_property
+    def _lookups(self) -> Lookups:
+        """The dicts and cached functions of the modules, and of their code."""
+        return Lookups(list(self.module.modules()), self._scopes(), set(torch.nn.Module().__dict__))
+
     def _scopes(self) -> set[str]:
         """Return the Python modules whose code runs in this model."""
         found: set[str] = set()
         for module in self.module.modules():
             for kind in type(module).__mro__:
-                name = kind.__module__
-                if not name.startswith("torch.") and name not in ("torch", "builtins", "abc"):
-                    found.add(name)
+                found.add(kind.__module__)
+            for one in vars(module).values():
+                if isinstance(one, types.FunctionType):
+                    found.add(one.__module__)
+        found = {name for name in found if _is_of_users(name)}
         return found | _helpers(found)
 
     @contextlib.contextmanager
@@ -258,7 +277,14 @@ class Model:
         for log in _LOGS:
             log.disabled = True
         try:
-            yield
+            # What was compiled runs as written; PyTorch warns that hooks are not compiled.
+            with (
+                warnings.catch_warnings(),
+                torch.compiler.set_stance("force_eager"),
+                self._lookups.replaced(),
+            ):
+                warnings.filterwarnings("ignore", "Using `torch.compile")
+                yield
         finally:
             for log, was_disabled in silent:
                 log.disabled = was_disabled
@@ -297,16 +323,21 @@ def _decided_flags() -> Iterator[None]:
         F.scaled_dot_product_attention = plain
 
 
-def _helpers(names: set[str]) -> set[str]:
-    """Return the modules of a model's packages from which its modules have functions."""
-    import sys
+def _is_of_users(name: str) -> bool:
+    """Tell whether a Python module is neither PyTorch's, nor Python's, nor the reader's."""
+    root = name.partition(".")[0]
+    if root in ("torch", "numpy") or name.startswith("upshape.shapes"):
+        return False
+    return root not in sys.stdlib_module_names
 
-    roots = {name.partition(".")[0] for name in names} - {"torch"}
+
+def _helpers(names: set[str]) -> set[str]:
+    """Return the modules from which a model's modules have functions."""
     found: set[str] = set()
     for name in names:
         for one in list(vars(sys.modules[name]).values()) if name in sys.modules else []:
             home = getattr(one, "__module__", None)
-            if callable(one) and isinstance(home, str) and home.partition(".")[0] in roots:
+            if callable(one) and isinstance(home, str) and _is_of_users(home):
                 found.add(home)
     return found
 
@@ -422,6 +453,8 @@ class _Replacements:
         self.functions: dict[Any, Callable[..., Any]] = {}
         self.modules: list[tuple[Any, Callable[..., Any]]] = []
         for key, formula in read.items():
+            if (layer := layer_of(formula)) is not None:
+                formula = layer
             if not callable(formula):
                 raise TypeError(
                     f"from_torch: read={{{_told(key)}: ...}} must be a function of the size, got "
@@ -458,6 +491,8 @@ class _Replacements:
         for axis in range(2, first.ndim):
             try:
                 size = formula(*(one.shape[axis] for one in maps))
+                if isinstance(size, tuple) and len(size) == first.ndim - 2:
+                    size = size[axis - 2]  # a layer whose axes differ
             except ValueError:
                 raise  # as a layer refuses a size
             except Exception as error:

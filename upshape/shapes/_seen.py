@@ -148,7 +148,11 @@ class _Runner:
         try:
             with self.model._untouched(), torch.no_grad():
                 made = torch.func.functional_call(
-                    self.model.module, self.state, (x,), tie_weights=False
+                    self.model.module,
+                    self.state,
+                    (x,) * self.model.images,
+                    dict.fromkeys(self.model.named_inputs, x),
+                    tie_weights=False,
                 )
         except Exception:  # many models take a single image only
             if len(spans) == 1:

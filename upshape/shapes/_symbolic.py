@@ -8,6 +8,7 @@ give way.
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import math
 import sys
@@ -21,6 +22,8 @@ from ._path import Path, Value
 from ._telling import TOLD, asked_by_user, told_in
 
 __all__ = ["Environment", "Inexact", "Node"]
+
+LARGE = 2**28  # pixels an axis: how floats beyond are rounded parts no path
 
 
 class Inexact(TypeError):
@@ -99,18 +102,28 @@ class Quotient:
     """A float computed from sizes: a fraction of values, and how IEEE arithmetic gets there.
 
     `exact` tells that rounding cannot matter to a floor: nothing was rounded, or once only.
+    `skew` is by what part the float lies beside the fraction before its one rounding, None where it
+    is rounded more than once; `is_plain` tells that it is a number of the program, such as 0.7.
     `by` computes the float itself for the points of a path.
     """
 
-    __slots__ = ("by", "exact", "over", "top")
+    __slots__ = ("by", "exact", "is_plain", "over", "skew", "top")
 
     def __init__(
-        self, top: Value | None, over: Value | None, exact: bool, by: Callable[[], Any]
+        self,
+        top: Value | None,
+        over: Value | None,
+        exact: bool,
+        by: Callable[[], Any],
+        skew: Fraction | None = None,
+        is_plain: bool = False,
     ) -> None:
         self.top = top
         self.over = over
         self.exact = exact
         self.by = by
+        self.skew = skew
+        self.is_plain = is_plain
 
     @classmethod
     def of(cls, value: Value) -> Quotient:
@@ -126,7 +139,8 @@ class Quotient:
         exact = Fraction(value)
         whole = exact if exact.denominator <= 2**12 or float(near) != value else near
         top, over = path.constant(whole.numerator), path.constant(whole.denominator)
-        return cls(top, over, whole == exact, lambda: np.array([value]))
+        skew = exact / whole - 1 if whole else None
+        return cls(top, over, whole == exact, lambda: np.array([value]), skew, is_plain=True)
 
     @property
     def is_whole(self) -> bool:
@@ -290,12 +304,15 @@ class Node:
             return self.path.decide(self.value)
         if self.kind == "int":
             number = self.value.hint
-            self.path.decide(self.value.eq(number))
+            if self.value.constant is None:
+                self.path.blamed("a size is used as a plain number: in range(), a loop, a name")
+                self.path.decide(self.value.eq(number))
             return number
         return self._settled_float()
 
     def _settled_float(self) -> float:
         value: Quotient = self.value
+        self.path.blamed("a float is computed from sizes and used as a plain number")
         if value.top is not None and value.over is not None:
             hint = Fraction(value.top.hint, value.over.hint)
             self.path.decide((value.top * hint.denominator).eq(value.over * hint.numerator))
@@ -318,7 +335,7 @@ class Node:
     def listed(self) -> None:
         """Make the path a list of points, on which floats can be computed as they are."""
         if self.path.points is None:
-            self.path.narrow()
+            self.path.narrow("what a float is rounded to differs from size to size")
 
     def int_(self) -> int:
         return int(self.hint if self._only_told() else self.settled())
@@ -473,9 +490,14 @@ class Node:
             left, right = self.value, other.value
             found = left.ge(right) if kind == "ge" else left.eq(right)
             return found
+        a: Any
+        b: Any
+        c: Any
+        d: Any
         (a, b), (c, d) = ((one.top, one.over) for one in pair)
         exact = pair[0].exact and pair[1].exact
-        if a is None or b is None or c is None or d is None or not exact:
+        unknown = a is None or b is None or c is None or d is None
+        if unknown or not (exact or self._differ(*pair)):
             self.listed()
             left, right = (np.broadcast_to(one.by(), (self.path.columns,)) for one in pair)
             held = left >= right if kind == "ge" else left == right
@@ -483,7 +505,20 @@ class Node:
         left, right = a * d, c * b
         if not self.path.decide((b * d).ge(0)):
             left, right = -left, -right
-        return left.ge(right) if kind == "ge" else left.eq(right)
+        found = left.ge(right) if kind == "ge" else left.eq(right)
+        return found
+
+    def _differ(self, left: Any, right: Any) -> bool:
+        """Tell whether fractions differ by more than rounding can make up for, or one is 0."""
+        if any(
+            one.top.constant == 0 and two.skew is not None
+            for one, two in ((left, right), (right, left))
+        ):
+            return True  # a sign, which one rounding leaves alone
+        bounds = [one.over.constant for one in (left, right)]
+        if not all(bound is not None and 0 < bound <= 10**4 for bound in bounds):
+            return False
+        return not self.path.decide((left.top * right.over).eq(right.top * left.over))
 
     def ge(self, other: Node) -> Node:
         return self._bool(self._compared(other, "ge"))
@@ -587,16 +622,41 @@ class Node:
         if self.kind == "int":
             return self
         value: Quotient = self.value
-        if value.top is not None and value.over is not None:
-            top, over = value.top, value.over
-            if not value.exact:  # rounding matters only where the fraction is a whole number
-                whole = top.mod(over).eq(0)
-                if whole.constant is None or whole.constant:
-                    if not self.path.decide(whole):
-                        return self._int(top.floordiv(over))
-                    return self._listed_floor()
+        if value.top is None or value.over is None:
+            return self._listed_floor()
+        top, over = value.top, value.over
+        whole = None if value.exact else top.mod(over).eq(0)
+        if whole is None or whole.constant == 0:
+            return self._int(top.floordiv(over))
+        if value.skew is not None and self.path.decide(top.ge(0)):
+            floor = top.floordiv(over)
+            below = self._beside(floor, value.skew) < 0
+            return self._int(floor - whole if below else floor)
+        if not self.path.decide(whole):  # rounding matters only to what should be whole
             return self._int(top.floordiv(over))
         return self._listed_floor()
+
+    def _beside(self, number: Value, skew: Fraction) -> int:
+        """Return on which side of a whole number the float of (1 + skew) times it lies: -1, 0, 1.
+
+        That hangs on the number's leading bits; the path keeps those for which it is as here.
+        """
+        if abs(skew) < Fraction(1, 2**54) or not self.path.decide(number.ge(1)):
+            return 0
+        here = number.hint
+        if here >= LARGE:
+            self.path.decide(number.ge(LARGE))
+            return _side(here, skew)
+        low = 1 << (here.bit_length() - 1)
+        inside = range(low + 1, 2 * low)
+        cut = bisect.bisect_left(inside, True, key=lambda one: _side(one, skew) != 0)
+        bounds = [low, low + 1 + cut, 2 * low]
+        if _side(low, skew) != 0:
+            bounds.insert(1, low + 1)
+        place = bisect.bisect_right(bounds, here)
+        self.path.decide(number.ge(bounds[place - 1]))
+        self.path.decide(number.ge(bounds[place]))
+        return _side(here, skew)
 
     def _listed_floor(self) -> Node:
         """Return the floor of floats computed one by one."""
@@ -607,7 +667,18 @@ class Node:
         return self._int(Value(self.path, made.astype(np.int64)[None, :], 1))
 
     def ceil(self) -> Node:
-        return self if self.kind == "int" else self.neg().floor().neg()
+        if self.kind == "int":
+            return self
+        value: Quotient = self.value
+        top, over = value.top, value.over
+        if value.exact or value.skew is None or top is None or over is None:
+            return self.neg().floor().neg()
+        if not self.path.decide(top.ge(0)):
+            return self.neg().floor().neg()
+        whole = top.mod(over).eq(0)
+        ceil = -(-top).floordiv(over)
+        above = whole.constant != 0 and self._beside(ceil, value.skew) > 0
+        return self._int(ceil + whole if above else ceil)
 
     def trunc(self) -> Node:
         if self.kind == "int":
@@ -620,12 +691,28 @@ class Node:
             return self
         if digits:
             raise Inexact("a size rounded to digits behind the point")
+        value: Quotient = self.value
+        top: Any = value.top
+        over: Any = value.over
+        skew: Any = value.skew
+        once = not (value.exact or skew is None or top is None or over is None)
+        if once and self.path.decide(top.ge(0)):
+            return self._rounded_once(top * 2, over, skew)
         floor = self.floor()
         over = self.sub(floor).mul(self.wrap_float(2.0))
         up = over.gt(self.wrap_float(1.0)).value
         tie = over.eq(self.wrap_float(1.0)).value
         odd = floor.value.mod(2)
         return self._int(floor.value + up + tie * odd)
+
+    def _rounded_once(self, twice: Value, over: Value, skew: Fraction) -> Node:
+        """Return the nearest whole number of a float that lies beside half of a fraction."""
+        halves = twice.floordiv(over)
+        tie = twice.mod(over).eq(0) * halves.mod(2)
+        near = (halves + 1).floordiv(2)  # of two, the larger one
+        side = self._beside(halves, skew) if tie.constant != 0 else 0
+        down = tie if side < 0 else tie * near.mod(2) if side == 0 else self.path.constant(0)
+        return self._int(near - down)
 
     # Memory layouts: only whether a view can be taken hangs on them.
 
@@ -698,6 +785,12 @@ class Node:
         return self._int(self.is_non_overlapping_and_dense(sizes, strides).value)
 
 
+def _side(number: int, skew: Fraction) -> int:
+    """Return on which side of a number the double nearest to (1 + skew) times it lies."""
+    made = float(number * (1 + skew))
+    return (made > number) - (made < number)
+
+
 def _combined(pair: tuple[Quotient, Quotient], ieee: Any, exact: Any) -> Quotient:
     """Return a float computed from two others."""
     left, right = pair
@@ -721,7 +814,18 @@ def _combined(pair: tuple[Quotient, Quotient], ieee: Any, exact: Any) -> Quotien
     elif below != 1 and over.hint:
         top, over, whole = _reduced(top, over)
         kept = kept or (whole and ieee is np.divide and all(one.is_whole for one in pair))
-    return Quotient(top, over, kept, by)
+    return Quotient(top, over, kept, by, _skewed(left, right, ieee))
+
+
+def _skewed(left: Quotient, right: Quotient, ieee: Any) -> Fraction | None:
+    """Return by what part a size times or over a number of the program lies beside the fraction."""
+    if ieee is np.multiply and right.is_whole and not right.is_plain:
+        left, right = right, left
+    if not (left.is_whole and right.is_plain) or right.skew is None:
+        return None
+    if ieee is np.multiply:
+        return right.skew
+    return 1 / (1 + right.skew) - 1 if ieee is np.divide else None
 
 
 def _reduced(top: Value, over: Value) -> tuple[Value, Value, bool]:
@@ -856,6 +960,54 @@ class _Numpy:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(np, name)
+
+
+# What upshape's own layers call traced sizes by.
+
+
+def _through(size: Any, layer: Any, output_size: Any = None, label: str | None = None) -> Any:
+    """Return what a layer does to a symbolic size, or refuse it as the layer does."""
+    if len(layer.axes) > 1:
+        each = output_size if isinstance(output_size, tuple | list) else [output_size] * 9
+        axes = zip(layer.axes, each, strict=False)
+        return tuple(_through(size, axis, one) for axis, one in axes)
+    (layer,) = layer.axes
+    if not size >= layer.minimum:
+        return layer(size.node.hint)  # says why not
+    if output_size is not None:
+        smallest = layer._smallest(size)
+        if not smallest <= output_size < smallest + layer.stride:
+            told = [one.node.hint if _is_symbolic(one) else one for one in (size, output_size)]
+            layer.output_padding_for(*told)
+        return output_size
+    factor = getattr(layer, "scale_factor", None)
+    if isinstance(factor, float):
+        product = size * factor
+        if layer.rounding == "round":
+            return product.__round__()
+        return math.floor(product) if layer.rounding == "floor" else math.ceil(product)
+    return layer.formula(size)
+
+
+_TRACED: dict[str, Any] = {
+    "_through": _through,
+    "_min": lambda size, other: size.__sym_min__(other),
+    "_max": lambda size, other: size.__sym_max__(other),
+}
+
+
+@contextlib.contextmanager
+def traced_sizes() -> Iterator[None]:
+    """Let upshape's layers take symbolic sizes."""
+    import torch
+
+    for name, one in _TRACED.items():
+        setattr(torch.SymInt, name, one)
+    try:
+        yield
+    finally:
+        for name in _TRACED:
+            delattr(torch.SymInt, name)
 
 
 _STAND_INS: dict[str, Any] = {"int": _Int, "float": _Float, "divmod": _divmod}
