@@ -324,7 +324,7 @@ def test_channels_are_transposed_where_rows_are_short_or_steps_wide(rng):
     assert order_of(rng, (True, 4, 2, 1), (1, 64, 64, 64)) == "depthwise"
     for square in ((False, 3, 1, 1), (False, 5, 1, 2), (False, 7, 1, 3), (True, 3, 1, 1)):
         assert order_of(rng, square, (1, 64, 7, 7)) == "depthwise transposed"
-    for square in ((False, 3, 2, 1), (False, 6, 2, 2), (False, 8, 3, 0)):
+    for square in ((False, 6, 2, 2), (False, 8, 3, 0)):
         assert order_of(rng, square, (1, 64, 56, 56)) == "depthwise transposed"
 
 

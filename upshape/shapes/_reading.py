@@ -471,6 +471,10 @@ class Leaf(Step):
         return isinstance(self.function, Varied)
 
 
+# A piece of fewer sizes is held against a polynomial size by size, one of more as a polynomial.
+FEW = 200
+
+
 class Pieces:
     """A function of the input size as the values on paths: where it is no quasi-linear one."""
 
@@ -495,11 +499,13 @@ class Pieces:
         from .symbols import i
 
         found: Any = None
+        few: list[tuple[SizeSet, Value | int]] = []
         for sizes, value in self.pieces:
+            if sizes.is_finite and len(list(itertools.islice(sizes.from_to(1), FEW))) < FEW:
+                few.append((sizes, value))
+                continue
             rows = value.rows() if isinstance(value, Value) else np.array([[value]])
             over = value.over if isinstance(value, Value) else 1
-            if sizes.is_finite:
-                continue
             if rows.shape[1] > 1:
                 return None
             one = sum(sympy.Rational(int(a), over) * i**n for n, a in enumerate(rows[:, 0]))
@@ -508,12 +514,11 @@ class Pieces:
             found = one
         if found is None:
             return None
-        for sizes, value in self.pieces:
-            if sizes.is_finite:
-                for n in sizes.from_to(1):
-                    wanted = value.at(n) if isinstance(value, Value) else value
-                    if sympy.sympify(found).subs(i, n) != wanted:
-                        return None
+        for sizes, value in few:
+            for n in sizes.from_to(1):
+                wanted = value.at(n) if isinstance(value, Value) else value
+                if sympy.sympify(found).subs(i, n) != wanted:
+                    return None
         return found
 
     def __str__(self) -> str:

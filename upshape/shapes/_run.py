@@ -490,9 +490,10 @@ class _Replacements:
         sizes = []
         for axis in range(2, first.ndim):
             try:
-                size = formula(*(one.shape[axis] for one in maps))
+                along = _along(formula, axis - 2, first.ndim - 2)
+                size = along(*(one.shape[axis] for one in maps))
                 if isinstance(size, tuple) and len(size) == first.ndim - 2:
-                    size = size[axis - 2]  # a layer whose axes differ
+                    size = size[axis - 2]  # a function of ours whose layers' axes differ
             except ValueError:
                 raise  # as a layer refuses a size
             except Exception as error:
@@ -503,6 +504,12 @@ class _Replacements:
                 raise Misread(f"from_torch: a function in read= must return a size, got {size!r}")
             sizes.append(size)
         return torch.empty((*first.shape[:2], *sizes), dtype=first.dtype, device=first.device)
+
+
+def _along(formula: Callable[..., Any], axis: int, rank: int) -> Callable[..., Any]:
+    """Return what a layer whose axes differ does along one of them; others as they are."""
+    axes = getattr(formula, "axes", None)
+    return axes[axis] if isinstance(axes, tuple) and len(axes) == rank > 1 else formula
 
 
 def _forward(read: _Replacements, formula: Callable[..., Any]) -> Callable[..., Any]:
