@@ -305,8 +305,8 @@ cdef inline bint planes_collide(const Layer* layer, const Blocking* plan) noexce
     `python -m benchmarks.plans` at v3 on a Zen 5: 64 -> 32 channels, k2 s2, 64 x 64 pixels takes
     1.5 times as long from the input as from a patch; 28 x 28 pixels take as long. Where rows have
     one phase, nothing is to be woven and a copy gains nothing: from im2col, 512 -> 24 channels, k1,
-    64 x 64 pixels takes 1.4 times as long at v4, about as long at v3; 256 -> 64, 56 x 56, 1.15 times
-    at both.
+    64 x 64 pixels takes 1.4 times as long at v4, about as long at v3; 256 -> 64, 56 x 56 pixels
+    1.15 times at both.
     """
     cdef Py_ssize_t apart = WAY_BYTES, distance = plan.xc * item_bytes(layer)
     while distance % apart != 0 and apart > LINE_BYTES:
