@@ -10,7 +10,7 @@
 /* How to part two vectors of pixels of `size` bytes, by which a vector can be divided. */
 typedef struct {
     ptrdiff_t size;
-#if defined(__AVX512F__)
+#if defined(__AVX512F__) && UPSHAPE_VECTOR_BYTES == 64
     __m512i even, odd;
 #endif
 } upshape_parting;
@@ -18,7 +18,7 @@ typedef struct {
 UPSHAPE_INLINE upshape_parting upshape_parting_of(ptrdiff_t size)
 {
     upshape_parting by = {.size = size};
-#if defined(__AVX512F__)
+#if defined(__AVX512F__) && UPSHAPE_VECTOR_BYTES == 64
     int32_t even[16], words = (int32_t)(size / 4);
     for (int j = 0; j < 16; j++)
         even[j] = j / words * 2 * words + j % words;
@@ -32,11 +32,11 @@ UPSHAPE_INLINE upshape_parting upshape_parting_of(ptrdiff_t size)
  * odd places into b. */
 UPSHAPE_INLINE void upshape_part_pixels(upshape_words* a, upshape_words* b, const upshape_parting* by)
 {
-#if defined(__AVX512F__)
+#if defined(__AVX512F__) && UPSHAPE_VECTOR_BYTES == 64
     __m512i x = (__m512i)*a, y = (__m512i)*b;
     *a = (upshape_words)_mm512_permutex2var_epi32(x, by->even, y);
     *b = (upshape_words)_mm512_permutex2var_epi32(x, by->odd, y);
-#elif defined(__AVX2__)
+#elif defined(__AVX2__) && UPSHAPE_VECTOR_BYTES == 32
     __m256i x = (__m256i)*a, y = (__m256i)*b, even = x, odd = y;
     if (by->size == 4) {
         even = (__m256i)_mm256_shuffle_ps((__m256)x, (__m256)y, 0x88);
