@@ -473,7 +473,7 @@ def test_the_fast_paths_are_taken():
     half = interpolation.linear_axis(200, 100, None, False)
     long = interpolation.linear_axis(3840, 5760, 1.5, False)
     narrow = interpolation.linear_axis(2, 3, None, False)
-    # A row of the result fills a vector of every level; narrower ones need masks, which not all have.
+    # Its rows fill a vector of every level: narrower ones need masks, which not every build has.
     small = interpolation.linear_axis(14, 28, 2, False)
     for element, channels, axis, kind in [
         (4, 1, double, "windows"), (8, 1, double, "windows"), (2, 1, double, "windows"),
