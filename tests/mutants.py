@@ -27,9 +27,10 @@ from typing import NamedTuple
 import numpy as np
 
 from upshape import _machine, runtime
+from upshape.levels import LEVELS
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = {"x86-64-v2": "_v2", "x86-64-v3": "_v3", "x86-64-v4": "_v4", "generic": "_generic"}
+PACKAGES = {name: level.package for name, level in LEVELS.items()}
 
 
 class Mutant(NamedTuple):
@@ -284,10 +285,12 @@ MUTANTS = [
     Mutant("depthwise: the right border is rounded down", "pyx/depthwise.pyx",
            "c0 = max(min(block * vector, count - vector), 0)", "c0 = block * vector",
            f"{DEPTHWISE} {hostile('Conv', 'conv')} {GUARD}"),
-    Mutant("depthwise: a depth that was not transposed is taken for seen", "pyx/depthwise.pyx",
+    Mutant("depthwise: a depth that was not transposed is taken for seen",
+           "pyx/conv/depthwise_lanes.pxd",
            "        seen = depths\n", "        seen = depths + 1\n", DEPTHWISE),
-    Mutant("depthwise: the depths of a window lie one after the other", "pyx/depthwise.pyx",
-           "apart = layout.z.offset[taps.low + 1] - layout.z.offset[taps.low]", "apart = 1", DEPTHWISE),
+    Mutant("depthwise: the depths of a window lie one after the other",
+           "pyx/conv/depthwise_rows.pxd",
+           "apart = layer.z.offset[taps.low + 1] - layer.z.offset[taps.low]", "apart = 1", DEPTHWISE),
     # --- the sizes
     Mutant("a convolution's floor is a ceiling", "upshape/shapes/layers.py",
            "return (i + self._both - self.effective_kernel) // self.stride + 1",
