@@ -66,7 +66,6 @@ from layer cimport (
     IM2COL,
     PAIRS,
     PHASES,
-    PIXELS,
     ROWS,
     TRANSPOSED,
     Block,
@@ -74,6 +73,7 @@ from layer cimport (
     Channels,
     Layer,
     Operands,
+    Order,
     Run,
     first_lane,
     first_read,
@@ -201,10 +201,7 @@ cdef class Layout:
             own.rates[count] = 0 if rates is None else rates.get(name, 0)
         self.kept = []
         own.single = single
-        own.order = (
-            COL2IM if lanes.added else TRANSPOSED if lanes.transposed
-            else PHASES if lanes.lanes_are_phases else CHANNELS if lanes.channels
-            else PAIRS if lanes.pairs else PIXELS)
+        own.order = <Order><int>ORDERS.index(lanes.order)
         own.lane_vectors = own.order in (CHANNELS, PHASES, TRANSPOSED)
         own.in_rows = own.order not in (CHANNELS, PHASES)
         own.groups, own.ci, own.co, own.area = groups, lanes.ci, lanes.co, area

@@ -156,6 +156,7 @@ cdef struct Operands:
 
 
 cdef inline Py_ssize_t item_bytes(const Layer* layer) noexcept nogil:
+    """Return the bytes of an element."""
     return 4 if layer.single else 8
 
 
