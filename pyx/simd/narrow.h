@@ -131,6 +131,9 @@ UPSHAPE_INLINE void upshape_narrow_byte(uint8_t* p, upshape_words v)
  * digit is 2^-14: the fraction is looked at, and cut off. */
 #define UPSHAPE_BAND (3.5f / 16384)
 
+/* Means in float64 that are closer than this to a half are ties: its own error is far below. */
+#define UPSHAPE_TIE 1e-9
+
 UPSHAPE_INLINE unsigned upshape_narrow_byte_looking(uint8_t* p, upshape_words v)
 {
     /* A half, to round, and four digits: a float near a half has a fraction of 0 to 7 digits. */
