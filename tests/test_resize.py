@@ -1,6 +1,7 @@
 """Pictures and volumes: which axes are resized, in whose way; and the adjoint of interpolate."""
 
 import itertools
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -83,12 +84,41 @@ def test_nearest_is_the_pixel_under_the_centre():
         assert y.tolist() == expected
 
 
-def test_coordinates_and_roundings_by_onnxs_names():
+def position(coordinates, d, i, o):
+    """Return where a pixel lies, by the operator's text, as a fraction."""
+    if coordinates == "align_corners":
+        return Fraction(d * (i - 1), max(o - 1, 1))
+    if coordinates == "asymmetric":
+        return Fraction(d * i, o)
+    if coordinates == "pytorch_half_pixel" and o == 1:
+        return Fraction(0)
+    return Fraction((2 * d + 1) * i, 2 * o) - (coordinates != "tf_half_pixel_for_nn") * HALF
+
+
+HALF = Fraction(1, 2)
+ROUNDINGS = {
+    "floor": math.floor,
+    "ceil": math.ceil,
+    "round_prefer_floor": lambda x: math.ceil(x - HALF),
+    "round_prefer_ceil": lambda x: math.floor(x + HALF),
+}
+
+
+@pytest.mark.parametrize("coordinates", tables.COORDINATES)
+@pytest.mark.parametrize("rounding", tables.ROUNDINGS)
+def test_nearest_is_exact_with_every_coordinate_and_rounding(coordinates, rounding):
+    """Ties too: 3 pixels to 47 have one of which float64 makes 0.999..."""
+    how = {"coordinates": coordinates, "nearest_mode": rounding}
+    for i, o in itertools.product((1, 2, 3, 7, 14, 15, 36), (1, 2, 7, 25, 28, 47, 49)):
+        expected = [
+            min(max(ROUNDINGS[rounding](position(coordinates, d, i, o)), 0), i - 1)
+            for d in range(o)
+        ]
+        assert up.resize(np.arange(i), o, "nearest", **how).tolist() == expected
+
+
+def test_coordinates_by_onnxs_names():
     row = np.arange(4.0)
-    for coordinates, rounding in itertools.product(tables.COORDINATES, tables.ROUNDINGS):
-        y = up.resize(row, 7, "nearest", coordinates=coordinates, nearest_mode=rounding)
-        position = tables.positions(coordinates, 4, 7)
-        assert np.array_equal(y, np.clip(tables.rounded(rounding, position), 0, 3))
     assert up.resize(row, 7, coordinates="align_corners").tolist() == [0, 0.5, 1, 1.5, 2, 2.5, 3]
     assert up.resize(row, 2, coordinates="asymmetric", antialias=False).tolist() == [0, 2]
     one = {"antialias": False, "coordinates": "pytorch_half_pixel"}

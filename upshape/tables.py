@@ -29,9 +29,9 @@ __all__ = [
     "antialiased",
     "area_axis",
     "box",
-    "centre_axis",
     "coverage_axis",
     "cubic",
+    "exact_nearest_axis",
     "float32_positions",
     "hamming",
     "interpolated",
@@ -171,14 +171,37 @@ def nearest_axis(
     return index
 
 
-def centre_axis(i: int, o: int, part: slice | None = None) -> Index:
-    """Return the source pixel in which each output pixel's centre lies, without any rounding.
+def exact_nearest_axis(
+    coordinates: str, rounding: str, i: int, o: int, part: slice | None = None
+) -> Index:
+    """Return the source pixel of each output pixel, by fractions of whole numbers.
 
-    >>> centre_axis(3, 5), centre_axis(4, 2)
-    (array([0, 0, 1, 2, 2]), array([1, 3]))
+    A position that lies between two pixels, or on one, lies there exactly.
+
+    >>> exact_nearest_axis("half_pixel", "round_prefer_ceil", 3, 5)
+    array([0, 0, 1, 2, 2])
+    >>> exact_nearest_axis("half_pixel", "floor", 3, 47)[23]  # in float64 0.999...: pixel 0
+    np.int64(1)
     """
-    index: Index = (2 * outputs(o, part) + 1) * i // (2 * o)
-    return index
+    dst = outputs(o, part)
+    if coordinates == "align_corners":
+        numerator, denominator = dst * (i - 1), max(o - 1, 1)
+    elif coordinates == "asymmetric":
+        numerator, denominator = dst * i, o
+    elif coordinates == "pytorch_half_pixel" and o == 1:
+        numerator, denominator = dst * 0, 1
+    else:
+        half = 0 if coordinates == "tf_half_pixel_for_nn" else o
+        numerator, denominator = (2 * dst + 1) * i - half, 2 * o
+    index, rest = np.divmod(numerator, denominator)
+    if rounding == "ceil":
+        index += rest > 0
+    elif rounding == "round_prefer_ceil":
+        index += 2 * rest >= denominator
+    elif rounding == "round_prefer_floor":
+        index += 2 * rest > denominator
+    inside: Index = np.clip(index, 0, i - 1)
+    return inside
 
 
 def opencv_nearest_axis(i: int, o: int, part: slice | None = None) -> Index:
@@ -571,11 +594,8 @@ class Convention(NamedTuple):
             position: NDArray[Any] = dst * (np.float32(i) / np.float32(o))
         elif self.arithmetic == "onnx":
             position = float32_positions(self.coordinates, i, o, factor, part)
-        elif (
-            self.arithmetic == "exact" and factor is None
-            and (self.coordinates, self.rounding) == ("half_pixel", "round_prefer_ceil")
-        ):
-            return centre_axis(i, o, part)
+        elif self.arithmetic == "exact" and factor is None:
+            return exact_nearest_axis(self.coordinates, self.rounding, i, o, part)
         else:
             position = positions(self.coordinates, i, o, factor, part)
         return np.clip(rounded(self.rounding, position), 0, i - 1)
