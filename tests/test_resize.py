@@ -157,6 +157,42 @@ def test_a_policys_sizes_are_onnxs_in_every_librarys_way(like):
         assert np.array_equal(y, up.resize(x, (167, 50), like=like))
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int32"])
+def test_pillows_integers_are_rounded_after_each_axis(dtype):
+    """A half goes up to 1, and the half of that again; the mean of all four is a quarter."""
+    x = np.array([[0, 1], [0, 0]], dtype)
+    assert up.resize(x, (1, 1), "box", like="pillow").tolist() == [[1]]
+    assert up.resize(x, (1, 1), "box").tolist() == [[0]]
+    if dtype == "int32":
+        assert up.resize(-x, (1, 1), "box", like="pillow").tolist() == [[-1]]
+
+
+def test_pillows_wide_integers_are_sums_of_float64(rng):
+    """The definition, axis by axis, in numbers that float64 holds."""
+    kernels = {"linear": (reference.linear_kernel, 1), "lanczos": (reference.lanczos_kernel, 3)}
+    for mode, (kernel, radius) in kernels.items():
+        for h, w, oh, ow in ((40, 9, 5, 30), (31, 40, 62, 11), (300, 3, 20, 1), (7, 8, 7, 5)):
+            x = rng.integers(0, 65536, (h, w, 3)).astype(np.uint16)
+            y = up.resize(x, (oh, ow), mode, channel_axis=-1, like="pillow")
+            down_first = h - oh > max(2 * (w - ow), 0)
+            z = x.astype(np.float64)
+            for axis in (0, 1) if down_first else (1, 0):
+                i, o = z.shape[axis], (oh, ow)[axis]
+                if i == o:
+                    continue
+                matrix = reference.antialias_matrix(i, o, kernel, radius)
+                z = np.moveaxis(np.tensordot(matrix, z, (1, axis)), 0, axis)
+                z = np.clip(np.floor(z + 0.5), 0, 65535)
+            assert y.dtype == np.uint16
+            assert np.array_equal(y, z)
+
+
+def test_opencvs_area_grows_by_float32():
+    """Pixel 29 of 58 lies at 7 of 14, which its double makes 6.999...: all of pixel 6."""
+    y = up.resize(np.arange(14.0), 58, "area", like="opencv")
+    assert y[28:31].tolist() == [6, 6, 7]
+
+
 def test_a_file_name_is_no_picture(tmp_path):
     for path in ("picture.png", b"picture.png", tmp_path):
         with pytest.raises(TypeError, match=r"image=.* is no array; read a file first"):

@@ -50,6 +50,9 @@ Array = NDArray[Any]
 
 POLICIES = ("stretch", "not_larger", "not_smaller")
 
+# Sums of float64 that are made at a time: a quarter of a MiB, which stays in the second cache.
+_BLOCK = 1 << 15
+
 _LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
 
 
@@ -232,28 +235,34 @@ def _resize(
         result = arrays.check_out("resize", out, tuple(shape), image.dtype, image)
         target = _as_batch(result, axis)
         layout = layout_of(target, 1)
-    passes = _fixed_point(like, mode, how, image.dtype)
-    if passes is not None and len(inputs) == 3:
-        np.copyto(target, _in_passes(x, how, passes))
-        return result
+    passes = _passes(like, mode, how, image.dtype)
     if passes is not None:
         down_first = _goes_down_first(like, inputs, how.sizes)
+        if not isinstance(passes, FixedPoint) or len(inputs) == 3:
+            np.copyto(target, _in_passes(x, how, passes, down_first))
+            return result
         how = How(how.mode, how.sizes, how.factors, False, passes._replace(down_first=down_first))
     Job(x, target, how, layout, target.nbytes, out is None).run()
     return result
 
 
-def _fixed_point(
+def _passes(
     like: str | None, mode: str, how: How, dtype: np.dtype[Any]
-) -> FixedPoint | None:
-    """Return the tables of a library that rounds bytes after each axis; None: it does not."""
-    if dtype != np.uint8 or not how.linear or mode == "area":
+) -> Convention | FixedPoint | None:
+    """Return the tables of a library that rounds integers after each axis; None: it does not.
+
+    For bytes they are fixed point. Pillow's wider integers, its modes I;16 and I, are sums of
+    float64.
+    """
+    if dtype.name not in ("uint8", "uint16", "int32") or not how.linear or mode == "area":
         return None
     convention = how.convention
     if convention is None:
         convention = Convention("linear", "align_corners" if how.align_corners else "half_pixel")
     if not isinstance(convention, Convention):
         return None
+    if dtype != np.uint8:
+        return convention if like == "pillow" else None
     if like == "torch":
         return FixedPoint(convention)
     if like == "pillow" or (like == "onnx" and convention.antialias):
@@ -272,25 +281,55 @@ def _goes_down_first(
     return like == "pillow" and len(lost) == 2 and lost[0] > max(2 * lost[1], 0)
 
 
-def _in_passes(x: Array, how: How, tables: FixedPoint) -> Array:
-    """Return a volume of bytes that are rounded and clipped after each axis, the last one first.
+def _in_passes(x: Array, how: How, tables: Tabled, down_first: bool) -> Array:
+    """Return integers that are rounded and clipped after each axis, the last one first.
 
-    Sums of bytes and weights of so few bits are exact in float64: ties are the library's.
+    `down_first`: the first one first. Sums of integers and weights of fixed point are exact in
+    float64: ties are the library's.
     """
-    for axis in reversed(range(2, x.ndim)):
-        o = how.sizes[axis - 2]
-        if tables.taps(x.shape[axis], o, how.factors[axis - 2]) is None:
+    for axis in range(2, x.ndim) if down_first else reversed(range(2, x.ndim)):
+        o, factor = how.sizes[axis - 2], how.factors[axis - 2]
+        taps = tables.taps(x.shape[axis], o, factor)
+        if taps is None:
+            continue
+        if not isinstance(tables, FixedPoint):
+            x = _tap_by_tap(x, taps, axis)
             continue
         sizes = (*x.shape[2:axis], o, *x.shape[axis + 1:])
-        factors = tuple(
-            how.factors[at] if at == axis - 2 else None for at in range(len(sizes))
-        )
+        factors = tuple(factor if at == axis - 2 else None for at in range(len(sizes)))
         own = How(how.mode, sizes, factors, False, tables)
         sums = np.empty((*x.shape[:2], *sizes))
         Job(x.astype(np.float64), sums, own, layout_of(sums, 1), sums.nbytes, True).run()
-        np.clip(np.floor(sums + 0.5, out=sums), 0, 255, out=sums)
-        x = sums.astype(np.uint8)
+        x = _rounded(sums, x.dtype)
     return x
+
+
+def _tap_by_tap(x: Array, taps: Taps, axis: int) -> Array:
+    """Return integers, sums of float64 along an axis from the first tap on, each product rounded.
+
+    A kernel's fused multiply-adds would round once, and take some ties the other way.
+    """
+    rows = np.moveaxis(x, axis, 0)
+    rest, o = rows.shape[1:], len(taps.first)
+    rows = np.ascontiguousarray(rows).reshape(len(rows), -1)
+    y = np.empty((o, rows.shape[1]), x.dtype)
+    step = max(_BLOCK // rows.shape[1], 1)
+    for start in range(0, o, step):
+        part = slice(start, start + step)
+        first, weights = taps.first[part], taps.weights[part]
+        sums = rows[first] * weights[:, :1]
+        for tap in range(1, weights.shape[1]):
+            sums += rows[first + tap] * weights[:, tap:tap + 1]
+        y[part] = _rounded(sums, x.dtype)
+    return np.moveaxis(y.reshape(o, *rest), 0, axis)
+
+
+def _rounded(sums: Array, dtype: np.dtype[Any]) -> Array:
+    """Return sums as integers, clipped, in their own memory until then: halves go away from 0."""
+    limits = np.iinfo(dtype)
+    sums += np.copysign(0.5, sums)
+    np.clip(np.trunc(sums, out=sums), limits.min, limits.max, out=sums)
+    return sums.astype(dtype)
 
 
 def _as_channels(image: Array, value: Any, size: Any) -> int | None:
@@ -377,6 +416,11 @@ def _how(
     convention = _told(convention, asked, like, mode)._replace(exact=like is not None)
     if like == "torch" and mode.startswith("nearest"):
         return How(mode, sizes, factors, False)
+    if like == "pillow" and dtype == np.uint16 and convention.copies:
+        # Mode I;16 goes another way through Pillow: it adds up no steps.
+        convention = convention._replace(
+            arithmetic="float64", coordinates="tf_half_pixel_for_nn"
+        )
     if like in ("opencv", "pillow", "skimage", "tensorflow"):
         factors = (None,) * axes  # they are told sizes
     if like == "torch":

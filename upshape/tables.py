@@ -314,8 +314,13 @@ def box(x: Float64) -> Float64:
 
 
 def hamming(x: Float64) -> Float64:
-    """Return the sinc function's first lobe under Hamming's window, Pillow's HAMMING."""
-    return np.where(np.abs(x) < 1, np.sinc(x) * (0.54 + 0.46 * np.cos(np.pi * x)), 0.0)
+    """Return the sinc function's first lobe under Hamming's window, Pillow's HAMMING.
+
+    Its numbers are 0.54 and 0.46 in float32, as Pillow has them, and their sum is 1.
+    """
+    high, low = float(np.float32(0.54)), float(np.float32(0.46))
+    window = np.where(x == 0, 1.0, high + low * np.cos(np.pi * x))
+    return np.where(np.abs(x) < 1, np.sinc(x) * window, 0.0)
 
 
 # --- tables ---------------------------------------------------------------------------------------
@@ -392,9 +397,10 @@ def antialiased(
     # A window that its radius leaves empty takes the pixel in which its centre lies.
     end = np.maximum(end, low + 1)
     count = np.arange(int((end - low).max()))
-    weights = kernel((low[:, None] + count - centre[:, None] + 0.5) / stretch)
+    # Multiplied, and summed from the left, as there: what is a tie for Pillow is one here.
+    weights = kernel((low[:, None] + count - centre[:, None] + 0.5) * (1.0 / stretch))
     weights = np.where(count < (end - low)[:, None], weights, 0.0)
-    total = weights.sum(axis=1, keepdims=True)
+    total = weights.cumsum(axis=1)[:, -1:]
     weights = weights / np.where(total == 0, 1.0, total)
     return packed(low, weights, i)
 
@@ -444,8 +450,9 @@ def area_linear_axis(i: int, o: int, part: slice | None = None) -> Taps:
     """
     dst = outputs(o, part)
     low = np.minimum((dst * (1.0 / (o / i))).astype(np.int64), i - 1)
-    beyond = (dst + 1) - (low + 1) * (o / i)
-    beyond = np.where(beyond <= 0, 0.0, beyond - np.floor(beyond))
+    # float32 makes 1 of 0.999..., and then nothing of it.
+    covered = ((dst + 1) - (low + 1) * (o / i)).astype(np.float32)
+    beyond = np.where(covered <= 0, 0.0, covered - np.floor(covered)).astype(np.float64)
     return packed(low, np.stack([1.0 - beyond, beyond], axis=1), i)
 
 
