@@ -207,6 +207,39 @@ def test_lists_and_pictures_of_pillow_are_taken():
         up.resize(image.convert("RGB"), (2, 3))
 
 
+def test_sizes_and_factors_are_taken_as_numbers_of_any_kind():
+    for size in ([4, 5], np.array([4, 5]), (np.int64(4), np.uint8(5))):
+        assert up.resize(GRAY, size).shape == (4, 5)
+    assert up.resize(GRAY, np.array(4)).shape == (4, 4)
+    for factor in (Fraction(2), np.float32(2), np.array([2, 2]), (2, 2.0)):
+        assert up.resize(GRAY, scale_factor=factor).shape == (6, 8)
+    volume = np.ones((3, 9, 9))
+    assert up.resize(volume, (3, 4, 4)).shape == (3, 4, 4)
+    assert up.resize(volume, scale_factor=(1, 2, 2)).shape == (3, 18, 18)
+    slices = np.ones((2, 9, 9, 3))
+    assert up.resize(slices, (2, 4, 4), channel_axis=-1).shape == (2, 4, 4, 3)
+
+
+@pytest.mark.parametrize(
+    ("match", "call"),
+    [
+        (r"size=4.5 must be an int, or a tuple or list of 2 \(H, W\), not float",
+         lambda: up.resize(GRAY, 4.5)),
+        (r"size=range\(4, 6\) must be an int, or a tuple or list of 2",
+         lambda: up.resize(GRAY, range(4, 6))),
+        (r"scale_factor=2j must be numbers, one number for all spatial axes, or 2 \(H, W\)",
+         lambda: up.resize(GRAY, scale_factor=2j)),
+        (r"image has dtype int64; .*convert it with np.asarray\(image, np.float32\)",
+         lambda: up.resize([[0, 1], [2, 3]], 4)),
+        (r"image has dtype int64; .*convert it with image.astype\(np.float32\)",
+         lambda: up.resize(np.array([[0, 1], [2, 3]]), 4)),
+    ],
+)  # fmt: skip
+def test_what_is_of_the_wrong_kind_is_told(match, call):
+    with pytest.raises(TypeError, match=match):
+        call()
+
+
 @pytest.mark.parametrize("mode", ["nearest", *MEANS])
 def test_no_number_stays_where_it_is_taken(mode):
     """What takes nothing of a NaN is a number, whatever lies beside it."""
@@ -284,6 +317,16 @@ def test_dtypes_and_ranges_are_kept(dtype, rng):
         (r"image has shape \(0, 9\); no axis can be 0", lambda: up.resize(np.ones((0, 9)), 4)),
         (r"size=\(4, 4\) has 2 numbers; give 3, or pass batches to up.interpolate",
          lambda: up.resize(np.ones((2, 3, 9, 9)), (4, 4), channel_axis=1)),
+        (r"shape \(1, 9, 9, 3\) and looks like a batch of 1 of pictures; pass batches to up.int",
+         lambda: up.resize(np.ones((1, 9, 9, 3)), 4, channel_axis=-1)),
+        ("a batch of 2 .* or three numbers for scale_factor if it is a volume",
+         lambda: up.resize(np.ones((3, 2, 9, 9)), scale_factor=2, channel_axis=0)),
+        (r"scale_factor=\(2, 2\) has 2 numbers; give 3, or say which axis is the channels",
+         lambda: up.resize(np.ones((9, 9, 9)), scale_factor=(2, 2))),
+        ("mode='INTER_CUBIC' must be one of .*; did you mean 'cubic'",
+         lambda: up.resize(GRAY, 4, "INTER_CUBIC")),
+        ("like='cv2' must be one of .*; did you mean 'opencv'",
+         lambda: up.resize(GRAY, 4, like="cv2")),
         ("its order=3 is a spline", lambda: up.resize(GRAY, 4, "bicubic", like="skimage")),
         ("its mean of pixels is mode='box'", lambda: up.resize(GRAY, 4, "area", like="pillow")),
         ("coordinates has no meaning with mode='nearest' and like='torch'",

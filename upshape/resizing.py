@@ -210,7 +210,8 @@ def _resize(
             "resize", image, out,
             lambda plain: _resize(plain, size, scale_factor, channel_axis, policy, None, asked),
         )
-    axis = _as_channels(image, channel_axis, size)
+    told = ("size", size) if scale_factor is None else ("scale_factor", scale_factor)
+    axis = _as_channels(image, channel_axis, *told)
     x = _as_batch(image, axis)
     if 0 in image.shape:
         raise ValueError(f"resize: image has shape {image.shape}; no axis can be 0")
@@ -332,9 +333,14 @@ def _rounded(sums: Array, dtype: np.dtype[Any]) -> Array:
     return sums.astype(dtype)
 
 
-def _as_channels(image: Array, value: Any, size: Any) -> int | None:
-    """Return the channel axis as a number from 0 on; refuse what looks like forgotten colours."""
+def _as_channels(image: Array, value: Any, name: str, told: Any) -> int | None:
+    """Return the channel axis as a number from 0 on; refuse what looks like forgotten colours.
+
+    `told`: the size or the factor; as many numbers as there are spatial axes leave no doubt.
+    """
     rank = image.ndim
+    listed = isinstance(told, (Sequence, np.ndarray)) and getattr(told, "ndim", 1)
+    numbers = len(told) if listed else None
     if value is not None:
         axis = arrays.as_int("resize", "channel_axis", value, -rank, rank - 1) % max(rank, 1)
         if not 2 <= rank <= 4:
@@ -342,11 +348,18 @@ def _as_channels(image: Array, value: Any, size: Any) -> int | None:
                 f"resize: image has shape {image.shape}, {rank} axes; with channel_axis={value} it "
                 f"must have 2, 3 or 4 (pass batches to up.interpolate)"
             )
-        if rank == 4 and isinstance(size, (Sequence, np.ndarray)) and len(size) == 2:
+        if rank == 4 and numbers == 2:
             raise ValueError(
                 f"resize: image has shape {image.shape}, with channel_axis={value} a volume, and "
-                f"size={arrays.shown(size)} has 2 numbers; give 3, or pass batches to "
+                f"{name}={arrays.shown(told)} has 2 numbers; give 3, or pass batches to "
                 f"up.interpolate"
+            )
+        depth = image.shape[0 if axis else 1]
+        if rank == 4 and 1 <= depth <= 4 and numbers != 3:
+            raise ValueError(
+                f"resize: image has shape {image.shape} and looks like a batch of {depth} of "
+                f"pictures; pass batches to up.interpolate, or three numbers for {name} if it is "
+                f"a volume"
             )
         return int(axis)
     if not 1 <= rank <= 3:
@@ -360,17 +373,16 @@ def _as_channels(image: Array, value: Any, size: Any) -> int | None:
             f"channel_axis=-1 to keep its {image.shape[2]} channels, or "
             f"image[..., None] with channel_axis=-1 if it is a volume (D, H, W)"
         )
-    three = isinstance(size, (Sequence, np.ndarray)) and len(size) == 3
-    if rank == 3 and 1 <= image.shape[0] <= 4 and not three:
+    if rank == 3 and 1 <= image.shape[0] <= 4 and numbers != 3:
         raise ValueError(
             f"resize: image has shape {image.shape} and looks like a picture (C, H, W); pass "
-            f"channel_axis=0 to keep its {image.shape[0]} channels, or three sizes if it is a "
-            f"volume (D, H, W)"
+            f"channel_axis=0 to keep its {image.shape[0]} channels, or three numbers for {name} if it "
+            f"is a volume (D, H, W)"
         )
-    if rank == 3 and isinstance(size, (Sequence, np.ndarray)) and len(size) == 2:
+    if rank == 3 and numbers == 2:
         raise ValueError(
             f"resize: image has shape {image.shape}, a volume (D, H, W) without channel_axis, and "
-            f"size={arrays.shown(size)} has 2 numbers; give 3, or say which axis is the channels"
+            f"{name}={arrays.shown(told)} has 2 numbers; give 3, or say which axis is the channels"
         )
     return None
 
