@@ -376,8 +376,8 @@ def _as_channels(image: Array, value: Any, name: str, told: Any) -> int | None:
     if rank == 3 and 1 <= image.shape[0] <= 4 and numbers != 3:
         raise ValueError(
             f"resize: image has shape {image.shape} and looks like a picture (C, H, W); pass "
-            f"channel_axis=0 to keep its {image.shape[0]} channels, or three numbers for {name} if it "
-            f"is a volume (D, H, W)"
+            f"channel_axis=0 to keep its {image.shape[0]} channels, or three numbers for {name} if "
+            f"it is a volume (D, H, W)"
         )
     if rank == 3 and numbers == 2:
         raise ValueError(
