@@ -590,7 +590,7 @@ def as_antialias(operation: str, value: Any, mode: str) -> bool:
 
 def as_factors(operation: str, value: Any, axes: int) -> tuple[float, ...]:
     """Return the scale factor of every axis."""
-    if isinstance(value, np.ndarray):
+    if hasattr(value, "tolist"):  # of NumPy's arrays, and of other libraries'
         value = value.tolist()
     if isinstance(value, (str, bytes, bytearray)):
         raise TypeError(
@@ -606,7 +606,10 @@ def as_factors(operation: str, value: Any, axes: int) -> tuple[float, ...]:
     factors = []
     for own in values:
         if isinstance(own, (bool, np.bool_)) or not hasattr(own, "__float__"):
-            raise TypeError(f"{operation}: scale_factor={arrays.shown(value)} must be numbers")
+            raise TypeError(
+                f"{operation}: scale_factor={arrays.shown(value)} must be numbers, "
+                f"{arrays.axes_wanted('number', axes)}"
+            )
         try:
             factor = float(own)
         except OverflowError:
