@@ -46,6 +46,7 @@ cimport numpy as cnp
 from cython.parallel cimport prange
 
 from blocking cimport (
+    OUTER_BYTES,
     PATCH_BYTES,
     Machine,
     choose_bands,
@@ -81,6 +82,7 @@ from layer cimport (
     list_runs,
     stack_runs,
     taps_of,
+    tiles_write,
     up,
 )
 from multiply cimport lanes_chunk, pairs_chunk, pixels_chunk, transposed_panel
@@ -495,7 +497,7 @@ cdef class Plan:
         work = <double>own.n * layer.groups * layer.ci * own.di * own.hi * own.wi * item
         own.far, own.near = work > FAR_BYTES, work > NEAR_BYTES
         work = <double>own.n * layer.groups * layer.co * own.dout * own.ho * own.wo * item
-        own.far_result = work > FAR_BYTES
+        own.far_result, own.outer_result = work > FAR_BYTES, work > OUTER_BYTES
         if layer.order == TRANSPOSED:
             own.reached = reach(layer, own)
 
@@ -758,7 +760,7 @@ cdef inline void run_chunk(const Layer* layer, const Blocking* plan, const Block
     elif layer.lane_vectors:
         lanes_chunk[real](layer, plan, block, channels, chunk, operands, out)
     elif layer.order == PAIRS:
-        written = plan.source == ROWS and channels.last and plan.ox == 1
+        written = channels.last and tiles_write(layer, plan)
         pairs_chunk[real](layer, plan, block, channels, chunk, operands, out, written)
     else:
         pixels_chunk[real](layer, plan, block, channels, chunk, operands, out)
