@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from upshape import arrays, runtime, shapes
+from upshape import arrays, runtime, shapes, spreading
 from upshape.calls import Calls
 from upshape.tables import Convention, FixedPoint, Taps, linear_axis, nearest_axis, outputs
 
@@ -340,9 +340,9 @@ class _Maker(NamedTuple):
             )
         exact = self.dtype == np.uint8 and _weights_are_exact([table[1] for table in tables])
         axes = (*[linear_axis(1, 1, None, False)] * missing, *tables)
-        return _linear.Plan(
-            self.roles, axes, item, self.elements, self.spacing // item, exact, self.streaming,
-            "elements" if plain else None,
+        return spreading.plan(
+            _linear, self.roles, axes, item, self.elements, self.spacing // item, exact,
+            self.streaming, "elements" if plain else None,
         )
 
 
