@@ -196,6 +196,10 @@ cdef enum:
 cdef enum:
     STRIP_HALVED = 8192
 
+# Bytes of a row that are asked for at once.
+cdef enum:
+    FETCHED = 512
+
 # Lanes of the widest vectors.
 cdef enum:
     MOST_LANES = 16
@@ -1210,6 +1214,29 @@ cdef void grow_strip(pixel_t* to, Plane* p, const Table* t, const Rows* rows, De
         to = <pixel_t*>(<char*>to + rows.dst_h)
 
 
+cdef inline void down_fetching(work_t* line, const Plane* p, const Table* t, const Rows* rows,
+                               Desk* desk, Py_ssize_t h, Py_ssize_t count,
+                               pixel_t* like) noexcept nogil:
+    """Sum rows of the source, a piece at a time: before it, ask for that of the rows behind.
+
+    These are what the next row needs besides. All at once would be more than memory answers.
+    """
+    cdef Py_ssize_t element = <Py_ssize_t>sizeof(pixel_t), some, k
+    cdef Py_ssize_t first = t.h.first[h] + t.h.taps[h]
+    cdef Py_ssize_t last = t.h.first[h + 1] + t.h.taps[h + 1] if h + 1 < t.h.count else 0
+    cdef const char* behind = source_row(p, t, rows, desk, first, like, <work_t>0)
+    while count > 0:
+        some = FETCHED // element if count >= 2 * FETCHED // element else count
+        for k in range(last - first):
+            fetch_row(behind + k * rows.src_h, some * element)
+        blend(line, <const pixel_t**>desk.row, &t.h, h, some)
+        for k in range(t.h.taps[h]):
+            desk.row[k] += some * element
+        line += some
+        behind += some * element
+        count -= some
+
+
 cdef void down(Plane* p, const Table* t, const Rows* rows, Desk* desk, Py_ssize_t h, work_t* line,
                pixel_t* like) noexcept nogil:
     """Make a line of the source's strip: the rows of the source that a row is made of, summed."""
@@ -1219,12 +1246,8 @@ cdef void down(Plane* p, const Table* t, const Rows* rows, Desk* desk, Py_ssize_
         deepen(p, t, rows, desk, first, first + taps, like, <work_t>0)
     for k in range(taps):
         desk.row[k] = source_row(p, t, rows, desk, first + k, like, <work_t>0)
-    if t.d.copied and h + 1 < t.h.count:  # what the next row needs besides
-        for k in range(first + taps, t.h.first[h + 1] + t.h.taps[h + 1]):
-            fetch_row(source_row(p, t, rows, desk, k, like, <work_t>0),
-                      count * <Py_ssize_t>sizeof(pixel_t))
     if t.d.copied:
-        blend(line, <const pixel_t**>desk.row, &t.h, h, count)
+        down_fetching(line, p, t, rows, desk, h, count, like)
     elif t.h.copied:
         memcpy(line, desk.row[0], count * sizeof(work_t))
     else:
