@@ -46,6 +46,7 @@ from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t
 from libc.math cimport floor
 from libc.string cimport memcmp, memcpy, memset
 
+from check cimport UPSHAPE_CHECK, check_parts, cut, part_bytes
 from rows cimport (
     Frame,
     Place,
@@ -245,7 +246,11 @@ cdef struct Table:
     Py_ssize_t phase_source, phase_result  # bytes of a phase of a strip
     Py_ssize_t ring, deep_ring  # lines of the ring between down and across, and before both
 
-# A thread's memory.
+# A thread's memory: its parts, in the order in which they lie, as Desk has them.
+cdef enum:
+    IN_TRANSPOSED, IN_PHASES, IN_PHASES_MADE, IN_RING, IN_DEEP, IN_LINE, IN_STAGE, IN_ROW
+    PARTS
+
 cdef struct Desk:
     char* transposed  # or a row of bytes, lifted
     char* phases
@@ -255,6 +260,8 @@ cdef struct Desk:
     char* line
     char* stage  # NULL: results are not written past the cache
     const char** row  # taps of a pixel
+    const char* start
+    const char* end
 
 
 # The part of the work that a strip of a plane's rows is: where they stand.
@@ -963,6 +970,10 @@ cdef void deepen(Plane* p, const Table* t, const Rows* rows, Desk* desk, Py_ssiz
     cdef Py_ssize_t count = (p.high - p.low) * t.channels, k, h
     cdef const char* from_ = p.source + t.d.first[p.d] * rows.src_d + (
         p.low * t.channels * <Py_ssize_t>sizeof(pixel_t))
+    UPSHAPE_CHECK(0 <= p.d < t.d.count and count <= t.longest_source)
+    UPSHAPE_CHECK(t.d.taps[p.d] == 0 or 0 <= t.d.first[p.d]
+                  and t.d.first[p.d] + t.d.taps[p.d] <= t.d.source)
+    UPSHAPE_CHECK(0 <= first and last <= t.h.source)
     if first < p.made_from or first > p.made_to:
         p.made_from = p.made_to = first
     for h in range(p.made_to, last):
@@ -978,6 +989,8 @@ cdef inline const char* source_row(const Plane* p, const Table* t, const Rows* r
                                    const Desk* desk, Py_ssize_t h, pixel_t* like,
                                    work_t like_too) noexcept nogil:
     """Return a source row's strip: a line where planes were blended, else as it stands."""
+    UPSHAPE_CHECK(0 <= h < t.h.source and 0 <= p.low <= p.high <= t.w.source)
+    UPSHAPE_CHECK(t.d.copied or p.made_from <= h < p.made_to)
     if t.d.copied:
         return p.source + h * rows.src_h + p.low * t.channels * <Py_ssize_t>sizeof(pixel_t)
     return <const char*>(<work_t*>desk.deep + h % t.deep_ring * t.longest_source)
@@ -991,12 +1004,23 @@ cdef void make_whole(work_t* line, Py_ssize_t count) noexcept nogil:
             line[j] = min(max(floor(line[j] + <work_t>0.5), <work_t>0), <work_t>255)
 
 
+cdef inline bint stays_in_strip(const Axis* w, const Plane* p) noexcept nogil:
+    """Whether the taps of a strip's pixels are in the stretch of the source that it has."""
+    cdef Py_ssize_t x
+    for x in range(p.first, p.last):
+        if w.taps[x] > 0 and not p.low <= w.first[x] <= p.high - w.taps[x]:
+            return False
+    return 0 <= p.first <= p.last <= w.count
+
+
 cdef void across(work_t** to, const char** row, const Plane* p, const Table* t, Desk* desk,
                  Py_ssize_t count, pixel_t* like, work_t like_too) noexcept nogil:
     """Take a strip of `count` rows across, each to a line."""
     cdef Py_ssize_t lanes = lanes_of(<work_t>0), g
     cdef Py_ssize_t skip = p.low * t.channels, elements = (p.high - p.low) * t.channels
     cdef work_t* transposed = <work_t*>desk.transposed
+    UPSHAPE_CHECK(0 < count <= MOST_LANES and elements <= t.longest_source)
+    UPSHAPE_CHECK(stays_in_strip(&t.w, p))
     if t.transposed and 4 * count > lanes:
         for g in range(count, lanes):  # rows that nobody wants
             row[g] = row[0]
@@ -1057,6 +1081,8 @@ cdef void grow_strip(pixel_t* to, Plane* p, const Table* t, const Rows* rows, De
             made_to += count
             made_from = max(made_from, made_to - t.ring)
         g = first % t.ring
+        UPSHAPE_CHECK(taps == 0 or made_from <= first and first + taps <= made_to)
+        UPSHAPE_CHECK(taps <= t.ring and length <= t.longest)
         for k in range(taps):
             desk.row[k] = <const char*>(ring + g * t.longest)
             g = g + 1 if g + 1 < t.ring else 0
@@ -1132,6 +1158,7 @@ cdef void shrink_strip(pixel_t* to, const char* source, const Table* t, const Ro
     cdef const char* from_[MOST_LANES]
     while first < last:
         count = min(t.group, last - first)
+        UPSHAPE_CHECK(count <= MOST_LANES and length <= t.longest)
         for g in range(count):
             move(&p, t, rows, &at, source, <char*>to)
             result[g] = <pixel_t*>(p.result + at.h * rows.dst_h + skip)
@@ -1658,35 +1685,56 @@ cdef class Plan:
         """Bytes that the tables take."""
         return self.allocated
 
-    cdef Py_ssize_t lay(self, Desk* desk, char* memory) noexcept nogil:
-        """Lay out a thread's memory from here on; return its bytes."""
+    cdef void part_sizes(self, Py_ssize_t* bytes) noexcept nogil:
+        """Fill in what each part of a thread's memory takes."""
         cdef Table* t = &self.table
-        cdef Py_ssize_t at = 0, work = self.work
-        desk.transposed = memory + at
-        at += padded(t.longest_source * t.group * work if t.transposed or t.w.lift > 0 else 0)
-        desk.phases = memory + at
-        at += t.phase_source * t.step if t.period > 0 and t.step > 1 else 0
-        desk.phases_made = memory + at
-        at += t.phase_result * t.period if t.period > 1 else 0
-        desk.ring = memory + at
+        cdef Py_ssize_t work = self.work
+        bytes[IN_TRANSPOSED] = (
+            t.longest_source * t.group * work if t.transposed or t.w.lift > 0 else 0)
+        bytes[IN_PHASES] = t.phase_source * t.step if t.period > 0 and t.step > 1 else 0
+        bytes[IN_PHASES_MADE] = t.phase_result * t.period if t.period > 1 else 0
+        bytes[IN_RING] = 0
         if t.across_first:
-            at += padded(t.ring * t.longest * work)
+            bytes[IN_RING] = t.ring * t.longest * work
         elif not t.w.copied and not t.h.copied:
-            at += padded(t.group * t.longest_source * work)
-        desk.deep = memory + at
-        at += padded(0 if t.d.copied else t.deep_ring * t.longest_source * work)
-        desk.line = memory + at
-        at += padded((t.group + 1) * t.longest * work)
-        desk.stage = memory + at if self.streaming else NULL
-        at += padded(t.longest * work if self.streaming else 0)
-        desk.row = <const char**>(memory + at)
-        at += padded(self.most_taps * sizeof(char*))
-        return at
+            bytes[IN_RING] = t.group * t.longest_source * work
+        bytes[IN_DEEP] = 0 if t.d.copied else t.deep_ring * t.longest_source * work
+        bytes[IN_LINE] = (t.group + 1) * t.longest * work
+        bytes[IN_STAGE] = t.longest * work if self.streaming else 0
+        bytes[IN_ROW] = self.most_taps * sizeof(char*)
+
+    cdef Py_ssize_t room(self) noexcept nogil:
+        """Return the bytes of a thread's memory."""
+        cdef Py_ssize_t[PARTS] bytes
+        cdef Py_ssize_t total = 0
+        cdef int part
+        self.part_sizes(bytes)
+        for part in range(PARTS):
+            total += part_bytes(bytes[part])
+        return total
+
+    cdef Desk desk_at(self, char* memory) noexcept nogil:
+        """Cut a thread's memory, which begins with a line of the cache, into its parts."""
+        cdef Py_ssize_t[PARTS] bytes
+        cdef Desk desk
+        cdef char* here = memory
+        self.part_sizes(bytes)
+        desk.transposed = cut(&here, bytes[IN_TRANSPOSED])
+        desk.phases = cut(&here, bytes[IN_PHASES])
+        desk.phases_made = cut(&here, bytes[IN_PHASES_MADE])
+        desk.ring = cut(&here, bytes[IN_RING])
+        desk.deep = cut(&here, bytes[IN_DEEP])
+        desk.line = cut(&here, bytes[IN_LINE])
+        desk.stage = cut(&here, bytes[IN_STAGE])
+        desk.row = <const char**>cut(&here, bytes[IN_ROW])
+        desk.start, desk.end = memory, here
+        if not self.streaming:
+            desk.stage = NULL
+        return desk
 
     def take(self, int threads):
         """Return the working memory of a run on so many threads, to be handed to it."""
-        cdef Desk desk
-        return np.empty(self.lay(&desk, NULL) * max(threads, 1) + 64, np.uint8)
+        return np.empty(self.room() * max(threads, 1) + 64, np.uint8)
 
     def run(self, cnp.ndarray source not None, cnp.ndarray result not None, int threads,
             cnp.ndarray scratch=None):
@@ -1700,7 +1748,6 @@ cdef class Plan:
         cdef const char* from_ = PyArray_BYTES(<PyArrayObject*>source)  # IN
         cdef char* to = PyArray_BYTES(<PyArrayObject*>result)  # OUT
         cdef char* memory
-        cdef Desk desk
         cdef Team team
         cdef int t
         if not takes(&self.frame, <PyArrayObject*>source, <PyArrayObject*>result):
@@ -1714,13 +1761,13 @@ cdef class Plan:
             scratch = self.take(threads)
         memory = PyArray_BYTES(<PyArrayObject*>scratch)
         memory += (-<size_t>memory) % 64
-        room = self.lay(&desk, memory)
+        room = self.room()
         if cnp.PyArray_NBYTES(scratch) < room * threads + 64:
             raise ValueError("the scratch was taken for another plan")
         form_team(&team, threads)
         with nogil:
             if team.threads == 1:
-                run_share(self.code, self.work, to, from_, &self.table, &rows, &desk, 0, total)
+                share_of(self, to, from_, &rows, memory, 0, total)
             else:
                 team_begins(&team)
                 for t in prange(threads, num_threads=team.threads, schedule="static"):
@@ -1736,9 +1783,9 @@ cdef class Plan:
 cdef void share_of(Plan plan, char* to, const char* source, const Rows* rows, char* memory,
                    Py_ssize_t first, Py_ssize_t last) noexcept nogil:
     """Do a thread's share, with memory of its own."""
-    cdef Desk desk
-    plan.lay(&desk, memory)
+    cdef Desk desk = plan.desk_at(memory)
     run_share(plan.code, plan.work, to, source, &plan.table, rows, &desk, first, last)
+    check_parts(desk.start, desk.end)
 
 
 cdef bint is_half(const Axis* axis, weights) except -1:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from upshape import arrays, runtime, shapes
+from upshape import arrays, runtime, shapes, spreading
 from upshape.calls import Calls
 from upshape.tables import Convention, FixedPoint, Taps, linear_axis, nearest_axis, outputs
 
@@ -340,9 +340,9 @@ class _Maker(NamedTuple):
             )
         exact = self.dtype == np.uint8 and _weights_are_exact([table[1] for table in tables])
         axes = (*[linear_axis(1, 1, None, False)] * missing, *tables)
-        return _linear.Plan(
-            self.roles, axes, item, self.elements, self.spacing // item, exact, self.streaming,
-            "elements" if plain else None,
+        return spreading.plan(
+            _linear, self.roles, axes, item, self.elements, self.spacing // item, exact,
+            self.streaming, "elements" if plain else None,
         )
 
 
@@ -590,7 +590,7 @@ def as_antialias(operation: str, value: Any, mode: str) -> bool:
 
 def as_factors(operation: str, value: Any, axes: int) -> tuple[float, ...]:
     """Return the scale factor of every axis."""
-    if isinstance(value, np.ndarray):
+    if hasattr(value, "tolist"):  # of NumPy's arrays, and of other libraries'
         value = value.tolist()
     if isinstance(value, (str, bytes, bytearray)):
         raise TypeError(
@@ -606,7 +606,10 @@ def as_factors(operation: str, value: Any, axes: int) -> tuple[float, ...]:
     factors = []
     for own in values:
         if isinstance(own, (bool, np.bool_)) or not hasattr(own, "__float__"):
-            raise TypeError(f"{operation}: scale_factor={arrays.shown(value)} must be numbers")
+            raise TypeError(
+                f"{operation}: scale_factor={arrays.shown(value)} must be numbers, "
+                f"{arrays.axes_wanted('number', axes)}"
+            )
         try:
             factor = float(own)
         except OverflowError:
