@@ -333,8 +333,8 @@ cdef inline double handicap(const Layer* layer, const Blocking* plan) noexcept n
     """
     cdef double times = 1, bytes
     # Pairs go from the registers to the result where a tile is of one row; what that spares is
-    # estimated too low (64 -> 32 channels, k2 s2, 64 x 64 pixels at v4: rows are estimated 2 % above
-    # other sources, and take 12 % less).
+    # estimated too low (64 -> 32 channels, k2 s2, 64 x 64 pixels at v4: rows are estimated 2 %
+    # above other sources, and take 12 % less).
     if layer.order == PAIRS and plan.source != ROWS:
         times /= 0.95
     # Caches that fetch ahead do so along whole rows (16 -> 16 channels, k2 s2, 160 x 160 pixels at
