@@ -199,7 +199,7 @@ def test_every_kernel_is_named_once_for_each_level(setup_script):
     modules = setup_script().extensions()
     names = [ext.name for ext in modules]
     kernels = {path.stem for path in ROOT.glob("pyx/**/*.pyx")} - {"machine"}
-    packages = {package for package, _ in setup_script().LEVELS.values()}
+    packages = {level.package for level in setup_script().LEVELS.values()}
     assert sorted(names) == sorted(
         ["upshape._machine", *(f"upshape.{p}.{k}" for p in packages for k in kernels)]
     )
@@ -211,7 +211,8 @@ def test_every_source_of_the_kernels_is_in_the_source_distribution(tmp_path):
     subprocess.run(command, cwd=ROOT, check=True)
     listed = (tmp_path / "upshape.egg-info" / "SOURCES.txt").read_text().splitlines()
     sources = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("pyx/**/*.*")}
-    assert {Path(name).parent.as_posix() for name in sources} >= {"pyx", "pyx/conv", "pyx/simd"}
+    assert {Path(name).parent.as_posix() for name in sources} >= {
+        "pyx", "pyx/conv", "pyx/linear", "pyx/simd"}
     assert sources - set(listed) == set()
 
 

@@ -77,6 +77,7 @@ from layer cimport (
     Operands,
     Run,
     first_lane,
+    first_read,
     join_runs,
     list_runs,
     stack_runs,
@@ -379,6 +380,7 @@ cdef void pack_weights(const Layer* layer, const real* weight, const real* bias,
                 pack_panel[real](layer, panel, count, weight + g * layer.ci * layer.co * layer.area
                                  + first * layer.weight_ci, out)
                 out += taps_of(layer, panel) * layer.panel_width[panel] * count
+    UPSHAPE_CHECK(out == packed + layer.groups * layer.ci * layer.weights)
     for g in range(layer.groups):
         pack_biases[real](layer, bias if bias == NULL else bias + g * layer.co, out)
         out += layer.biases
@@ -390,11 +392,15 @@ cdef inline void pack_panel(const Layer* layer, Py_ssize_t panel, Py_ssize_t cha
     cdef Py_ssize_t tap, lane, c, width = layer.panel_width[panel]
     cdef Py_ssize_t first = layer.panel_lane[panel]
     cdef Py_ssize_t[MOST_WIDTH] base
-    UPSHAPE_CHECK(width <= MOST_WIDTH)
+    UPSHAPE_CHECK(width <= MOST_WIDTH and first + width <= layer.lanes)
+    UPSHAPE_CHECK(layer.panel_prefix[panel] + taps_of(layer, panel) * width <= layer.weights)
     for tap in range(taps_of(layer, panel)):
         for lane in range(width):
             base[lane] = -1
+            UPSHAPE_CHECK(layer.lane_co[first + lane] < layer.co)
             if layer.lane_co[first + lane] >= 0:
+                UPSHAPE_CHECK(0 <= layer.kernel[layer.lane_kernel[first + lane] + tap])
+                UPSHAPE_CHECK(layer.kernel[layer.lane_kernel[first + lane] + tap] < layer.area)
                 base[lane] = (layer.lane_co[first + lane] * layer.weight_co
                               + layer.kernel[layer.lane_kernel[first + lane] + tap])
         for c in range(channels):
@@ -725,12 +731,8 @@ cdef inline const real* pack_pixels(const Layer* layer, const Blocking* plan, co
     cdef Py_ssize_t rows = plan.patch_rows - plan.rows + block.rows
     if plan.source == IM2COL:
         im2col[real](layer, plan, x, channels, patch, space.runs, block.listed, space.pieces)
-    elif plan.source == DIRECT and not layer.lane_vectors:
-        return x + block.n * plan.xn + block.x
     elif plan.source == DIRECT:
-        return (x + block.n * plan.xn + (block.qz * layer.isz + layer.z_first) * plan.xz
-                + (block.y * layer.isy + layer.y_first) * plan.xy
-                + (block.x * layer.isx + layer.x_first) * plan.xx)
+        return x + block.n * plan.xn + first_read(layer, plan, block)
     else:
         fill_patch[real](layer, plan, x + block.n * plan.xn, channels, patch, block.qz, block.y,
                          block.x, rows)
@@ -750,6 +752,8 @@ cdef inline void run_chunk(const Layer* layer, const Blocking* plan, const Block
     if layer.order == TRANSPOSED:
         sums = <real*>space.placed
         for panel in range(layer.chunk_panel[chunk], layer.chunk_panel[chunk + 1]):
+            UPSHAPE_CHECK((layer.panel_lane[panel] - lane + layer.panel_width[panel])
+                          * plan.sums_row <= plan.placed_size)
             transposed_panel[real](
                 layer, plan, block, channels, panel, operands,
                 <real*>space.placed + plan.sums_row * (layer.panel_lane[panel] - lane))
@@ -805,8 +809,24 @@ cdef inline void run_bands(const Layer* layer, const Blocking* plan, Py_ssize_t 
             row += plan.rows
         done = end if row > last else min(end, row * layer.sy + layer.low_phase_y)
         while oy < done:
+            UPSHAPE_CHECK(is_waiting(layer, plan, oy, row))
             add_up_rows[real](layer, plan, &block, oy, space, bias, out + oy * plan.oy)
             oy += 1
+
+
+cdef inline bint is_waiting(const Layer* layer, const Blocking* plan, Py_ssize_t oy,
+                            Py_ssize_t made) noexcept nogil:
+    """Whether all products that land on a row of the result are in the ring.
+
+    `made`: the input rows whose products have been made, of which the ring holds the last bands.
+    """
+    cdef Py_ssize_t y, iy
+    for y in range(layer.row_phases):
+        iy = oy // layer.sy - layer.y_shift[y]
+        if layer.y_fold[y] == oy % layer.sy and 0 <= iy < plan.hi:
+            if not made - plan.ring * plan.rows <= iy < made:
+                return False
+    return True
 
 
 cdef inline void multiply_band(const Layer* layer, const Blocking* plan, Block* block,
@@ -820,6 +840,7 @@ cdef inline void multiply_band(const Layer* layer, const Blocking* plan, Block* 
     block.segments, block.count = 1, 0
     while at < length:
         block.length = min(plan.pixels, length - at)
+        UPSHAPE_CHECK(at + up(block.length, plan.vector) * plan.vector <= plan.band)
         count = list_runs(plan, (block.n * plan.hi + row) * plan.wi + at, block.length, 0,
                           space.runs)
         im2col[real](layer, plan, x, layer.ci, <real*>space.patch, space.runs, count,

@@ -165,6 +165,16 @@ cdef inline Py_ssize_t up(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
     return (a + b - 1) // b
 
 
+cdef inline Py_ssize_t first_read(const Layer* layer, const Blocking* plan,
+                                  const Block* block) noexcept nogil:
+    """DIRECT: return where the first tap of a block's first pixel reads, from the image's first."""
+    if not layer.lane_vectors:
+        return block.x
+    return ((block.qz * layer.isz + layer.z_first) * plan.xz
+            + (block.y * layer.isy + layer.y_first) * plan.xy
+            + (block.x * layer.isx + layer.x_first) * plan.xx)
+
+
 cdef inline void inside(Py_ssize_t step, Py_ssize_t start, Py_ssize_t size, Py_ssize_t length,
                         Py_ssize_t* low, Py_ssize_t* high) noexcept nogil:
     """Find low <= j < high of 0 .. length - 1 for which start + j step is in 0 .. size - 1."""

@@ -11,6 +11,7 @@ result of a group (OUT), or left for place.pxd.
 
 from check cimport UPSHAPE_CHECK
 from layer cimport (
+    DIRECT,
     IM2COL,
     Block,
     Blocking,
@@ -23,6 +24,7 @@ from layer cimport (
     cut_evenly,
     cut_vectors,
     first_lane,
+    first_read,
     taps_of,
     tile_count,
     up,
@@ -31,6 +33,7 @@ from place cimport CACHE_LINE, ask_for_rows, lanes_at
 from tile cimport (
     UPSHAPE_PAIRS,
     UPSHAPE_TILE_PIXELS,
+    UPSHAPE_TILE_REGISTERS,
     move,
     prefetch_to_write,
     real,
@@ -53,8 +56,35 @@ cdef inline const real* weights_of(const Layer* layer, Py_ssize_t panel, const C
 cdef inline const real* start_of(const Layer* layer, Py_ssize_t panel, const Channels* channels,
                                  const Operands* operands, const real* kind) noexcept nogil:
     """Return what a panel's sums begin with: biases, or NULL where there are sums already."""
+    UPSHAPE_CHECK(0 <= layer.panel_lane[panel])
     UPSHAPE_CHECK(layer.panel_lane[panel] + layer.panel_width[panel] <= layer.biases)
     return <const real*>operands.bias + layer.panel_lane[panel] if channels.first else NULL
+
+
+cdef inline void image_bounds(const Blocking* plan, Py_ssize_t* low,
+                              Py_ssize_t* high) noexcept nogil:
+    """Find where a channel of an image begins and ends, from its first pixel: rows may go down."""
+    cdef Py_ssize_t z = (plan.di - 1) * plan.xz, y = (plan.hi - 1) * plan.xy
+    cdef Py_ssize_t x = (plan.wi - 1) * plan.xx
+    low[0] = min(z, 0) + min(y, 0) + min(x, 0)
+    high[0] = max(z, 0) + max(y, 0) + max(x, 0) + 1
+
+
+cdef inline bint reads_within(const Layer* layer, const Blocking* plan, const Block* block,
+                              Py_ssize_t at, Table tap, Py_ssize_t taps, Py_ssize_t channels,
+                              Py_ssize_t length) noexcept nogil:
+    """Whether a tile reads its patch alone, or its image where that is read as it lies.
+
+    `length` elements of each tap and channel, from `at` on among those of the block.
+    """
+    cdef Py_ssize_t t, low = 0, high = plan.patch_size - (channels - 1) * plan.patch_c
+    if plan.source == DIRECT:
+        at += first_read(layer, plan, block)
+        image_bounds(plan, &low, &high)
+    for t in range(taps):
+        if not low <= at + tap[t] <= high - length:
+            return False
+    return True
 
 
 # --- vectors of pixels ---------------------------------------------------------------------------
@@ -101,7 +131,11 @@ cdef inline void pixels_chunk(const Layer* layer, const Blocking* plan, const Bl
                     ask_for_rows[real](layer, plan, block, layer.chunk_co[chunk], asked,
                                        min(asked + each, rows), out)
                     asked += each
+                UPSHAPE_CHECK(c >= sums
+                              and (c - sums) % plan.sums_row + some <= plan.sums_row)
                 UPSHAPE_CHECK(c - sums + (width - 1) * plan.sums_row + some <= plan.sums_size)
+                UPSHAPE_CHECK(reads_within(layer, plan, block, source - tiles, tap, taps,
+                                           channels.count, some))
                 tile_pixels[real](<int>width, nv, source, plan.patch_c, tap, taps, channels.count,
                                   w, init, c, plan.sums_row)
                 c += some
@@ -147,8 +181,13 @@ cdef inline void pairs_chunk(const Layer* layer, const Blocking* plan, const Blo
                 nv = <int>min(cut.some + (number < cut.more), left)
                 left -= nv
                 some = nv * plan.vector
+                UPSHAPE_CHECK(c >= sums)
                 UPSHAPE_CHECK(write or c - sums + (width - 1) * plan.sums_row + some
                               <= plan.sums_size)
+                UPSHAPE_CHECK(reads_within(layer, plan, block, source - tiles, first, taps,
+                                           channels.count, some))
+                UPSHAPE_CHECK(reads_within(layer, plan, block, source - tiles, second, taps,
+                                           channels.count, some))
                 tile_pairs[real](<int>(width // 2), nv, source, plan.patch_c, first, second,
                                  taps, channels.count, w, init, c, plan.sums_row,
                                  to if write else NULL, n)
@@ -169,6 +208,8 @@ cdef inline Py_ssize_t pair_rows(const Layer* layer, const Blocking* plan, const
         oy = run.qy * layer.sy + layer.lane_ry[lane + 2 * pair]
         to[pair] = (out + run.n * plan.on + layer.lane_co[lane + 2 * pair] * plan.oc
                     + oz * plan.oz + oy * plan.oy + ox)
+        UPSHAPE_CHECK(0 <= oz and 0 <= oy and 0 <= ox)
+        UPSHAPE_CHECK(0 <= run.n < plan.n and 0 <= layer.lane_co[lane + 2 * pair] < layer.co)
         if oz >= plan.dout or oy >= plan.ho:
             to[pair] = NULL
     return min(2 * length, plan.wo - ox)
@@ -215,13 +256,16 @@ cdef inline void lanes_chunk(const Layer* layer, const Blocking* plan, const Blo
         for j in range(length):
             UPSHAPE_CHECK(m < UPSHAPE_TILE_PIXELS)
             x[m] = <real*>tiles + r * plan.patch_y + j * plan.patch_x
+            UPSHAPE_CHECK(reads_within(layer, plan, block, <const real*>x[m] - tiles, tap, taps,
+                                       channels.count, 1))
             used[m] = lanes_at[real](layer, plan, panel, block.runs + r, j, out, to + m)
             m += 1
             if m < some:
                 continue
             number += 1
             some = cut.some + (number < cut.more)
-            UPSHAPE_CHECK(c == tile or (c - sums) + m * width <= plan.sums_size)
+            UPSHAPE_CHECK(c == tile or c >= sums and c - sums + m * width <= plan.sums_size)
+            UPSHAPE_CHECK(m * width <= 2 * UPSHAPE_TILE_REGISTERS * plan.vector)
             tile_channels[real](<int>m, <int>(width // plan.vector), x, plan.patch_c, tap, taps,
                                 channels.count, w, init, c)
             if channels.last:
@@ -246,6 +290,7 @@ cdef inline bint reaches(const Layer* layer, const Blocking* plan, Py_ssize_t ta
 cdef struct Reached:
     Py_ssize_t row, last
     Py_ssize_t first, end
+    Py_ssize_t made  # pixels of the block that are computed already
 
 
 cdef inline void transposed_panel(const Layer* layer, const Blocking* plan, const Block* block,
@@ -263,7 +308,7 @@ cdef inline void transposed_panel(const Layer* layer, const Blocking* plan, cons
     cdef Reached now
     if layer.blocks > 1:
         c = <real*>operands.sums + (layer.panel_lane[panel] - block.base_lane) * plan.pixels
-    now.row = 0
+    now.row = now.made = 0
     while now.row < block.rows:
         # Rows low .. high of the result, of which this block may have a part.
         low = (block.y + now.row) // some * some
@@ -274,21 +319,25 @@ cdef inline void transposed_panel(const Layer* layer, const Blocking* plan, cons
             now.first += across
         while now.first < now.end and not reaches(layer, plan, now.end - 1, block.qz, low, high):
             now.end -= across
-        transposed_rows[real](layer, plan, block, channels, panel, operands, &now, w, &c, &placed)
+        transposed_rows[real](layer, plan, block, channels, panel, operands, &now, w, c, placed)
         now.row = now.last
 
 
 cdef inline void transposed_rows(const Layer* layer, const Blocking* plan, const Block* block,
                                  const Channels* channels, Py_ssize_t panel,
-                                 const Operands* operands, const Reached* now, const real* w,
-                                 real** c, real** placed) noexcept nogil:
+                                 const Operands* operands, Reached* now, const real* w,
+                                 real* c, real* placed) noexcept nogil:
     """Add the taps that are reached to the sums of some rows, tile by tile."""
     cdef const real* tiles = <const real*>operands.tiles
     cdef const real* init = start_of[real](layer, panel, channels, operands, tiles)
     cdef real* x[UPSHAPE_TILE_PIXELS]
     cdef Py_ssize_t count = up(block.length, UPSHAPE_TILE_PIXELS), number, some, m, r, t
     cdef Py_ssize_t column = 0, width = layer.panel_width[panel]
-    w += (now.first - layer.class_first[layer.panel_class[panel]]) * channels.count * width
+    cdef Py_ssize_t own = layer.panel_class[panel]
+    UPSHAPE_CHECK(layer.class_first[own] <= now.first <= now.end <= layer.class_first[own + 1])
+    w += (now.first - layer.class_first[own]) * channels.count * width
+    if layer.blocks > 1:
+        c += now.made * width
     for number in range(count):
         some = block.length // count + (number < block.length % count)
         m = 0
@@ -296,13 +345,20 @@ cdef inline void transposed_rows(const Layer* layer, const Blocking* plan, const
             for t in range(some):
                 UPSHAPE_CHECK(m < UPSHAPE_TILE_PIXELS)
                 x[m] = <real*>tiles + r * plan.patch_y + column + t
+                UPSHAPE_CHECK(reads_within(layer, plan, block, <const real*>x[m] - tiles,
+                                           plan.tap + now.first, now.end - now.first,
+                                           channels.count, 1))
                 m += 1
         column += some
+        UPSHAPE_CHECK(m * width <= 2 * UPSHAPE_TILE_REGISTERS * plan.vector)
+        UPSHAPE_CHECK(layer.blocks == 1 or c - <real*>operands.sums + m * width <= plan.sums_size)
+        # Whole vectors are written.
+        UPSHAPE_CHECK(now.made + up(m, plan.vector) * plan.vector <= plan.sums_row)
         tile_channels[real](<int>m, <int>(width // plan.vector), x, plan.patch_c,
                             plan.tap + now.first, now.end - now.first, channels.count, w, init,
-                            c[0])
+                            c)
         if channels.last:
-            transpose_rows[real](placed[0], plan.sums_row, c[0], m, width)
+            transpose_rows[real](placed + now.made, plan.sums_row, c, m, width)
         if layer.blocks > 1:
-            c[0] += m * width
-        placed[0] += m
+            c += m * width
+        now.made += m
