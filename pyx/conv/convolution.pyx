@@ -487,7 +487,7 @@ cdef class Plan:
         cdef const Layer* layer = &self.layout.own
         cdef Blocking* own = &self.own
         cdef Py_ssize_t t, item = 4 if layer.single else 8
-        cdef double work
+        cdef double work, result
         own.fits = True
         own.qz, own.qy, own.qx = (
             up(own.dout, layer.sz), up(own.ho, layer.sy), up(own.wo, layer.sx))
@@ -502,14 +502,12 @@ cdef class Plan:
         work = (<double>own.n * own.qz * own.qy * own.qx * layer.groups * layer.ci
                 * (layer.weights + layer.lanes))
         own.threads = <int>max(min(<double>threads, work / WORTH_A_THREAD), 1.0)
-        work = <double>own.n * layer.groups * layer.ci * own.di * own.hi * own.wi * item
+        result = <double>own.n * layer.groups * layer.co * own.dout * own.ho * own.wo * item
+        own.outer_result = result > OUTER_BYTES
         # What a call touches in all is what the next one finds, or not, in a cache.
-        work += <double>own.n * layer.groups * layer.co * own.dout * own.ho * own.wo * item
-        work += <double>layer.weights * layer.ci * layer.groups * item
+        work = <double>own.n * layer.groups * layer.ci * own.di * own.hi * own.wi * item
+        work += <double>layer.weights * layer.ci * layer.groups * item + result
         own.far, own.near = work > FAR_BYTES, work > NEAR_BYTES
-        own.far_result = own.far
-        work = <double>own.n * layer.groups * layer.co * own.dout * own.ho * own.wo * item
-        own.outer_result = work > OUTER_BYTES
         if layer.order == TRANSPOSED:
             own.reached = reach(layer, own)
 
