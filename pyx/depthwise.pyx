@@ -124,6 +124,7 @@ COUNTED = {
     "far lines": "64 bytes of an input that fits no second cache",
     "far result": "64 bytes of a result that fits no second cache, each time they are written",
     "filled": "a vector of a result with pixels that no tap reaches, which the caller fills",
+    "scattered lines": "64 bytes written for scattered elements, of a row that fits no first cache",
 }
 
 

@@ -6,7 +6,7 @@ from layers import normal
 from layouts import channels_last
 
 import upshape as up
-from upshape import orders, runtime
+from upshape import orders, runtime, spreading
 from upshape.parameters import out_shape
 
 
@@ -127,16 +127,16 @@ ONE = np.zeros(1, np.int64)
 def plan_of(kernel, rows, columns):
     """Return a plan that takes these rows and columns, of a source of 5 x 7 pixels of float32."""
     rows, columns = np.array(rows, np.int64), np.array(columns, np.int64)
-    plan = runtime.kernel(kernel).Plan
+    module = runtime.kernel(kernel)
     if kernel == "nearest":
-        return plan(ROLES, ONE, rows, columns, 7, 4, 4, False)
+        return module.Plan(ROLES, ONE, rows, columns, 7, 4, 4, False)
     if kernel == "linear":
         neighbours = [(rows, np.zeros(rows.size), 5), (columns, np.zeros(columns.size), 7)]
         axes = ((ONE, None, 1), *neighbours)
-        return plan(ROLES, axes, 4, 1, 1, False, False)
+        return spreading.plan(module, ROLES, axes, 4, 1, 1, False, False)
     ones = [(rows, np.ones((rows.size, 1)), 5), (columns, np.ones((columns.size, 1)), 7)]
     axes = ((ONE, None, 1), *ones)
-    return plan(ROLES, axes, "f", 1, 1, False)
+    return module.Plan(ROLES, axes, "f", 1, 1, False)
 
 
 KERNELS = ["nearest", "linear", "taps"]

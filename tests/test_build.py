@@ -211,7 +211,8 @@ def test_every_source_of_the_kernels_is_in_the_source_distribution(tmp_path):
     subprocess.run(command, cwd=ROOT, check=True)
     listed = (tmp_path / "upshape.egg-info" / "SOURCES.txt").read_text().splitlines()
     sources = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("pyx/**/*.*")}
-    assert {Path(name).parent.as_posix() for name in sources} >= {"pyx", "pyx/conv", "pyx/simd"}
+    assert {Path(name).parent.as_posix() for name in sources} >= {
+        "pyx", "pyx/conv", "pyx/linear", "pyx/simd"}
     assert sources - set(listed) == set()
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import upshape as up
-from upshape import interpolation, reference, runtime
+from upshape import interpolation, reference, runtime, spreading
 
 EDGES = [1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 97]
 DTYPES = [np.float32, np.float64, np.float16, np.uint8]
@@ -218,7 +218,9 @@ def test_uint8_ties_of_every_denominator_go_to_even(rng):
             h = copied if rows is None else (
                 np.zeros(rows, np.int64), np.arange(rows) / rows, 2)
             axes = (copied, h, (low, distance, 40))
-            plan = kernel.Plan((0, -1, -1, 1, 2, 3), axes, 1, 1, 1, False, False, "sums")
+            plan = spreading.plan(
+                kernel, (0, -1, -1, 1, 2, 3), axes, 1, 1, 1, False, False, "sums"
+            )
             if plan.kind != "sums":
                 assert own * (rows or 1) > 185
                 continue
@@ -281,8 +283,8 @@ def each_kind(kernel, x, axes, kinds, rows, width):
     """Yield the kind and the result of every plan of these kinds that there is; (n, h, w, c)."""
     channels, element = x.shape[-1], x.itemsize
     for only in kinds:
-        plan = kernel.Plan(
-            (0, -1, -1, 1, 2, 3), axes, element, channels, channels, False, False, only
+        plan = spreading.plan(
+            kernel, (0, -1, -1, 1, 2, 3), axes, element, channels, channels, False, False, only
         )
         if only is None or plan.kind == only:
             result = np.zeros((len(x), rows, width, channels), x.dtype)
@@ -351,7 +353,9 @@ def test_two_taps_equal_the_kernel_of_any_number(rng, dtype, last):
             for _ in range(2)
         ]
         elements = channels if last else 1
-        plan = two.Plan(roles, tuple(tables), x.itemsize, elements, elements, False, False)
+        plan = spreading.plan(
+            two, roles, tuple(tables), x.itemsize, elements, elements, False, False
+        )
         assert plan.run(x, results[0], 1)
         plan = any_number.Plan(
             roles, tuple(map(as_taps, tables)), x.dtype.char, elements, elements, False, "down",
@@ -388,8 +392,8 @@ def test_sums_in_16_bits_equal_the_element_by_element_path(rng, factor, channels
     results = []
     for exact in (True, False) if factor in (2, 4, 8, 1.6) else (False,):
         for only in ("sums", "lines", "elements"):
-            plan = kernel.Plan(
-                (0, -1, -1, 1, 2, 3), axes, 1, channels, channels, exact, False, only
+            plan = spreading.plan(
+                kernel, (0, -1, -1, 1, 2, 3), axes, 1, channels, channels, exact, False, only
             )
             assert plan.kind == only
             result = np.zeros((1, int(5 * factor), int(width * factor), channels), np.uint8)
@@ -412,8 +416,8 @@ def test_sums_of_channels_equal_the_element_by_element_path(rng, factor, channel
     )
     results = []
     for only in ("channel sums", "elements"):
-        plan = kernel.Plan(
-            (0, -1, -1, 1, 2, 3), axes, 1, channels, channels + gap, False, False, only
+        plan = spreading.plan(
+            kernel, (0, -1, -1, 1, 2, 3), axes, 1, channels, channels + gap, False, False, only
         )
         assert plan.kind == only
         whole = np.zeros((2, int(5 * factor), int(12 * factor), channels + gap), np.uint8)
@@ -484,8 +488,8 @@ def test_the_fast_paths_are_taken():
         (4, 1, narrow, "lines"), (2, 1, narrow, "lines"), (1, 1, narrow, "lines"),
     ]:
         axes = (copied, double, axis)
-        plan = kernel.Plan(
-            (0, -1, -1, 1, 2, 3), axes, element, channels, channels, element == 1, False
+        plan = spreading.plan(
+            kernel, (0, -1, -1, 1, 2, 3), axes, element, channels, channels, element == 1, False
         )
         assert plan.kind == kind, (element, channels)
 

@@ -19,6 +19,7 @@ from depthwise_layer cimport (
     PLACED,
     PLACED_ROWS,
     SCATTERED,
+    SCATTERED_LINES,
     SINGLE_TAPS,
     SLIDING,
     SLIDING_TAPS,
@@ -66,7 +67,7 @@ cdef inline void count_work(const Layer* layer, Blocking* plan) noexcept nogil:
     cdef Py_ssize_t item = item_bytes(layer)
     cdef int count
     cdef double share = up(plan.items, plan.threads) / <double>plan.items
-    cdef double results = <double>plan.n * layer.groups * layer.co, read
+    cdef double results = <double>plan.n * layer.groups * layer.co, read, touched
     for count in range(COUNTS):
         plan.done[count] = 0
     plan.done[BLOCKS] = plan.items
@@ -82,9 +83,11 @@ cdef inline void count_work(const Layer* layer, Blocking* plan) noexcept nogil:
         plan.done[PLACED] = results
         count_channels(layer, plan)
     read = <double>plan.n * layer.groups * plan.size.z * plan.size.y * plan.size.x * item
-    if read > NEAR_BYTES:
-        plan.done[FAR_LINES if read > FAR_BYTES else NEAR_LINES] = read / 64
-    if results * plan.vector * item > FAR_BYTES:
+    # What a call touches in all is what the next one finds, or not, in a cache.
+    touched = read + results * plan.vector * item
+    if touched > NEAR_BYTES:
+        plan.done[FAR_LINES if touched > FAR_BYTES else NEAR_LINES] = read / 64
+    if touched > FAR_BYTES:
         plan.done[FAR_RESULT] = results * plan.vector * item / 64
         if plan.done[FILLED] > 0:
             plan.done[FAR_RESULT] *= 2
@@ -97,11 +100,15 @@ cdef inline void count_work(const Layer* layer, Blocking* plan) noexcept nogil:
 
 cdef inline void count_rows(const Layer* layer, Blocking* plan) noexcept nogil:
     """Count what rows of vectors of pixels take."""
+    cdef Py_ssize_t item = item_bytes(layer)
     cdef double* done = plan.done
     cdef Py_ssize_t many
     cdef double channels = <double>plan.n * layer.groups, rows, copied, made
-    rows = plan.blocks.z * (layer.z.span + (plan.block.z - 1) * layer.z.input_step)
-    rows *= plan.blocks.y * (layer.y.span + (plan.block.y - 1) * layer.y.input_step)
+    # The last block of an axis has fewer pixels.
+    rows = plan.blocks.z * (layer.z.span - layer.z.input_step)
+    rows += plan.pixels.z * layer.z.input_step
+    rows *= (plan.blocks.y * (layer.y.span - layer.y.input_step)
+             + plan.pixels.y * layer.y.input_step)
     rows *= channels * plan.planes * plan.blocks.x
     copied = rows * up(plan.row, plan.vector)
     done[PATCH_ROWS] = rows
@@ -116,6 +123,9 @@ cdef inline void count_rows(const Layer* layer, Blocking* plan) noexcept nogil:
     done[PLACED_ROWS] = made
     if layer.x.step > 4 or (layer.x.step > 2 and layer.x.phases < layer.x.step):
         done[SCATTERED] = channels * plan.result.z * plan.result.y * plan.result.x
+        if plan.block.x * layer.x.step * item > NEAR_BYTES:
+            # A line is written anew for each phase.
+            done[SCATTERED_LINES] = done[SCATTERED] * min(1.0, layer.x.step * item / 64.0)
     else:
         done[WOVEN if layer.x.step > 1 else PLACED] = made / plan.blocks.x * up(
             plan.result.x, plan.vector)
@@ -126,7 +136,8 @@ cdef inline void count_rows(const Layer* layer, Blocking* plan) noexcept nogil:
         return
     # Whole tiles are made, however few rows or pixels there are.
     many = UPSHAPE_WINDOW_ROWS if plan.tile == WINDOW else UPSHAPE_STRIDE2_ROWS
-    rows = <double>many * up(plan.block.y, many) * plan.blocks.y
+    rows = <double>many * ((plan.blocks.y - 1) * up(plan.block.y, many) + up(
+        plan.pixels.y - (plan.blocks.y - 1) * plan.block.y, many))
     made = channels * rows * layer.flat_area * plan.blocks.x
     done[DEEP_TAPS if layer.z.taps > 1 else
          TAPS_OF_9 if layer.flat_area <= 9 else
@@ -148,7 +159,8 @@ cdef inline void count_lanes(const Layer* layer, Blocking* plan) noexcept nogil:
     cdef Py_ssize_t item = item_bytes(layer), some, rows
     cdef double depths, channels = <double>plan.n * plan.c_blocks, taps, runs, many
     cdef double* done = plan.done
-    depths = plan.blocks.z * (layer.z.span + (plan.block.z - 1) * layer.z.input_step)
+    depths = <double>plan.blocks.z * (layer.z.span - layer.z.input_step)
+    depths += plan.pixels.z * layer.z.input_step
     if layer.z.span == 1:
         depths = plan.size.z
     # Whole squares are transposed: of the rows of a chunk, which may follow each other.

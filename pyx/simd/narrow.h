@@ -131,6 +131,13 @@ UPSHAPE_INLINE void upshape_narrow_byte(uint8_t* p, upshape_words v)
  * digit is 2^-14: the fraction is looked at, and cut off. */
 #define UPSHAPE_BAND (3.5f / 16384)
 
+/* Means in float64 that are closer than this to a half are ties: its own error is far below. */
+#define UPSHAPE_TIE 1e-9
+
+/* Distances this close to a fraction stand for it: float64's positions are, along some thousand
+ * pixels, and means by the fractions differ from means by the distances by less than a tie's. */
+#define UPSHAPE_WHOLE 1e-12
+
 UPSHAPE_INLINE unsigned upshape_narrow_byte_looking(uint8_t* p, upshape_words v)
 {
     /* A half, to round, and four digits: a float near a half has a fraction of 0 to 7 digits. */

@@ -38,6 +38,8 @@ cdef extern from "narrow.h" nogil:
         UPSHAPE_SUMS
         UPSHAPE_SUM_WINDOWS
     float BAND "UPSHAPE_BAND"
+    double TIE "UPSHAPE_TIE"
+    double WHOLE "UPSHAPE_WHOLE"
     float half_to_float "upshape_half_to_float"(uint16_t)
     uint16_t float_to_half "upshape_float_to_half"(float)
     words widen_half "upshape_widen_half"(const uint16_t*)
