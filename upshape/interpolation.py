@@ -776,10 +776,11 @@ def interpolate(
     scale_factor : float or sequence of float, optional
         Output size over input size, one for all spatial axes or one each.
     mode : str
-        For any number of axes nearest, nearest-exact (labels), area (the mean of all pixels that a
-        new one touches: shrinking by whole factors) and lanczos (the sharpest). For 1, 2 and 3
-        axes linear, bilinear and trilinear (a good default), and cubic, bicubic and tricubic
-        (sharper; they overshoot beside edges).
+        For any number of axes nearest, nearest-exact (labels, masks), area (the mean of all pixels
+        that a new one touches: shrinking by whole factors) and lanczos (photographs that shrink:
+        the sharpest). For 1, 2 and 3 axes linear, bilinear and trilinear (a good default), and
+        cubic, bicubic and tricubic (photographs that grow: sharper, they overshoot beside edges).
+        Where a picture shrinks, ask for `antialias`.
     align_corners : bool, optional
         For the linear and cubic modes: False (the default) takes pixels for squares, and aligns
         the edges of input and output; True takes them for points, and aligns the centres of the
@@ -829,8 +830,9 @@ def interpolate(
     float32); `upshape.reference.nearest_indices` says how they are rounded. A linear mode returns
     the exact value, rounded: uint8 to the nearest integer, ties to the even one. The other modes
     round integers to the nearest as well, within the range of their dtype; uint8 goes through fixed
-    point there, and may become the other neighbour within a tenth of a tie. An axis whose size does
-    not change is copied by the linear modes, and with antialias.
+    point there, and may become the other neighbour within a tenth of a tie. (PyTorch rounds and
+    clips bytes after each axis, so that overshoots differ; ``resize(like="torch")`` does as well.)
+    An axis whose size does not change is copied by the linear modes, and with antialias.
 
     See Also
     --------

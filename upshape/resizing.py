@@ -339,7 +339,7 @@ def _as_channels(image: Array, value: Any, name: str, told: Any) -> int | None:
     `told`: the size or the factor; as many numbers as there are spatial axes leave no doubt.
     """
     rank = image.ndim
-    listed = isinstance(told, (Sequence, np.ndarray)) and getattr(told, "ndim", 1)
+    listed = told.ndim > 0 if isinstance(told, np.ndarray) else isinstance(told, Sequence)
     numbers = len(told) if listed else None
     if value is not None:
         axis = arrays.as_int("resize", "channel_axis", value, -rank, rank - 1) % max(rank, 1)

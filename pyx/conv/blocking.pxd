@@ -21,6 +21,7 @@ from layer cimport (
     first_lane,
     inside,
     item_bytes,
+    tiles_write,
     up,
 )
 from pack cimport MOST_PIECES
@@ -60,6 +61,10 @@ cdef enum:
     # turn: flat from 128 KiB to 1 MiB; ten MiB take 1.1 to 1.3 times as long (24 -> 24 channels,
     # k2 s2, 256 x 256 pixels on a Zen 5).
     RESULT_BYTES = 256 << 10
+    # Of a result that no cache holds: pairs of phases have their rows fetched before they write
+    # them. At v4 on a Zen 5 (16 and 24 channels, k2 s2): 33 MiB take 0.5 to 0.6 of the time, 24
+    # MiB 0.7; 16 MiB as long, less than that up to 1.1 times as long.
+    OUTER_BYTES = 16 << 20
     # Pixels of a band at most, but for a row: flat from 100 to 500.
     MOST_BAND = 256
 
@@ -202,7 +207,7 @@ cdef inline void set_sums(const Layer* layer, Blocking* plan) noexcept nogil:
     plan.items = plan.splits * blocks
     if layer.blocks > 1:
         plan.sums_size = split_lanes(layer, plan) * parts
-    elif layer.lane_vectors:
+    elif layer.lane_vectors or tiles_write(layer, plan):
         plan.sums_size = 0
     else:
         plan.sums_size = layer.most_chunk_lanes * plan.sums_row
@@ -328,6 +333,11 @@ cdef inline void consider(const Layer* layer, Blocking* plan, Best* best) noexce
     # estimated too low: another source must be cheaper by 5 % (64 -> 32 channels, k2 s2, 64 x 64
     # pixels at v4 on a Zen 5: rows are estimated 2 % above the others, and take 12 % less).
     if layer.order == PAIRS and plan.source != ROWS:
+        cost /= 0.95
+    # Caches that fetch ahead do so along whole rows: parts of them must be cheaper by 5 % as well
+    # (16 -> 16 channels, k2 s2, 160 x 160 pixels at v3 on a Zen 5: blocks of 20 x 80 are estimated
+    # 2 % above those of 5 x 160, and take 30 % more).
+    if plan.far and plan.columns < plan.qx and plan.source in (ROWS, FLAT):
         cost /= 0.95
     if best.nanoseconds < 0 or cost < best.nanoseconds:
         best.nanoseconds, best.source = cost, plan.source

@@ -46,6 +46,7 @@ cimport numpy as cnp
 from cython.parallel cimport prange
 
 from blocking cimport (
+    OUTER_BYTES,
     PATCH_BYTES,
     Machine,
     choose_bands,
@@ -81,6 +82,7 @@ from layer cimport (
     list_runs,
     stack_runs,
     taps_of,
+    tiles_write,
     up,
 )
 from multiply cimport lanes_chunk, pairs_chunk, pixels_chunk, transposed_panel
@@ -168,6 +170,7 @@ COUNTED = {
     "runs": "a row of pixels, of a block of any rows",
     "paired rows": "a row that a tile writes itself and that ends within a vector",
     "page lines": "64 bytes of pixels a page apart, picked from an input that fits no second cache",
+    "stray lines": "64 bytes of an input that is read as it lies and fits no second cache",
 }
 
 
@@ -506,6 +509,8 @@ cdef class Plan:
         work += <double>layer.weights * layer.ci * layer.groups * item
         own.far, own.near = work > FAR_BYTES, work > NEAR_BYTES
         own.far_result = own.far
+        work = <double>own.n * layer.groups * layer.co * own.dout * own.ho * own.wo * item
+        own.outer_result = work > OUTER_BYTES
         if layer.order == TRANSPOSED:
             own.reached = reach(layer, own)
 
@@ -768,7 +773,7 @@ cdef inline void run_chunk(const Layer* layer, const Blocking* plan, const Block
     elif layer.lane_vectors:
         lanes_chunk[real](layer, plan, block, channels, chunk, operands, out)
     elif layer.order == PAIRS:
-        written = plan.source == ROWS and channels.last and plan.ox == 1
+        written = channels.last and tiles_write(layer, plan)
         pairs_chunk[real](layer, plan, block, channels, chunk, operands, out, written)
     else:
         pixels_chunk[real](layer, plan, block, channels, chunk, operands, out)
