@@ -508,7 +508,6 @@ cdef class Plan:
         work += <double>own.n * layer.groups * layer.co * own.dout * own.ho * own.wo * item
         work += <double>layer.weights * layer.ci * layer.groups * item
         own.far, own.near = work > FAR_BYTES, work > NEAR_BYTES
-        own.far_result = own.far
         work = <double>own.n * layer.groups * layer.co * own.dout * own.ho * own.wo * item
         own.outer_result = work > OUTER_BYTES
         if layer.order == TRANSPOSED:

@@ -428,7 +428,7 @@ cdef inline void count_placed(const Layer* layer, Blocking* plan) noexcept nogil
         elif plan.row_length == plan.columns == plan.wo:
             runs = 1
     done[PLACED_ROWS] = layer.co * layer.row_phases * runs / plan.splits
-    if plan.far_result and plan.ox == 1:
+    if plan.far and plan.ox == 1:
         done[FAR_PIECES] = <double>layer.co / plan.splits * (
             mean_rows(plan) * layer.row_phases
             if plan.source in (ROWS, FLAT) and plan.columns < plan.qx else 1)
@@ -455,7 +455,7 @@ cdef inline void count_written(const Layer* layer, Blocking* plan,
     if not layer.in_rows:
         # What a panel writes of a pixel begins and ends within a line.
         lines += mean_pixels(layer, plan) * layer.panels * 0.75 / plan.splits
-    if plan.far_result:
+    if plan.far:
         done[FAR_RESULT] = lines
     elif plan.near:
         done[NEAR_RESULT] = lines

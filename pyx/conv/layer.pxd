@@ -90,8 +90,7 @@ cdef struct Layer:
 cdef struct Blocking:
     Source source
     int threads
-    bint near, far  # the input lies in no first, no second cache
-    bint far_result  # the result
+    bint near, far  # what a call touches fits no first, no second cache
     bint outer_result  # the result lies in memory, whatever cache there is
     bint fits  # the scratch of a thread is bounded
     Py_ssize_t vector  # elements
