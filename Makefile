@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
-SOURCES := setup.py compiling.py preflight.py pyproject.toml upshape/_machine.pxd \
+SOURCES := setup.py compiling.py preflight.py pyproject.toml upshape/levels.py upshape/_machine.pxd \
 	$(wildcard pyx/*.* pyx/*/*.*)
 KERNEL_TESTS_ONLY := --ignore-glob='tests/test_shapes*' --ignore-glob='tests/test_solve*' \
 	--ignore=tests/test_cli.py --ignore=tests/peers --ignore=tests/pages

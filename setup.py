@@ -15,6 +15,7 @@ How it is compiled stands in compiling.py, what must be there for it in prefligh
 
 import os
 import platform
+import runpy
 import sys
 from pathlib import Path
 from typing import ClassVar
@@ -30,18 +31,13 @@ DEBUG = os.environ.get("UPSHAPE_DEBUG") == "1"
 SANITIZE = os.environ.get("UPSHAPE_SANITIZE") == "1"
 EMULATE_V4 = os.environ.get("UPSHAPE_EMULATE_V4") == "1"
 
-# Level: (package, flags), lowest first. The package name is what runtime.py looks for.
-if platform.machine().lower() in ("x86_64", "amd64"):
-    LEVELS = {
-        "x86-64-v2": ("_v2", ["-march=x86-64-v2"]),
-        "x86-64-v3": ("_v3", ["-march=x86-64-v3", "-mprefer-vector-width=256"]),
-        "x86-64-v4": ("_v4", ["-march=x86-64-v4", "-mprefer-vector-width=512"]),
-    }
-    if EMULATE_V4:
-        emulated = ["-march=x86-64-v3", "-DUPSHAPE_VECTOR_BYTES=64", "-Wno-psabi"]
-        LEVELS["x86-64-v4"] = ("_v4", emulated)
-else:
-    LEVELS = {"generic": ("_generic", [])}
+# The levels of this kind of machine, lowest first.
+LEVELS = runpy.run_path(str(ROOT / "upshape" / "levels.py"))["LEVELS"]
+ON_X86 = platform.machine().lower() in ("x86_64", "amd64")
+LEVELS = {name: level for name, level in LEVELS.items() if (name != "generic") == ON_X86}
+if ON_X86 and EMULATE_V4:
+    LEVELS["x86-64-v4"] = LEVELS["x86-64-v4"]._replace(
+        flags=("-march=x86-64-v3", "-DUPSHAPE_VECTOR_BYTES=64", "-Wno-psabi"))
 
 # No -ffast-math: NaN stays NaN, and sums keep their order. Contraction to FMA is wanted.
 FLAGS = ["-O1" if SANITIZE else "-O3", "-fno-math-errno", "-fno-trapping-math"]
@@ -72,10 +68,10 @@ def extensions() -> list[Extension]:
     kernels = sorted(path for path in ROOT.glob("pyx/**/*.pyx") if path.stem != "machine")
     modules = [Extension("upshape._machine", ["pyx/machine.pyx"], extra_compile_args=FLAGS[:],
                          extra_link_args=LINK_FLAGS[:])]
-    for package, flags in LEVELS.values():
+    for level in LEVELS.values():
         modules += [
-            Extension(f"upshape.{package}.{path.stem}", [str(path.relative_to(ROOT))],
-                      extra_compile_args=FLAGS + flags, extra_link_args=LINK_FLAGS[:])
+            Extension(f"upshape.{level.package}.{path.stem}", [str(path.relative_to(ROOT))],
+                      extra_compile_args=[*FLAGS, *level.flags], extra_link_args=LINK_FLAGS[:])
             for path in kernels
         ]
     return modules
@@ -85,10 +81,11 @@ def wanted_levels() -> list[str]:
     """Return the names of the levels that are compiled: see above."""
     asked, names = os.environ.get("UPSHAPE_LEVELS", ""), list(LEVELS)
     if asked in ("", "best"):
-        level = preflight.x86_level() if "generic" not in LEVELS else -1
-        if level == 1:
-            raise SystemExit("upshape: this CPU is older than x86-64-v2, the lowest level there is")
-        usable = names if level < 0 else names[: level - 1]
+        has = preflight.x86_level() if ON_X86 else -1
+        usable = [name for name in names if has < 0 or has >= LEVELS[name].needs]
+        if not usable:
+            raise SystemExit(
+                f"upshape: this CPU is older than {names[0]}, the lowest level there is")
         return usable[-1:] if asked else usable[-2:]
     wanted = names if asked == "all" else asked.split(",")
     if not set(wanted) <= set(names):
@@ -102,7 +99,8 @@ class BuildUpshape(CompileKernels):
     """Compile what is wanted of the above."""
 
     with_openmp = os.environ.get("UPSHAPE_OPENMP") != "0"
-    flags_of_levels = "; ".join(f"{name}: {' '.join(own)}" for name, (_, own) in LEVELS.items())
+    flags_of_levels = "; ".join(
+        f"{name}: {' '.join(level.flags)}" for name, level in LEVELS.items())
     known_to_some = KNOWN_TO_SOME
     known_to_some_linkers = KNOWN_TO_SOME_LINKERS
     directives: ClassVar[dict[str, bool]] = {
@@ -115,7 +113,7 @@ class BuildUpshape(CompileKernels):
 
     def wanted(self, ext: Extension) -> bool:
         """Return whether a module is of a level that is compiled."""
-        packages = [LEVELS[name][0] for name in wanted_levels()]
+        packages = [LEVELS[name].package for name in wanted_levels()]
         return ext.name.split(".")[1] in ("_machine", *packages)
 
 

@@ -52,6 +52,8 @@ def parser() -> argparse.ArgumentParser:
                    help="where the run is kept (default: %(default)s)")
     p.add_argument("--plot", type=Path, default=build / "bench.png",
                    help="where the picture goes (default: %(default)s)")
+    p.add_argument("--resume", action="store_true",
+                   help="go on with the kept run: time only what it lacks")
     p.add_argument("--load", type=Path, metavar="JSON", help="time nothing: show a kept run")
     p.add_argument("--readme", action="store_true", help="write the headline cases into README.md")
     p.add_argument("--docs", action="store_true", help="write table and pictures into docs/")
@@ -80,13 +82,34 @@ def admitted(text: str | None) -> list[str]:
     return wanted
 
 
-def run_all(console: Console, cases: list[Case], options: argparse.Namespace) -> list[Result]:
+def begin(options: argparse.Namespace) -> tuple[dict, dict, list[Result]]:
+    """Return machine, run and the results that are there already: none, or the kept run's."""
+    machine = describe()
+    run = {"seconds": options.seconds, "threads": options.threads, "seed": SEED}
+    if not (options.resume and options.json.exists()):
+        return machine, run, []
+    kept, kept_run, results = load(options.json)
+    for what, there, here in [("machine", kept, machine), ("run", kept_run, run)]:
+        other = [key for key in here if key != "date" and there.get(key) != here[key]]
+        if other:
+            raise SystemExit(
+                f"--resume: {options.json} is another {what}'s: {other[0]} was "
+                f"{there.get(other[0])!r}, is {here[other[0]]!r}; leave --resume out to begin anew"
+            )
+    return kept, run, results
+
+
+def run_all(
+    console: Console, cases: list[Case], options: argparse.Namespace
+) -> tuple[dict, dict, list[Result]]:
+    """Time the cases; what is done is kept at once, so that a run that ends early is not lost."""
     peers = admitted(options.peers)
+    machine, run, results = begin(options)
+    done = {(result.case, result.threads) for result in results}
     for peer in peers:
         if lacks := missing(peer):
             console.print(f"{peer}: not installed ({lacks}); left out", style="yellow")
     rng = random.Random(SEED)
-    results: list[Result] = []
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     )
@@ -94,9 +117,13 @@ def run_all(console: Console, cases: list[Case], options: argparse.Namespace) ->
         task = progress.add_task("", total=len(cases) * len(options.threads))
         for case in cases:
             for threads in options.threads:
+                if (case.name, threads) in done:
+                    progress.advance(task)
+                    continue
                 progress.update(task, description=f"{case.name}, {report.threads_text(threads)}")
                 result = run_case(case, threads, options.seconds, rng, peers)
                 results.append(result)
+                save(options.json, machine, run, results)
                 best = result.best_peer()
                 against = f"{best[0]} {best[1] / result.ours:.2f}" if best else "no peer"
                 progress.console.print(
@@ -105,7 +132,7 @@ def run_all(console: Console, cases: list[Case], options: argparse.Namespace) ->
                     style="dim", highlight=False, markup=False,
                 )
                 progress.advance(task)
-    return results
+    return machine, run, results
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -124,10 +151,7 @@ def main(arguments: list[str] | None = None) -> int:
             for case in cases:
                 console.print(f"{case.group}: {case.name}", highlight=False, markup=False)
             return 0
-        machine = describe()
-        run = {"seconds": options.seconds, "threads": options.threads, "seed": SEED}
-        results = run_all(console, cases, options)
-        save(options.json, machine, run, results)
+        machine, run, results = run_all(console, cases, options)
     report.print_run(console, machine, run, results)
     report.draw(results, options.plot)
     if options.readme or options.docs:

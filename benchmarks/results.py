@@ -166,13 +166,15 @@ def geometric_mean(values: Iterable[float]) -> float:
 def save(
     path: Path, machine: dict[str, object], run: dict[str, object], results: list[Result]
 ) -> None:
-    """Keep a run as JSON."""
+    """Keep a run as JSON: wholly, or as it was."""
     path.parent.mkdir(parents=True, exist_ok=True)
     content = {
         "format": FORMAT, "machine": machine, "run": run,
         "results": [asdict(result) for result in results],
     }
-    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    beside = path.with_name(path.name + ".part")
+    beside.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    beside.replace(path)
 
 
 def load(path: Path) -> tuple[dict, dict, list[Result]]:

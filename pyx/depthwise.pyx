@@ -118,7 +118,7 @@ cdef enum:
     TABLE_TAPS, SINGLE_TAPS, TAPS_OF_9, TAPS_OF_25, TAPS_OF_49, DEEP_TAPS, SLIDING_TAPS
     TESTED, WINDOWS
     LISTED, TRANSPOSED_IN, TRANSPOSED_OUT, PAGES_APART, PLACED_ROWS, PLACED, WOVEN, SCATTERED
-    NEAR_LINES, FAR_LINES, FAR_RESULT, FILLED
+    NEAR_LINES, FAR_LINES, FAR_RESULT, FILLED, SCATTERED_LINES
     COUNTS
 
 COUNTED = {
@@ -150,6 +150,7 @@ COUNTED = {
     "far lines": "64 bytes of an input that fits no second cache",
     "far result": "64 bytes of a result that fits no second cache, each time they are written",
     "filled": "a vector of a result with pixels that no tap reaches, which the caller fills",
+    "scattered lines": "64 bytes written for scattered elements, of a row that fits no first cache",
 }
 
 cdef enum Order:
@@ -389,6 +390,7 @@ cdef void pack_weights(Layout layout, const real* weight, const real* bias,
                        real* packed) noexcept nogil:
     cdef Py_ssize_t count = layout.groups * layout.co, area = layout.area, c, t, c0, block
     cdef Py_ssize_t vector = UPSHAPE_VECTOR_BYTES // sizeof(real)
+    UPSHAPE_CHECK(area == layout.z.taps * layout.y.taps * layout.x.taps)
     if layout.order == TRANSPOSED:
         for block in range(up(count, vector)):
             # The last block is whole: some channels are in two.
@@ -615,7 +617,7 @@ cdef class Plan:
         cdef Layout layout = self.layout
         cdef int count
         cdef double share = up(self.items, self.threads) / <double>self.items
-        cdef double results = <double>self.n * layout.groups * layout.co, read
+        cdef double results = <double>self.n * layout.groups * layout.co, read, touched
         for count in range(COUNTS):
             self.done[count] = 0
         self.done[BLOCKS] = self.items
@@ -624,16 +626,18 @@ cdef class Plan:
         if layout.phases > layout.z.phases * layout.y.phases * layout.x.phases:
             self.done[FILLED] = results
         if layout.order == PIXELS:
-            self.count_rows()
+            self.count_rows(item)
         elif layout.order == TRANSPOSED:
             self.count_lanes()
         else:
             self.done[PLACED] = results
             self.count_channels()
         read = <double>self.n * layout.groups * self.size.z * self.size.y * self.size.x * item
-        if read > NEAR_BYTES:
-            self.done[FAR_LINES if read > FAR_BYTES else NEAR_LINES] = read / 64
-        if results * self.vector * item > FAR_BYTES:
+        # What a call touches in all is what the next one finds, or not, in a cache.
+        touched = read + results * self.vector * item
+        if touched > NEAR_BYTES:
+            self.done[FAR_LINES if touched > FAR_BYTES else NEAR_LINES] = read / 64
+        if touched > FAR_BYTES:
             self.done[FAR_RESULT] = results * self.vector * item / 64
             if self.done[FILLED] > 0:
                 self.done[FAR_RESULT] *= 2
@@ -643,14 +647,17 @@ cdef class Plan:
             self.nanoseconds += layout.rates[count] * self.done[count]
         self.done[CALLS] = 1
 
-    cdef void count_rows(self) noexcept:
+    cdef void count_rows(self, Py_ssize_t item) noexcept:
         """Count what rows of vectors of pixels take."""
         cdef Layout layout = self.layout
         cdef double* done = self.done
         cdef Py_ssize_t many
         cdef double channels = <double>self.n * layout.groups, rows, copied, made
-        rows = self.blocks.z * (layout.z.span + (self.block.z - 1) * layout.z.input_step)
-        rows *= self.blocks.y * (layout.y.span + (self.block.y - 1) * layout.y.input_step)
+        # The last block of an axis has fewer pixels.
+        rows = self.blocks.z * (layout.z.span - layout.z.input_step)
+        rows += self.pixels.z * layout.z.input_step
+        rows *= (self.blocks.y * (layout.y.span - layout.y.input_step)
+                 + self.pixels.y * layout.y.input_step)
         rows *= channels * self.planes * self.blocks.x
         copied = rows * up(self.row, self.vector)
         done[PATCH_ROWS] = rows
@@ -665,6 +672,9 @@ cdef class Plan:
         done[PLACED_ROWS] = made
         if layout.x.step > 4 or (layout.x.step > 2 and layout.x.phases < layout.x.step):
             done[SCATTERED] = channels * self.result.z * self.result.y * self.result.x
+            if self.block.x * layout.x.step * item > NEAR_BYTES:
+                # A line is written anew for each phase.
+                done[SCATTERED_LINES] = done[SCATTERED] * min(1.0, layout.x.step * item / 64.0)
         else:
             done[WOVEN if layout.x.step > 1 else PLACED] = made / self.blocks.x * up(
                 self.result.x, self.vector)
@@ -675,7 +685,8 @@ cdef class Plan:
             return
         # Whole tiles are made, however few rows or pixels there are.
         many = UPSHAPE_WINDOW_ROWS if self.tile == WINDOW else UPSHAPE_STRIDE2_ROWS
-        rows = <double>many * up(self.block.y, many) * self.blocks.y
+        rows = <double>many * ((self.blocks.y - 1) * up(self.block.y, many) + up(
+            self.pixels.y - (self.blocks.y - 1) * self.block.y, many))
         made = channels * rows * layout.flat_area * self.blocks.x
         done[DEEP_TAPS if layout.z.taps > 1 else
              TAPS_OF_9 if layout.flat_area <= 9 else
@@ -697,7 +708,8 @@ cdef class Plan:
         cdef Py_ssize_t item = 4 if layout.single else 8, some, rows
         cdef double depths, channels = <double>self.n * self.c_blocks, taps, runs, many
         cdef double* done = self.done
-        depths = self.blocks.z * (layout.z.span + (self.block.z - 1) * layout.z.input_step)
+        depths = <double>self.blocks.z * (layout.z.span - layout.z.input_step)
+        depths += self.pixels.z * layout.z.input_step
         if layout.z.span == 1:
             depths = self.size.z
         # Whole squares are transposed: of the rows of a chunk, which may follow each other.
@@ -954,6 +966,44 @@ cdef void run_share(Plan plan, Layout layout, int thread, const real* x, const r
         to_next(plan, &block)
 
 
+# --- what the debug build checks -----------------------------------------------------------------
+
+cdef inline bint reads_patch(Plan plan, const real* from_, const Space* space, Py_ssize_t low,
+                             Py_ssize_t high) noexcept nogil:
+    """Whether elements low .. high from here on are in the patch."""
+    cdef Py_ssize_t at = from_ - <const real*>space.patch
+    return 0 <= at + low and at + high <= plan.patch_size
+
+
+cdef inline void image_bounds(Plan plan, Py_ssize_t* low, Py_ssize_t* high) noexcept nogil:
+    """Find where a channel of an image begins and ends, from its first pixel: rows may go down."""
+    cdef Py_ssize_t z = (plan.size.z - 1) * plan.source.z, y = (plan.size.y - 1) * plan.source.y
+    cdef Py_ssize_t x = (plan.size.x - 1) * plan.source.x
+    low[0] = min(z, 0) + min(y, 0) + min(x, 0)
+    high[0] = max(z, 0) + max(y, 0) + max(x, 0) + 1
+
+
+cdef inline bint taps_are_read(Plan plan, Layout layout, const Py_ssize_t* tap,
+                               const Py_ssize_t* kernel, Py_ssize_t count, Py_ssize_t at,
+                               Py_ssize_t length) noexcept nogil:
+    """Whether taps of a table read the patch alone, or the image where there is none.
+
+    `length` elements of each, from `at` on; and whether each has one of the kernel's weights.
+    """
+    cdef Py_ssize_t t, low = 0, high = plan.patch_size, apart = 1
+    if layout.order == TRANSPOSED:
+        apart = plan.vector
+    elif layout.order == CHANNELS:
+        apart = layout.groups
+        image_bounds(plan, &low, &high)
+    for t in range(count):
+        if not low <= at + tap[t] <= high - length:
+            return False
+        if not (0 <= kernel[t] < layout.area * apart and kernel[t] % apart == 0):
+            return False
+    return True
+
+
 # --- pixels: vectors of pixels -------------------------------------------------------------------
 
 cdef void rows_block(Plan plan, Layout layout, const Block* block, const real* x,
@@ -967,6 +1017,7 @@ cdef void rows_block(Plan plan, Layout layout, const Block* block, const real* x
     cdef Taps taps
     cdef real* to
     fill_patch[real](plan, layout, block, x + block.c * plan.source.c, patch)
+    UPSHAPE_CHECK(0 <= block.c < layout.groups)
     for c in range(layout.co):
         channel = block.c * layout.co + c
         w = packed + channel * layout.area
@@ -982,9 +1033,10 @@ cdef void rows_block(Plan plan, Layout layout, const Block* block, const real* x
                 from_ = patch + q * layout.z.input_step * plan.depth
                 if plan.tile == TAPS:
                     rows_from_table[real](plan, layout, block, from_, rz, &taps, w,
-                                          biases[channel], to, <real*>space.made)
+                                          biases[channel], to, space)
                 else:
-                    rows_of_tile[real](plan, layout, block, from_, &taps, w, biases[channel], to)
+                    rows_of_tile[real](plan, layout, block, from_, &taps, w, biases[channel], to,
+                                       space)
 
 
 cdef void fill_patch(Plan plan, Layout layout, const Block* block, const real* x,
@@ -1013,16 +1065,24 @@ cdef void fill_patch(Plan plan, Layout layout, const Block* block, const real* x
                   columns.low, columns.high)
 
 
+cdef inline Py_ssize_t length_of(Plan plan, Layout layout, const Block* block) noexcept nogil:
+    """Return how many pixels of the result a row of a block has."""
+    return min(block.size.x * layout.x.step, plan.result.x - block.at.x * layout.x.step)
+
+
 cdef void rows_of_tile(Plan plan, Layout layout, const Block* block, const real* patch,
-                       const Taps* taps, const real* w, real start, real* out) noexcept nogil:
+                       const Taps* taps, const real* w, real start, real* out,
+                       const Space* space) noexcept nogil:
     """Make the rows of a depth by a tile that knows the kernel."""
     cdef Py_ssize_t y = block.at.y * layout.y.step
     cdef Py_ssize_t rows = min(block.size.y * layout.y.step, plan.result.y - y)
-    cdef Py_ssize_t length = min(block.size.x * layout.x.step,
-                                 plan.result.x - block.at.x * layout.x.step)
-    cdef Py_ssize_t apart = 0, first = 0
+    cdef Py_ssize_t length = length_of(plan, layout, block), apart = 0, first = 0
     UPSHAPE_CHECK(0 < rows <= plan.result.y - y and 0 < length)
     if plan.tile == STRIDE2:
+        # Whole tiles are made; a lane may read the pixel behind its vector.
+        UPSHAPE_CHECK(reads_patch[real](
+            plan, patch, space, 0, (max(up(rows, 2), UPSHAPE_STRIDE2_ROWS) + layout.y.span - 2)
+            * plan.row + length // 2 + plan.vector + 2))
         stride2(layout.code, patch, plan.row, w, start, out + y * plan.target.y, plan.target.y,
                 rows, length)
         return
@@ -1030,6 +1090,12 @@ cdef void rows_of_tile(Plan plan, Layout layout, const Block* block, const real*
         first = layout.z.offset[taps.low] - layout.z.first
     if taps.high > taps.low + 1:
         apart = layout.z.offset[taps.low + 1] - layout.z.offset[taps.low]
+    UPSHAPE_CHECK(reads_patch[real](
+        plan, patch, space, first * plan.depth,
+        (first + max(taps.high - taps.low - 1, 0) * apart) * plan.depth
+        + (plan.planes - 1) * plan.plane
+        + ((max(rows, UPSHAPE_WINDOW_ROWS) - 1) * layout.y.input_step + layout.y.span - 1)
+        * plan.row + max(length, plan.vector) + plan.tail))
     window(layout.code, patch + first * plan.depth, plan.row, plan.plane, apart * plan.depth,
            taps.high - taps.low, w + taps.low * layout.flat_area, start, out + y * plan.target.y,
            plan.target.y, rows, length)
@@ -1037,13 +1103,16 @@ cdef void rows_of_tile(Plan plan, Layout layout, const Block* block, const real*
 
 cdef void rows_from_table(Plan plan, Layout layout, const Block* block, const real* patch,
                           Py_ssize_t rz, const Taps* taps, const real* w, real start, real* out,
-                          real* made) noexcept nogil:
+                          const Space* space) noexcept nogil:
     """Make a depth's rows from the table of taps: each x-phase a line, the lines interleaved."""
     cdef Py_ssize_t q, ry, rx, oy, n, part, first, count, step = layout.x.step
-    cdef Py_ssize_t length = min(block.size.x * step, plan.result.x - block.at.x * step)
+    cdef Py_ssize_t length = length_of(plan, layout, block)
     cdef Py_ssize_t whole = length // step, rest = length % step
+    cdef real* made = <real*>space.made
+    cdef const real* from_
     cdef real* to
     for q in range(block.size.y):
+        from_ = patch + q * layout.y.input_step * plan.row
         for ry in range(layout.y.phases):
             oy = (block.at.y + q) * layout.y.step + layout.y.phase[ry]
             if oy >= plan.result.y:
@@ -1056,8 +1125,11 @@ cdef void rows_from_table(Plan plan, Layout layout, const Block* block, const re
                 count = layout.y.start[ry + 1] - layout.y.start[ry]
                 count *= layout.x.start[rx + 1] - layout.x.start[rx]  # of each depth
                 first = plan.start[part] + (taps.low - layout.z.start[rz]) * count
-                taps_row(patch + q * layout.y.input_step * plan.row, plan.tap + first,
-                         plan.kernel + first, (taps.high - taps.low) * count, w, start,
+                count *= taps.high - taps.low
+                UPSHAPE_CHECK(taps_are_read(
+                    plan, layout, plan.tap + first, plan.kernel + first, count,
+                    from_ - <const real*>space.patch, max(n, plan.vector)))
+                taps_row(from_, plan.tap + first, plan.kernel + first, count, w, start,
                          to if step == 1 else made + rx * plan.line, n)
             if step > 1:
                 interleave[real](layout, made, plan.line, to, length)
@@ -1090,11 +1162,11 @@ cdef void lanes_block(Plan plan, Layout layout, const Block* block, const real* 
                       const real* packed, real* out, const Space* space) noexcept nogil:
     """Make a block of pixels of a vector of channels, a few rows of a depth at a time."""
     cdef Py_ssize_t c0 = min(block.c * plan.vector, layout.groups - plan.vector)
-    cdef Py_ssize_t length = min(block.size.x * layout.x.step,
-                                 plan.result.x - block.at.x * layout.x.step)
+    cdef Py_ssize_t length = length_of(plan, layout, block)
     cdef real* patch = <real*>space.patch
     cdef real* to
     cdef Py_ssize_t q, rz, oz, y, end, filled = 0, height, depths, seen = 0
+    UPSHAPE_CHECK(0 <= c0)
     x += c0 * plan.source.c
     out += c0 * plan.target.c + block.at.x * layout.x.step
     for q in range(block.size.z):
@@ -1110,11 +1182,9 @@ cdef void lanes_block(Plan plan, Layout layout, const Block* block, const real* 
                 if oz >= plan.result.z:
                     continue
                 if plan.tile == SLIDING:
-                    sliding_rows[real](plan, layout, block, patch, packed, q, y, end,
-                                       <real*>space.made)
+                    sliding_rows[real](plan, layout, block, packed, q, y, end, space)
                 else:
-                    lanes_rows[real](plan, layout, block, patch, packed, q, rz, y, end,
-                                     <real*>space.made)
+                    lanes_rows[real](plan, layout, block, packed, q, rz, y, end, space)
                 to = out + oz * plan.target.z
                 to += (block.at.y + y) * layout.y.step * plan.target.y
                 made_to_rows[real](
@@ -1165,22 +1235,25 @@ cdef inline void made_to_rows(Plan plan, const real* made, real* out, Py_ssize_t
     if plan.target.y == columns:
         # Rows without a gap between them are one.
         n, rows = rows * columns, 1
+    UPSHAPE_CHECK(rows * n * plan.vector <= plan.made_size)
     for row in range(rows):
         transpose_out(made + row * n * plan.vector, n, out + row * plan.target.y, plan.target.c)
 
 
-cdef void sliding_rows(Plan plan, Layout layout, const Block* block, const real* patch,
-                       const real* packed, Py_ssize_t z, Py_ssize_t first, Py_ssize_t last,
-                       real* made) noexcept nogil:
+cdef void sliding_rows(Plan plan, Layout layout, const Block* block, const real* packed,
+                       Py_ssize_t z, Py_ssize_t first, Py_ssize_t last,
+                       const Space* space) noexcept nogil:
     """Make the rows from `first` to before `last` of a depth of an ordinary convolution."""
-    cdef Py_ssize_t vector = plan.vector, q, row, ix = block.at.x * layout.x.input_step
+    cdef Py_ssize_t vector = plan.vector, q, row, at
+    cdef Py_ssize_t ix = block.at.x * layout.x.input_step + layout.x.first
+    cdef Py_ssize_t width = layout.x.span + (block.size.x - 1) * layout.x.input_step
+    cdef real* made = <real*>space.made
     cdef Slide slide
     cdef const real* w = packed + block.c * layout.area * vector
     cdef const real* bias = packed + (plan.c_blocks * layout.area + block.c) * vector
     cdef Taps depths = taps_inside(
         &layout.z, 0, (block.at.z + z) * layout.z.input_step, plan.size.z), rows
     UPSHAPE_CHECK((last - first) * block.size.x * vector <= plan.made_size)
-    patch += z * layout.z.input_step * plan.depth - (ix + layout.x.first) * vector
     rows.low, rows.high = 0, layout.y.taps
     slide.first, slide.end = block.at.x, block.at.x + block.size.x
     slide.many = sliding_pixels(block.size.x)
@@ -1192,21 +1265,22 @@ cdef void sliding_rows(Plan plan, Layout layout, const Block* block, const real*
         row = depths.low * layout.y.taps + rows.low
         slide.row, slide.kernel = plan.row_tap + row, plan.row_kernel + row
         slide.rows = (depths.high - depths.low) * (rows.high - rows.low)
-        sliding_row[real](plan, layout, &slide, patch + q * layout.y.input_step * plan.row, w,
-                          bias, made)
+        at = z * layout.z.input_step * plan.depth + q * layout.y.input_step * plan.row
+        UPSHAPE_CHECK(taps_are_read(plan, layout, slide.row, slide.kernel, slide.rows, at,
+                                    width * vector))
+        sliding_row[real](plan, layout, &slide, <real*>space.patch + at - ix * vector, w, bias,
+                          made)
         made += block.size.x * vector
 
 
-cdef void lanes_rows(Plan plan, Layout layout, const Block* block, const real* patch,
-                     const real* packed, Py_ssize_t z, Py_ssize_t rz, Py_ssize_t first,
-                     Py_ssize_t last, real* made) noexcept nogil:
+cdef void lanes_rows(Plan plan, Layout layout, const Block* block, const real* packed,
+                     Py_ssize_t z, Py_ssize_t rz, Py_ssize_t first, Py_ssize_t last,
+                     const Space* space) noexcept nogil:
     """Make the rows of pixels q from `first` to before `last` of a depth from the table of taps."""
     cdef Point phase
-    cdef Py_ssize_t q, ry, columns = min(block.size.x * layout.x.step,
-                                         plan.result.x - block.at.x * layout.x.step)
+    cdef Py_ssize_t q, ry, row, length = length_of(plan, layout, block)
     cdef Taps depths = taps_inside(
         &layout.z, rz, (block.at.z + z) * layout.z.input_step, plan.size.z), rows
-    patch += (z * layout.z.input_step) * plan.depth
     for q in range(first, last):
         for ry in range(layout.y.phases):
             if (block.at.y + q) * layout.y.step + layout.y.phase[ry] >= plan.result.y:
@@ -1217,18 +1291,22 @@ cdef void lanes_rows(Plan plan, Layout layout, const Block* block, const real* p
                                    plan.size.y)
             else:
                 rows.low, rows.high = layout.y.start[ry], layout.y.start[ry + 1]
+            row = (q - first) * layout.y.step + layout.y.phase[ry]
+            UPSHAPE_CHECK((row + 1) * length * plan.vector <= plan.made_size)
             lanes_row[real](
                 plan, layout, block, &phase, &depths, &rows,
-                patch + q * layout.y.input_step * plan.row, packed, columns,
-                made + ((q - first) * layout.y.step + layout.y.phase[ry]) * columns * plan.vector)
+                z * layout.z.input_step * plan.depth + q * layout.y.input_step * plan.row, packed,
+                <real*>space.made + row * length * plan.vector, space)
 
 
 cdef inline void lanes_row(Plan plan, Layout layout, const Block* block, const Point* phase,
-                           const Taps* depths, const Taps* rows, const real* patch,
-                           const real* packed, Py_ssize_t columns, real* made) noexcept nogil:
-    """Make a row of a vector of channels, of one phase along z and y."""
+                           const Taps* depths, const Taps* rows, Py_ssize_t at,
+                           const real* packed, real* made, const Space* space) noexcept nogil:
+    """Make a row of a vector of channels, of one phase along z and y; at: where the patch is read.
+    """
     cdef Py_ssize_t vector = plan.vector, rx, n, part, first, across
-    cdef Py_ssize_t whole = columns // layout.x.step, rest = columns % layout.x.step
+    cdef Py_ssize_t length = length_of(plan, layout, block)
+    cdef Py_ssize_t whole = length // layout.x.step, rest = length % layout.x.step
     cdef const real* w = packed + block.c * layout.area * vector
     cdef const real* bias = packed + (plan.c_blocks * layout.area + block.c) * vector
     # Either all rows of each depth, or some of a single one: their taps are neighbours.
@@ -1243,8 +1321,12 @@ cdef inline void lanes_row(Plan plan, Layout layout, const Block* block, const P
         first = plan.start[part] + before * across
         UPSHAPE_CHECK(count * across == 0 or plan.start[part] <= first)
         UPSHAPE_CHECK(count * across == 0 or first + count * across <= plan.start[part + 1])
-        lanes(patch, layout.x.input_step * vector, n, plan.tap + first, plan.kernel + first,
-              count * across, w, bias, made + layout.x.phase[rx] * vector, layout.x.step * vector)
+        UPSHAPE_CHECK(taps_are_read(
+            plan, layout, plan.tap + first, plan.kernel + first, count * across, at,
+            (max(n - 1, 0) * layout.x.input_step + 1) * vector))
+        lanes(<real*>space.patch + at, layout.x.input_step * vector, n, plan.tap + first,
+              plan.kernel + first, count * across, w, bias, made + layout.x.phase[rx] * vector,
+              layout.x.step * vector)
 
 
 # --- channels: vectors of channels as they lie ---------------------------------------------------
@@ -1263,6 +1345,7 @@ cdef void channels_block(Plan plan, Layout layout, const Block* block, const rea
         # Whole vectors: the last channels may be made twice.
         c0 -= plan.vector - channels
         channels = plan.vector
+    UPSHAPE_CHECK(0 <= c0 and c0 + channels <= layout.groups)
     bias = packed + layout.groups * layout.area + c0
     x += c0
     packed += c0
@@ -1295,8 +1378,8 @@ cdef void channels_row(Plan plan, Layout layout, const Block* block, const Point
     """Make a row of pixels by sliding windows; the kernel's rows are those inside the input."""
     cdef Taps depths = taps_inside(&layout.z, 0, at.z, plan.size.z)
     cdef Taps rows = taps_inside(&layout.y, 0, at.y, plan.size.y)
-    cdef Py_ssize_t z, y, first = depths.low * layout.y.taps + rows.low
-    cdef Py_ssize_t listed = 0
+    cdef Py_ssize_t z, y, first = depths.low * layout.y.taps + rows.low, listed = 0
+    cdef Py_ssize_t here = at.z * plan.source.z + at.y * plan.source.y
     cdef Slide slide
     slide.rows = (depths.high - depths.low) * (rows.high - rows.low)
     slide.row, slide.kernel = plan.row_tap + first, plan.row_kernel + first
@@ -1311,8 +1394,11 @@ cdef void channels_row(Plan plan, Layout layout, const Block* block, const Point
                 scratch[layout.area + listed] = plan.row_kernel[z * layout.y.taps + y]
                 listed += 1
     UPSHAPE_CHECK(listed <= layout.area)
-    sliding_row[real](plan, layout, &slide, x + at.z * plan.source.z + at.y * plan.source.y, w,
-                      bias, out + block.at.x * plan.target.x)
+    UPSHAPE_CHECK(taps_are_read(plan, layout, slide.row, slide.kernel, slide.rows, here, 1)
+                  and taps_are_read(plan, layout, slide.row, slide.kernel, slide.rows,
+                                    here + (plan.size.x - 1) * plan.source.x, 1))
+    sliding_row[real](plan, layout, &slide, x + here, w, bias,
+                      out + block.at.x * plan.target.x)
 
 
 cdef void sliding_row(Plan plan, Layout layout, const Slide* slide, const real* x, const real* w,
@@ -1341,7 +1427,7 @@ cdef void phase_row(Plan plan, Layout layout, const Block* block, const Point* a
     """Make the pixels of one phase in a row from the table of taps."""
     cdef const Axis* ax = &layout.x
     cdef Py_ssize_t part = (phase.z * layout.y.phases + phase.y) * ax.phases + phase.x
-    cdef Py_ssize_t t, count, n, q, whole, whole_end, end, r = ax.phase[phase.x]
+    cdef Py_ssize_t t, count, n, q, first, whole, whole_end, end, r = ax.phase[phase.x]
     cdef bint all_rows = is_whole(&layout.z, phase.z, at.z, plan.size.z) and is_whole(
         &layout.y, phase.y, at.y, plan.size.y)
     cdef const Py_ssize_t* tap
@@ -1357,7 +1443,6 @@ cdef void phase_row(Plan plan, Layout layout, const Block* block, const Point* a
         reached = inside(ax.input_step, ax.offset[t], plan.size.x, end)
         whole, whole_end = max(whole, reached.low), min(whole_end, reached.high)
     q = block.at.x
-    x += at.z * plan.source.z + at.y * plan.source.y
     while q < end:
         tap, kernel = plan.tap + plan.start[part], plan.kernel + plan.start[part]
         count = plan.start[part + 1] - plan.start[part]
@@ -1366,9 +1451,12 @@ cdef void phase_row(Plan plan, Layout layout, const Block* block, const Point* a
         if n == 1 or not all_rows:
             count = list_inside(plan, layout, phase, &here, scratch)
             tap, kernel = scratch, scratch + layout.area
-        pixels(x + here.x * plan.source.x, ax.input_step * plan.source.x, n, tap, kernel, count, w,
-               bias, out + (q * ax.step + r) * plan.target.x, ax.step * plan.target.x,
-               channels)
+        first = here.z * plan.source.z + here.y * plan.source.y + here.x * plan.source.x
+        UPSHAPE_CHECK(taps_are_read(plan, layout, tap, kernel, count, first, 1)
+                      and taps_are_read(plan, layout, tap, kernel, count, first
+                                        + (n - 1) * ax.input_step * plan.source.x, 1))
+        pixels(x + first, ax.input_step * plan.source.x, n, tap, kernel, count, w, bias,
+               out + (q * ax.step + r) * plan.target.x, ax.step * plan.target.x, channels)
         q += n
 
 

@@ -29,6 +29,7 @@ from cython.parallel cimport prange
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
+from check cimport UPSHAPE_CHECK, check_parts, cut, part_bytes
 from rows cimport (
     Frame,
     Place,
@@ -290,6 +291,7 @@ cdef inline void build(const Table* t, char* to, const char* source, Py_ssize_t 
                        Py_ssize_t last) noexcept nogil:
     """Write the steps `first` to `last` - 1 of a row to `to`."""
     cdef Py_ssize_t whole = last
+    UPSHAPE_CHECK(0 <= first <= last <= t.steps)
     if t.kind == WORDS or t.kind == BYTES:
         if last * t.stride > t.row:  # only the row's last step, and never its first
             whole = last - 1
@@ -363,6 +365,7 @@ cdef inline void gather(char* line, const Rows* rows, const Table* t, const int6
     cdef Py_ssize_t bytes = t.source_row, chunks = (bytes + 15) // 16, some, h, k
     cdef const char* plane
     cdef const char* row
+    UPSHAPE_CHECK(0 <= count and count * bytes <= GROUP)
     while count > 0:
         some = min(count, rows.height - at.h)
         plane = (source + at.n * rows.src_n + at.m * rows.src_m + index_d[at.d] * rows.src_d)
@@ -533,17 +536,25 @@ cdef void run_rows(const Table* t, const Rows* rows, const int64_t* index_d,
         stream_end()
 
 
+cdef inline Py_ssize_t stage_bytes(const Table* t) noexcept nogil:
+    """Return the bytes of a stage: a piece and a step more, or one pixel; gathered rows."""
+    return 2 * PIECE + 2 * max(t.stride, UPSHAPE_VECTOR_BYTES)
+
+
 cdef inline void run_share(const Table* t, const Rows* rows, const int64_t* index_d,
                            const int64_t* index_h, char* to, const char* source, Py_ssize_t first,
-                           Py_ssize_t last, char* stage, bint streaming,
+                           Py_ssize_t last, char* memory, bint streaming,
                            bint planes) noexcept nogil:
-    """Do one thread's rows, or planes."""
+    """Do one thread's rows, or planes; past the cache if it has memory for a stage."""
+    cdef char* here = memory
+    cdef char* stage = NULL if memory == NULL else cut(&here, stage_bytes(t))
     if planes:
         run_planes(t, rows, index_d, to, source, first, last)
     elif t.group:
         run_groups(t, rows, index_d, index_h, to, source, first, last, streaming)
     else:
         run_rows(t, rows, index_d, index_h, to, source, first, last, stage)
+    check_parts(memory, here)
 
 
 cdef bint find_windows(Table* t, Kind kind, int64_t[::1] index, Py_ssize_t source_width,
@@ -753,11 +764,11 @@ cdef class Plan:
         """Return the working memory of a run on so many threads, to be handed to it."""
         if not self.streaming or self.table.group:
             return None
-        return np.empty(self.room() * max(threads, 1), np.uint8)
+        return np.empty(self.room() * max(threads, 1) + 64, np.uint8)
 
     cdef Py_ssize_t room(self) noexcept:
-        """Return the bytes of a thread: a piece and a step more, or one pixel; gathered rows."""
-        return 2 * PIECE + 2 * max(self.table.stride, UPSHAPE_VECTOR_BYTES)
+        """Return the bytes of a thread's memory, in whole lines of the cache."""
+        return part_bytes(stage_bytes(&self.table))
 
     def run(self, cnp.ndarray source not None, cnp.ndarray result not None, int threads,
             cnp.ndarray scratch=None):
@@ -769,7 +780,7 @@ cdef class Plan:
         cdef Py_ssize_t total
         cdef const char* from_ = PyArray_BYTES(<PyArrayObject*>source)  # IN
         cdef char* to = PyArray_BYTES(<PyArrayObject*>result)  # OUT
-        cdef char* stage = NULL
+        cdef char* memory = NULL
         cdef Py_ssize_t room = self.room()
         cdef Team team
         cdef int t
@@ -798,13 +809,14 @@ cdef class Plan:
         if self.streaming and not self.table.group:
             if scratch is None:
                 scratch = self.take(threads)
-            if cnp.PyArray_NBYTES(scratch) < room * threads:
+            if cnp.PyArray_NBYTES(scratch) < room * threads + 64:
                 raise ValueError("the scratch was taken for another plan")
-            stage = PyArray_BYTES(<PyArrayObject*>scratch)
+            memory = PyArray_BYTES(<PyArrayObject*>scratch)
+            memory += (-<size_t>memory) % 64
         form_team(&team, threads)
         with nogil:
             if team.threads == 1:
-                run_share(table, &rows, self.index_d, self.index_h, to, from_, 0, total, stage,
+                run_share(table, &rows, self.index_d, self.index_h, to, from_, 0, total, memory,
                           self.streaming, planes)
             else:
                 team_begins(&team)
@@ -812,7 +824,8 @@ cdef class Plan:
                     share_begins(&team, t)
                     run_share(table, &rows, self.index_d, self.index_h, to, from_,
                               total * t // threads, total * (t + 1) // threads,
-                              NULL if stage == NULL else stage + t * room, self.streaming, planes)
+                              NULL if memory == NULL else memory + t * room, self.streaming,
+                              planes)
                     share_ends(&team, t)
                 team_ends(&team)
         dismiss_team(&team)

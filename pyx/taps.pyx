@@ -17,7 +17,9 @@ strip of the row, so that it stays in the first caches however large the picture
 `blend` adds up rows vector by vector. `across` would need permutations that depend on the table;
 instead as many rows as a vector has lanes go through it together: a strip of them is transposed, so
 that a column is a vector, a pixel of the result is a sum of columns, and the sums are transposed
-back. That does for any table and any number of channels; pixels of many channels need no transpose.
+back. That does for any table and any number of channels; pixels of many channels need no transpose,
+and in fixed point pixels of four do without: a vector holds some whole pixels, and the products of
+a pixel of the result stand in it one behind the other until they are added up (spread_quads).
 Where a row's table repeats itself after a few pixels (factors such as 2, 1/2 and 3/2), rows are
 taken apart into phases instead, and each phase of the result is a sum of phases, made by `blend`.
 A picture of which means of 2 x 2 pixels are made goes down and across at once (halve).
@@ -32,7 +34,7 @@ without gaps, elements aligned, source and result disjoint. No allocation in a r
 object.
 
 Hot functions, for who reads the machine code: blend, transpose, spread, spread_phases,
-spread_channels, halve_reals, halve_bytes.
+spread_channels, spread_quads, halve_reals, halve_bytes.
 
 Words: a *strip* is a stretch of a row of the result, with the stretch of the source that it needs.
 A *group* is as many rows as go through `across` together.
@@ -46,6 +48,7 @@ from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t
 from libc.math cimport floor
 from libc.string cimport memcmp, memcpy, memset
 
+from check cimport UPSHAPE_CHECK, check_parts, cut, part_bytes
 from rows cimport (
     Frame,
     Place,
@@ -60,34 +63,42 @@ from rows cimport (
     takes,
 )
 from pairs cimport add_squares, part_pixels, parting, parting_of, squares, squares_of
-from phases cimport fetch_row, put_together, take_apart
+from phases cimport fetch, fetch_row, put_together, take_apart
 from shorts cimport (
+    UPSHAPE_QUADS,
     UPSHAPE_SHORTS,
     UPSHAPE_WIDE,
     add_four_rounded,
     add_products,
     add_products_of_bytes,
+    add_quads,
     add_rounded,
     add_tiny,
     clamp_shorts,
     eight_bytes,
     eight_shorts,
+    ints,
+    join_quads,
+    join_quads_rounded,
     lift,
     load_shorts,
+    multiplied,
     narrow_short,
     narrow_shorts,
+    no_quads,
     no_shorts,
     no_sums,
     no_sums_of_bytes,
     no_tiny_sums,
     no_wide,
-    pair_of_weights,
+    raise_quads,
     raise_sums,
     scaled,
     scaled_one,
     shorts,
     splat_pair,
     splat_short,
+    splat_wide_pair,
     store_eight,
     store_four,
     store_scaled,
@@ -98,6 +109,7 @@ from shorts cimport (
     tiny_sums,
     transpose_shorts,
     wide,
+    wide_pair,
     widen_to_shorts,
 )
 from transposes cimport (
@@ -185,9 +197,17 @@ cdef enum:
 cdef enum:
     STRIP_HALVED = 8192
 
+# Bytes of a row that are asked for at once.
+cdef enum:
+    FETCHED = 512
+
 # Lanes of the widest vectors.
 cdef enum:
     MOST_LANES = 16
+
+# Pixels of four elements that are made together.
+cdef enum:
+    MOST_QUADS = 4
 
 # Columns that are added up together: their sums stay in registers.
 cdef enum:
@@ -215,12 +235,15 @@ cdef struct Axis:
     int64_t* taps
     char* weight  # `stride` a pixel, as wide as an element of a line
     Py_ssize_t stride
+    int64_t* place  # quads: elements before a pixel's weights; pixels with the same share them
+    Py_ssize_t copies  # fixed point: how often a weight, or a pair of weights, is repeated
     int shift  # fixed point: sums are divided by 2^shift
     int split  # PAIRS: weights of more than 16 bits are two, and the first counts 2^split times
     Way way
     # TINY: what a pixel's sums are multiplied with, times 2^15; 0: nothing. ROUNDED: how often they
     # are doubled: half the weights are laid out for a pixel with one above 1.
     int16_t* scale
+    int16_t* factor  # ROUNDED, quads: 1 or 2 for each element of a pixel, as `scale` says
     int lift  # ROUNDED: what bytes are multiplied with first, as a power of two
     int most_line  # fixed point: what an element of a line is at most, 0 at least; -1: anything
 
@@ -239,13 +262,18 @@ cdef struct Table:
     Py_ssize_t longest, longest_source  # elements of a strip, at most
     bint transposed  # rows are transposed to go across
     bint halved  # each pixel is the mean of 2 x 2: down and across at once
+    bint quads  # pixels of four elements go across one by one, two rows at a time
     # The pixels regular_from to regular_to - 1 of a row repeat themselves: `period` later, a pixel
     # has the same weights, for the source's pixels `step` further on. 0: they do not.
     Py_ssize_t period, step, regular_from, regular_to
     Py_ssize_t phase_source, phase_result  # bytes of a phase of a strip
     Py_ssize_t ring, deep_ring  # lines of the ring between down and across, and before both
 
-# A thread's memory.
+# A thread's memory: its parts, in the order in which they lie, as Desk has them.
+cdef enum:
+    IN_TRANSPOSED, IN_PHASES, IN_PHASES_MADE, IN_RING, IN_DEEP, IN_LINE, IN_STAGE, IN_ROW
+    PARTS
+
 cdef struct Desk:
     char* transposed  # or a row of bytes, lifted
     char* phases
@@ -255,6 +283,8 @@ cdef struct Desk:
     char* line
     char* stage  # NULL: results are not written past the cache
     const char** row  # taps of a pixel
+    const char* start
+    const char* end
 
 
 # The part of the work that a strip of a plane's rows is: where they stand.
@@ -429,18 +459,19 @@ cdef inline int16_t fixed_element(const pixel_t* p, Py_ssize_t apart, const pixe
     cdef const int16_t* weight = <const int16_t*>axis.weight + at * axis.stride
     cdef const int8_t* tiny = <const int8_t*>weight
     cdef int32_t sum = 0, value
-    cdef Py_ssize_t k
+    cdef Py_ssize_t k, pair
     for k in range(axis.taps[at]):
         value = widened(row[k] + j if row != NULL else p + k * apart, <int16_t>0)
         if axis.way == PAIRS:
-            sum += value * weight[k] * (1 << axis.split)
+            pair = k // 2 * 2 * axis.copies
+            sum += value * weight[pair + k % 2] * (1 << axis.split)
             if axis.split > 0:
-                sum += value * weight[axis.stride // 2 + k]
+                sum += value * weight[axis.stride // 2 + pair + k % 2]
         elif axis.way == TINY:
             sum += value * tiny[k // 2 * 4 + k % 2]
         else:
             value <<= axis.lift if pixel_t is uint8_t else 0
-            sum += (value * weight[2 * k] + 0x4000) >> 15
+            sum += (value * weight[axis.copies * k] + 0x4000) >> 15
     if axis.way == PAIRS:
         sum = scaled_one(sum, axis.shift)
         return sum if axis.most_line < 0 else min(max(sum, 0), axis.most_line)
@@ -460,32 +491,24 @@ cdef inline void blend_tiny(int16_t* line, const uint8_t** row, const int16_t* w
 
 
 cdef inline void blend_bytes(int16_t* line, const uint8_t** row, const Axis* axis,
-                             const int16_t* weight, Py_ssize_t pairs, Py_ssize_t j) noexcept nogil:
-    """Make two vectors of a line."""
-    cdef sums_of_bytes sum = no_sums_of_bytes()
-    cdef Py_ssize_t k
-    for k in range(pairs):
-        add_products_of_bytes(&sum, row[2 * k] + j, row[2 * k + 1] + j, splat_pair(weight + 2 * k))
-    store_scaled(line + j, &sum, axis.shift, axis.most_line)
-
-
-cdef inline void blend_bytes_twice(int16_t* line, const uint8_t** row, const Axis* axis,
-                                   const int16_t* weight, Py_ssize_t pairs,
-                                   Py_ssize_t j) noexcept nogil:
-    """Make four vectors of a line."""
+                             const int16_t* weight, Py_ssize_t pairs, Py_ssize_t j,
+                             bint twice) noexcept nogil:
+    """Make two wide vectors of a line, or four."""
     cdef sums_of_bytes a = no_sums_of_bytes(), b = no_sums_of_bytes()
-    cdef pair_of_weights w
+    cdef wide_pair w
     cdef const uint8_t* p
     cdef const uint8_t* q
     cdef Py_ssize_t k
     for k in range(pairs):
-        w = splat_pair(weight + 2 * k)
+        w = splat_wide_pair(weight + 2 * k)
         p = row[2 * k] + j
         q = row[2 * k + 1] + j
         add_products_of_bytes(&a, p, q, w)
-        add_products_of_bytes(&b, p + 2 * UPSHAPE_SHORTS, q + 2 * UPSHAPE_SHORTS, w)
+        if twice:
+            add_products_of_bytes(&b, p + 2 * UPSHAPE_WIDE, q + 2 * UPSHAPE_WIDE, w)
     store_scaled(line + j, &a, axis.shift, axis.most_line)
-    store_scaled(line + j + 2 * UPSHAPE_SHORTS, &b, axis.shift, axis.most_line)
+    if twice:
+        store_scaled(line + j + 2 * UPSHAPE_WIDE, &b, axis.shift, axis.most_line)
 
 
 cdef inline void blend_shorts(int16_t* line, const pixel_t** row, const Axis* axis,
@@ -558,12 +581,15 @@ cdef void blend_fixed(int16_t* line, const pixel_t** row, const Axis* axis, Py_s
             return
     else:
         if pixel_t is uint8_t and axis.split == 0:
-            while j + 4 * UPSHAPE_SHORTS <= count:
-                blend_bytes_twice(line, row, axis, weight, pairs, j)
-                j += 4 * UPSHAPE_SHORTS
-            while j + 2 * UPSHAPE_SHORTS <= count:
-                blend_bytes(line, row, axis, weight, pairs, j)
-                j += 2 * UPSHAPE_SHORTS
+            while j + 4 * UPSHAPE_WIDE <= count:
+                blend_bytes(line, row, axis, weight, pairs, j, True)
+                j += 4 * UPSHAPE_WIDE
+            while j + 2 * UPSHAPE_WIDE <= count:
+                blend_bytes(line, row, axis, weight, pairs, j, False)
+                j += 2 * UPSHAPE_WIDE
+            if j < count and count >= 2 * UPSHAPE_WIDE:
+                blend_bytes(line, row, axis, weight, pairs, count - 2 * UPSHAPE_WIDE, False)
+                return
         while j + UPSHAPE_SHORTS <= count:
             blend_shorts(line, row, axis, weight, pairs, j)
             j += UPSHAPE_SHORTS
@@ -793,6 +819,112 @@ cdef void spread_row(work_t* to, const pixel_t* row, const Axis* w, Py_ssize_t c
             to += 1
 
 
+cdef inline void quad_rounded(shorts* one, shorts* other, const int16_t** row, const Axis* w,
+                              Py_ssize_t x, Py_ssize_t vectors) noexcept nogil:
+    """Make the sums of a pixel of two rows, one for each place of a pixel in a vector."""
+    cdef const int16_t* weight = <const int16_t*>w.weight + w.place[x]
+    cdef const int16_t* a = row[0] + 4 * w.first[x]
+    cdef const int16_t* b = row[1] + 4 * w.first[x]
+    cdef shorts sum = no_shorts(), sum_too = no_shorts(), by
+    cdef Py_ssize_t k
+    for k in range(vectors):
+        by = load_shorts(weight + k * UPSHAPE_SHORTS)
+        sum = add_rounded(sum, load_shorts(a + k * UPSHAPE_SHORTS), by)
+        sum_too = add_rounded(sum_too, load_shorts(b + k * UPSHAPE_SHORTS), by)
+    one[0] = sum
+    other[0] = sum_too
+
+
+cdef inline void quads_rounded(int16_t** to, const int16_t** row, const Axis* w, Py_ssize_t x,
+                               Py_ssize_t vectors, Py_ssize_t e) noexcept nogil:
+    """Make a vector of pixels of two rows."""
+    cdef shorts[MOST_QUADS] a, b
+    quad_rounded(a, b, row, w, x, vectors)
+    quad_rounded(a + 1, b + 1, row, w, x + 1, vectors)
+    if UPSHAPE_QUADS > 2:
+        quad_rounded(a + 2, b + 2, row, w, x + 2, vectors)
+        quad_rounded(a + 3, b + 3, row, w, x + 3, vectors)
+    store_shorts(to[0] + e, multiplied(join_quads_rounded(a), w.factor + 4 * x))
+    store_shorts(to[1] + e, multiplied(join_quads_rounded(b), w.factor + 4 * x))
+
+
+cdef inline void quad(ints* one, ints* other, const int16_t** row, const Axis* w, Py_ssize_t x,
+                      Py_ssize_t vectors) noexcept nogil:
+    """Make the sums of a pixel of two rows, one for each pair of pixels in a vector."""
+    cdef const int16_t* weight = <const int16_t*>w.weight + w.place[x]
+    cdef const int16_t* a = row[0] + 4 * w.first[x]
+    cdef const int16_t* b = row[1] + 4 * w.first[x]
+    cdef ints sum = no_quads(), sum_too = no_quads()
+    cdef shorts by
+    cdef Py_ssize_t k
+    for k in range(vectors):
+        by = load_shorts(weight + k * UPSHAPE_SHORTS)
+        sum = add_quads(sum, a + k * UPSHAPE_SHORTS, by)
+        sum_too = add_quads(sum_too, b + k * UPSHAPE_SHORTS, by)
+    if w.split > 0:
+        sum = raise_quads(sum, w.split)
+        sum_too = raise_quads(sum_too, w.split)
+        weight += w.stride // 2
+        for k in range(vectors):
+            by = load_shorts(weight + k * UPSHAPE_SHORTS)
+            sum = add_quads(sum, a + k * UPSHAPE_SHORTS, by)
+            sum_too = add_quads(sum_too, b + k * UPSHAPE_SHORTS, by)
+    one[0] = sum
+    other[0] = sum_too
+
+
+cdef inline void quads(int16_t** to, const int16_t** row, const Axis* w, Py_ssize_t x,
+                       Py_ssize_t vectors, Py_ssize_t e) noexcept nogil:
+    """Make a vector of pixels of two rows."""
+    cdef ints[MOST_QUADS] a, b
+    cdef shorts one, other
+    quad(a, b, row, w, x, vectors)
+    quad(a + 1, b + 1, row, w, x + 1, vectors)
+    if UPSHAPE_QUADS > 2:
+        quad(a + 2, b + 2, row, w, x + 2, vectors)
+        quad(a + 3, b + 3, row, w, x + 3, vectors)
+    one = join_quads(a, w.shift)
+    other = join_quads(b, w.shift)
+    if w.most_line >= 0:
+        one = clamp_shorts(one, w.most_line)
+        other = clamp_shorts(other, w.most_line)
+    store_shorts(to[0] + e, one)
+    store_shorts(to[1] + e, other)
+
+
+cdef inline void spread_quads_by(int16_t** to, const int16_t** row, const Axis* w,
+                                 Py_ssize_t first, Py_ssize_t last,
+                                 Py_ssize_t vectors) noexcept nogil:
+    cdef Py_ssize_t x = first, at
+    while x < last:
+        at = min(x, last - UPSHAPE_QUADS)
+        if w.way == ROUNDED:
+            quads_rounded(to, row, w, at, vectors, 4 * (at - first))
+        else:
+            quads(to, row, w, at, vectors, 4 * (at - first))
+        x += UPSHAPE_QUADS
+
+
+cdef void spread_quads(int16_t** to, const int16_t** row, const Axis* w, Py_ssize_t first,
+                       Py_ssize_t last) noexcept nogil:
+    """Make the pixels `first` to `last` - 1 of two rows of pixels of four elements.
+
+    Each is made of whole vectors of weights: what lies behind a row is read, and counts nothing.
+    """
+    cdef Py_ssize_t vectors = (w.most + UPSHAPE_QUADS - 1) // UPSHAPE_QUADS
+    if last - first < UPSHAPE_QUADS:
+        spread_row(to[0], row[0], w, 4, first, last)
+        spread_row(to[1], row[1], w, 4, first, last)
+    elif vectors == 1:
+        spread_quads_by(to, row, w, first, last, 1)
+    elif vectors == 2:
+        spread_quads_by(to, row, w, first, last, 2)
+    elif vectors == 3:
+        spread_quads_by(to, row, w, first, last, 3)
+    else:
+        spread_quads_by(to, row, w, first, last, vectors)
+
+
 cdef void spread_channels(work_t* to, const pixel_t* row, const Axis* w, Py_ssize_t channels,
                           Py_ssize_t first, Py_ssize_t last, const char** taps) noexcept nogil:
     """Make the pixels `first` to `last` - 1 of one row of pixels of many channels."""
@@ -868,12 +1000,17 @@ cdef inline void halve_vector(work_t* line, const pixel_t* p, const pixel_t* q,
 
 
 cdef void halve_reals(work_t* line, const pixel_t* p, const pixel_t* q, Py_ssize_t count,
-                      Py_ssize_t channels) noexcept nogil:
-    """Make so many elements of two rows; a vector holds whole pixels."""
+                      Py_ssize_t channels, Py_ssize_t ahead) noexcept nogil:
+    """Make so many elements of two rows; a vector holds whole pixels.
+
+    Meanwhile ask for what lies so many bytes ahead of either row.
+    """
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t), j = 0, at
     cdef parting by = parting_of(channels * <Py_ssize_t>sizeof(work_t))
     cdef work_t weight = <work_t>0.5, even, odd
     while j + lanes <= count:
+        fetch(<const char*>(p + 2 * j) + ahead)
+        fetch(<const char*>(q + 2 * j) + ahead)
         halve_vector(line + j, p + 2 * j, q + 2 * j, &by)
         j += lanes
     if j < count and count >= lanes:
@@ -889,11 +1026,13 @@ cdef void halve_reals(work_t* line, const pixel_t* p, const pixel_t* q, Py_ssize
 
 
 cdef void halve_bytes(int16_t* line, const uint8_t* p, const uint8_t* q, Py_ssize_t count,
-                      Py_ssize_t channels) noexcept nogil:
+                      Py_ssize_t channels, Py_ssize_t ahead) noexcept nogil:
     """The same in fixed point: four times the mean."""
     cdef Py_ssize_t j = 0, at
     cdef squares by = squares_of(channels)
     while j + by.made + 8 <= count:
+        fetch(p + 2 * j + ahead)
+        fetch(q + 2 * j + ahead)
         add_squares(line + j, p + 2 * j, q + 2 * j, &by)
         j += UPSHAPE_SHORTS // 8 * by.made
     for j in range(j, count):
@@ -963,6 +1102,10 @@ cdef void deepen(Plane* p, const Table* t, const Rows* rows, Desk* desk, Py_ssiz
     cdef Py_ssize_t count = (p.high - p.low) * t.channels, k, h
     cdef const char* from_ = p.source + t.d.first[p.d] * rows.src_d + (
         p.low * t.channels * <Py_ssize_t>sizeof(pixel_t))
+    UPSHAPE_CHECK(0 <= p.d < t.d.count and count <= t.longest_source)
+    UPSHAPE_CHECK(t.d.taps[p.d] == 0 or 0 <= t.d.first[p.d]
+                  and t.d.first[p.d] + t.d.taps[p.d] <= t.d.source)
+    UPSHAPE_CHECK(0 <= first and last <= t.h.source)
     if first < p.made_from or first > p.made_to:
         p.made_from = p.made_to = first
     for h in range(p.made_to, last):
@@ -978,6 +1121,8 @@ cdef inline const char* source_row(const Plane* p, const Table* t, const Rows* r
                                    const Desk* desk, Py_ssize_t h, pixel_t* like,
                                    work_t like_too) noexcept nogil:
     """Return a source row's strip: a line where planes were blended, else as it stands."""
+    UPSHAPE_CHECK(0 <= h < t.h.source and 0 <= p.low <= p.high <= t.w.source)
+    UPSHAPE_CHECK(t.d.copied or p.made_from <= h < p.made_to)
     if t.d.copied:
         return p.source + h * rows.src_h + p.low * t.channels * <Py_ssize_t>sizeof(pixel_t)
     return <const char*>(<work_t*>desk.deep + h % t.deep_ring * t.longest_source)
@@ -991,13 +1136,38 @@ cdef void make_whole(work_t* line, Py_ssize_t count) noexcept nogil:
             line[j] = min(max(floor(line[j] + <work_t>0.5), <work_t>0), <work_t>255)
 
 
+cdef inline bint stays_in_strip(const Axis* w, const Plane* p) noexcept nogil:
+    """Whether the taps of a strip's pixels are in the stretch of the source that it has."""
+    cdef Py_ssize_t x
+    for x in range(p.first, p.last):
+        if w.taps[x] > 0 and not p.low <= w.first[x] <= p.high - w.taps[x]:
+            return False
+    return 0 <= p.first <= p.last <= w.count
+
+
 cdef void across(work_t** to, const char** row, const Plane* p, const Table* t, Desk* desk,
                  Py_ssize_t count, pixel_t* like, work_t like_too) noexcept nogil:
     """Take a strip of `count` rows across, each to a line."""
     cdef Py_ssize_t lanes = lanes_of(<work_t>0), g
     cdef Py_ssize_t skip = p.low * t.channels, elements = (p.high - p.low) * t.channels
     cdef work_t* transposed = <work_t*>desk.transposed
-    if t.transposed and 4 * count > lanes:
+    cdef const int16_t* quad_row[2]
+    UPSHAPE_CHECK(0 < count <= MOST_LANES and elements <= t.longest_source)
+    UPSHAPE_CHECK(stays_in_strip(&t.w, p))
+    if t.quads:
+        if work_t is int16_t:
+            for g in range(2):
+                if g >= count:
+                    row[g] = row[0]
+                    to[g] = <work_t*>desk.line + t.group * t.longest
+                if pixel_t is uint8_t:
+                    lift_row(<int16_t*>transposed + g * t.longest_source, <const uint8_t*>row[g],
+                             elements, t.w.lift)
+                    quad_row[g] = <int16_t*>transposed + g * t.longest_source - skip
+                else:
+                    quad_row[g] = <const int16_t*>row[g] - skip
+            spread_quads(to, quad_row, &t.w, p.first, p.last)
+    elif t.transposed and 4 * count > lanes:
         for g in range(count, lanes):  # rows that nobody wants
             row[g] = row[0]
             to[g] = <work_t*>desk.line + lanes * t.longest
@@ -1057,6 +1227,8 @@ cdef void grow_strip(pixel_t* to, Plane* p, const Table* t, const Rows* rows, De
             made_to += count
             made_from = max(made_from, made_to - t.ring)
         g = first % t.ring
+        UPSHAPE_CHECK(taps == 0 or made_from <= first and first + taps <= made_to)
+        UPSHAPE_CHECK(taps <= t.ring and length <= t.longest)
         for k in range(taps):
             desk.row[k] = <const char*>(ring + g * t.longest)
             g = g + 1 if g + 1 < t.ring else 0
@@ -1068,6 +1240,29 @@ cdef void grow_strip(pixel_t* to, Plane* p, const Table* t, const Rows* rows, De
         to = <pixel_t*>(<char*>to + rows.dst_h)
 
 
+cdef inline void down_fetching(work_t* line, const Plane* p, const Table* t, const Rows* rows,
+                               Desk* desk, Py_ssize_t h, Py_ssize_t count,
+                               pixel_t* like) noexcept nogil:
+    """Sum rows of the source, a piece at a time: before it, ask for that of the rows behind.
+
+    These are what the next row needs besides. All at once would be more than memory answers.
+    """
+    cdef Py_ssize_t element = <Py_ssize_t>sizeof(pixel_t), some, k
+    cdef Py_ssize_t first = t.h.first[h] + t.h.taps[h]
+    cdef Py_ssize_t last = t.h.first[h + 1] + t.h.taps[h + 1] if h + 1 < t.h.count else 0
+    cdef const char* behind = source_row(p, t, rows, desk, first, like, <work_t>0)
+    while count > 0:
+        some = FETCHED // element if count >= 2 * FETCHED // element else count
+        for k in range(last - first):
+            fetch_row(behind + k * rows.src_h, some * element)
+        blend(line, <const pixel_t**>desk.row, &t.h, h, some)
+        for k in range(t.h.taps[h]):
+            desk.row[k] += some * element
+        line += some
+        behind += some * element
+        count -= some
+
+
 cdef void down(Plane* p, const Table* t, const Rows* rows, Desk* desk, Py_ssize_t h, work_t* line,
                pixel_t* like) noexcept nogil:
     """Make a line of the source's strip: the rows of the source that a row is made of, summed."""
@@ -1077,12 +1272,8 @@ cdef void down(Plane* p, const Table* t, const Rows* rows, Desk* desk, Py_ssize_
         deepen(p, t, rows, desk, first, first + taps, like, <work_t>0)
     for k in range(taps):
         desk.row[k] = source_row(p, t, rows, desk, first + k, like, <work_t>0)
-    if t.d.copied and h + 1 < t.h.count:  # what the next row needs besides
-        for k in range(first + taps, t.h.first[h + 1] + t.h.taps[h + 1]):
-            fetch_row(source_row(p, t, rows, desk, k, like, <work_t>0),
-                      count * <Py_ssize_t>sizeof(pixel_t))
     if t.d.copied:
-        blend(line, <const pixel_t**>desk.row, &t.h, h, count)
+        down_fetching(line, p, t, rows, desk, h, count, like)
     elif t.h.copied:
         memcpy(line, desk.row[0], count * sizeof(work_t))
     else:
@@ -1132,6 +1323,7 @@ cdef void shrink_strip(pixel_t* to, const char* source, const Table* t, const Ro
     cdef const char* from_[MOST_LANES]
     while first < last:
         count = min(t.group, last - first)
+        UPSHAPE_CHECK(count <= MOST_LANES and length <= t.longest)
         for g in range(count):
             move(&p, t, rows, &at, source, <char*>to)
             result[g] = <pixel_t*>(p.result + at.h * rows.dst_h + skip)
@@ -1164,8 +1356,7 @@ cdef void halve_strip(pixel_t* to, const char* source, const Table* t, const Row
     """Make a strip of the rows `first` to `last` - 1."""
     cdef Place at = place_of(rows, first)
     cdef Plane p = plane_of(t, rows, &at, source, <char*>to, strip)
-    cdef Py_ssize_t length = (p.last - p.first) * t.channels
-    cdef Py_ssize_t bytes = 2 * length * <Py_ssize_t>sizeof(pixel_t)
+    cdef Py_ssize_t length = (p.last - p.first) * t.channels, ahead
     cdef pixel_t* result
     cdef work_t* line
     cdef const char* row
@@ -1174,15 +1365,13 @@ cdef void halve_strip(pixel_t* to, const char* source, const Table* t, const Row
         result = <pixel_t*>(p.result + at.h * rows.dst_h) + p.first * t.spacing
         line = line_of(result, <work_t*>desk.line, t, desk.stage)
         row = source_row(&p, t, rows, desk, t.h.first[at.h], result, like)
-        if at.h + 1 < t.h.count:
-            fetch_row(row + 2 * rows.src_h, bytes)
-            fetch_row(row + 3 * rows.src_h, bytes)
+        ahead = 2 * rows.src_h if at.h + 1 < t.h.count else 0
         if work_t is int16_t:
             halve_bytes(line, <const uint8_t*>row, <const uint8_t*>(row + rows.src_h), length,
-                        t.channels)
+                        t.channels, ahead)
         else:
             halve_reals(line, <const pixel_t*>row, <const pixel_t*>(row + rows.src_h), length,
-                        t.channels)
+                        t.channels, ahead)
         put(result, line, length, t, desk.stage)
         step(rows, &at, 1)
         first += 1
@@ -1289,13 +1478,17 @@ cdef class Plan:
         self.frame.spacing = spacing * self.element
         self.streaming = streaming and spacing == channels
         t.group = UPSHAPE_SHORTS if self.work == 2 else UPSHAPE_VECTOR_BYTES // self.work
+        t.quads = self.takes_quads()
         self.find_period()
         t.halved = self.is_halved(trimmed)
         if t.halved and self.work == 2:
             t.fraction = 2  # a line holds sums of four
             self.error = 0.0
-        t.transposed = not t.w.copied and channels < t.group and t.period == 0
-        if t.period > 0:
+        t.transposed = (
+            not t.w.copied and channels < t.group and t.period == 0 and not t.quads)
+        if t.quads:
+            t.group = 2
+        elif t.period > 0:
             t.group = 1
         self.cut_strips()
         t.deep_ring = t.h.most + t.group - 1
@@ -1421,6 +1614,10 @@ cdef class Plan:
                 axis.scale = <int16_t*>self.allocate(axis.count * sizeof(int16_t))
                 for at in range(axis.count):
                     axis.scale[at] = scale[at]
+            if axis.copies == 4 and way == ROUNDED:
+                axis.factor = <int16_t*>self.allocate(4 * axis.count * sizeof(int16_t))
+                for at in range(4 * axis.count):
+                    axis.factor[at] = 1 << axis.scale[at // 4]
         return True
 
     cdef double choose_ways(self, list order, list weights, list sums, list laid,
@@ -1454,30 +1651,47 @@ cdef class Plan:
         return error
 
     cdef int weigh_fixed(self, Axis* axis, given) except -1:
-        """Lay out integers as weights: as pairs of 16 or of 8 bits, or each of them twice."""
+        """Lay out integers as weights: as pairs of 16 or of 8 bits, or each of them twice.
+
+        Pixels of four elements have them four times, for whole vectors of pixels.
+        """
         cdef double[:, ::1] own = np.ascontiguousarray(given, np.float64)
-        cdef Py_ssize_t j, k, pairs = (axis.most + 1) // 2
+        cdef Py_ssize_t j, k, c, at, most = (axis.most + 1) // 2 * 2
         cdef int16_t* weight
         cdef int32_t whole
-        axis.stride = 2 * (axis.most if axis.way == ROUNDED else pairs)
-        if axis.split > 0:
-            axis.stride *= 2
+        axis.copies = 2 if axis.way == ROUNDED else 1
+        if self.takes_quads() and axis == &self.table.w:
+            axis.copies = 4
+            most = (axis.most + UPSHAPE_QUADS - 1) // UPSHAPE_QUADS * UPSHAPE_QUADS
+        axis.stride = axis.copies * most * (2 if axis.split > 0 else 1)
         axis.weight = <char*>self.allocate(axis.count * axis.stride * sizeof(int16_t))
         memset(axis.weight, 0, axis.count * axis.stride * sizeof(int16_t))
+        if axis.copies == 4:
+            self.find_places(axis, np.asarray(own))
         for j in range(axis.count):
             weight = <int16_t*>axis.weight + j * axis.stride
             for k in range(axis.taps[j]):
-                if axis.way == ROUNDED:
-                    weight[2 * k] = weight[2 * k + 1] = <int16_t>own[j, k]
-                elif axis.way == PAIRS and axis.split > 0:
-                    whole = <int32_t>own[j, k]
-                    weight[k] = <int16_t>(whole >> axis.split)
-                    weight[2 * pairs + k] = <int16_t>(whole & ((1 << axis.split) - 1))
-                elif axis.way == PAIRS:
-                    weight[k] = <int16_t>own[j, k]
-                else:
+                if axis.way == TINY:
                     (<int8_t*>weight)[k // 2 * 4 + k % 2] = <int8_t>own[j, k]
                     (<int8_t*>weight)[k // 2 * 4 + 2 + k % 2] = <int8_t>own[j, k]
+                    continue
+                whole = <int32_t>own[j, k]
+                for c in range(axis.copies):
+                    at = k * axis.copies + c
+                    if axis.way == PAIRS:
+                        at = k // 2 * 2 * axis.copies + 2 * c + k % 2
+                    weight[at] = <int16_t>(whole >> axis.split)
+                    if axis.split > 0:
+                        weight[axis.stride // 2 + at] = <int16_t>(whole & ((1 << axis.split) - 1))
+        return 0
+
+    cdef int find_places(self, Axis* axis, given) except -1:
+        """Have pixels with the same weights share those of the first: they stay in the cache."""
+        cdef Py_ssize_t j
+        cdef dict seen = {}
+        axis.place = <int64_t*>self.allocate(axis.count * sizeof(int64_t))
+        for j in range(axis.count):
+            axis.place[j] = seen.setdefault(given[j].tobytes(), j) * axis.stride
         return 0
 
     cdef int weigh(self, Axis* axis, given) except -1:
@@ -1499,6 +1713,15 @@ cdef class Plan:
         cdef Table* t = &self.table
         cdef double w = ACROSS * t.w.most * t.w.count, h = t.h.most * t.h.count
         return w * t.h.source + h * t.w.count < h * t.w.source + w * t.h.count
+
+    cdef bint takes_quads(self) noexcept:
+        """Return whether pixels of a row are made one by one, of vectors of whole pixels.
+
+        Twice and half as many pixels are sooner made of phases.
+        """
+        cdef Table* t = &self.table
+        return (self.work == 2 and t.channels == 4 and not t.w.copied
+                and t.w.source != 2 * t.w.count and t.w.count != 2 * t.w.source)
 
     cdef bint is_halved(self, list weights) except -1:
         """Return whether each pixel is the mean of 2 x 2, and such as go down and across at once.
@@ -1525,7 +1748,7 @@ cdef class Plan:
         cdef bint odd = self.work == 2 and t.channels not in (1, 2, 4)
         cdef Py_ssize_t longest = 1 if odd else most
         t.period = 0
-        if t.w.copied or t.channels >= t.group:
+        if t.w.copied or t.quads or t.channels >= t.group:
             return 0
         for period in range(1, longest + 1):
             middle = t.w.count // 2 // period * period
@@ -1563,7 +1786,7 @@ cdef class Plan:
         cdef Py_ssize_t x, k, start = 0, low = 0, high = 0, own_low, own_high, room
         if t.halved:
             elements = STRIP_HALVED
-        elif t.w.copied or t.period > 0:
+        elif t.w.copied or t.period > 0 or t.quads:
             elements = STRIP_DOWN
         most = max(1, elements // t.channels)
         if t.period > 1:
@@ -1598,6 +1821,8 @@ cdef class Plan:
         # Lines begin with a line of the cache, and have room for what a vector more would take.
         t.longest = (t.longest + 31) // 16 * 16
         t.longest_source = (t.longest_source + 31) // 16 * 16
+        if t.quads:
+            t.longest_source += (4 * t.w.most + 15) // 16 * 16
         if t.period > 0:
             room = 2 * t.channels + 64
             t.phase_source = padded((t.longest_source // t.step + room) * self.work)
@@ -1649,6 +1874,11 @@ cdef class Plan:
         return self.table.period
 
     @property
+    def quads(self):
+        """Whether pixels of four elements go across one by one."""
+        return self.table.quads
+
+    @property
     def halved(self):
         """Whether means of 2 x 2 pixels are made, down and across at once."""
         return self.table.halved
@@ -1658,35 +1888,56 @@ cdef class Plan:
         """Bytes that the tables take."""
         return self.allocated
 
-    cdef Py_ssize_t lay(self, Desk* desk, char* memory) noexcept nogil:
-        """Lay out a thread's memory from here on; return its bytes."""
+    cdef void part_sizes(self, Py_ssize_t* bytes) noexcept nogil:
+        """Fill in what each part of a thread's memory takes."""
         cdef Table* t = &self.table
-        cdef Py_ssize_t at = 0, work = self.work
-        desk.transposed = memory + at
-        at += padded(t.longest_source * t.group * work if t.transposed or t.w.lift > 0 else 0)
-        desk.phases = memory + at
-        at += t.phase_source * t.step if t.period > 0 and t.step > 1 else 0
-        desk.phases_made = memory + at
-        at += t.phase_result * t.period if t.period > 1 else 0
-        desk.ring = memory + at
+        cdef Py_ssize_t work = self.work
+        bytes[IN_TRANSPOSED] = (
+            t.longest_source * t.group * work if t.transposed or t.quads or t.w.lift > 0 else 0)
+        bytes[IN_PHASES] = t.phase_source * t.step if t.period > 0 and t.step > 1 else 0
+        bytes[IN_PHASES_MADE] = t.phase_result * t.period if t.period > 1 else 0
+        bytes[IN_RING] = 0
         if t.across_first:
-            at += padded(t.ring * t.longest * work)
+            bytes[IN_RING] = t.ring * t.longest * work
         elif not t.w.copied and not t.h.copied:
-            at += padded(t.group * t.longest_source * work)
-        desk.deep = memory + at
-        at += padded(0 if t.d.copied else t.deep_ring * t.longest_source * work)
-        desk.line = memory + at
-        at += padded((t.group + 1) * t.longest * work)
-        desk.stage = memory + at if self.streaming else NULL
-        at += padded(t.longest * work if self.streaming else 0)
-        desk.row = <const char**>(memory + at)
-        at += padded(self.most_taps * sizeof(char*))
-        return at
+            bytes[IN_RING] = t.group * t.longest_source * work
+        bytes[IN_DEEP] = 0 if t.d.copied else t.deep_ring * t.longest_source * work
+        bytes[IN_LINE] = (t.group + 1) * t.longest * work
+        bytes[IN_STAGE] = t.longest * work if self.streaming else 0
+        bytes[IN_ROW] = self.most_taps * sizeof(char*)
+
+    cdef Py_ssize_t room(self) noexcept nogil:
+        """Return the bytes of a thread's memory."""
+        cdef Py_ssize_t[PARTS] bytes
+        cdef Py_ssize_t total = 0
+        cdef int part
+        self.part_sizes(bytes)
+        for part in range(PARTS):
+            total += part_bytes(bytes[part])
+        return total
+
+    cdef Desk desk_at(self, char* memory) noexcept nogil:
+        """Cut a thread's memory, which begins with a line of the cache, into its parts."""
+        cdef Py_ssize_t[PARTS] bytes
+        cdef Desk desk
+        cdef char* here = memory
+        self.part_sizes(bytes)
+        desk.transposed = cut(&here, bytes[IN_TRANSPOSED])
+        desk.phases = cut(&here, bytes[IN_PHASES])
+        desk.phases_made = cut(&here, bytes[IN_PHASES_MADE])
+        desk.ring = cut(&here, bytes[IN_RING])
+        desk.deep = cut(&here, bytes[IN_DEEP])
+        desk.line = cut(&here, bytes[IN_LINE])
+        desk.stage = cut(&here, bytes[IN_STAGE])
+        desk.row = <const char**>cut(&here, bytes[IN_ROW])
+        desk.start, desk.end = memory, here
+        if not self.streaming:
+            desk.stage = NULL
+        return desk
 
     def take(self, int threads):
         """Return the working memory of a run on so many threads, to be handed to it."""
-        cdef Desk desk
-        return np.empty(self.lay(&desk, NULL) * max(threads, 1) + 64, np.uint8)
+        return np.empty(self.room() * max(threads, 1) + 64, np.uint8)
 
     def run(self, cnp.ndarray source not None, cnp.ndarray result not None, int threads,
             cnp.ndarray scratch=None):
@@ -1700,7 +1951,6 @@ cdef class Plan:
         cdef const char* from_ = PyArray_BYTES(<PyArrayObject*>source)  # IN
         cdef char* to = PyArray_BYTES(<PyArrayObject*>result)  # OUT
         cdef char* memory
-        cdef Desk desk
         cdef Team team
         cdef int t
         if not takes(&self.frame, <PyArrayObject*>source, <PyArrayObject*>result):
@@ -1714,13 +1964,13 @@ cdef class Plan:
             scratch = self.take(threads)
         memory = PyArray_BYTES(<PyArrayObject*>scratch)
         memory += (-<size_t>memory) % 64
-        room = self.lay(&desk, memory)
+        room = self.room()
         if cnp.PyArray_NBYTES(scratch) < room * threads + 64:
             raise ValueError("the scratch was taken for another plan")
         form_team(&team, threads)
         with nogil:
             if team.threads == 1:
-                run_share(self.code, self.work, to, from_, &self.table, &rows, &desk, 0, total)
+                share_of(self, to, from_, &rows, memory, 0, total)
             else:
                 team_begins(&team)
                 for t in prange(threads, num_threads=team.threads, schedule="static"):
@@ -1736,9 +1986,9 @@ cdef class Plan:
 cdef void share_of(Plan plan, char* to, const char* source, const Rows* rows, char* memory,
                    Py_ssize_t first, Py_ssize_t last) noexcept nogil:
     """Do a thread's share, with memory of its own."""
-    cdef Desk desk
-    plan.lay(&desk, memory)
+    cdef Desk desk = plan.desk_at(memory)
     run_share(plan.code, plan.work, to, source, &plan.table, rows, &desk, first, last)
+    check_parts(desk.start, desk.end)
 
 
 cdef bint is_half(const Axis* axis, weights) except -1:
@@ -1810,6 +2060,8 @@ cdef void free_axis(Axis* axis) noexcept:
     PyMem_RawFree(axis.taps)
     PyMem_RawFree(axis.weight)
     PyMem_RawFree(axis.scale)
+    PyMem_RawFree(axis.factor)
+    PyMem_RawFree(axis.place)
 
 
 cdef inline Py_ssize_t padded(Py_ssize_t bytes) noexcept nogil:

@@ -199,7 +199,7 @@ def test_every_kernel_is_named_once_for_each_level(setup_script):
     modules = setup_script().extensions()
     names = [ext.name for ext in modules]
     kernels = {path.stem for path in ROOT.glob("pyx/**/*.pyx")} - {"machine"}
-    packages = {package for package, _ in setup_script().LEVELS.values()}
+    packages = {level.package for level in setup_script().LEVELS.values()}
     assert sorted(names) == sorted(
         ["upshape._machine", *(f"upshape.{p}.{k}" for p in packages for k in kernels)]
     )

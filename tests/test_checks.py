@@ -1,15 +1,19 @@
 """The checks of the debug build: a deliberately wrong index is caught, and others pay nothing.
 
 The programs here are compiled from the headers that the kernels are compiled from: UPSHAPE_CHECK,
-the fences round the parts of scratch, and real tiles that write into them.
+the fences round the parts of scratch, and real tiles that write into them. Where the kernels
+themselves are of a debug build (`make test-debug`), they are handed tables that are wrong.
 """
 
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from upshape import runtime
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
@@ -135,3 +139,85 @@ def test_a_condition_is_not_computed_without_the_debug_build(tmp_path):
         assembly = tmp_path / "call.s"
         subprocess.run([*command, *flags, "-o", str(assembly)], check=True)
         assert ("asked" in assembly.read_text()) == there
+
+
+# A layer whose tables are wrong in one place, computed in one order of work.
+WRONG_TABLE = """
+import sys
+import numpy as np
+import upshape as up
+from upshape import lanes, orders
+
+kind, order = sys.argv[1], orders.BY_NAME[sys.argv[2]]
+arrange, axes_of = lanes.arrange, orders._axes
+
+class Narrow(lanes.Lanes):
+    span = 1, 1, 1
+
+def arrange_wrongly(*args, **keywords):
+    arranged = arrange(*args, **keywords)
+    if kind == "slot":
+        arranged.slot[-1] += 4000
+    elif kind == "span":
+        arranged.__class__ = Narrow
+    elif kind == "weight":
+        arranged.classes.kernel[-1] += 1000
+    elif kind == "channel":
+        arranged.panels[-1] = arranged.panels[-1]._replace(channel=1000)
+        arranged.lane_channel[-1] = 1000
+    return arranged
+
+def axes_wrongly(*args):
+    z, y, x = axes_of(*args)
+    r, taps = y.phases[-1]
+    if kind == "tap":  # between two that are in the input, where all between are
+        taps = [taps[0], (4000, taps[1][1]), *taps[2:]]
+    elif kind == "kernel":
+        taps = [*taps[:-1], (taps[-1][0], 1000)]
+    return z, y._replace(phases=[*y.phases[:-1], (r, taps)]), x
+
+orders.lanes.arrange, orders._axes = arrange_wrongly, axes_wrongly
+if order.kernel == "depthwise":
+    layer = up.Conv2d(np.ones((16, 1, 4, 4), np.float32), padding=2, dilation=2, groups=16)
+    shape, made = (1, 16, 20, 70), (1, 16, 18, 68)
+else:
+    layer = up.ConvTranspose2d(np.ones((9, 8, 4, 4), np.float32), stride=2, padding=1)
+    shape, made = (1, 9, 5, 400), (1, 8, 10, 800)
+x, out = np.ones(shape, np.float32), np.empty(made, np.float32)
+if "channels" in order.name:
+    x, out = [np.moveaxis(np.ascontiguousarray(np.moveaxis(a, 1, -1)), -1, 1) for a in (x, out)]
+layout = orders.layout(layer._parameters, order)
+plan = order.module.Plan(layout, *orders.frames_of(x, out)[:4], 1)
+assert plan.fits
+plan.run(x, layout.pack(layer.weight, None), out)
+print("done")
+"""
+
+
+# What a failed check prints is in a kernel that has checks.
+CHECKED = b"check failed" in Path(runtime.kernel("convolution").__file__).read_bytes()
+IN_PLACE, IN_TILES, IN_NEST = "place.pxd", "multiply.pxd", "convolution.pyx"
+IN_DEPTHWISE = "depthwise.pyx"
+
+
+@pytest.mark.skipif(not CHECKED, reason="only a debug build looks at indices")
+@pytest.mark.parametrize(("kind", "order", "where"), [
+    *[("", order, None) for order in (
+        "pixels", "channels", "phases", "transposed", "col2im", "depthwise",
+        "depthwise transposed", "depthwise channels")],
+    ("slot", "pixels", IN_PLACE), ("slot", "transposed", IN_PLACE), ("slot", "col2im", IN_PLACE),
+    ("span", "pixels", IN_TILES), ("span", "phases", IN_TILES), ("span", "transposed", IN_TILES),
+    ("span", "channels", IN_TILES),
+    ("weight", "pixels", IN_NEST), ("weight", "channels", IN_NEST), ("weight", "col2im", IN_NEST),
+    ("channel", "pixels", IN_NEST), ("channel", "phases", IN_NEST),
+    ("kernel", "depthwise", IN_DEPTHWISE), ("kernel", "depthwise transposed", IN_DEPTHWISE),
+    ("kernel", "depthwise channels", IN_DEPTHWISE), ("tap", "depthwise channels", IN_DEPTHWISE),
+])
+def test_a_wrong_table_of_a_layer_is_caught(kind, order, where):
+    done = subprocess.run([sys.executable, "-c", WRONG_TABLE, kind, order], capture_output=True,
+                          text=True)
+    if where is None:
+        assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
+        return
+    assert done.returncode == -signal.SIGABRT, done.stderr
+    assert re.match(rf"upshape: (.*/)?{re.escape(where)}:\d+: check failed: ", done.stderr)

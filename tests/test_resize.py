@@ -1,6 +1,7 @@
 """Pictures and volumes: which axes are resized, in whose way; and the adjoint of interpolate."""
 
 import itertools
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -83,12 +84,41 @@ def test_nearest_is_the_pixel_under_the_centre():
         assert y.tolist() == expected
 
 
-def test_coordinates_and_roundings_by_onnxs_names():
+def position(coordinates, d, i, o):
+    """Return where a pixel lies, by the operator's text, as a fraction."""
+    if coordinates == "align_corners":
+        return Fraction(d * (i - 1), max(o - 1, 1))
+    if coordinates == "asymmetric":
+        return Fraction(d * i, o)
+    if coordinates == "pytorch_half_pixel" and o == 1:
+        return Fraction(0)
+    return Fraction((2 * d + 1) * i, 2 * o) - (coordinates != "tf_half_pixel_for_nn") * HALF
+
+
+HALF = Fraction(1, 2)
+ROUNDINGS = {
+    "floor": math.floor,
+    "ceil": math.ceil,
+    "round_prefer_floor": lambda x: math.ceil(x - HALF),
+    "round_prefer_ceil": lambda x: math.floor(x + HALF),
+}
+
+
+@pytest.mark.parametrize("coordinates", tables.COORDINATES)
+@pytest.mark.parametrize("rounding", tables.ROUNDINGS)
+def test_nearest_is_exact_with_every_coordinate_and_rounding(coordinates, rounding):
+    """Ties too: 3 pixels to 47 have one of which float64 makes 0.999..."""
+    how = {"coordinates": coordinates, "nearest_mode": rounding}
+    for i, o in itertools.product((1, 2, 3, 7, 14, 15, 36), (1, 2, 7, 25, 28, 47, 49)):
+        expected = [
+            min(max(ROUNDINGS[rounding](position(coordinates, d, i, o)), 0), i - 1)
+            for d in range(o)
+        ]
+        assert up.resize(np.arange(i), o, "nearest", **how).tolist() == expected
+
+
+def test_coordinates_by_onnxs_names():
     row = np.arange(4.0)
-    for coordinates, rounding in itertools.product(tables.COORDINATES, tables.ROUNDINGS):
-        y = up.resize(row, 7, "nearest", coordinates=coordinates, nearest_mode=rounding)
-        position = tables.positions(coordinates, 4, 7)
-        assert np.array_equal(y, np.clip(tables.rounded(rounding, position), 0, 3))
     assert up.resize(row, 7, coordinates="align_corners").tolist() == [0, 0.5, 1, 1.5, 2, 2.5, 3]
     assert up.resize(row, 2, coordinates="asymmetric", antialias=False).tolist() == [0, 2]
     one = {"antialias": False, "coordinates": "pytorch_half_pixel"}
@@ -127,6 +157,42 @@ def test_a_policys_sizes_are_onnxs_in_every_librarys_way(like):
         assert np.array_equal(y, up.resize(x, (167, 50), like=like))
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int32"])
+def test_pillows_integers_are_rounded_after_each_axis(dtype):
+    """A half goes up to 1, and the half of that again; the mean of all four is a quarter."""
+    x = np.array([[0, 1], [0, 0]], dtype)
+    assert up.resize(x, (1, 1), "box", like="pillow").tolist() == [[1]]
+    assert up.resize(x, (1, 1), "box").tolist() == [[0]]
+    if dtype == "int32":
+        assert up.resize(-x, (1, 1), "box", like="pillow").tolist() == [[-1]]
+
+
+def test_pillows_wide_integers_are_sums_of_float64(rng):
+    """The definition, axis by axis, in numbers that float64 holds."""
+    kernels = {"linear": (reference.linear_kernel, 1), "lanczos": (reference.lanczos_kernel, 3)}
+    for mode, (kernel, radius) in kernels.items():
+        for h, w, oh, ow in ((40, 9, 5, 30), (31, 40, 62, 11), (300, 3, 20, 1), (7, 8, 7, 5)):
+            x = rng.integers(0, 65536, (h, w, 3)).astype(np.uint16)
+            y = up.resize(x, (oh, ow), mode, channel_axis=-1, like="pillow")
+            down_first = h - oh > max(2 * (w - ow), 0)
+            z = x.astype(np.float64)
+            for axis in (0, 1) if down_first else (1, 0):
+                i, o = z.shape[axis], (oh, ow)[axis]
+                if i == o:
+                    continue
+                matrix = reference.antialias_matrix(i, o, kernel, radius)
+                z = np.moveaxis(np.tensordot(matrix, z, (1, axis)), 0, axis)
+                z = np.clip(np.floor(z + 0.5), 0, 65535)
+            assert y.dtype == np.uint16
+            assert np.array_equal(y, z)
+
+
+def test_opencvs_area_grows_by_float32():
+    """Pixel 29 of 58 lies at 7 of 14, which its double makes 6.999...: all of pixel 6."""
+    y = up.resize(np.arange(14.0), 58, "area", like="opencv")
+    assert y[28:31].tolist() == [6, 6, 7]
+
+
 def test_a_file_name_is_no_picture(tmp_path):
     for path in ("picture.png", b"picture.png", tmp_path):
         with pytest.raises(TypeError, match=r"image=.* is no array; read a file first"):
@@ -139,6 +205,39 @@ def test_lists_and_pictures_of_pillow_are_taken():
     assert np.array_equal(up.resize(image, (2, 3)), up.resize(GRAY, (2, 3)))
     with pytest.raises(ValueError, match="pass channel_axis=-1 to keep its 3 channels"):
         up.resize(image.convert("RGB"), (2, 3))
+
+
+def test_sizes_and_factors_are_taken_as_numbers_of_any_kind():
+    for size in ([4, 5], np.array([4, 5]), (np.int64(4), np.uint8(5))):
+        assert up.resize(GRAY, size).shape == (4, 5)
+    assert up.resize(GRAY, np.array(4)).shape == (4, 4)
+    for factor in (Fraction(2), np.float32(2), np.array([2, 2]), (2, 2.0)):
+        assert up.resize(GRAY, scale_factor=factor).shape == (6, 8)
+    volume = np.ones((3, 9, 9))
+    assert up.resize(volume, (3, 4, 4)).shape == (3, 4, 4)
+    assert up.resize(volume, scale_factor=(1, 2, 2)).shape == (3, 18, 18)
+    slices = np.ones((2, 9, 9, 3))
+    assert up.resize(slices, (2, 4, 4), channel_axis=-1).shape == (2, 4, 4, 3)
+
+
+@pytest.mark.parametrize(
+    ("match", "call"),
+    [
+        (r"size=4.5 must be an int, or a tuple or list of 2 \(H, W\), not float",
+         lambda: up.resize(GRAY, 4.5)),
+        (r"size=range\(4, 6\) must be an int, or a tuple or list of 2",
+         lambda: up.resize(GRAY, range(4, 6))),
+        (r"scale_factor=2j must be numbers, one number for all spatial axes, or 2 \(H, W\)",
+         lambda: up.resize(GRAY, scale_factor=2j)),
+        (r"image has dtype int64; .*convert it with np.asarray\(image, np.float32\)",
+         lambda: up.resize([[0, 1], [2, 3]], 4)),
+        (r"image has dtype int64; .*convert it with image.astype\(np.float32\)",
+         lambda: up.resize(np.array([[0, 1], [2, 3]]), 4)),
+    ],
+)  # fmt: skip
+def test_what_is_of_the_wrong_kind_is_told(match, call):
+    with pytest.raises(TypeError, match=match):
+        call()
 
 
 @pytest.mark.parametrize("mode", ["nearest", *MEANS])
@@ -218,6 +317,16 @@ def test_dtypes_and_ranges_are_kept(dtype, rng):
         (r"image has shape \(0, 9\); no axis can be 0", lambda: up.resize(np.ones((0, 9)), 4)),
         (r"size=\(4, 4\) has 2 numbers; give 3, or pass batches to up.interpolate",
          lambda: up.resize(np.ones((2, 3, 9, 9)), (4, 4), channel_axis=1)),
+        (r"shape \(1, 9, 9, 3\) and looks like a batch of 1 of pictures; pass batches to up.int",
+         lambda: up.resize(np.ones((1, 9, 9, 3)), 4, channel_axis=-1)),
+        ("a batch of 2 .* or three numbers for scale_factor if it is a volume",
+         lambda: up.resize(np.ones((3, 2, 9, 9)), scale_factor=2, channel_axis=0)),
+        (r"scale_factor=\(2, 2\) has 2 numbers; give 3, or say which axis is the channels",
+         lambda: up.resize(np.ones((9, 9, 9)), scale_factor=(2, 2))),
+        ("mode='INTER_CUBIC' must be one of .*; did you mean 'cubic'",
+         lambda: up.resize(GRAY, 4, "INTER_CUBIC")),
+        ("like='cv2' must be one of .*; did you mean 'opencv'",
+         lambda: up.resize(GRAY, 4, like="cv2")),
         ("its order=3 is a spline", lambda: up.resize(GRAY, 4, "bicubic", like="skimage")),
         ("its mean of pixels is mode='box'", lambda: up.resize(GRAY, 4, "area", like="pillow")),
         ("coordinates has no meaning with mode='nearest' and like='torch'",

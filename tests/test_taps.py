@@ -318,6 +318,47 @@ def test_rows_are_made_phase_by_phase():
         assert plan.period == period
 
 
+# --- pixels of four bytes ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("only", ["across", "down"])
+@pytest.mark.parametrize("rounded", [False, True])
+@pytest.mark.parametrize("most", [1, 3, 4, 5, 9, 13, 40])
+def test_pixels_of_four_bytes_have_the_bits_of_any_others(rng, only, rounded, most):
+    """Made one by one, two rows at a time, they are what pixels of five are, whose rows go together.
+
+    Tables are of positive and negative weights, some above one; strips are short and long.
+    """
+    for i, o in [(60, 37), (40, 1), (5, 3), (700, 450), (2500, 1111), (33, 34)]:
+        taps_ = min(most, i)
+        first = np.sort(rng.integers(0, i - taps_ + 1, o))
+        weights = rng.random((o, taps_)) - 0.2
+        weights /= np.abs(weights).sum(1, keepdims=True) / rng.choice([0.9, 1.5], (o, 1))
+        if rounded:
+            weights = np.rint(weights * 2.0**20) / 2.0**20
+        table, rows = (first, weights, i), antialiased_table(9, 7, 1, triangle)
+        if rounded:
+            rows = rows[0], np.rint(rows[1] * 2.0**14) / 2.0**14, rows[2]
+        x = draw_picture(rng, (2, 9, i, 5))
+        made = []
+        for channels in (4, 5):
+            plan = taps.Plan((0, -1, -1, 1, 2, 3), [copied(1), rows, table], "B", channels,
+                             channels, False, only, rounded)
+            result = np.zeros((2, 7, o, channels), np.uint8)
+            assert plan.run(np.ascontiguousarray(x[..., :channels]), result, 2)
+            assert plan.quads == (plan.fixed and channels == 4)
+            made.append(result[..., :4])
+        np.testing.assert_array_equal(*made)
+
+
+def test_weights_of_pixels_of_four_bytes_are_formed_either_way():
+    """Else the test above would hold nothing of one of them."""
+    up, down = antialiased_table(40, 60, 1, triangle), antialiased_table(90, 20, 2, keys)
+    plans = [taps.Plan((0, -1, -1, 1, 2, 3), [copied(1), copied(5), table], "B", 4, 4, False)
+             for table in (up, down)]
+    assert [(plan.quads, plan.ways[2]) for plan in plans] == [(True, "rounded"), (True, "pairs")]
+
+
 # --- means of 2 x 2 pixels -----------------------------------------------------------------------
 
 

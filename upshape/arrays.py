@@ -57,10 +57,17 @@ def as_array(operation: str, name: str, value: Any, dtypes: Sequence[str] = ()) 
     if dtypes and dtype.name not in dtypes:
         raise TypeError(
             f"{operation}: {name} has dtype {dtype}; it can be {_or(dtypes)} "
-            f"(convert it with {name}.astype(np.{dtypes[0]}))"
+            f"(convert it with {_conversion(name, value, dtypes[0])})"
         )
     native = _native(dtype)
     return array if native is dtype else array.astype(native)
+
+
+def _conversion(name: str, value: Any, dtype: str) -> str:
+    """Return how an array, or what is none yet, is converted."""
+    if hasattr(value, "astype"):
+        return f"{name}.astype(np.{dtype})"
+    return f"np.asarray({name}, np.{dtype})"
 
 
 def _from_other(operation: str, name: str, value: Any) -> AnyArray:
@@ -187,6 +194,11 @@ def as_ints(
                 f"it must be {axes_wanted('int', count)}"
             )
         return tuple(as_int(operation, name, number, least) for number in value)
+    if count > 1 and not hasattr(value, "__index__"):
+        raise TypeError(
+            f"{operation}: {name}={shown(value)} must be an int, or a tuple or list of {count} "
+            f"({', '.join('DHW'[-count:])}), not {type(value).__name__}"
+        )
     return (as_int(operation, name, value, least),) * count
 
 

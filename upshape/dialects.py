@@ -128,16 +128,41 @@ ABSENT: dict[tuple[str | None, str], str] = {
 }  # fmt: skip
 
 
+#: What else libraries are called.
+_NAMES = {
+    "pytorch": "torch", "torchvision": "torch", "cv2": "opencv", "cv": "opencv", "pil": "pillow",
+    "scikit-image": "skimage", "scikit_image": "skimage", "tf": "tensorflow", "keras": "tensorflow",
+    "onnxruntime": "onnx", "ort": "onnx",
+}  # fmt: skip
+
+
 def as_like(operation: str, value: object) -> str | None:
     """Return the name of a library, or None."""
     if value is None:
         return None
     names = [name for name in DIALECTS if name]
-    if not isinstance(value, str) or value not in names:
-        raise ValueError(
-            f"{operation}: like={arrays.shown(value)} must be one of {', '.join(names)}, or None"
-        )
-    return value
+    if isinstance(value, str) and value in names:
+        return value
+    word = value.lower() if isinstance(value, str) else ""
+    meant = _NAMES.get(word, word)
+    raise ValueError(
+        f"{operation}: like={arrays.shown(value)} must be one of {', '.join(names)}, or None"
+        + (f"; did you mean {meant!r}?" if meant in names else "")
+    )
+
+
+def _meant(value: object, modes: dict[str, Way]) -> str:
+    """Return the mode that another library's constant is, as a question; or nothing.
+
+    >>> _meant("INTER_CUBIC", DIALECTS["opencv"]), _meant("spline", DIALECTS["opencv"])
+    ("; did you mean 'cubic'?", '')
+    """
+    name = value if isinstance(value, str) else getattr(value, "name", None)
+    if not isinstance(name, str):
+        return ""
+    word = name.lower().removeprefix("inter_").replace("_", "-")
+    word = ALIASES.get(word, word)
+    return f"; did you mean {word!r}?" if word in modes else ""
 
 
 def as_mode(operation: str, value: object, like: str | None) -> str:
@@ -149,7 +174,7 @@ def as_mode(operation: str, value: object, like: str | None) -> str:
         why = ABSENT.get((like, name), "") if isinstance(name, str) else ""
         raise ValueError(
             f"{operation}: mode={arrays.shown(value)} must be one of {', '.join(modes)}{whose}"
-            + why
+            + (why or _meant(value, modes))
         )
     return name
 

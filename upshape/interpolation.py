@@ -549,9 +549,15 @@ def as_mode(operation: str, value: Any, axes: int, name: str = "x") -> str:
         )
     if axes not in MODES[value]:
         fitting = [mode for mode, ranks in MODES.items() if axes in ranks]
+        wanted = MODES[value][0]
+        alone = {1: "signal", 2: "picture", 3: "volume"}[wanted]
+        batch = (
+            f"; if {name} is one {alone} without a batch axis, pass {name}[None], with "
+            f"channel_axis=-1 where its channels are last" if axes == wanted - 1 else ""
+        )
         raise ValueError(
-            f"{operation}: mode={value!r} is for {_axes(MODES[value][0])}, but {name} has {axes}; "
-            f"mode can be {', '.join(fitting)}"
+            f"{operation}: mode={value!r} is for {_axes(wanted)}, but {name} has {axes}; "
+            f"mode can be {', '.join(fitting)}{batch}"
         )
     return value
 
@@ -590,7 +596,7 @@ def as_antialias(operation: str, value: Any, mode: str) -> bool:
 
 def as_factors(operation: str, value: Any, axes: int) -> tuple[float, ...]:
     """Return the scale factor of every axis."""
-    if isinstance(value, np.ndarray):
+    if hasattr(value, "tolist"):  # of NumPy's arrays, and of other libraries'
         value = value.tolist()
     if isinstance(value, (str, bytes, bytearray)):
         raise TypeError(
@@ -606,7 +612,10 @@ def as_factors(operation: str, value: Any, axes: int) -> tuple[float, ...]:
     factors = []
     for own in values:
         if isinstance(own, (bool, np.bool_)) or not hasattr(own, "__float__"):
-            raise TypeError(f"{operation}: scale_factor={arrays.shown(value)} must be numbers")
+            raise TypeError(
+                f"{operation}: scale_factor={arrays.shown(value)} must be numbers, "
+                f"{arrays.axes_wanted('number', axes)}"
+            )
         try:
             factor = float(own)
         except OverflowError:
@@ -773,10 +782,11 @@ def interpolate(
     scale_factor : float or sequence of float, optional
         Output size over input size, one for all spatial axes or one each.
     mode : str
-        For any number of axes nearest, nearest-exact (labels), area (the mean of all pixels that a
-        new one touches: shrinking by whole factors) and lanczos (the sharpest). For 1, 2 and 3
-        axes linear, bilinear and trilinear (a good default), and cubic, bicubic and tricubic
-        (sharper; they overshoot beside edges).
+        For any number of axes nearest, nearest-exact (labels, masks), area (the mean of all pixels
+        that a new one touches: shrinking by whole factors) and lanczos (photographs that shrink:
+        the sharpest). For 1, 2 and 3 axes linear, bilinear and trilinear (a good default), and
+        cubic, bicubic and tricubic (photographs that grow: sharper, they overshoot beside edges).
+        Where a picture shrinks, ask for `antialias`.
     align_corners : bool, optional
         For the linear and cubic modes: False (the default) takes pixels for squares, and aligns
         the edges of input and output; True takes them for points, and aligns the centres of the
@@ -826,8 +836,9 @@ def interpolate(
     float32); `upshape.reference.nearest_indices` says how they are rounded. A linear mode returns
     the exact value, rounded: uint8 to the nearest integer, ties to the even one. The other modes
     round integers to the nearest as well, within the range of their dtype; uint8 goes through fixed
-    point there, and may become the other neighbour within a tenth of a tie. An axis whose size does
-    not change is copied by the linear modes, and with antialias.
+    point there, and may become the other neighbour within a tenth of a tie. (PyTorch rounds and
+    clips bytes after each axis, so that overshoots differ; ``resize(like="torch")`` does as well.)
+    An axis whose size does not change is copied by the linear modes, and with antialias.
 
     See Also
     --------

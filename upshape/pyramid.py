@@ -49,8 +49,9 @@ def upsample_concat(
     size : int or sequence of int, optional
         Output size, one for all spatial axes or one each. By default that of the feature with the
         most pixels (the first of them).
-    mode : {"nearest", "nearest-exact", "linear", "bilinear", "trilinear"}, optional
-        As in `interpolate`. By default linear, bilinear or trilinear, as the rank says.
+    mode : str, optional
+        As in `interpolate`, but for lanczos: nearest for labels, area for features that shrink by
+        whole factors. By default linear, bilinear or trilinear, as the rank says.
     align_corners : bool, optional
         As in `interpolate`.
     channel_axis : {1, -1}

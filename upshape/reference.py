@@ -444,6 +444,8 @@ def box_kernel(x: float) -> float:
 def hamming_kernel(x: float) -> float:
     """Return the weight of Pillow's ``HAMMING``: one lobe of the sinc under Hamming's window.
 
+    The window's numbers are 0.54 and 0.46 in float32, as Pillow has them.
+
     Examples
     --------
     >>> hamming_kernel(0), round(hamming_kernel(0.5), 4), hamming_kernel(1)
@@ -454,7 +456,8 @@ def hamming_kernel(x: float) -> float:
     if x == 0:
         return 1.0
     y = math.pi * x
-    return math.sin(y) / y * (0.54 + 0.46 * math.cos(y))
+    high, low = float(np.float32(0.54)), float(np.float32(0.46))
+    return math.sin(y) / y * (high + low * math.cos(y))
 
 
 # --------------------------------------------------------------------------------------------------

@@ -50,6 +50,9 @@ Array = NDArray[Any]
 
 POLICIES = ("stretch", "not_larger", "not_smaller")
 
+# Sums of float64 that are made at a time: a quarter of a MiB, which stays in the second cache.
+_BLOCK = 1 << 15
+
 _LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
 
 
@@ -207,7 +210,8 @@ def _resize(
             "resize", image, out,
             lambda plain: _resize(plain, size, scale_factor, channel_axis, policy, None, asked),
         )
-    axis = _as_channels(image, channel_axis, size)
+    told = ("size", size) if scale_factor is None else ("scale_factor", scale_factor)
+    axis = _as_channels(image, channel_axis, *told)
     x = _as_batch(image, axis)
     if 0 in image.shape:
         raise ValueError(f"resize: image has shape {image.shape}; no axis can be 0")
@@ -232,28 +236,34 @@ def _resize(
         result = arrays.check_out("resize", out, tuple(shape), image.dtype, image)
         target = _as_batch(result, axis)
         layout = layout_of(target, 1)
-    passes = _fixed_point(like, mode, how, image.dtype)
-    if passes is not None and len(inputs) == 3:
-        np.copyto(target, _in_passes(x, how, passes))
-        return result
+    passes = _passes(like, mode, how, image.dtype)
     if passes is not None:
         down_first = _goes_down_first(like, inputs, how.sizes)
+        if not isinstance(passes, FixedPoint) or len(inputs) == 3:
+            np.copyto(target, _in_passes(x, how, passes, down_first))
+            return result
         how = How(how.mode, how.sizes, how.factors, False, passes._replace(down_first=down_first))
     Job(x, target, how, layout, target.nbytes, out is None).run()
     return result
 
 
-def _fixed_point(
+def _passes(
     like: str | None, mode: str, how: How, dtype: np.dtype[Any]
-) -> FixedPoint | None:
-    """Return the tables of a library that rounds bytes after each axis; None: it does not."""
-    if dtype != np.uint8 or not how.linear or mode == "area":
+) -> Convention | FixedPoint | None:
+    """Return the tables of a library that rounds integers after each axis; None: it does not.
+
+    For bytes they are fixed point. Pillow's wider integers, its modes I;16 and I, are sums of
+    float64.
+    """
+    if dtype.name not in ("uint8", "uint16", "int32") or not how.linear or mode == "area":
         return None
     convention = how.convention
     if convention is None:
         convention = Convention("linear", "align_corners" if how.align_corners else "half_pixel")
     if not isinstance(convention, Convention):
         return None
+    if dtype != np.uint8:
+        return convention if like == "pillow" else None
     if like == "torch":
         return FixedPoint(convention)
     if like == "pillow" or (like == "onnx" and convention.antialias):
@@ -272,30 +282,65 @@ def _goes_down_first(
     return like == "pillow" and len(lost) == 2 and lost[0] > max(2 * lost[1], 0)
 
 
-def _in_passes(x: Array, how: How, tables: FixedPoint) -> Array:
-    """Return a volume of bytes that are rounded and clipped after each axis, the last one first.
+def _in_passes(x: Array, how: How, tables: Tabled, down_first: bool) -> Array:
+    """Return integers that are rounded and clipped after each axis, the last one first.
 
-    Sums of bytes and weights of so few bits are exact in float64: ties are the library's.
+    `down_first`: the first one first. Sums of integers and weights of fixed point are exact in
+    float64: ties are the library's.
     """
-    for axis in reversed(range(2, x.ndim)):
-        o = how.sizes[axis - 2]
-        if tables.taps(x.shape[axis], o, how.factors[axis - 2]) is None:
+    for axis in range(2, x.ndim) if down_first else reversed(range(2, x.ndim)):
+        o, factor = how.sizes[axis - 2], how.factors[axis - 2]
+        taps = tables.taps(x.shape[axis], o, factor)
+        if taps is None:
+            continue
+        if not isinstance(tables, FixedPoint):
+            x = _tap_by_tap(x, taps, axis)
             continue
         sizes = (*x.shape[2:axis], o, *x.shape[axis + 1:])
-        factors = tuple(
-            how.factors[at] if at == axis - 2 else None for at in range(len(sizes))
-        )
+        factors = tuple(factor if at == axis - 2 else None for at in range(len(sizes)))
         own = How(how.mode, sizes, factors, False, tables)
         sums = np.empty((*x.shape[:2], *sizes))
         Job(x.astype(np.float64), sums, own, layout_of(sums, 1), sums.nbytes, True).run()
-        np.clip(np.floor(sums + 0.5, out=sums), 0, 255, out=sums)
-        x = sums.astype(np.uint8)
+        x = _rounded(sums, x.dtype)
     return x
 
 
-def _as_channels(image: Array, value: Any, size: Any) -> int | None:
-    """Return the channel axis as a number from 0 on; refuse what looks like forgotten colours."""
+def _tap_by_tap(x: Array, taps: Taps, axis: int) -> Array:
+    """Return integers, sums of float64 along an axis from the first tap on, each product rounded.
+
+    A kernel's fused multiply-adds would round once, and take some ties the other way.
+    """
+    rows = np.moveaxis(x, axis, 0)
+    rest, o = rows.shape[1:], len(taps.first)
+    rows = np.ascontiguousarray(rows).reshape(len(rows), -1)
+    y = np.empty((o, rows.shape[1]), x.dtype)
+    step = max(_BLOCK // rows.shape[1], 1)
+    for start in range(0, o, step):
+        part = slice(start, start + step)
+        first, weights = taps.first[part], taps.weights[part]
+        sums = rows[first] * weights[:, :1]
+        for tap in range(1, weights.shape[1]):
+            sums += rows[first + tap] * weights[:, tap:tap + 1]
+        y[part] = _rounded(sums, x.dtype)
+    return np.moveaxis(y.reshape(o, *rest), 0, axis)
+
+
+def _rounded(sums: Array, dtype: np.dtype[Any]) -> Array:
+    """Return sums as integers, clipped, in their own memory until then: halves go away from 0."""
+    limits = np.iinfo(dtype)
+    sums += np.copysign(0.5, sums)
+    np.clip(np.trunc(sums, out=sums), limits.min, limits.max, out=sums)
+    return sums.astype(dtype)
+
+
+def _as_channels(image: Array, value: Any, name: str, told: Any) -> int | None:
+    """Return the channel axis as a number from 0 on; refuse what looks like forgotten colours.
+
+    `told`: the size or the factor; as many numbers as there are spatial axes leave no doubt.
+    """
     rank = image.ndim
+    listed = told.ndim > 0 if isinstance(told, np.ndarray) else isinstance(told, Sequence)
+    numbers = len(told) if listed else None
     if value is not None:
         axis = arrays.as_int("resize", "channel_axis", value, -rank, rank - 1) % max(rank, 1)
         if not 2 <= rank <= 4:
@@ -303,11 +348,18 @@ def _as_channels(image: Array, value: Any, size: Any) -> int | None:
                 f"resize: image has shape {image.shape}, {rank} axes; with channel_axis={value} it "
                 f"must have 2, 3 or 4 (pass batches to up.interpolate)"
             )
-        if rank == 4 and isinstance(size, (Sequence, np.ndarray)) and len(size) == 2:
+        if rank == 4 and numbers == 2:
             raise ValueError(
                 f"resize: image has shape {image.shape}, with channel_axis={value} a volume, and "
-                f"size={arrays.shown(size)} has 2 numbers; give 3, or pass batches to "
+                f"{name}={arrays.shown(told)} has 2 numbers; give 3, or pass batches to "
                 f"up.interpolate"
+            )
+        depth = image.shape[0 if axis else 1]
+        if rank == 4 and 1 <= depth <= 4 and numbers != 3:
+            raise ValueError(
+                f"resize: image has shape {image.shape} and looks like a batch of {depth} of "
+                f"pictures; pass batches to up.interpolate, or three numbers for {name} if it is "
+                f"a volume"
             )
         return int(axis)
     if not 1 <= rank <= 3:
@@ -321,17 +373,16 @@ def _as_channels(image: Array, value: Any, size: Any) -> int | None:
             f"channel_axis=-1 to keep its {image.shape[2]} channels, or "
             f"image[..., None] with channel_axis=-1 if it is a volume (D, H, W)"
         )
-    three = isinstance(size, (Sequence, np.ndarray)) and len(size) == 3
-    if rank == 3 and 1 <= image.shape[0] <= 4 and not three:
+    if rank == 3 and 1 <= image.shape[0] <= 4 and numbers != 3:
         raise ValueError(
             f"resize: image has shape {image.shape} and looks like a picture (C, H, W); pass "
-            f"channel_axis=0 to keep its {image.shape[0]} channels, or three sizes if it is a "
-            f"volume (D, H, W)"
+            f"channel_axis=0 to keep its {image.shape[0]} channels, or three numbers for {name} if "
+            f"it is a volume (D, H, W)"
         )
-    if rank == 3 and isinstance(size, (Sequence, np.ndarray)) and len(size) == 2:
+    if rank == 3 and numbers == 2:
         raise ValueError(
             f"resize: image has shape {image.shape}, a volume (D, H, W) without channel_axis, and "
-            f"size={arrays.shown(size)} has 2 numbers; give 3, or say which axis is the channels"
+            f"{name}={arrays.shown(told)} has 2 numbers; give 3, or say which axis is the channels"
         )
     return None
 
@@ -377,6 +428,11 @@ def _how(
     convention = _told(convention, asked, like, mode)._replace(exact=like is not None)
     if like == "torch" and mode.startswith("nearest"):
         return How(mode, sizes, factors, False)
+    if like == "pillow" and dtype == np.uint16 and convention.copies:
+        # Mode I;16 goes another way through Pillow: it adds up no steps.
+        convention = convention._replace(
+            arithmetic="float64", coordinates="tf_half_pixel_for_nn"
+        )
     if like in ("opencv", "pillow", "skimage", "tensorflow"):
         factors = (None,) * axes  # they are told sizes
     if like == "torch":

@@ -11,6 +11,7 @@ from types import ModuleType
 
 from upshape import arrays
 from upshape.calls import forget_all
+from upshape.levels import LEVELS
 
 try:
     from upshape import _machine
@@ -24,13 +25,8 @@ __all__ = ["__version__", "clear_cache", "get_num_threads", "set_num_threads", "
 
 __version__ = "0.1.0"
 
-# Level: (package of its kernels, what _machine.x86_level must at least say). Best first.
-_LEVELS = {
-    "x86-64-v4": ("_v4", 4),
-    "x86-64-v3": ("_v3", 3),
-    "x86-64-v2": ("_v2", 2),
-    "generic": ("_generic", 0),
-}
+# Best first.
+_LEVELS = dict(reversed(LEVELS.items()))
 
 # What may be asked for: more threads than most machines have CPUs.
 _MOST_THREADS = 1024
@@ -42,7 +38,7 @@ _DEFAULT_CACHE_MB = 256
 
 
 def _built(level: str) -> bool:
-    folder = os.path.join(os.path.dirname(__file__), _LEVELS[level][0])
+    folder = os.path.join(os.path.dirname(__file__), _LEVELS[level].package)
     return os.path.isdir(folder) and any(
         name.endswith(tuple(EXTENSION_SUFFIXES)) for name in os.listdir(folder)
     )
@@ -50,8 +46,8 @@ def _built(level: str) -> bool:
 
 def usable_levels() -> list[str]:
     """Return the levels that are built and that this CPU can run, best first."""
-    level = _machine.x86_level()
-    return [name for name, (_, needs) in _LEVELS.items() if level >= needs and _built(name)]
+    has = _machine.x86_level()
+    return [name for name, level in _LEVELS.items() if has >= level.needs and _built(name)]
 
 
 def _choose_level() -> str:
@@ -160,7 +156,7 @@ empty = _machine.empty
 
 def kernel(name: str) -> ModuleType:
     """Return the compiled module of this name for the CPU level in use."""
-    return import_module(f"upshape.{_LEVELS[LEVEL][0]}.{name}")
+    return import_module(f"upshape.{_LEVELS[LEVEL].package}.{name}")
 
 
 def set_num_threads(n: int) -> None:

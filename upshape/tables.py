@@ -29,9 +29,9 @@ __all__ = [
     "antialiased",
     "area_axis",
     "box",
-    "centre_axis",
     "coverage_axis",
     "cubic",
+    "exact_nearest_axis",
     "float32_positions",
     "hamming",
     "interpolated",
@@ -171,14 +171,37 @@ def nearest_axis(
     return index
 
 
-def centre_axis(i: int, o: int, part: slice | None = None) -> Index:
-    """Return the source pixel in which each output pixel's centre lies, without any rounding.
+def exact_nearest_axis(
+    coordinates: str, rounding: str, i: int, o: int, part: slice | None = None
+) -> Index:
+    """Return the source pixel of each output pixel, by fractions of whole numbers.
 
-    >>> centre_axis(3, 5), centre_axis(4, 2)
-    (array([0, 0, 1, 2, 2]), array([1, 3]))
+    A position that lies between two pixels, or on one, lies there exactly.
+
+    >>> exact_nearest_axis("half_pixel", "round_prefer_ceil", 3, 5)
+    array([0, 0, 1, 2, 2])
+    >>> exact_nearest_axis("half_pixel", "floor", 3, 47)[23]  # in float64 0.999...: pixel 0
+    np.int64(1)
     """
-    index: Index = (2 * outputs(o, part) + 1) * i // (2 * o)
-    return index
+    dst = outputs(o, part)
+    if coordinates == "align_corners":
+        numerator, denominator = dst * (i - 1), max(o - 1, 1)
+    elif coordinates == "asymmetric":
+        numerator, denominator = dst * i, o
+    elif coordinates == "pytorch_half_pixel" and o == 1:
+        numerator, denominator = dst * 0, 1
+    else:
+        half = 0 if coordinates == "tf_half_pixel_for_nn" else o
+        numerator, denominator = (2 * dst + 1) * i - half, 2 * o
+    index, rest = np.divmod(numerator, denominator)
+    if rounding == "ceil":
+        index += rest > 0
+    elif rounding == "round_prefer_ceil":
+        index += 2 * rest >= denominator
+    elif rounding == "round_prefer_floor":
+        index += 2 * rest > denominator
+    inside: Index = np.clip(index, 0, i - 1)
+    return inside
 
 
 def opencv_nearest_axis(i: int, o: int, part: slice | None = None) -> Index:
@@ -291,8 +314,13 @@ def box(x: Float64) -> Float64:
 
 
 def hamming(x: Float64) -> Float64:
-    """Return the sinc function's first lobe under Hamming's window, Pillow's HAMMING."""
-    return np.where(np.abs(x) < 1, np.sinc(x) * (0.54 + 0.46 * np.cos(np.pi * x)), 0.0)
+    """Return the sinc function's first lobe under Hamming's window, Pillow's HAMMING.
+
+    Its numbers are 0.54 and 0.46 in float32, as Pillow has them, and their sum is 1.
+    """
+    high, low = float(np.float32(0.54)), float(np.float32(0.46))
+    window = np.where(x == 0, 1.0, high + low * np.cos(np.pi * x))
+    return np.where(np.abs(x) < 1, np.sinc(x) * window, 0.0)
 
 
 # --- tables ---------------------------------------------------------------------------------------
@@ -369,9 +397,10 @@ def antialiased(
     # A window that its radius leaves empty takes the pixel in which its centre lies.
     end = np.maximum(end, low + 1)
     count = np.arange(int((end - low).max()))
-    weights = kernel((low[:, None] + count - centre[:, None] + 0.5) / stretch)
+    # Multiplied, and summed from the left, as there: what is a tie for Pillow is one here.
+    weights = kernel((low[:, None] + count - centre[:, None] + 0.5) * (1.0 / stretch))
     weights = np.where(count < (end - low)[:, None], weights, 0.0)
-    total = weights.sum(axis=1, keepdims=True)
+    total = weights.cumsum(axis=1)[:, -1:]
     weights = weights / np.where(total == 0, 1.0, total)
     return packed(low, weights, i)
 
@@ -421,8 +450,9 @@ def area_linear_axis(i: int, o: int, part: slice | None = None) -> Taps:
     """
     dst = outputs(o, part)
     low = np.minimum((dst * (1.0 / (o / i))).astype(np.int64), i - 1)
-    beyond = (dst + 1) - (low + 1) * (o / i)
-    beyond = np.where(beyond <= 0, 0.0, beyond - np.floor(beyond))
+    # float32 makes 1 of 0.999..., and then nothing of it.
+    covered = ((dst + 1) - (low + 1) * (o / i)).astype(np.float32)
+    beyond = np.where(covered <= 0, 0.0, covered - np.floor(covered)).astype(np.float64)
     return packed(low, np.stack([1.0 - beyond, beyond], axis=1), i)
 
 
@@ -571,11 +601,8 @@ class Convention(NamedTuple):
             position: NDArray[Any] = dst * (np.float32(i) / np.float32(o))
         elif self.arithmetic == "onnx":
             position = float32_positions(self.coordinates, i, o, factor, part)
-        elif (
-            self.arithmetic == "exact" and factor is None
-            and (self.coordinates, self.rounding) == ("half_pixel", "round_prefer_ceil")
-        ):
-            return centre_axis(i, o, part)
+        elif self.arithmetic == "exact" and factor is None:
+            return exact_nearest_axis(self.coordinates, self.rounding, i, o, part)
         else:
             position = positions(self.coordinates, i, o, factor, part)
         return np.clip(rounded(self.rounding, position), 0, i - 1)

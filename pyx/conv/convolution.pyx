@@ -46,6 +46,7 @@ cimport numpy as cnp
 from cython.parallel cimport prange
 
 from blocking cimport (
+    OUTER_BYTES,
     PATCH_BYTES,
     Machine,
     choose_bands,
@@ -76,10 +77,12 @@ from layer cimport (
     Operands,
     Run,
     first_lane,
+    first_read,
     join_runs,
     list_runs,
     stack_runs,
     taps_of,
+    tiles_write,
     up,
 )
 from multiply cimport lanes_chunk, pairs_chunk, pixels_chunk, transposed_panel
@@ -159,6 +162,14 @@ COUNTED = {
     "filled": "a vector of pixels that no tap reaches, or of all where the caller fills those",
     "near result": "64 bytes of a result that fits no first cache, each time they are written",
     "far result": "64 bytes of a result that fits no second cache, each time they are written",
+    "collided": "64 bytes of an input that is read as it lies, which drop each other from caches",
+    "waiting": "64 bytes of sums that fit no first cache while they wait to be placed",
+    "far pieces": "a piece of a channel's plane of such a result",
+    "picked lines": "an element that is picked from a line that a first cache has lost since",
+    "asked lines": "such a line of an input that is asked for ahead",
+    "runs": "a row of pixels, of a block of any rows",
+    "paired rows": "a row that a tile writes itself and that ends within a vector",
+    "page lines": "64 bytes of pixels a page apart, picked from an input that fits no second cache",
 }
 
 
@@ -377,6 +388,7 @@ cdef void pack_weights(const Layer* layer, const real* weight, const real* bias,
                 pack_panel[real](layer, panel, count, weight + g * layer.ci * layer.co * layer.area
                                  + first * layer.weight_ci, out)
                 out += taps_of(layer, panel) * layer.panel_width[panel] * count
+    UPSHAPE_CHECK(out == packed + layer.groups * layer.ci * layer.weights)
     for g in range(layer.groups):
         pack_biases[real](layer, bias if bias == NULL else bias + g * layer.co, out)
         out += layer.biases
@@ -388,11 +400,15 @@ cdef inline void pack_panel(const Layer* layer, Py_ssize_t panel, Py_ssize_t cha
     cdef Py_ssize_t tap, lane, c, width = layer.panel_width[panel]
     cdef Py_ssize_t first = layer.panel_lane[panel]
     cdef Py_ssize_t[MOST_WIDTH] base
-    UPSHAPE_CHECK(width <= MOST_WIDTH)
+    UPSHAPE_CHECK(width <= MOST_WIDTH and first + width <= layer.lanes)
+    UPSHAPE_CHECK(layer.panel_prefix[panel] + taps_of(layer, panel) * width <= layer.weights)
     for tap in range(taps_of(layer, panel)):
         for lane in range(width):
             base[lane] = -1
+            UPSHAPE_CHECK(layer.lane_co[first + lane] < layer.co)
             if layer.lane_co[first + lane] >= 0:
+                UPSHAPE_CHECK(0 <= layer.kernel[layer.lane_kernel[first + lane] + tap])
+                UPSHAPE_CHECK(layer.kernel[layer.lane_kernel[first + lane] + tap] < layer.area)
                 base[lane] = (layer.lane_co[first + lane] * layer.weight_co
                               + layer.kernel[layer.lane_kernel[first + lane] + tap])
         for c in range(channels):
@@ -471,7 +487,7 @@ cdef class Plan:
         cdef const Layer* layer = &self.layout.own
         cdef Blocking* own = &self.own
         cdef Py_ssize_t t, item = 4 if layer.single else 8
-        cdef double work
+        cdef double work, result
         own.fits = True
         own.qz, own.qy, own.qx = (
             up(own.dout, layer.sz), up(own.ho, layer.sy), up(own.wo, layer.sx))
@@ -486,10 +502,12 @@ cdef class Plan:
         work = (<double>own.n * own.qz * own.qy * own.qx * layer.groups * layer.ci
                 * (layer.weights + layer.lanes))
         own.threads = <int>max(min(<double>threads, work / WORTH_A_THREAD), 1.0)
+        result = <double>own.n * layer.groups * layer.co * own.dout * own.ho * own.wo * item
+        own.outer_result = result > OUTER_BYTES
+        # What a call touches in all is what the next one finds, or not, in a cache.
         work = <double>own.n * layer.groups * layer.ci * own.di * own.hi * own.wi * item
+        work += <double>layer.weights * layer.ci * layer.groups * item + result
         own.far, own.near = work > FAR_BYTES, work > NEAR_BYTES
-        work = <double>own.n * layer.groups * layer.co * own.dout * own.ho * own.wo * item
-        own.far_result = work > FAR_BYTES
         if layer.order == TRANSPOSED:
             own.reached = reach(layer, own)
 
@@ -723,12 +741,8 @@ cdef inline const real* pack_pixels(const Layer* layer, const Blocking* plan, co
     cdef Py_ssize_t rows = plan.patch_rows - plan.rows + block.rows
     if plan.source == IM2COL:
         im2col[real](layer, plan, x, channels, patch, space.runs, block.listed, space.pieces)
-    elif plan.source == DIRECT and not layer.lane_vectors:
-        return x + block.n * plan.xn + block.x
     elif plan.source == DIRECT:
-        return (x + block.n * plan.xn + (block.qz * layer.isz + layer.z_first) * plan.xz
-                + (block.y * layer.isy + layer.y_first) * plan.xy
-                + (block.x * layer.isx + layer.x_first) * plan.xx)
+        return x + block.n * plan.xn + first_read(layer, plan, block)
     else:
         fill_patch[real](layer, plan, x + block.n * plan.xn, channels, patch, block.qz, block.y,
                          block.x, rows)
@@ -748,13 +762,15 @@ cdef inline void run_chunk(const Layer* layer, const Blocking* plan, const Block
     if layer.order == TRANSPOSED:
         sums = <real*>space.placed
         for panel in range(layer.chunk_panel[chunk], layer.chunk_panel[chunk + 1]):
+            UPSHAPE_CHECK((layer.panel_lane[panel] - lane + layer.panel_width[panel])
+                          * plan.sums_row <= plan.placed_size)
             transposed_panel[real](
                 layer, plan, block, channels, panel, operands,
                 <real*>space.placed + plan.sums_row * (layer.panel_lane[panel] - lane))
     elif layer.lane_vectors:
         lanes_chunk[real](layer, plan, block, channels, chunk, operands, out)
     elif layer.order == PAIRS:
-        written = plan.source == ROWS and channels.last and plan.ox == 1
+        written = channels.last and tiles_write(layer, plan)
         pairs_chunk[real](layer, plan, block, channels, chunk, operands, out, written)
     else:
         pixels_chunk[real](layer, plan, block, channels, chunk, operands, out)
@@ -803,8 +819,24 @@ cdef inline void run_bands(const Layer* layer, const Blocking* plan, Py_ssize_t 
             row += plan.rows
         done = end if row > last else min(end, row * layer.sy + layer.low_phase_y)
         while oy < done:
+            UPSHAPE_CHECK(is_waiting(layer, plan, oy, row))
             add_up_rows[real](layer, plan, &block, oy, space, bias, out + oy * plan.oy)
             oy += 1
+
+
+cdef inline bint is_waiting(const Layer* layer, const Blocking* plan, Py_ssize_t oy,
+                            Py_ssize_t made) noexcept nogil:
+    """Whether all products that land on a row of the result are in the ring.
+
+    `made`: the input rows whose products have been made, of which the ring holds the last bands.
+    """
+    cdef Py_ssize_t y, iy
+    for y in range(layer.row_phases):
+        iy = oy // layer.sy - layer.y_shift[y]
+        if layer.y_fold[y] == oy % layer.sy and 0 <= iy < plan.hi:
+            if not made - plan.ring * plan.rows <= iy < made:
+                return False
+    return True
 
 
 cdef inline void multiply_band(const Layer* layer, const Blocking* plan, Block* block,
@@ -818,6 +850,7 @@ cdef inline void multiply_band(const Layer* layer, const Blocking* plan, Block* 
     block.segments, block.count = 1, 0
     while at < length:
         block.length = min(plan.pixels, length - at)
+        UPSHAPE_CHECK(at + up(block.length, plan.vector) * plan.vector <= plan.band)
         count = list_runs(plan, (block.n * plan.hi + row) * plan.wi + at, block.length, 0,
                           space.runs)
         im2col[real](layer, plan, x, layer.ci, <real*>space.patch, space.runs, count,

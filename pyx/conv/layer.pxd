@@ -29,7 +29,8 @@ cdef enum:
     PATCH_ROWS, PATCH_VECTORS, STEPPED_ROWS, STEPPED_VECTORS, PICKED, PICKED_PIXELS, PIECES
     STEPPED_PIECES, PICKED_PIECES, LISTED, NEAR_LINES, FAR_LINES, TILES, PARTIAL
     TRANSPOSED_VECTORS, ADDED_ROWS, ADDED, PLACED_ROWS, PLACED, WOVEN, PAIRED, SCATTERED, FILLED
-    NEAR_RESULT, FAR_RESULT
+    NEAR_RESULT, FAR_RESULT, COLLIDED, WAITING, FAR_PIECES, PICKED_LINES
+    ASKED_LINES, RUNS, PAIRED_ROWS, PAGE_LINES
     COUNTS
 
 # A table of indices, made once.
@@ -89,8 +90,8 @@ cdef struct Layer:
 cdef struct Blocking:
     Source source
     int threads
-    bint near, far  # the input lies in no first, no second cache
-    bint far_result  # the result
+    bint near, far  # what a call touches lies in no first, no second cache
+    bint outer_result  # the result lies in memory, whatever cache there is
     bint fits  # the scratch of a thread is bounded
     Py_ssize_t vector  # elements
     # Sizes of the input (di, hi, wi), of the result (dout, ho, wo), pixels q.
@@ -164,6 +165,16 @@ cdef inline Py_ssize_t up(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
     return (a + b - 1) // b
 
 
+cdef inline Py_ssize_t first_read(const Layer* layer, const Blocking* plan,
+                                  const Block* block) noexcept nogil:
+    """DIRECT: return where the first tap of a block's first pixel reads, from the image's first."""
+    if not layer.lane_vectors:
+        return block.x
+    return ((block.qz * layer.isz + layer.z_first) * plan.xz
+            + (block.y * layer.isy + layer.y_first) * plan.xy
+            + (block.x * layer.isx + layer.x_first) * plan.xx)
+
+
 cdef inline void inside(Py_ssize_t step, Py_ssize_t start, Py_ssize_t size, Py_ssize_t length,
                         Py_ssize_t* low, Py_ssize_t* high) noexcept nogil:
     """Find low <= j < high of 0 .. length - 1 for which start + j step is in 0 .. size - 1."""
@@ -194,13 +205,35 @@ cdef inline Py_ssize_t tile_count(const Blocking* plan, Py_ssize_t vectors,
     return up(vectors, plan.strip // plan.vector if plan.source == IM2COL else most)
 
 
-cdef inline Py_ssize_t tile_size(const Blocking* plan, Py_ssize_t vectors, Py_ssize_t tiles,
-                                 Py_ssize_t number) noexcept nogil:
-    """Return the vectors of a tile: a strip's where there are some, else as even as can be."""
-    cdef Py_ssize_t most = plan.strip // plan.vector
-    if plan.source == IM2COL:
-        return min(most, vectors - number * most)
-    return vectors // tiles + (number < vectors % tiles)
+cdef inline bint tiles_write(const Layer* layer, const Blocking* plan) noexcept nogil:
+    """Return whether pairs go from the registers to the result, with no sums between."""
+    return layer.order == PAIRS and plan.source == ROWS and plan.ox == 1
+
+
+# How vectors side by side, or pixels, are cut into tiles.
+cdef struct Cut:
+    Py_ssize_t count
+    Py_ssize_t some, more  # of a tile; tiles, the first ones, that have one more
+
+
+cdef inline Cut cut_evenly(Py_ssize_t length, Py_ssize_t most) noexcept nogil:
+    """Cut into as few tiles as there can be, and as even."""
+    cdef Cut cut
+    cut.count = up(length, most)
+    cut.some = length // cut.count
+    cut.more = length - cut.count * cut.some
+    return cut
+
+
+cdef inline Cut cut_vectors(const Blocking* plan, Py_ssize_t vectors,
+                            Py_ssize_t most) noexcept nogil:
+    """Cut vectors of pixels: evenly, or where there are strips, into these and what is left."""
+    cdef Cut cut
+    if plan.source != IM2COL:
+        return cut_evenly(vectors, most)
+    cut.some, cut.more = plan.strip // plan.vector, 0
+    cut.count = up(vectors, cut.some)
+    return cut
 
 
 cdef inline Py_ssize_t list_runs(const Blocking* plan, Py_ssize_t first, Py_ssize_t length,

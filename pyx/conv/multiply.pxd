@@ -11,25 +11,31 @@ result of a group (OUT), or left for place.pxd.
 
 from check cimport UPSHAPE_CHECK
 from layer cimport (
+    DIRECT,
     IM2COL,
     Block,
     Blocking,
     Channels,
+    Cut,
     Layer,
     Operands,
     Run,
     Table,
+    cut_evenly,
+    cut_vectors,
     first_lane,
+    first_read,
     taps_of,
     tile_count,
-    tile_size,
     up,
 )
-from place cimport ask_for_rows, lanes_at
+from place cimport CACHE_LINE, ask_for_rows, lanes_at
 from tile cimport (
     UPSHAPE_PAIRS,
     UPSHAPE_TILE_PIXELS,
+    UPSHAPE_TILE_REGISTERS,
     move,
+    prefetch_to_write,
     real,
     tile_channels,
     tile_pairs,
@@ -50,8 +56,35 @@ cdef inline const real* weights_of(const Layer* layer, Py_ssize_t panel, const C
 cdef inline const real* start_of(const Layer* layer, Py_ssize_t panel, const Channels* channels,
                                  const Operands* operands, const real* kind) noexcept nogil:
     """Return what a panel's sums begin with: biases, or NULL where there are sums already."""
+    UPSHAPE_CHECK(0 <= layer.panel_lane[panel])
     UPSHAPE_CHECK(layer.panel_lane[panel] + layer.panel_width[panel] <= layer.biases)
     return <const real*>operands.bias + layer.panel_lane[panel] if channels.first else NULL
+
+
+cdef inline void image_bounds(const Blocking* plan, Py_ssize_t* low,
+                              Py_ssize_t* high) noexcept nogil:
+    """Find where a channel of an image begins and ends, from its first pixel: rows may go down."""
+    cdef Py_ssize_t z = (plan.di - 1) * plan.xz, y = (plan.hi - 1) * plan.xy
+    cdef Py_ssize_t x = (plan.wi - 1) * plan.xx
+    low[0] = min(z, 0) + min(y, 0) + min(x, 0)
+    high[0] = max(z, 0) + max(y, 0) + max(x, 0) + 1
+
+
+cdef inline bint reads_within(const Layer* layer, const Blocking* plan, const Block* block,
+                              Py_ssize_t at, Table tap, Py_ssize_t taps, Py_ssize_t channels,
+                              Py_ssize_t length) noexcept nogil:
+    """Whether a tile reads its patch alone, or its image where that is read as it lies.
+
+    `length` elements of each tap and channel, from `at` on among those of the block.
+    """
+    cdef Py_ssize_t t, low = 0, high = plan.patch_size - (channels - 1) * plan.patch_c
+    if plan.source == DIRECT:
+        at += first_read(layer, plan, block)
+        image_bounds(plan, &low, &high)
+    for t in range(taps):
+        if not low <= at + tap[t] <= high - length:
+            return False
+    return True
 
 
 # --- vectors of pixels ---------------------------------------------------------------------------
@@ -63,9 +96,10 @@ cdef inline void pixels_chunk(const Layer* layer, const Blocking* plan, const Bl
     cdef const real* tiles = <const real*>operands.tiles
     cdef real* sums = <real*>operands.sums
     # The rows of the result that will be written are asked for meanwhile, some with each tile.
-    cdef Py_ssize_t rows = 0, asked = 0, tiles_left = 0, some
-    cdef Py_ssize_t panel, width, taps, segment, at, count, number
+    cdef Py_ssize_t rows = 0, asked = 0, each = 0
+    cdef Py_ssize_t panel, width, taps, segment, number, left, some
     cdef Py_ssize_t vectors = up(block.length, plan.vector)
+    cdef Cut cut
     cdef Table tap
     cdef const real* w
     cdef const real* init
@@ -76,32 +110,36 @@ cdef inline void pixels_chunk(const Layer* layer, const Blocking* plan, const Bl
         rows = ((layer.chunk_co[chunk + 1] - layer.chunk_co[chunk]) * layer.row_phases
                 * block.count)
         for panel in range(layer.chunk_panel[chunk], layer.chunk_panel[chunk + 1]):
-            tiles_left += block.segments * tile_count(plan, vectors, layer.panel_most[panel])
+            each += block.segments * tile_count(plan, vectors, layer.panel_most[panel])
+        each = up(rows, each)
     for panel in range(layer.chunk_panel[chunk], layer.chunk_panel[chunk + 1]):
         tap = plan.tap + layer.class_first[layer.panel_class[panel]]
         width, taps = layer.panel_width[panel], taps_of(layer, panel)
         w = weights_of[real](layer, panel, channels, operands, tiles)
         init = start_of[real](layer, panel, channels, operands, tiles)
-        count = tile_count(plan, vectors, layer.panel_most[panel])
+        cut = cut_vectors(plan, vectors, layer.panel_most[panel])
         for segment in range(block.segments):
             source = tiles + segment * plan.patch_y
             c = (sums + (layer.panel_lane[panel] - block.base_lane) * plan.sums_row
                  + segment * plan.row_length)
-            at = 0
-            for number in range(count):
-                nv = <int>tile_size(plan, vectors, count, number)
+            left = vectors
+            for number in range(cut.count):
+                nv = <int>min(cut.some + (number < cut.more), left)
+                left -= nv
+                some = nv * plan.vector
                 if asked < rows:
-                    some = up(rows - asked, tiles_left)
                     ask_for_rows[real](layer, plan, block, layer.chunk_co[chunk], asked,
-                                       asked + some, out)
-                    asked += some
-                    tiles_left -= 1
-                UPSHAPE_CHECK(c - sums + (width - 1) * plan.sums_row + at + nv * plan.vector
-                              <= plan.sums_size)
+                                       min(asked + each, rows), out)
+                    asked += each
+                UPSHAPE_CHECK(c >= sums
+                              and (c - sums) % plan.sums_row + some <= plan.sums_row)
+                UPSHAPE_CHECK(c - sums + (width - 1) * plan.sums_row + some <= plan.sums_size)
+                UPSHAPE_CHECK(reads_within(layer, plan, block, source - tiles, tap, taps,
+                                           channels.count, some))
                 tile_pixels[real](<int>width, nv, source, plan.patch_c, tap, taps, channels.count,
-                                  w, init, c + at, plan.sums_row)
-                at += nv * plan.vector
-                source += plan.strip_size if plan.source == IM2COL else nv * plan.vector
+                                  w, init, c, plan.sums_row)
+                c += some
+                source += plan.strip_size if plan.source == IM2COL else some
 
 
 cdef inline void pairs_chunk(const Layer* layer, const Blocking* plan, const Block* block,
@@ -113,8 +151,9 @@ cdef inline void pairs_chunk(const Layer* layer, const Blocking* plan, const Blo
     """
     cdef const real* tiles = <const real*>operands.tiles
     cdef real* sums = <real*>operands.sums
-    cdef Py_ssize_t panel, width, taps, segment, at, lane, count, number, n = 0
+    cdef Py_ssize_t panel, width, taps, segment, lane, number, left, some, n = 0
     cdef Py_ssize_t vectors = up(block.length, plan.vector)
+    cdef Cut cut
     cdef Table first
     cdef Table second
     cdef const real* w
@@ -130,38 +169,65 @@ cdef inline void pairs_chunk(const Layer* layer, const Blocking* plan, const Blo
         lane = layer.panel_lane[panel]
         w = weights_of[real](layer, panel, channels, operands, tiles)
         init = start_of[real](layer, panel, channels, operands, tiles)
-        count = tile_count(plan, vectors, layer.panel_most[panel])
+        cut = cut_vectors(plan, vectors, layer.panel_most[panel])
         for segment in range(block.segments):
             source = tiles + segment * plan.patch_y
             c = sums + (lane - block.base_lane) * plan.sums_row + segment * plan.row_length
-            at = 0
-            for number in range(count):
-                nv = <int>tile_size(plan, vectors, count, number)
-                if write:
-                    n = pair_rows[real](layer, plan, block.runs + segment, at, lane, width // 2,
-                                        block.length, out, to)
-                UPSHAPE_CHECK(write or c - sums + (width - 1) * plan.sums_row + at
-                              + nv * plan.vector <= plan.sums_size)
+            left = vectors
+            if write:
+                n = pair_rows[real](layer, plan, block.runs + segment, lane, width // 2,
+                                    block.length, out, to)
+            for number in range(cut.count):
+                nv = <int>min(cut.some + (number < cut.more), left)
+                left -= nv
+                some = nv * plan.vector
+                UPSHAPE_CHECK(c >= sums)
+                UPSHAPE_CHECK(write or c - sums + (width - 1) * plan.sums_row + some
+                              <= plan.sums_size)
+                UPSHAPE_CHECK(reads_within(layer, plan, block, source - tiles, first, taps,
+                                           channels.count, some))
+                UPSHAPE_CHECK(reads_within(layer, plan, block, source - tiles, second, taps,
+                                           channels.count, some))
                 tile_pairs[real](<int>(width // 2), nv, source, plan.patch_c, first, second,
-                                 taps, channels.count, w, init, c + at, plan.sums_row,
+                                 taps, channels.count, w, init, c, plan.sums_row,
                                  to if write else NULL, n)
-                at += nv * plan.vector
-                source += plan.strip_size if plan.source == IM2COL else nv * plan.vector
+                c += some
+                source += plan.strip_size if plan.source == IM2COL else some
+                n -= 2 * some
+                if write:
+                    step_on[real](layer, plan, width // 2, 2 * some, to)
 
 
 cdef inline Py_ssize_t pair_rows(const Layer* layer, const Blocking* plan, const Run* run,
-                                 Py_ssize_t at, Py_ssize_t lane, Py_ssize_t pairs,
-                                 Py_ssize_t length, real* out, real** to) noexcept nogil:
-    """Find where the pairs of a tile belong, or NULL; return how many pixels of a row are left."""
-    cdef Py_ssize_t pair, oz, oy, ox = 2 * (run.qx + at)
+                                 Py_ssize_t lane, Py_ssize_t pairs, Py_ssize_t length, real* out,
+                                 real** to) noexcept nogil:
+    """Find where the pairs of a row belong, or NULL; return how many pixels they have there."""
+    cdef Py_ssize_t pair, oz, oy, ox = 2 * run.qx
     for pair in range(pairs):
         oz = run.qz * layer.sz + layer.lane_rz[lane + 2 * pair]
         oy = run.qy * layer.sy + layer.lane_ry[lane + 2 * pair]
         to[pair] = (out + run.n * plan.on + layer.lane_co[lane + 2 * pair] * plan.oc
                     + oz * plan.oz + oy * plan.oy + ox)
+        UPSHAPE_CHECK(0 <= oz and 0 <= oy and 0 <= ox)
+        UPSHAPE_CHECK(0 <= run.n < plan.n and 0 <= layer.lane_co[lane + 2 * pair] < layer.co)
         if oz >= plan.dout or oy >= plan.ho:
             to[pair] = NULL
-    return min(2 * (length - at), plan.wo - ox)
+    return min(2 * length, plan.wo - ox)
+
+
+cdef inline void step_on(const Layer* layer, const Blocking* plan, Py_ssize_t pairs,
+                         Py_ssize_t length, real** to) noexcept nogil:
+    """Step on in the rows of some pairs; have that part of the next rows fetched from memory."""
+    cdef Py_ssize_t pair, j
+    for pair in range(pairs):
+        if to[pair] == NULL:
+            continue
+        if plan.outer_result:
+            j = 0
+            while j < length:
+                prefetch_to_write(to[pair] + layer.sy * plan.oy + j)
+                j += CACHE_LINE // <Py_ssize_t>sizeof(real)
+        to[pair] += length
 
 
 # --- vectors of lanes ----------------------------------------------------------------------------
@@ -182,22 +248,24 @@ cdef inline void lanes_chunk(const Layer* layer, const Blocking* plan, const Blo
     cdef real* to[UPSHAPE_TILE_PIXELS]
     cdef Py_ssize_t[UPSHAPE_TILE_PIXELS] used
     cdef Py_ssize_t r, j, done, m = 0, number = 0, length = block.runs[0].length
-    # As few tiles as there can be, and as even.
-    cdef Py_ssize_t count = up(block.count * length, UPSHAPE_TILE_PIXELS)
-    cdef Py_ssize_t some = tile_size(plan, block.count * length, count, 0)
+    cdef Cut cut = cut_evenly(block.count * length, UPSHAPE_TILE_PIXELS)
+    cdef Py_ssize_t some = cut.some + (cut.more > 0)
     if layer.blocks > 1:
         c = sums + (layer.panel_lane[panel] - block.base_lane) * plan.sums_row
     for r in range(block.count):
         for j in range(length):
             UPSHAPE_CHECK(m < UPSHAPE_TILE_PIXELS)
             x[m] = <real*>tiles + r * plan.patch_y + j * plan.patch_x
+            UPSHAPE_CHECK(reads_within(layer, plan, block, <const real*>x[m] - tiles, tap, taps,
+                                       channels.count, 1))
             used[m] = lanes_at[real](layer, plan, panel, block.runs + r, j, out, to + m)
             m += 1
             if m < some:
                 continue
             number += 1
-            some = tile_size(plan, block.count * length, count, number)
-            UPSHAPE_CHECK(c == tile or (c - sums) + m * width <= plan.sums_size)
+            some = cut.some + (number < cut.more)
+            UPSHAPE_CHECK(c == tile or c >= sums and c - sums + m * width <= plan.sums_size)
+            UPSHAPE_CHECK(m * width <= 2 * UPSHAPE_TILE_REGISTERS * plan.vector)
             tile_channels[real](<int>m, <int>(width // plan.vector), x, plan.patch_c, tap, taps,
                                 channels.count, w, init, c)
             if channels.last:
@@ -222,6 +290,7 @@ cdef inline bint reaches(const Layer* layer, const Blocking* plan, Py_ssize_t ta
 cdef struct Reached:
     Py_ssize_t row, last
     Py_ssize_t first, end
+    Py_ssize_t made  # pixels of the block that are computed already
 
 
 cdef inline void transposed_panel(const Layer* layer, const Blocking* plan, const Block* block,
@@ -239,7 +308,7 @@ cdef inline void transposed_panel(const Layer* layer, const Blocking* plan, cons
     cdef Reached now
     if layer.blocks > 1:
         c = <real*>operands.sums + (layer.panel_lane[panel] - block.base_lane) * plan.pixels
-    now.row = 0
+    now.row = now.made = 0
     while now.row < block.rows:
         # Rows low .. high of the result, of which this block may have a part.
         low = (block.y + now.row) // some * some
@@ -250,21 +319,25 @@ cdef inline void transposed_panel(const Layer* layer, const Blocking* plan, cons
             now.first += across
         while now.first < now.end and not reaches(layer, plan, now.end - 1, block.qz, low, high):
             now.end -= across
-        transposed_rows[real](layer, plan, block, channels, panel, operands, &now, w, &c, &placed)
+        transposed_rows[real](layer, plan, block, channels, panel, operands, &now, w, c, placed)
         now.row = now.last
 
 
 cdef inline void transposed_rows(const Layer* layer, const Blocking* plan, const Block* block,
                                  const Channels* channels, Py_ssize_t panel,
-                                 const Operands* operands, const Reached* now, const real* w,
-                                 real** c, real** placed) noexcept nogil:
+                                 const Operands* operands, Reached* now, const real* w,
+                                 real* c, real* placed) noexcept nogil:
     """Add the taps that are reached to the sums of some rows, tile by tile."""
     cdef const real* tiles = <const real*>operands.tiles
     cdef const real* init = start_of[real](layer, panel, channels, operands, tiles)
     cdef real* x[UPSHAPE_TILE_PIXELS]
     cdef Py_ssize_t count = up(block.length, UPSHAPE_TILE_PIXELS), number, some, m, r, t
     cdef Py_ssize_t column = 0, width = layer.panel_width[panel]
-    w += (now.first - layer.class_first[layer.panel_class[panel]]) * channels.count * width
+    cdef Py_ssize_t own = layer.panel_class[panel]
+    UPSHAPE_CHECK(layer.class_first[own] <= now.first <= now.end <= layer.class_first[own + 1])
+    w += (now.first - layer.class_first[own]) * channels.count * width
+    if layer.blocks > 1:
+        c += now.made * width
     for number in range(count):
         some = block.length // count + (number < block.length % count)
         m = 0
@@ -272,13 +345,20 @@ cdef inline void transposed_rows(const Layer* layer, const Blocking* plan, const
             for t in range(some):
                 UPSHAPE_CHECK(m < UPSHAPE_TILE_PIXELS)
                 x[m] = <real*>tiles + r * plan.patch_y + column + t
+                UPSHAPE_CHECK(reads_within(layer, plan, block, <const real*>x[m] - tiles,
+                                           plan.tap + now.first, now.end - now.first,
+                                           channels.count, 1))
                 m += 1
         column += some
+        UPSHAPE_CHECK(m * width <= 2 * UPSHAPE_TILE_REGISTERS * plan.vector)
+        UPSHAPE_CHECK(layer.blocks == 1 or c - <real*>operands.sums + m * width <= plan.sums_size)
+        # Whole vectors are written.
+        UPSHAPE_CHECK(now.made + up(m, plan.vector) * plan.vector <= plan.sums_row)
         tile_channels[real](<int>m, <int>(width // plan.vector), x, plan.patch_c,
                             plan.tap + now.first, now.end - now.first, channels.count, w, init,
-                            c[0])
+                            c)
         if channels.last:
-            transpose_rows[real](placed[0], plan.sums_row, c[0], m, width)
+            transpose_rows[real](placed + now.made, plan.sums_row, c, m, width)
         if layer.blocks > 1:
-            c[0] += m * width
-        placed[0] += m
+            c += m * width
+        now.made += m

@@ -63,13 +63,16 @@ cdef inline void fill_patch(const Layer* layer, const Blocking* plan, const real
     cdef Py_ssize_t size = plan.planes_y * plan.planes_x * plan.patch_rows * plan.patch_y
     cdef const real* source
     UPSHAPE_CHECK(rows <= plan.patch_rows and channels <= layer.block_channels)
+    # Pixels of all channels side by side, or channel by channel.
+    UPSHAPE_CHECK(channels <= plan.patch_x or layer.depths * size <= plan.patch_c)
+    UPSHAPE_CHECK((0 if channels <= plan.patch_x else (channels - 1) * plan.patch_c)
+                  + layer.depths * size <= plan.patch_size)
     if plan.patch_x != 1 or plan.xx != 1:
         for d in range(layer.depths):
             iz = qz * layer.isz + layer.z_first + layer.depth_z[d]
             fill_pixels[real](layer, plan, x + iz * plan.xz, channels, patch + d * size,
                               0 <= iz < plan.di, y0, x0, rows)
         return
-    UPSHAPE_CHECK((channels - 1) * plan.patch_c + layer.depths * size <= plan.patch_size)
     # Channel by channel: both sides are read and written in the order of memory.
     inside(1, ix, plan.wi, plan.patch_columns * layer.isx, &low, &high)
     for c in range(channels):
@@ -229,6 +232,8 @@ cdef inline Py_ssize_t list_pieces(const Layer* layer, const Blocking* plan, Py_
         length, at = runs[r].length, runs[r].at
         source = runs[r].n * plan.xn + iz * plan.xz + iy * plan.xy + ix * plan.xx
         inside(layer.isx, ix, plan.wi, length, &low, &high)
+        UPSHAPE_CHECK(low >= high
+                      or 0 <= ix + low * layer.isx and ix + (high - 1) * layer.isx < plan.wi)
         if not (0 <= iz < plan.di and 0 <= iy < plan.hi):
             low = high = length
         r += 1
@@ -245,7 +250,8 @@ cdef inline Py_ssize_t list_pieces(const Layer* layer, const Blocking* plan, Py_
             listed[number].source = source + done * step
             listed[number].target = at // plan.strip * plan.strip_size + at % plan.strip + first
             UPSHAPE_CHECK(0 <= listed[number].target
-                          and listed[number].target + some <= plan.patch_size)
+                          and (layer.block_channels - 1) * plan.strip + listed[number].target
+                          + some <= plan.patch_size)
             piece[real](listed + number, low - done, high - done, some, kind)
             listed[number].lines = 0
             number += 1
@@ -278,6 +284,9 @@ cdef inline void clear_rest(const Layer* layer, const Blocking* plan, real* patc
     if plan.source == IM2COL:
         rest = (plan.vector - length % plan.vector) % plan.vector
         if rest > 0:
+            UPSHAPE_CHECK(length // plan.strip * plan.strip_size + length % plan.strip
+                          + (layer.offsets * layer.block_channels - 1) * plan.strip + rest
+                          <= plan.patch_size)
             patch += length // plan.strip * plan.strip_size + length % plan.strip
             for o in range(layer.offsets):
                 for c in range(channels):

@@ -53,9 +53,11 @@ cdef inline Py_ssize_t woven_steps(const Layer* layer, const Blocking* plan) noe
     return MOST_WOVEN
 
 
-cdef inline real* result_at(const Blocking* plan, real* out, Py_ssize_t n, Py_ssize_t co,
-                            Py_ssize_t oz, Py_ssize_t oy, Py_ssize_t ox) noexcept nogil:
+cdef inline real* result_at(const Layer* layer, const Blocking* plan, real* out, Py_ssize_t n,
+                            Py_ssize_t co, Py_ssize_t oz, Py_ssize_t oy,
+                            Py_ssize_t ox) noexcept nogil:
     """Return where a pixel of the result is."""
+    UPSHAPE_CHECK(0 <= co < layer.co)
     UPSHAPE_CHECK(0 <= n < plan.n)
     UPSHAPE_CHECK(0 <= oz < plan.dout)
     UPSHAPE_CHECK(0 <= oy < plan.ho)
@@ -115,6 +117,7 @@ cdef inline void place_rows(const Layer* layer, const Blocking* plan, const Bloc
     cdef bint woven = plan.ox == 1 and step <= woven_steps(layer, plan)
     for co in range(layer.chunk_co[chunk], layer.chunk_co[chunk + 1]):
         slot = layer.slot + co * layer.row_phases * layer.x_phases
+        UPSHAPE_CHECK(0 <= slot[0] < layer.most_chunk_lanes)
         value = bias[first_lane(layer, chunk) + slot[0]]
         if woven and layer.x_gaps > 0:
             fill[real](gap, 1, value, plan.line)
@@ -130,16 +133,24 @@ cdef inline void place_rows(const Layer* layer, const Blocking* plan, const Bloc
                 r += rows
                 if oz >= plan.dout or oy >= plan.ho:
                     continue
-                to = result_at[real](plan, out, run.n, co, oz, oy, run.qx * step)
+                to = result_at[real](layer, plan, out, run.n, co, oz, oy, run.qx * step)
+                UPSHAPE_CHECK(0 <= run.at and run.at + run.length <= plan.sums_row)
                 if woven and step == rows == 1:
+                    # Joined rows, and depths, follow each other up to the end of an image.
+                    UPSHAPE_CHECK((oz * plan.ho + oy) * plan.wo + run.qx + run.length
+                                  <= plan.dout * plan.ho * plan.wo)
+                    UPSHAPE_CHECK(layer.x_place[0] == 0)
                     move[real](to, phase[0] + run.at, run.length)
                     continue
                 length = run.length
                 if step > 1:
                     length = min(length * step, plan.wo - run.qx * step)
+                UPSHAPE_CHECK(layer.x_gaps == 0 or not woven or up(length, step) <= plan.line)
                 if woven:
                     if rows > 1:
                         rows = min(rows, up(plan.ho - oy, layer.sy))
+                    UPSHAPE_CHECK(oy + (rows - 1) * layer.sy < plan.ho)
+                    UPSHAPE_CHECK(run.at + (rows - 1) * run.apart + run.length <= plan.sums_row)
                     interleave[real](layer, plan, to, phase, run, length, rows)
                     continue
                 if layer.x_gaps > 0:
@@ -156,7 +167,7 @@ cdef inline void find_phases(const Layer* layer, const Blocking* plan, const rea
     for r in range(layer.sx):
         phase[r] = gap
         if layer.x_place[r] >= 0:
-            UPSHAPE_CHECK(slot[layer.x_place[r]] < layer.most_chunk_lanes)
+            UPSHAPE_CHECK(0 <= slot[layer.x_place[r]] < layer.most_chunk_lanes)
             phase[r] = sums + slot[layer.x_place[r]] * plan.sums_row
 
 
@@ -182,6 +193,7 @@ cdef inline void place_pixels(const Layer* layer, const Blocking* plan, real* to
     cdef const real* line
     for phase in range(layer.x_phases):
         r = layer.x_phase[phase]
+        UPSHAPE_CHECK(0 <= slot[phase] < layer.most_chunk_lanes)
         line = sums + slot[phase] * plan.sums_row
         for j in range((length - r + step - 1) // step if length > r else 0):
             to[(j * step + r) * plan.ox] = line[j]
@@ -196,6 +208,7 @@ cdef inline void place_gaps(const Layer* layer, const Blocking* plan, const Bloc
     cdef real value
     cdef real* to
     for co in range(layer.chunk_co[chunk], layer.chunk_co[chunk + 1]):
+        UPSHAPE_CHECK(0 <= layer.slot[co * phases] < layer.most_chunk_lanes)
         value = bias[first_lane(layer, chunk) + layer.slot[co * phases]]
         for gap in range(layer.row_gaps):
             r = 0
@@ -211,7 +224,10 @@ cdef inline void place_gaps(const Layer* layer, const Blocking* plan, const Bloc
                 length = run.length  # of several rows where these are joined: only where sx is 1
                 if layer.sx > 1:
                     length = min(length * layer.sx, plan.wo - run.qx * layer.sx)
-                to = result_at[real](plan, out, run.n, co, oz, oy, run.qx * layer.sx)
+                to = result_at[real](layer, plan, out, run.n, co, oz, oy, run.qx * layer.sx)
+                UPSHAPE_CHECK(
+                    (oz * plan.ho + end - 1) * plan.wo + run.qx * layer.sx + length
+                    <= plan.dout * plan.ho * plan.wo)
                 if rows > 1:
                     while oy < end:
                         fill_rows[real](to, layer.sy * plan.oy, value, length,
@@ -243,7 +259,8 @@ cdef inline Py_ssize_t lanes_at(const Layer* layer, const Blocking* plan, Py_ssi
         return 0
     if layer.order == PHASES:
         used = min(used, plan.wo - ox)
-    to[0] = result_at[real](plan, out, run.n, layer.panel_co[panel], oz, oy, ox)
+    UPSHAPE_CHECK(layer.order == PHASES or layer.panel_co[panel] + used <= layer.co)
+    to[0] = result_at[real](layer, plan, out, run.n, layer.panel_co[panel], oz, oy, ox)
     return used
 
 
@@ -260,12 +277,14 @@ cdef inline void add_up_row(const Layer* layer, const Blocking* plan, const real
     cdef Py_ssize_t q = oy // layer.sy, r = oy - q * layer.sy
     cdef const Py_ssize_t* slot[MOST_TERMS]
     cdef const real* row[MOST_TERMS]
+    UPSHAPE_CHECK(0 <= co < layer.co and 0 <= oy < plan.ho)
     if step == 1 and plan.ox == 1:
         lines = out
     for y in range(layer.row_phases):
         iy = q - layer.y_shift[y]
         if layer.y_fold[y] == r and 0 <= iy < plan.hi:
             UPSHAPE_CHECK(rows < MOST_TERMS)
+            UPSHAPE_CHECK(0 <= plan.ring_at[iy] <= plan.ring * plan.band - plan.wi)
             slot[rows] = layer.slot + (co * layer.row_phases + y) * layer.x_phases
             row[rows] = sums + plan.ring_at[iy]
             rows += 1
@@ -288,6 +307,7 @@ cdef inline void add_up_line(const Layer* layer, const Blocking* plan, Py_ssize_
     for y in range(rows):
         for x in range(layer.fold_first[fold], layer.fold_first[fold + 1]):
             UPSHAPE_CHECK(count < MOST_TERMS)
+            UPSHAPE_CHECK(0 <= slot[y][x] < layer.most_chunk_lanes)
             terms[count].low = layer.x_shift[x]
             terms[count].products = row[y] + slot[y][x] * plan.sums_row - layer.x_shift[x]
             count += 1

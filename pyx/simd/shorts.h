@@ -223,10 +223,12 @@ UPSHAPE_INLINE void upshape_narrow_shorts(uint8_t* p, const int16_t* from, int f
 #endif
 }
 
-/* --- 2 UPSHAPE_SHORTS bytes at once ------------------------------------------------------------ */
+/* --- 2 UPSHAPE_WIDE bytes at once -------------------------------------------------------------- */
+
+typedef int32_t upshape_wide_ints __attribute__((vector_size(2 * UPSHAPE_WIDE)));
 
 typedef struct {
-    upshape_ints part[4];
+    upshape_wide_ints part[4];
 } upshape_sums_of_bytes;
 
 UPSHAPE_INLINE upshape_sums_of_bytes upshape_no_sums_of_bytes(void)
@@ -235,11 +237,27 @@ UPSHAPE_INLINE upshape_sums_of_bytes upshape_no_sums_of_bytes(void)
     return none;
 }
 
+/* Both weights of a pair, over and over. */
+UPSHAPE_INLINE upshape_wide_ints upshape_splat_wide_pair(const int16_t* weight)
+{
+    int32_t pair;
+    __builtin_memcpy(&pair, weight, 4);
+    return (upshape_wide_ints){0} + pair;
+}
+
 /* Add the products of so many bytes of two rows; in what order they lie upshape_store_scaled knows. */
 UPSHAPE_INLINE void upshape_add_products_of_bytes(
-    upshape_sums_of_bytes* sum, const uint8_t* p, const uint8_t* q, upshape_ints pair)
+    upshape_sums_of_bytes* sum, const uint8_t* p, const uint8_t* q, upshape_wide_ints pair)
 {
-#if defined(__AVX2__)
+#if defined(__AVX512BW__)
+    __m512i a = _mm512_loadu_si512(p), b = _mm512_loadu_si512(q), zero = _mm512_setzero_si512();
+    __m512i low = _mm512_unpacklo_epi8(a, b), high = _mm512_unpackhi_epi8(a, b);
+    __m512i part[4] = {
+        _mm512_unpacklo_epi8(low, zero), _mm512_unpackhi_epi8(low, zero),
+        _mm512_unpacklo_epi8(high, zero), _mm512_unpackhi_epi8(high, zero)};
+    for (int j = 0; j < 4; j++)
+        sum->part[j] += (upshape_wide_ints)_mm512_madd_epi16(part[j], (__m512i)pair);
+#elif defined(__AVX2__)
     __m256i a = _mm256_loadu_si256((const __m256i*)p), b = _mm256_loadu_si256((const __m256i*)q);
     __m256i zero = _mm256_setzero_si256();
     __m256i low = _mm256_unpacklo_epi8(a, b), high = _mm256_unpackhi_epi8(a, b);
@@ -260,9 +278,28 @@ UPSHAPE_INLINE void upshape_add_products_of_bytes(
 #endif
 }
 
+/* As many elements: each sum divided by 2^shift, halves up, and saturated; none less than 0 or more than
+ * `most`, unless that is negative. */
 UPSHAPE_INLINE void upshape_store_scaled(
     int16_t* p, const upshape_sums_of_bytes* sum, int shift, int most)
 {
+#if defined(__AVX512BW__)
+    const __m512i first = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11);
+    const __m512i second = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
+    const __m128i count = _mm_cvtsi32_si128(shift);
+    const __m512i half = _mm512_set1_epi32(1 << shift >> 1);
+    __m512i x[4];
+    for (int j = 0; j < 4; j++)
+        x[j] = _mm512_sra_epi32(_mm512_add_epi32((__m512i)sum->part[j], half), count);
+    __m512i a = _mm512_packs_epi32(x[0], x[1]), b = _mm512_packs_epi32(x[2], x[3]);
+    if (most >= 0) {
+        const __m512i bound = _mm512_set1_epi16((short)most), zero = _mm512_setzero_si512();
+        a = _mm512_min_epi16(_mm512_max_epi16(a, zero), bound);
+        b = _mm512_min_epi16(_mm512_max_epi16(b, zero), bound);
+    }
+    _mm512_storeu_si512(p, _mm512_permutex2var_epi64(a, first, b));
+    _mm512_storeu_si512(p + 32, _mm512_permutex2var_epi64(a, second, b));
+#else
     upshape_sums32 first = {sum->part[0], sum->part[1]}, second = {sum->part[2], sum->part[3]};
     upshape_shorts a = upshape_scaled(first, shift), b = upshape_scaled(second, shift);
     if (most >= 0) {
@@ -277,6 +314,7 @@ UPSHAPE_INLINE void upshape_store_scaled(
 #else
     upshape_store_shorts(p, a);
     upshape_store_shorts(p + UPSHAPE_SHORTS, b);
+#endif
 #endif
 }
 
@@ -482,6 +520,85 @@ UPSHAPE_INLINE void upshape_transpose_shorts(upshape_shorts* v)
     for (int k = 0; k < 8; k++)
         v[k] = transposed[k];
 #endif
+}
+
+/* --- pixels of four elements ------------------------------------------------------------------- */
+
+/* A vector holds so many pixels; the sums of as many pixels of the result become one vector. */
+#define UPSHAPE_QUADS (UPSHAPE_SHORTS / 4)
+
+/* Of so many vectors of sums: each one's pixels added up, one behind the other. */
+UPSHAPE_INLINE upshape_shorts upshape_join_quads_rounded(const upshape_shorts* sum)
+{
+#if defined(__AVX2__)
+    __m256i ab = _mm256_add_epi16(_mm256_unpacklo_epi64((__m256i)sum[0], (__m256i)sum[1]),
+                                  _mm256_unpackhi_epi64((__m256i)sum[0], (__m256i)sum[1]));
+    __m256i cd = _mm256_add_epi16(_mm256_unpacklo_epi64((__m256i)sum[2], (__m256i)sum[3]),
+                                  _mm256_unpackhi_epi64((__m256i)sum[2], (__m256i)sum[3]));
+    return (upshape_shorts)_mm256_add_epi16(
+        _mm256_permute2x128_si256(ab, cd, 0x20), _mm256_permute2x128_si256(ab, cd, 0x31));
+#elif defined(__SSE2__)
+    return (upshape_shorts)_mm_add_epi16(_mm_unpacklo_epi64((__m128i)sum[0], (__m128i)sum[1]),
+                                         _mm_unpackhi_epi64((__m128i)sum[0], (__m128i)sum[1]));
+#else
+    upshape_shorts r;
+    for (int i = 0; i < UPSHAPE_QUADS; i++)
+        for (int c = 0; c < 4; c++) {
+            int whole = 0;
+            for (int k = 0; k < UPSHAPE_QUADS; k++)
+                whole += sum[i][4 * k + c];
+            r[4 * i + c] = (int16_t)whole;
+        }
+    return r;
+#endif
+}
+
+UPSHAPE_INLINE upshape_ints upshape_no_quads(void) { return (upshape_ints){0}; }
+
+UPSHAPE_INLINE upshape_ints upshape_raise_quads(upshape_ints sum, int by) { return sum << by; }
+
+/* Add pixels times weights, which are pairs: two neighbouring pixels have a sum. */
+UPSHAPE_INLINE upshape_ints upshape_add_quads(
+    upshape_ints sum, const int16_t* pixels, upshape_shorts pairs)
+{
+    upshape_shorts v = upshape_load_shorts(pixels);
+#if defined(__AVX2__)
+    const __m128i turn = _mm_setr_epi8(0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15);
+    v = (upshape_shorts)_mm256_shuffle_epi8((__m256i)v, _mm256_broadcastsi128_si256(turn));
+#elif defined(__SSSE3__)
+    const __m128i turn = _mm_setr_epi8(0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15);
+    v = (upshape_shorts)_mm_shuffle_epi8((__m128i)v, turn);
+#else
+    upshape_shorts in_turn;
+    for (int c = 0; c < 4; c++) {
+        in_turn[2 * c] = v[c];
+        in_turn[2 * c + 1] = v[c + 4];
+    }
+    v = in_turn;
+#endif
+    return sum + upshape_pair_products(v, (upshape_ints)pairs);
+}
+
+/* Of so many vectors of sums: each one's pixels added up, multiplied with 2^-shift, one behind the other. */
+UPSHAPE_INLINE upshape_shorts upshape_join_quads(const upshape_ints* sum, int shift)
+{
+#if defined(__AVX2__)
+    __m256i ab = _mm256_add_epi32(_mm256_permute2x128_si256((__m256i)sum[0], (__m256i)sum[1], 0x20),
+                                  _mm256_permute2x128_si256((__m256i)sum[0], (__m256i)sum[1], 0x31));
+    __m256i cd = _mm256_add_epi32(_mm256_permute2x128_si256((__m256i)sum[2], (__m256i)sum[3], 0x20),
+                                  _mm256_permute2x128_si256((__m256i)sum[2], (__m256i)sum[3], 0x31));
+    upshape_sums32 both = {(upshape_ints)ab, (upshape_ints)cd};
+    return (upshape_shorts)_mm256_permute4x64_epi64((__m256i)upshape_scaled(both, shift), 0xd8);
+#else
+    upshape_sums32 both = {sum[0], sum[1]};
+    return upshape_scaled(both, shift);
+#endif
+}
+
+/* Each element times another: the lower 16 bits. */
+UPSHAPE_INLINE upshape_shorts upshape_multiplied(upshape_shorts v, const int16_t* by)
+{
+    return v * upshape_load_shorts(by);
 }
 
 #endif

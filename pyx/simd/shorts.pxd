@@ -6,9 +6,10 @@ cdef extern from "shorts.h" nogil:
     enum:
         UPSHAPE_SHORTS
         UPSHAPE_WIDE
+        UPSHAPE_QUADS
     ctypedef struct shorts "upshape_shorts":
         pass
-    ctypedef struct pair_of_weights "upshape_ints":
+    ctypedef struct ints "upshape_ints":
         pass
     ctypedef struct sums32 "upshape_sums32":
         pass
@@ -17,9 +18,9 @@ cdef extern from "shorts.h" nogil:
     shorts load_shorts "upshape_load_shorts"(const int16_t*)
     void store_shorts "upshape_store_shorts"(int16_t*, shorts)
     shorts widen_to_shorts "upshape_widen_to_shorts"(const uint8_t*)
-    pair_of_weights splat_pair "upshape_splat_pair"(const int16_t*)
+    ints splat_pair "upshape_splat_pair"(const int16_t*)
     sums32 no_sums "upshape_no_sums"()
-    sums32 add_products "upshape_add_products"(sums32, shorts, shorts, pair_of_weights)
+    sums32 add_products "upshape_add_products"(sums32, shorts, shorts, ints)
     sums32 raise_sums "upshape_raise_sums"(sums32, int)
     shorts scaled "upshape_scaled"(sums32, int)
     int16_t scaled_one "upshape_scaled_one"(int32_t, int)
@@ -27,8 +28,11 @@ cdef extern from "shorts.h" nogil:
     void narrow_shorts "upshape_narrow_shorts"(uint8_t*, const int16_t*, int, int)
     uint8_t narrow_short "upshape_narrow_short"(int, int, int)
     sums_of_bytes no_sums_of_bytes "upshape_no_sums_of_bytes"()
+    ctypedef struct wide_pair "upshape_wide_ints":
+        pass
+    wide_pair splat_wide_pair "upshape_splat_wide_pair"(const int16_t*)
     void add_products_of_bytes "upshape_add_products_of_bytes"(
-        sums_of_bytes*, const uint8_t*, const uint8_t*, pair_of_weights)
+        sums_of_bytes*, const uint8_t*, const uint8_t*, wide_pair)
     void store_scaled "upshape_store_scaled"(int16_t*, const sums_of_bytes*, int, int)
     shorts splat_short "upshape_splat_short"(const int16_t*)
     shorts add_rounded "upshape_add_rounded"(shorts, shorts, shorts)
@@ -49,3 +53,9 @@ cdef extern from "shorts.h" nogil:
     shorts eight_shorts "upshape_eight_shorts"(const int16_t*, const int16_t*)
     void store_eight "upshape_store_eight"(int16_t*, int16_t*, shorts)
     void transpose_shorts "upshape_transpose_shorts"(shorts*)
+    shorts join_quads_rounded "upshape_join_quads_rounded"(const shorts*)
+    ints no_quads "upshape_no_quads"()
+    ints add_quads "upshape_add_quads"(ints, const int16_t*, shorts)
+    ints raise_quads "upshape_raise_quads"(ints, int)
+    shorts join_quads "upshape_join_quads"(const ints*, int)
+    shorts multiplied "upshape_multiplied"(shorts, const int16_t*)

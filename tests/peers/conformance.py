@@ -67,7 +67,8 @@ def opencv_calls() -> Iterator[Call]:
         ("NEAREST", "nearest"), ("NEAREST_EXACT", "nearest-exact"), ("LINEAR", "linear"),
         ("CUBIC", "cubic"), ("AREA", "area"), ("LANCZOS4", "lanczos"),
     ):  # fmt: skip
-        yield Call(mode, resized(getattr(cv2, f"INTER_{flag}")))
+        dtypes = ("float32", "uint8") if mode == "nearest-exact" else ("float32", "uint8", "uint16")
+        yield Call(mode, resized(getattr(cv2, f"INTER_{flag}")), dtypes=dtypes)
 
 
 def pillow_calls() -> Iterator[Call]:
@@ -81,7 +82,7 @@ def pillow_calls() -> Iterator[Call]:
         (flags.NEAREST, "nearest"), (flags.BOX, "box"), (flags.BILINEAR, "linear"),
         (flags.HAMMING, "hamming"), (flags.BICUBIC, "cubic"), (flags.LANCZOS, "lanczos"),
     ):  # fmt: skip
-        yield Call(mode, resized(flag))
+        yield Call(mode, resized(flag), dtypes=("float32", "uint8", "uint16"))
 
 
 def skimage_calls() -> Iterator[Call]:
@@ -176,7 +177,9 @@ def cases(dtype: str, count: int) -> Iterator[tuple[Array, tuple[int, int]]]:
         if rng.random() < 0.2:
             oh, ow = 2 * h, 2 * w
         x = rng.random((h, w), np.float32)
-        yield (x if dtype == "float32" else (x * 255.99).astype(np.uint8)), (oh, ow)
+        if dtype != "float32":
+            x = (x * (np.iinfo(dtype).max + 0.99)).astype(dtype)
+        yield x, (oh, ow)
 
 
 def compared(like: str, call: Call, dtype: str, count: int) -> tuple[float, float]:
@@ -187,7 +190,8 @@ def compared(like: str, call: Call, dtype: str, count: int) -> tuple[float, floa
         ours = up.resize(x, size, call.mode, like=like, antialias=call.antialias)
         theirs = call.run(np.ascontiguousarray(x), size)
         off = np.abs(ours.astype(np.float64) - theirs.astype(np.float64))
-        equal += int((off <= (0 if dtype == "uint8" or "nearest" in call.mode else WITHIN)).sum())
+        within = WITHIN if dtype == "float32" and "nearest" not in call.mode else 0
+        equal += int((off <= within).sum())
         total += off.size
         most = max(most, float(off.max()))
     return equal / total, most
@@ -202,7 +206,7 @@ def rows_of(like: str, count: int = SIZES) -> list[list[str]]:
         for call in calls():
             for dtype in call.dtypes:
                 part, most = compared(like, call, dtype, count)
-                shown = f"{most:.0f}" if dtype == "uint8" else f"{most:.1g}"
+                shown = f"{most:.1g}" if dtype == "float32" else f"{most:.0f}"
                 rows.append([
                     f"{package} {metadata.version(package)}", call.mode,
                     {None: "", True: "yes", False: "no"}[call.antialias], dtype, str(count),
