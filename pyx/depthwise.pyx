@@ -118,7 +118,7 @@ cdef enum:
     TABLE_TAPS, SINGLE_TAPS, TAPS_OF_9, TAPS_OF_25, TAPS_OF_49, DEEP_TAPS, SLIDING_TAPS
     TESTED, WINDOWS
     LISTED, TRANSPOSED_IN, TRANSPOSED_OUT, PAGES_APART, PLACED_ROWS, PLACED, WOVEN, SCATTERED
-    NEAR_LINES, FAR_LINES, FAR_RESULT, FILLED
+    NEAR_LINES, FAR_LINES, FAR_RESULT, FILLED, SCATTERED_LINES
     COUNTS
 
 COUNTED = {
@@ -150,6 +150,7 @@ COUNTED = {
     "far lines": "64 bytes of an input that fits no second cache",
     "far result": "64 bytes of a result that fits no second cache, each time they are written",
     "filled": "a vector of a result with pixels that no tap reaches, which the caller fills",
+    "scattered lines": "64 bytes written for scattered elements, of a row that fits no first cache",
 }
 
 cdef enum Order:
@@ -616,7 +617,7 @@ cdef class Plan:
         cdef Layout layout = self.layout
         cdef int count
         cdef double share = up(self.items, self.threads) / <double>self.items
-        cdef double results = <double>self.n * layout.groups * layout.co, read
+        cdef double results = <double>self.n * layout.groups * layout.co, read, touched
         for count in range(COUNTS):
             self.done[count] = 0
         self.done[BLOCKS] = self.items
@@ -625,16 +626,18 @@ cdef class Plan:
         if layout.phases > layout.z.phases * layout.y.phases * layout.x.phases:
             self.done[FILLED] = results
         if layout.order == PIXELS:
-            self.count_rows()
+            self.count_rows(item)
         elif layout.order == TRANSPOSED:
             self.count_lanes()
         else:
             self.done[PLACED] = results
             self.count_channels()
         read = <double>self.n * layout.groups * self.size.z * self.size.y * self.size.x * item
-        if read > NEAR_BYTES:
-            self.done[FAR_LINES if read > FAR_BYTES else NEAR_LINES] = read / 64
-        if results * self.vector * item > FAR_BYTES:
+        # What a call touches in all is what the next one finds, or not, in a cache.
+        touched = read + results * self.vector * item
+        if touched > NEAR_BYTES:
+            self.done[FAR_LINES if touched > FAR_BYTES else NEAR_LINES] = read / 64
+        if touched > FAR_BYTES:
             self.done[FAR_RESULT] = results * self.vector * item / 64
             if self.done[FILLED] > 0:
                 self.done[FAR_RESULT] *= 2
@@ -644,14 +647,17 @@ cdef class Plan:
             self.nanoseconds += layout.rates[count] * self.done[count]
         self.done[CALLS] = 1
 
-    cdef void count_rows(self) noexcept:
+    cdef void count_rows(self, Py_ssize_t item) noexcept:
         """Count what rows of vectors of pixels take."""
         cdef Layout layout = self.layout
         cdef double* done = self.done
         cdef Py_ssize_t many
         cdef double channels = <double>self.n * layout.groups, rows, copied, made
-        rows = self.blocks.z * (layout.z.span + (self.block.z - 1) * layout.z.input_step)
-        rows *= self.blocks.y * (layout.y.span + (self.block.y - 1) * layout.y.input_step)
+        # The last block of an axis has fewer pixels.
+        rows = self.blocks.z * (layout.z.span - layout.z.input_step)
+        rows += self.pixels.z * layout.z.input_step
+        rows *= (self.blocks.y * (layout.y.span - layout.y.input_step)
+                 + self.pixels.y * layout.y.input_step)
         rows *= channels * self.planes * self.blocks.x
         copied = rows * up(self.row, self.vector)
         done[PATCH_ROWS] = rows
@@ -666,6 +672,9 @@ cdef class Plan:
         done[PLACED_ROWS] = made
         if layout.x.step > 4 or (layout.x.step > 2 and layout.x.phases < layout.x.step):
             done[SCATTERED] = channels * self.result.z * self.result.y * self.result.x
+            if self.block.x * layout.x.step * item > NEAR_BYTES:
+                # A line is written anew for each phase.
+                done[SCATTERED_LINES] = done[SCATTERED] * min(1.0, layout.x.step * item / 64.0)
         else:
             done[WOVEN if layout.x.step > 1 else PLACED] = made / self.blocks.x * up(
                 self.result.x, self.vector)
@@ -676,7 +685,8 @@ cdef class Plan:
             return
         # Whole tiles are made, however few rows or pixels there are.
         many = UPSHAPE_WINDOW_ROWS if self.tile == WINDOW else UPSHAPE_STRIDE2_ROWS
-        rows = <double>many * up(self.block.y, many) * self.blocks.y
+        rows = <double>many * ((self.blocks.y - 1) * up(self.block.y, many) + up(
+            self.pixels.y - (self.blocks.y - 1) * self.block.y, many))
         made = channels * rows * layout.flat_area * self.blocks.x
         done[DEEP_TAPS if layout.z.taps > 1 else
              TAPS_OF_9 if layout.flat_area <= 9 else
@@ -698,7 +708,8 @@ cdef class Plan:
         cdef Py_ssize_t item = 4 if layout.single else 8, some, rows
         cdef double depths, channels = <double>self.n * self.c_blocks, taps, runs, many
         cdef double* done = self.done
-        depths = self.blocks.z * (layout.z.span + (self.block.z - 1) * layout.z.input_step)
+        depths = <double>self.blocks.z * (layout.z.span - layout.z.input_step)
+        depths += self.pixels.z * layout.z.input_step
         if layout.z.span == 1:
             depths = self.size.z
         # Whole squares are transposed: of the rows of a chunk, which may follow each other.

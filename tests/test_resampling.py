@@ -160,6 +160,21 @@ def test_what_a_mode_does_not_have_is_refused(error, match, arguments):
         up.interpolate(X, 8, **arguments)
 
 
+@pytest.mark.parametrize(
+    ("shape", "mode", "what"),
+    [((9, 9, 3), "bilinear", "picture"), ((3, 9, 9), "bicubic", "picture"),
+     ((2, 9, 9, 9), "trilinear", "volume")],
+)  # fmt: skip
+def test_a_picture_without_a_batch_axis_is_told_what_it_lacks(shape, mode, what):
+    x = np.ones(shape, np.float32)
+    with pytest.raises(ValueError, match=rf"if x is one {what} without a batch axis, pass x\[None"):
+        up.interpolate(x, scale_factor=2, mode=mode)
+    y = up.interpolate(x[None], scale_factor=2, mode=mode, channel_axis=-1)
+    assert y.shape == (1, *[2 * n for n in shape[:-1]], shape[-1])
+    with pytest.raises(ValueError, match="mode can be nearest, .*cubic, area, lanczos$"):
+        up.interpolate(np.ones((1, 1, 4, 4)), 8, mode="linear")
+
+
 def test_arguments_that_are_equal_but_not_the_same_are_told_apart():
     y = up.interpolate(X, 8, mode="bilinear", antialias=True)
     assert y.shape == (1, 2, 8, 8)

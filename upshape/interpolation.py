@@ -549,9 +549,15 @@ def as_mode(operation: str, value: Any, axes: int, name: str = "x") -> str:
         )
     if axes not in MODES[value]:
         fitting = [mode for mode, ranks in MODES.items() if axes in ranks]
+        wanted = MODES[value][0]
+        alone = {1: "signal", 2: "picture", 3: "volume"}[wanted]
+        batch = (
+            f"; if {name} is one {alone} without a batch axis, pass {name}[None], with "
+            f"channel_axis=-1 where its channels are last" if axes == wanted - 1 else ""
+        )
         raise ValueError(
-            f"{operation}: mode={value!r} is for {_axes(MODES[value][0])}, but {name} has {axes}; "
-            f"mode can be {', '.join(fitting)}"
+            f"{operation}: mode={value!r} is for {_axes(wanted)}, but {name} has {axes}; "
+            f"mode can be {', '.join(fitting)}{batch}"
         )
     return value
 
