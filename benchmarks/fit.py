@@ -6,10 +6,12 @@
 A plan counts what it does (the kernel's COUNTED); its estimate is the sum of the counts, each times
 its rate in nanoseconds. For each order of work of each level, the rates are first those that come
 nearest to the measured times, relative to these, none of them negative, and drawn towards what is
-plausible where no layer tells; then they are moved, a rate at a time, as long as that makes the
-choices better. Where the files are of several machines, the rates are one compromise between them:
-a choice needs no more than the ratios of estimates, so times of a machine that is slower as a whole
-count by that much less. Rates of levels without measurements stay what they are.
+plausible where no layer tells. A choice needs no more than the ratios of a layer's times, so most
+of what all of them are off by is then taken away from them, and the rates found again. At last
+rates are moved, one at a time, as long as that makes the choices better by more than what moving
+them far costs: rates that are moved freely suit the layers at hand and no others. Where the files
+are of several machines, the rates are one compromise between them: times of a machine that is
+slower as a whole count by that much less. Rates of levels without measurements stay what they are.
 """
 
 from __future__ import annotations
@@ -42,7 +44,9 @@ PLAUSIBLE = {
     "table taps": 0.28, "taps of 9": 0.13, "taps of 25": 0.18, "taps of 49": 0.23,
     "sliding taps": 0.13, "transposed in": 1.0, "transposed out": 1.5, "pages apart": 0.6,
     "stalls": 0.1, "outer lines": 1.0, "far weights": 2, "waited weights": 1, "near lines": 1,
-    "paired": 1.0, "picked pixels": 3,
+    "paired": 1.0, "picked pixels": 3, "collided": 2, "waiting": 0.5, "far pieces": 20,
+    "picked lines": 1, "asked lines": 1, "runs": 3, "paired rows": 3, "page lines": 20,
+    "scattered lines": 0.5, "stray lines": 2,
     "near result": 0.5, "far result": 2, "deep taps": 0.15,
     "scattered": 0.6, "single taps": 0.5, "tested": 0.3, "windows": 3, "listed taps": 10,
 }
@@ -50,6 +54,10 @@ PLAUSIBLE = {
 DRAWN = 0.3
 # Ways that take this much longer than a layer's best one count less, as they will not be chosen.
 FAR = 1.5
+# How much of what a layer's ways are off by in common is taken away, in so many repeats.
+COMMON, REPEATS = 0.7, 3
+# What moving a rate costs, by the square of its logarithm: of the choices' loss.
+HELD = 5e-4
 # Factors by which a rate is moved, and rounds over all of them.
 MOVES = (0.5, 0.7, 0.85, 0.95, 1.05, 1.2, 1.4, 2.0)
 ROUNDS = 6
@@ -138,17 +146,34 @@ class Fit:
         chosen = np.where(estimates == least[self.layer], self.times, np.inf)
         return np.minimum.reduceat(chosen, self.starts) / self.best
 
-    def loss(self, estimates: np.ndarray) -> float:
-        """Return how bad choices are, the worst most; and a little, how far estimates are off."""
+    def loss(self, estimates: np.ndarray, moves: np.ndarray) -> float:
+        """Return how bad choices are, the worst most; a little, how far estimates are off.
+
+        And how far the rates were moved, in logarithms.
+        """
         off = np.log(estimates / self.times)
         beyond = np.log(self.regrets(estimates))
-        return float(beyond.mean() + 3 * (beyond**2).mean() + 0.01 * (off**2).mean())
+        return float(beyond.mean() + 3 * (beyond**2).mean() + 0.02 * (off**2).mean()
+                     + HELD * (moves**2).sum())
 
     def nearest(self) -> np.ndarray:
-        """Return the rates that come nearest to the times."""
-        plausible = self.plausible
-        weights = np.minimum(1, FAR * self.best[self.layer] / self.times)
-        shares = self.counts * plausible / self.times[:, None]
+        """Return the rates that come nearest to the times, and to their ratios within a layer."""
+        weights = self.weights()
+        rates = self.nearest_to(self.times)
+        for _ in range(REPEATS):
+            off = weights**2 * np.log(self.counts @ rates / self.times)
+            common = np.bincount(self.layer, off) / np.bincount(self.layer, weights**2)
+            rates = self.nearest_to(self.times * np.exp(COMMON * common[self.layer]))
+        return rates
+
+    def weights(self) -> np.ndarray:
+        """Return how much each way counts."""
+        return np.minimum(1, FAR * self.best[self.layer] / self.times)
+
+    def nearest_to(self, times: np.ndarray) -> np.ndarray:
+        """Return the rates that come nearest to such times."""
+        plausible, weights = self.plausible, self.weights()
+        shares = self.counts * plausible / times[:, None]
         rows = np.vstack([shares * weights[:, None], np.sqrt(DRAWN) * np.eye(len(plausible))])
         wanted = np.concatenate([weights, np.full(len(plausible), np.sqrt(DRAWN))])
         return plausible * not_negative(rows, wanted)
@@ -156,21 +181,23 @@ class Fit:
     def moved(self, rates: np.ndarray) -> np.ndarray:
         """Return rates that choose better, by moving one at a time."""
         estimates = self.counts @ rates
-        loss = self.loss(estimates)
+        moves = np.zeros(len(rates))
+        loss = self.loss(estimates, moves)
         for _ in range(ROUNDS):
             before = loss
             for column in range(len(rates)):
                 part = self.counts[:, column] * rates[column]
                 for factor in MOVES:
                     now = estimates + (factor - 1) * part
-                    if (now_loss := self.loss(now)) < loss - 1e-6:
-                        loss, best = now_loss, factor
-                        chosen = now
-                    else:
+                    moves[column] += np.log(factor)
+                    now_loss = self.loss(now, moves)
+                    if now_loss >= loss - 1e-6:
+                        moves[column] -= np.log(factor)
                         continue
+                    loss, estimates = now_loss, now
                     rates = rates.copy()
-                    rates[column] *= best
-                    estimates, part = chosen, self.counts[:, column] * rates[column]
+                    rates[column] *= factor
+                    part = self.counts[:, column] * rates[column]
             if loss > before - 1e-4:
                 break
         return rates
@@ -196,7 +223,7 @@ def not_negative(rows: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """Return the least squares' solution without negative numbers, by coordinate descent."""
     gram, right = rows.T @ rows, rows.T @ wanted
     solution = np.ones(len(right))
-    for _ in range(3000):
+    for _ in range(1000):
         for one in range(len(right)):
             step = (right[one] - gram[one] @ solution) / gram[one, one]
             solution[one] = max(solution[one] + step, 0.02)

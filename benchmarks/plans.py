@@ -127,6 +127,7 @@ USUAL_DEPTHWISE = [
     *USUAL, (False, 3, 1, 1, 0), (False, 5, 1, 2, 0), (False, 7, 1, 3, 0), (False, 31, 1, 15, 0),
     (False, 13, 1, 6, 0), (True, 16, 8, 4, 0),
 ]
+USUAL_SIZES = [7, 8, 14, 16, 28, 32, 56, 64, 112, 128]
 USUAL_CHANNELS = [3, 8, 16, 21, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024]
 
 
@@ -139,7 +140,7 @@ def usual_layer(rng: random.Random, number: int) -> Layer:
         inner = rng.choice(USUAL_CHANNELS)
         outer = inner if depthwise else rng.choice([*USUAL_CHANNELS, 1, inner, inner])
         size = between(rng, 4, {1: 2048, 2: 192, 3: 40}[rank])
-        size = often(rng, {size: 1, size // 4 * 4: 2})
+        size = often(rng, {size: 1, size // 4 * 4: 2, rng.choice(USUAL_SIZES): 3})
         maps = [size] * rank if rng.random() < 0.8 else [size, *[max(size // 2, 4)] * (rank - 1)]
         layer = Layer(
             name="", group="usual", transposed=transposed, kernel=kernel, stride=stride,

@@ -39,6 +39,7 @@ spread_channels, spread_quads, halve_reals, halve_bytes.
 Words: a *strip* is a stretch of a row of the result, with the stretch of the source that it needs.
 A *group* is as many rows as go through `across` together.
 A *phase* is every second, third or fourth pixel of a row.
+A *quad* is a pixel of four elements.
 """
 
 cimport numpy as cnp
@@ -63,7 +64,7 @@ from rows cimport (
     takes,
 )
 from pairs cimport add_squares, part_pixels, parting, parting_of, squares, squares_of
-from phases cimport fetch_row, put_together, take_apart
+from phases cimport fetch, fetch_row, put_together, take_apart
 from shorts cimport (
     UPSHAPE_QUADS,
     UPSHAPE_SHORTS,
@@ -196,6 +197,10 @@ cdef enum:
 # with the fewest starts.
 cdef enum:
     STRIP_HALVED = 8192
+
+# Bytes of a row that are asked for at once.
+cdef enum:
+    FETCHED = 512
 
 # Lanes of the widest vectors.
 cdef enum:
@@ -996,12 +1001,17 @@ cdef inline void halve_vector(work_t* line, const pixel_t* p, const pixel_t* q,
 
 
 cdef void halve_reals(work_t* line, const pixel_t* p, const pixel_t* q, Py_ssize_t count,
-                      Py_ssize_t channels) noexcept nogil:
-    """Make so many elements of two rows; a vector holds whole pixels."""
+                      Py_ssize_t channels, Py_ssize_t ahead) noexcept nogil:
+    """Make so many elements of two rows; a vector holds whole pixels.
+
+    Meanwhile ask for what lies so many bytes ahead of either row.
+    """
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t), j = 0, at
     cdef parting by = parting_of(channels * <Py_ssize_t>sizeof(work_t))
     cdef work_t weight = <work_t>0.5, even, odd
     while j + lanes <= count:
+        fetch(<const char*>(p + 2 * j) + ahead)
+        fetch(<const char*>(q + 2 * j) + ahead)
         halve_vector(line + j, p + 2 * j, q + 2 * j, &by)
         j += lanes
     if j < count and count >= lanes:
@@ -1017,11 +1027,13 @@ cdef void halve_reals(work_t* line, const pixel_t* p, const pixel_t* q, Py_ssize
 
 
 cdef void halve_bytes(int16_t* line, const uint8_t* p, const uint8_t* q, Py_ssize_t count,
-                      Py_ssize_t channels) noexcept nogil:
+                      Py_ssize_t channels, Py_ssize_t ahead) noexcept nogil:
     """The same in fixed point: four times the mean."""
     cdef Py_ssize_t j = 0, at
     cdef squares by = squares_of(channels)
     while j + by.made + 8 <= count:
+        fetch(p + 2 * j + ahead)
+        fetch(q + 2 * j + ahead)
         add_squares(line + j, p + 2 * j, q + 2 * j, &by)
         j += UPSHAPE_SHORTS // 8 * by.made
     for j in range(j, count):
@@ -1229,6 +1241,29 @@ cdef void grow_strip(pixel_t* to, Plane* p, const Table* t, const Rows* rows, De
         to = <pixel_t*>(<char*>to + rows.dst_h)
 
 
+cdef inline void down_fetching(work_t* line, const Plane* p, const Table* t, const Rows* rows,
+                               Desk* desk, Py_ssize_t h, Py_ssize_t count,
+                               pixel_t* like) noexcept nogil:
+    """Sum rows of the source, a piece at a time: before it, ask for that of the rows behind.
+
+    These are what the next row needs besides. All at once would be more than memory answers.
+    """
+    cdef Py_ssize_t element = <Py_ssize_t>sizeof(pixel_t), some, k
+    cdef Py_ssize_t first = t.h.first[h] + t.h.taps[h]
+    cdef Py_ssize_t last = t.h.first[h + 1] + t.h.taps[h + 1] if h + 1 < t.h.count else 0
+    cdef const char* behind = source_row(p, t, rows, desk, first, like, <work_t>0)
+    while count > 0:
+        some = FETCHED // element if count >= 2 * FETCHED // element else count
+        for k in range(last - first):
+            fetch_row(behind + k * rows.src_h, some * element)
+        blend(line, <const pixel_t**>desk.row, &t.h, h, some)
+        for k in range(t.h.taps[h]):
+            desk.row[k] += some * element
+        line += some
+        behind += some * element
+        count -= some
+
+
 cdef void down(Plane* p, const Table* t, const Rows* rows, Desk* desk, Py_ssize_t h, work_t* line,
                pixel_t* like) noexcept nogil:
     """Make a line of the source's strip: the rows of the source that a row is made of, summed."""
@@ -1238,12 +1273,8 @@ cdef void down(Plane* p, const Table* t, const Rows* rows, Desk* desk, Py_ssize_
         deepen(p, t, rows, desk, first, first + taps, like, <work_t>0)
     for k in range(taps):
         desk.row[k] = source_row(p, t, rows, desk, first + k, like, <work_t>0)
-    if t.d.copied and h + 1 < t.h.count:  # what the next row needs besides
-        for k in range(first + taps, t.h.first[h + 1] + t.h.taps[h + 1]):
-            fetch_row(source_row(p, t, rows, desk, k, like, <work_t>0),
-                      count * <Py_ssize_t>sizeof(pixel_t))
     if t.d.copied:
-        blend(line, <const pixel_t**>desk.row, &t.h, h, count)
+        down_fetching(line, p, t, rows, desk, h, count, like)
     elif t.h.copied:
         memcpy(line, desk.row[0], count * sizeof(work_t))
     else:
@@ -1326,8 +1357,7 @@ cdef void halve_strip(pixel_t* to, const char* source, const Table* t, const Row
     """Make a strip of the rows `first` to `last` - 1."""
     cdef Place at = place_of(rows, first)
     cdef Plane p = plane_of(t, rows, &at, source, <char*>to, strip)
-    cdef Py_ssize_t length = (p.last - p.first) * t.channels
-    cdef Py_ssize_t bytes = 2 * length * <Py_ssize_t>sizeof(pixel_t)
+    cdef Py_ssize_t length = (p.last - p.first) * t.channels, ahead
     cdef pixel_t* result
     cdef work_t* line
     cdef const char* row
@@ -1336,15 +1366,13 @@ cdef void halve_strip(pixel_t* to, const char* source, const Table* t, const Row
         result = <pixel_t*>(p.result + at.h * rows.dst_h) + p.first * t.spacing
         line = line_of(result, <work_t*>desk.line, t, desk.stage)
         row = source_row(&p, t, rows, desk, t.h.first[at.h], result, like)
-        if at.h + 1 < t.h.count:
-            fetch_row(row + 2 * rows.src_h, bytes)
-            fetch_row(row + 3 * rows.src_h, bytes)
+        ahead = 2 * rows.src_h if at.h + 1 < t.h.count else 0
         if work_t is int16_t:
             halve_bytes(line, <const uint8_t*>row, <const uint8_t*>(row + rows.src_h), length,
-                        t.channels)
+                        t.channels, ahead)
         else:
             halve_reals(line, <const pixel_t*>row, <const pixel_t*>(row + rows.src_h), length,
-                        t.channels)
+                        t.channels, ahead)
         put(result, line, length, t, desk.stage)
         step(rows, &at, 1)
         first += 1

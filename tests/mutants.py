@@ -27,9 +27,10 @@ from typing import NamedTuple
 import numpy as np
 
 from upshape import _machine, runtime
+from upshape.levels import LEVELS
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = {"x86-64-v2": "_v2", "x86-64-v3": "_v3", "x86-64-v4": "_v4", "generic": "_generic"}
+PACKAGES = {name: level.package for name, level in LEVELS.items()}
 
 
 class Mutant(NamedTuple):
@@ -242,7 +243,7 @@ MUTANTS = [
            "parts.q = <int>(taps.weight[1] * parts.p + 0.5)", "parts.q = <int>(taps.weight[1] * parts.p)",
            LINEAR),
     Mutant("the row after the last is read", "pyx/linear/windows.pxd",
-           "b = a + (stride if h.low[row] < h.last else 0)", "b = a + stride",
+           "taps.row[0] + (stride if h.low[row] < h.last else 0)", "taps.row[0] + stride",
            f"{GUARD} {LINEAR}"),
     Mutant("doubts beyond the rest are kept", "pyx/linear/lines.pxd",
            "            doubt[before].lanes &= (<unsigned>1 << rest) - 1\n", "            pass\n",
@@ -252,10 +253,10 @@ MUTANTS = [
     Mutant("distances near a fraction stand for it", "pyx/simd/narrow.h",
            "#define UPSHAPE_WHOLE 1e-12", "#define UPSHAPE_WHOLE 1e-3", LINEAR),
     Mutant("any two rows are made together", "pyx/linear/windows.pxd",
-           "if pairs and row + 1 < end and h.low[row + 1] == h.low[row]:",
-           "if pairs and row + 1 < end:", LINEAR),
+           "        pair = pairs and row + 1 < end and h.low[row + 1] == h.low[row]",
+           "        pair = pairs and row + 1 < end", LINEAR),
     Mutant("a row's last vector is not moved back", "pyx/linear/windows.pxd",
-           "- (first + 1) * lanes, k\n", "- first * lanes, k\n", f"{LINEAR} {hostile('linear')}"),
+           "- (first + 1) * lanes\n", "- first * lanes\n", f"{LINEAR} {hostile('linear')}"),
     # --- kernels of convolution
     Mutant("channels are counted by their steps", "pyx/conv/tile_channels.inc.h",
            "for (ptrdiff_t channel = 0, k = 0; channel < channels; channel++, k += x_channel) {",
@@ -284,10 +285,12 @@ MUTANTS = [
     Mutant("depthwise: the right border is rounded down", "pyx/depthwise.pyx",
            "c0 = max(min(block * vector, count - vector), 0)", "c0 = block * vector",
            f"{DEPTHWISE} {hostile('Conv', 'conv')} {GUARD}"),
-    Mutant("depthwise: a depth that was not transposed is taken for seen", "pyx/depthwise.pyx",
+    Mutant("depthwise: a depth that was not transposed is taken for seen",
+           "pyx/conv/depthwise_lanes.pxd",
            "        seen = depths\n", "        seen = depths + 1\n", DEPTHWISE),
-    Mutant("depthwise: the depths of a window lie one after the other", "pyx/depthwise.pyx",
-           "apart = layout.z.offset[taps.low + 1] - layout.z.offset[taps.low]", "apart = 1", DEPTHWISE),
+    Mutant("depthwise: the depths of a window lie one after the other",
+           "pyx/conv/depthwise_rows.pxd",
+           "apart = layer.z.offset[taps.low + 1] - layer.z.offset[taps.low]", "apart = 1", DEPTHWISE),
     # --- the sizes
     Mutant("a convolution's floor is a ceiling", "upshape/shapes/layers.py",
            "return (i + self._both - self.effective_kernel) // self.stride + 1",

@@ -197,7 +197,8 @@ print("done")
 # What a failed check prints is in a kernel that has checks.
 CHECKED = b"check failed" in Path(runtime.kernel("convolution").__file__).read_bytes()
 IN_PLACE, IN_TILES, IN_NEST = "place.pxd", "multiply.pxd", "convolution.pyx"
-IN_DEPTHWISE = "depthwise.pyx"
+IN_ROWS, IN_LANES, IN_CHANNELS = [
+    f"depthwise_{name}.pxd" for name in ("rows", "lanes", "channels")]
 
 
 @pytest.mark.skipif(not CHECKED, reason="only a debug build looks at indices")
@@ -210,8 +211,8 @@ IN_DEPTHWISE = "depthwise.pyx"
     ("span", "channels", IN_TILES),
     ("weight", "pixels", IN_NEST), ("weight", "channels", IN_NEST), ("weight", "col2im", IN_NEST),
     ("channel", "pixels", IN_NEST), ("channel", "phases", IN_NEST),
-    ("kernel", "depthwise", IN_DEPTHWISE), ("kernel", "depthwise transposed", IN_DEPTHWISE),
-    ("kernel", "depthwise channels", IN_DEPTHWISE), ("tap", "depthwise channels", IN_DEPTHWISE),
+    ("kernel", "depthwise", IN_ROWS), ("kernel", "depthwise transposed", IN_LANES),
+    ("kernel", "depthwise channels", IN_CHANNELS), ("tap", "depthwise channels", IN_CHANNELS),
 ])
 def test_a_wrong_table_of_a_layer_is_caught(kind, order, where):
     done = subprocess.run([sys.executable, "-c", WRONG_TABLE, kind, order], capture_output=True,

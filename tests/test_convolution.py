@@ -379,6 +379,39 @@ def run_plan(
     return out
 
 
+def test_every_order_and_source_equals_the_definition(rng):
+    layers = [
+        up.ConvTranspose2d(normal(rng, (20, 9, 4, 4)), normal(rng, (9,)), 2, 1),
+        up.ConvTranspose2d(normal(rng, (5, 6, 7, 9)), normal(rng, (6,)), (3, 4), 1, (2, 1)),
+        up.Conv2d(normal(rng, (18, 20, 3, 3)), normal(rng, (18,)), padding=1),
+        up.Conv2d(normal(rng, (34, 1, 3, 3)), normal(rng, (34,)), padding=1, groups=34),
+        up.ConvTranspose2d(normal(rng, (20, 1, 4, 4)), None, 2, 1, groups=20),
+        up.Conv2d(normal(rng, (4, 6, 1, 1))),
+    ]
+    computed = set()
+    for layer, last in itertools.product(layers, [False, True]):
+        parameters = layer._parameters
+        x = normal(rng, (2, parameters.channels_in, 13, 40))
+        out = np.zeros(out_shape(parameters, x.shape, None), np.float32)
+        x, out = (channels_last(x), channels_last(out)) if last else (x, out)
+        expected = layer(x)
+        close = assert_close_conv_transpose if parameters.transposed else assert_close_conv
+        close(np.ascontiguousarray(expected), x, layer.weight, layer.bias, **{
+            name: getattr(layer, name)
+            for name in ("stride", "padding", "dilation", "groups", "output_padding")
+            if parameters.transposed or name != "output_padding"})
+        for order, _, plan in orders.ways(parameters, orders.frames_of(x, out), 2):
+            packed = orders.layout(parameters, order).pack(layer.weight, layer.bias)
+            gaps = order.leaves_gaps(parameters)
+            out[...] = np.nan
+            Task(order, plan, (), None, gaps, packed, layer.bias).run(x, packed, layer.bias, out)
+            np.testing.assert_allclose(out, expected, rtol=1e-4, atol=1e-4)
+            computed.add((order.name, plan.description["source"]))
+    # An order of work that none of these layers takes is tested nowhere: add a layer for it.
+    assert {name for name, _ in computed} == set(orders.BY_NAME)
+    assert {source for _, source in computed} == {"depthwise", *PIXELS.sources}
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(
     ("shape", "weight_shape", "parameters"),

@@ -325,11 +325,11 @@ def test_rows_are_made_phase_by_phase():
 @pytest.mark.parametrize("rounded", [False, True])
 @pytest.mark.parametrize("most", [1, 3, 4, 5, 9, 13, 40])
 def test_pixels_of_four_bytes_have_the_bits_of_any_others(rng, only, rounded, most):
-    """Made one by one, two rows at a time, they are what pixels of five are, whose rows go together.
+    """Made one by one, two rows at a time, they are as those of five, whose rows go together.
 
     Tables are of positive and negative weights, some above one; strips are short and long.
     """
-    for i, o in [(60, 37), (40, 1), (7, 3), (700, 450), (2500, 1111), (33, 34)]:
+    for i, o in [(60, 37), (40, 1), (5, 3), (700, 450), (2500, 1111), (33, 34)]:
         taps_ = min(most, i)
         first = np.sort(rng.integers(0, i - taps_ + 1, o))
         weights = rng.random((o, taps_)) - 0.2

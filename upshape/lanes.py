@@ -203,11 +203,7 @@ class Lanes:
     classes: Classes
     ci: int
     co: int
-    channels: bool  # vectors are lanes, not pixels
-    transposed: bool  # and their sums are transposed into rows
-    lanes_are_phases: bool  # such a vector's lanes are phases of x, not channels
-    added: bool  # every tap is a phase: products are added up later
-    pairs: bool  # panels are pairs of lanes, the x phases of a row's channel
+    order: str  # of the kernel's ORDERS: what `vectors` of `arrange` says, or "pairs"
     panels: list[Panel]
     lane_channel: list[int]  # -1 where a lane fills up a vector
     lane_row: list[int]  # index of its row phase
@@ -216,6 +212,11 @@ class Lanes:
     chunk_panel: list[int]  # of each chunk the first panel, and one past the last
     chunk_channel: list[int]
     slot: list[int]  # [channel][row phase][x phase]: which of its chunk's lanes
+
+    @property
+    def are_vectors(self) -> bool:
+        """Whether a vector is of lanes, not of pixels."""
+        return self.order in ("channels", "phases", "transposed")
 
     @cached_property
     def row_phases(self) -> list[tuple[int, int]]:
@@ -226,7 +227,7 @@ class Lanes:
     @property
     def row_gaps(self) -> list[tuple[int, int, int]]:
         """The rows that no tap reaches, as (rz, first ry, how many)."""
-        if self.added:
+        if self.order == "col2im":
             return []
         z, y, _ = self.axes
         z_at, y_at = [r for r, _ in z.phases], [r for r, _ in y.phases]
@@ -261,10 +262,10 @@ class Lanes:
         """Into how many pieces sums over input channels are cut."""
         lanes, most = len(self.lane_channel), self.classes.most_taps
         longest = _LONGEST_SUM
-        if not self.channels and not self.added:
+        if not self.are_vectors and self.order != "col2im":
             longest = min(max(_LONGEST_SUM * lanes // _MANY_LANES, _SHORTEST_SUM), _LONGEST_SUM)
         blocks = max(_up(self.ci * most, longest), 1)
-        if not self.channels:
+        if not self.are_vectors:
             blocks = max(blocks, _up(self.ci * len(self.offsets), _MOST_GATHERED))
         return min(blocks, self.ci)
 
@@ -292,6 +293,8 @@ class Lanes:
     def note_slots(self, first_lane: int) -> None:
         """Note where the lanes from this one on are among those of their chunk."""
         rows, phases = len(self.row_phases), len(self.axes[2].phases)
+        if not self.slot:
+            self.slot = [0] * (self.co * rows * phases)
         for lane in range(first_lane, len(self.lane_channel)):
             channel = self.lane_channel[lane]
             if channel >= 0:
@@ -320,44 +323,35 @@ def arrange(
     >>> lanes.slot, lanes.chunk_panel, lanes.blocks
     ([0, 1, 2, 3, 4, 5], [0, 1], 1)
     """
-    added = vectors == "col2im"
-    if added:
+    if vectors == "col2im":
         z, y, x = axes
         axes = z, y, x._replace(phases=sorted(x.phases, key=lambda phase: phase[0] % x.step))
     classes = Classes(axes, kernel)
     x = axes[2]
-    channels = vectors in ("channels", "phases", "transposed")
     if pairs is None:
         pairs = len(_grouped(x.phases)) == 1 or ci * classes.most_taps <= _FEW_PRODUCTS
+    order = vectors
+    if (pairs and vectors == "pixels" and x.step == 2 and len(x.phases) == 2
+            and len(x.phases[0][1]) == len(x.phases[1][1])):
+        order = "pairs"
     lanes = Lanes(
-        axes=axes, classes=classes, ci=ci, co=co, channels=channels,
-        transposed=vectors == "transposed", lanes_are_phases=vectors == "phases", added=added,
-        pairs=(pairs and vectors == "pixels" and x.step == 2 and len(x.phases) == 2
-               and len(x.phases[0][1]) == len(x.phases[1][1])),
-        panels=[], lane_channel=[], lane_row=[], lane_x=[], lane_kernel=[], chunk_panel=[0],
-        chunk_channel=[0], slot=[],
+        axes=axes, classes=classes, ci=ci, co=co, order=order, panels=[], lane_channel=[],
+        lane_row=[], lane_x=[], lane_kernel=[], chunk_panel=[0], chunk_channel=[0], slot=[],
     )
-    if not channels or vectors == "transposed":
-        lanes.slot = [0] * (co * len(lanes.row_phases) * len(x.phases))
-    if vectors == "transposed":
-        _arrange_transposed(lanes, tile)
-    elif channels:
-        _arrange_side_by_side(lanes, tile)
-    else:
-        _arrange_pixels(lanes, tile)
+    _ARRANGE[vectors](lanes, tile)
     return lanes
 
 
 def _arrange_pixels(lanes: Lanes, tile: Tile) -> None:
     """Make a chunk of few channels, all their phases; a panel of the lanes that a tile has."""
     co, area = lanes.co, len(lanes.classes.kernel)
-    pieces = _up(co, max(_ADDED_LANES // area, 1) if lanes.added else tile.rows)
+    pieces = _up(co, max(_ADDED_LANES // area, 1) if lanes.order == "col2im" else tile.rows)
     bounds = [co * piece // pieces for piece in range(pieces + 1)]
     for first, end in pairwise(bounds):
         first_lane = len(lanes.lane_channel)
         for index, (rows, rxs) in enumerate(lanes.classes.members):
             step = 1
-            if lanes.pairs:
+            if lanes.order == "pairs":
                 # Both classes of a row at once, a pair's lanes side by side.
                 if rxs[0] != 0:
                     continue
@@ -397,7 +391,7 @@ def _arrange_side_by_side(lanes: Lanes, tile: Tile) -> None:
     longest = 2 * tile.numbers
     for index, (rows, rxs) in enumerate(lanes.classes.members):
         # Neighbours: (first x phase, first channel, how many).
-        if lanes.lanes_are_phases:
+        if lanes.order == "phases":
             neighbours = [(x_at.index(r), c, count) for c in range(lanes.co)
                           for r, count in consecutive([x_at[rx] for rx in rxs])]
         else:
@@ -408,7 +402,7 @@ def _arrange_side_by_side(lanes: Lanes, tile: Tile) -> None:
                 for start in range(0, count, longest):
                     used = min(longest, count - start)
                     width = _up(used, tile.numbers) * tile.numbers
-                    if lanes.lanes_are_phases:
+                    if lanes.order == "phases":
                         some = [(c, row, rx + start + lane) for lane in range(used)]
                     else:
                         some = [(start + lane, row, rx) for lane in range(used)]
@@ -417,3 +411,10 @@ def _arrange_side_by_side(lanes: Lanes, tile: Tile) -> None:
                         some)
                     lanes.fill(width - used)
                     lanes.end_chunk(0)
+
+
+# By what lies side by side in a register.
+_ARRANGE = {
+    "pixels": _arrange_pixels, "col2im": _arrange_pixels, "transposed": _arrange_transposed,
+    "channels": _arrange_side_by_side, "phases": _arrange_side_by_side,
+}

@@ -86,8 +86,26 @@ class Task(NamedTuple):
             self.plan.run(x, packed, out)
             return
         scratch = self.plan.take()  # what may fail comes before what is written
-        out[...] = 0 if bias is None else bias.reshape(-1, *(1,) * (out.ndim - 2))
+        _fill(out, bias)
         self.plan.run(x, packed, out, scratch)
+
+
+# Pixels from which on a row of them is made first: NumPy copies few channels pixel by pixel, each
+# in some nanoseconds.
+_MANY_PIXELS = 1024
+
+
+def _fill(out: AnyArray, bias: AnyArray | None) -> None:
+    """Write the bias to every pixel."""
+    if bias is None:
+        out[...] = 0
+    elif out.size < _MANY_PIXELS * len(bias) or orders.memory_order(out) != "channels":
+        out[...] = bias.reshape(-1, *(1,) * (out.ndim - 2))
+    else:
+        pixels = out.transpose(0, *range(2, out.ndim), 1)
+        row = np.empty(pixels.shape[-2:], out.dtype)
+        row[...] = bias
+        pixels[...] = row
 
 
 def memory_of(

@@ -326,19 +326,37 @@ cdef struct Best:
     double nanoseconds  # negative: none yet
 
 
+cdef inline double handicap(const Layer* layer, const Blocking* plan) noexcept nogil:
+    """Return how many times its estimate a block counts for: what no rate of a count tells.
+
+    Measured on a Zen 5.
+    """
+    cdef double times = 1, bytes
+    # Pairs go from the registers to the result where a tile is of one row; what that spares is
+    # estimated too low (64 -> 32 channels, k2 s2, 64 x 64 pixels at v4: rows are estimated 2 %
+    # above other sources, and take 12 % less).
+    if layer.order == PAIRS and plan.source != ROWS:
+        times /= 0.95
+    # Caches that fetch ahead do so along whole rows (16 -> 16 channels, k2 s2, 160 x 160 pixels at
+    # v3: blocks of 20 x 80 are estimated 2 % above those of 5 x 160, and take 30 % more).
+    if plan.far and plan.xx == 1 and plan.columns < plan.qx and plan.source in (ROWS, FLAT):
+        times /= 0.95
+    # As it lies, the input takes longest where tiles are so narrow that they read a line of each
+    # channel. k1 at v3 takes 1.5 to 2.4 times its estimate where all channels share the places of a
+    # cache (192 -> 48 channels, 64 x 64; 64 -> 64, 128 x 128) or no cache holds them (256 -> 64,
+    # 100 x 100; 773 -> 20, 111 x 69), and 1.0 to 1.2 times else; at v4, 1.0 to 1.4 times of either.
+    if (plan.source == DIRECT and not layer.lane_vectors and plan.far
+            and UPSHAPE_VECTOR_BYTES < 64):
+        bytes = <double>plan.n * layer.groups * layer.ci * plan.di * plan.hi * plan.wi
+        bytes *= item_bytes(layer)
+        if plan.xc * item_bytes(layer) % WAY_BYTES == 0 or bytes > OUTER_BYTES / 2:
+            times *= 1.7
+    return times
+
+
 cdef inline void consider(const Layer* layer, Blocking* plan, Best* best) noexcept nogil:
     """Keep the block as it is set if it costs least."""
-    cdef double cost = count_block(layer, plan)
-    # Pairs go from the registers to the result where a tile is of one row; what that spares is
-    # estimated too low: another source must be cheaper by 5 % (64 -> 32 channels, k2 s2, 64 x 64
-    # pixels at v4 on a Zen 5: rows are estimated 2 % above the others, and take 12 % less).
-    if layer.order == PAIRS and plan.source != ROWS:
-        cost /= 0.95
-    # Caches that fetch ahead do so along whole rows: parts of them must be cheaper by 5 % as well
-    # (16 -> 16 channels, k2 s2, 160 x 160 pixels at v3 on a Zen 5: blocks of 20 x 80 are estimated
-    # 2 % above those of 5 x 160, and take 30 % more).
-    if plan.far and plan.columns < plan.qx and plan.source in (ROWS, FLAT):
-        cost /= 0.95
+    cdef double cost = count_block(layer, plan) * handicap(layer, plan)
     if best.nanoseconds < 0 or cost < best.nanoseconds:
         best.nanoseconds, best.source = cost, plan.source
         best.rows, best.columns = plan.rows, plan.columns

@@ -67,7 +67,6 @@ from layer cimport (
     IM2COL,
     PAIRS,
     PHASES,
-    PIXELS,
     ROWS,
     TRANSPOSED,
     Block,
@@ -75,6 +74,7 @@ from layer cimport (
     Channels,
     Layer,
     Operands,
+    Order,
     Run,
     first_lane,
     first_read,
@@ -162,6 +162,15 @@ COUNTED = {
     "filled": "a vector of pixels that no tap reaches, or of all where the caller fills those",
     "near result": "64 bytes of a result that fits no first cache, each time they are written",
     "far result": "64 bytes of a result that fits no second cache, each time they are written",
+    "collided": "64 bytes of an input that is read as it lies, which drop each other from caches",
+    "waiting": "64 bytes of sums that fit no first cache while they wait to be placed",
+    "far pieces": "a piece of a channel's plane of such a result",
+    "picked lines": "an element that is picked from a line that a first cache has lost since",
+    "asked lines": "such a line of an input that is asked for ahead",
+    "runs": "a row of pixels, of a block of any rows",
+    "paired rows": "a row that a tile writes itself and that ends within a vector",
+    "page lines": "64 bytes of pixels a page apart, picked from an input that fits no second cache",
+    "stray lines": "64 bytes of an input that is read as it lies and fits no second cache",
 }
 
 
@@ -203,10 +212,7 @@ cdef class Layout:
             own.rates[count] = 0 if rates is None else rates.get(name, 0)
         self.kept = []
         own.single = single
-        own.order = (
-            COL2IM if lanes.added else TRANSPOSED if lanes.transposed
-            else PHASES if lanes.lanes_are_phases else CHANNELS if lanes.channels
-            else PAIRS if lanes.pairs else PIXELS)
+        own.order = <Order><int>ORDERS.index(lanes.order)
         own.lane_vectors = own.order in (CHANNELS, PHASES, TRANSPOSED)
         own.in_rows = own.order not in (CHANNELS, PHASES)
         own.groups, own.ci, own.co, own.area = groups, lanes.ci, lanes.co, area
@@ -479,7 +485,7 @@ cdef class Plan:
         cdef const Layer* layer = &self.layout.own
         cdef Blocking* own = &self.own
         cdef Py_ssize_t t, item = 4 if layer.single else 8
-        cdef double work
+        cdef double work, result
         own.fits = True
         own.qz, own.qy, own.qx = (
             up(own.dout, layer.sz), up(own.ho, layer.sy), up(own.wo, layer.sx))
@@ -494,10 +500,12 @@ cdef class Plan:
         work = (<double>own.n * own.qz * own.qy * own.qx * layer.groups * layer.ci
                 * (layer.weights + layer.lanes))
         own.threads = <int>max(min(<double>threads, work / WORTH_A_THREAD), 1.0)
+        result = <double>own.n * layer.groups * layer.co * own.dout * own.ho * own.wo * item
+        own.outer_result = result > OUTER_BYTES
+        # What a call touches in all is what the next one finds, or not, in a cache.
         work = <double>own.n * layer.groups * layer.ci * own.di * own.hi * own.wi * item
+        work += <double>layer.weights * layer.ci * layer.groups * item + result
         own.far, own.near = work > FAR_BYTES, work > NEAR_BYTES
-        work = <double>own.n * layer.groups * layer.co * own.dout * own.ho * own.wo * item
-        own.far_result, own.outer_result = work > FAR_BYTES, work > OUTER_BYTES
         if layer.order == TRANSPOSED:
             own.reached = reach(layer, own)
 

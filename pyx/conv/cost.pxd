@@ -6,12 +6,15 @@ Rates are nanoseconds, by order of work and CPU level: `python -m benchmarks.fit
 from layer cimport (
     ADDED,
     ADDED_ROWS,
+    ASKED_LINES,
     BROADCASTS,
     CALLS,
+    COLLIDED,
     COUNTS,
     DIRECT,
     DIRECT_LOADS,
     FAR_LINES,
+    FAR_PIECES,
     FAR_RESULT,
     FAR_WEIGHTS,
     FILLED,
@@ -23,13 +26,16 @@ from layer cimport (
     NEAR_LINES,
     NEAR_RESULT,
     OUTER_LINES,
+    PAGE_LINES,
     PAIRED,
+    PAIRED_ROWS,
     PAIRS,
     PARTIAL,
     PATCH_CHANNELS,
     PATCH_ROWS,
     PATCH_VECTORS,
     PICKED,
+    PICKED_LINES,
     PICKED_PIECES,
     PICKED_PIXELS,
     PIECES,
@@ -37,6 +43,7 @@ from layer cimport (
     PLACED_ROWS,
     PRODUCTS,
     ROWS,
+    RUNS,
     SCATTERED,
     SHIFTED_LOADS,
     SHIFTED_STEPS,
@@ -45,10 +52,12 @@ from layer cimport (
     STEPPED_ROWS,
     STEPPED_VECTORS,
     STEPS,
+    STRAY_LINES,
     TILES,
     TRANSPOSED,
     TRANSPOSED_VECTORS,
     WAITED_WEIGHTS,
+    WAITING,
     WEIGHT_LINES,
     WOVEN,
     Blocking,
@@ -71,7 +80,15 @@ cdef enum:
     ROW_BYTES = 256
     # What fits no first, no second cache, in bytes.
     NEAR_BYTES = 32 << 10
+    WAITING_BYTES = 16 << 10
     FAR_BYTES = 1 << 20
+    # Distance up to which a cache foresees what is read next.
+    STRIDE_BYTES = 1 << 10
+    # Ways of such caches, and bytes of a way.
+    WAYS = 8
+    WAY_BYTES = 4 << 10
+    FAR_WAYS = 16
+    FAR_WAY = 64 << 10
     # Multiply-adds that are in flight: two units of four cycles.
     IN_FLIGHT = 8
     # Multiply-adds that hide a line of weights from the second cache.
@@ -89,13 +106,37 @@ cdef inline double rated(const Layer* layer, Blocking* plan, double times) noexc
     return total + layer.rates[CALLS]
 
 
+cdef inline double mean_rows(const Blocking* plan) noexcept nogil:
+    """Return the rows of pixels q of a block, on average: the last one of an image has fewer."""
+    return <double>plan.qy / plan.y_blocks
+
+
+cdef inline double mean_columns(const Blocking* plan) noexcept nogil:
+    """Return the columns of pixels q of a block, on average."""
+    return <double>plan.qx / plan.x_blocks
+
+
+cdef inline double mean_pixels(const Layer* layer, const Blocking* plan) noexcept nogil:
+    """Return the pixels of a block, on average."""
+    if plan.source == IM2COL:
+        return <double>plan.n * plan.qz * plan.qy * plan.qx / plan.x_blocks
+    if plan.source == DIRECT and not layer.lane_vectors:
+        return <double>plan.qz * plan.qy * plan.qx / plan.x_blocks
+    return mean_rows(plan) * mean_columns(plan)
+
+
 cdef inline double count_block(const Layer* layer, Blocking* plan) noexcept nogil:
     """Count what an item of the block as it is set takes; return the estimate of all of them."""
     cdef int count
+    cdef double share = mean_pixels(layer, plan) / (<double>plan.rows * plan.columns)
     for count in range(COUNTS):
         plan.done[count] = 0
     plan.done[ITEMS] = 1
     count_tiles(layer, plan)
+    if plan.source != IM2COL:
+        for count in range(COUNTS):
+            if count != ITEMS:
+                plan.done[count] *= share
     if plan.source == IM2COL:
         count_im2col(layer, plan)
     elif plan.source == DIRECT:
@@ -103,12 +144,31 @@ cdef inline double count_block(const Layer* layer, Blocking* plan) noexcept nogi
     else:
         count_patch(layer, plan)
     count_placed(layer, plan)
-    count_cached(layer, plan)
+    count_cached(layer, plan, share)
     plan.nanoseconds = rated(layer, plan, (plan.items + plan.threads - 1) // plan.threads)
     return plan.nanoseconds
 
 
-cdef inline void count_cached(const Layer* layer, Blocking* plan) noexcept nogil:
+cdef inline bint writes_pairs(const Layer* layer, const Blocking* plan) noexcept nogil:
+    """Return whether tiles write the result: pairs whose tiles are of one row."""
+    return layer.order == PAIRS and plan.source == ROWS and plan.ox == 1
+
+
+cdef inline bint collides(const Layer* layer, const Blocking* plan, Py_ssize_t ways,
+                          Py_ssize_t way) noexcept nogil:
+    """Return whether the lines of a pixel's channels, as they lie, drop each other from a cache."""
+    return plan.xx == 1 and layer.block_channels > places(plan.xc * item_bytes(layer), ways, way)
+
+
+cdef inline Py_ssize_t places(Py_ssize_t distance, Py_ssize_t ways, Py_ssize_t way) noexcept nogil:
+    """Return how many lines that are a distance apart a cache can hold."""
+    cdef Py_ssize_t apart = way
+    while distance % apart != 0 and apart > 64:
+        apart //= 2
+    return ways * (way // apart)
+
+
+cdef inline void count_cached(const Layer* layer, Blocking* plan, double share) noexcept nogil:
     """Count the lines that a block reads from outer caches."""
     cdef double item = item_bytes(layer), bytes, lines, tiles = plan.done[TILES]
     # Every block streams all weights, which the products hide in part.
@@ -117,10 +177,20 @@ cdef inline void count_cached(const Layer* layer, Blocking* plan) noexcept nogil
     if layer.weights * layer.ci * item * layer.groups > FAR_BYTES:
         plan.done[FAR_WEIGHTS] = lines
     plan.done[WAITED_WEIGHTS] = max(0.0, lines - plan.done[PRODUCTS] / HIDE_A_LINE)
-    # Every panel reads the patch; every tile its panel.
+    # Sums that are more than fit a first cache wait in the next one.
+    bytes = (plan.sums_size + plan.placed_size) * item
+    if bytes > WAITING_BYTES and layer.blocks == 1 and not writes_pairs(layer, plan):
+        plan.done[WAITING] = <double>layer.lanes * plan.sums_row * item / 64 / plan.splits * share
+    # Every panel reads the patch, or the input as it lies; every tile its panel.
     bytes = plan.patch_size * item
-    if bytes > NEAR_BYTES:
-        plan.done[OUTER_LINES] = bytes / 64 * layer.panels * layer.blocks / plan.splits
+    if plan.source == DIRECT:
+        bytes = layer.block_channels * mean_pixels(layer, plan) * item
+        bytes *= min(layer.isy, layer.y_span) * min(layer.isx, layer.x_span)
+    lines = bytes / 64 * layer.panels * layer.blocks / plan.splits
+    if plan.source == DIRECT and collides(layer, plan, FAR_WAYS, FAR_WAY):
+        plan.done[COLLIDED] = lines
+    elif bytes > NEAR_BYTES or plan.source == DIRECT and collides(layer, plan, WAYS, WAY_BYTES):
+        plan.done[OUTER_LINES] = lines
     bytes = layer.weights * item / layer.panels * layer.block_channels
     if bytes > NEAR_BYTES:
         plan.done[OUTER_LINES] += tiles * bytes / 64
@@ -247,29 +317,52 @@ cdef inline double pixel_stalls(const Layer* layer, const Blocking* plan,
     return total
 
 
+cdef inline void count_apart(const Layer* layer, Blocking* plan, Py_ssize_t step,
+                             double elements) noexcept nogil:
+    """Count what pixels cost that are so many elements apart, when channels are picked in turn.
+
+    Up to `STRIDE_BYTES` a cache foresees where the next one is.
+    """
+    cdef Py_ssize_t item = item_bytes(layer), distance = step * item
+    if distance >= STRIDE_BYTES and plan.pixels > places(distance, WAYS, WAY_BYTES):
+        plan.done[PICKED_LINES] = elements
+    if distance >= WAY_BYTES and plan.far:
+        plan.done[PAGE_LINES] = elements * item / 64
+
+
 cdef inline void count_im2col(const Layer* layer, Blocking* plan) noexcept nogil:
     """Count the pieces that im2col copies for a block."""
     cdef Py_ssize_t step = layer.isx * plan.xx
+    cdef double pixels = mean_pixels(layer, plan)
     cdef double pieces = layer.offsets * (
-        <double>plan.pixels / plan.qx * up(plan.qx, plan.vector) + plan.pixels / plan.strip)
+        pixels / plan.qx * up(plan.qx, plan.vector) + pixels / plan.strip)
     plan.done[LISTED] = pieces * layer.blocks
+    plan.done[RUNS] = pixels / plan.qx + 1
     if step == 1:
         plan.done[PIECES] = pieces * layer.ci
     elif step <= UPSHAPE_PLANE_STEP:
         plan.done[STEPPED_PIECES] = pieces * layer.ci
     else:
-        plan.done[PICKED_PIECES] = <double>layer.offsets * layer.ci * plan.pixels
+        plan.done[PIECES] = pieces * layer.ci
+        plan.done[PICKED_PIECES] = <double>layer.offsets * layer.ci * pixels
+    if plan.xx != 1:
+        count_apart(layer, plan, step, plan.done[PICKED_PIECES])
     if plan.near:
-        plan.done[FAR_LINES if plan.far else NEAR_LINES] = layer.ci / 64.0 * (
-            plan.pixels * <double>item_bytes(layer) * layer.isx
+        plan.done[ASKED_LINES if plan.far else NEAR_LINES] = layer.ci / 64.0 * (
+            pixels * item_bytes(layer) * layer.isx
             + (ROW_BYTES if plan.xx == 1 else 0))
 
 
 cdef inline void count_direct(const Layer* layer, Blocking* plan) noexcept nogil:
     """Count the whole lines that are read of the input as it lies."""
-    cdef double pixels = plan.pixels
+    cdef double pixels = mean_pixels(layer, plan)
+    if not layer.lane_vectors:
+        plan.done[RUNS] = pixels / plan.qx + 1
     pixels *= min(layer.isy, layer.y_span) * min(layer.isx, layer.x_span)
-    if plan.near:
+    if plan.far and not layer.lane_vectors:
+        # Each tile reads a line or two of every channel: no cache foresees that.
+        plan.done[STRAY_LINES] = pixels * layer.ci * item_bytes(layer) / 64
+    elif plan.near:
         plan.done[FAR_LINES if plan.far else NEAR_LINES] = (
             pixels * layer.ci * item_bytes(layer) / 64)
 
@@ -278,17 +371,19 @@ cdef inline void count_patch(const Layer* layer, Blocking* plan) noexcept nogil:
     """Count what is copied for a block, and the whole lines that are read for it."""
     cdef double* done = plan.done
     cdef double planes = <double>layer.depths * plan.planes_y * plan.planes_x, runs
-    cdef double rows = planes * plan.patch_rows * layer.ci
+    cdef double patch_rows = plan.patch_rows - plan.rows + mean_rows(plan)
+    cdef double columns = plan.patch_columns - plan.columns + mean_columns(plan)
+    cdef double rows = planes * patch_rows * layer.ci
     if plan.patch_x != 1 and plan.xc == 1:
         # A pixel's channels lie side by side.
-        done[PATCH_ROWS] = planes * plan.patch_rows * plan.patch_columns * layer.blocks
+        done[PATCH_ROWS] = planes * patch_rows * columns * layer.blocks
         done[PATCH_VECTORS] = done[PATCH_ROWS] * up(layer.block_channels, plan.vector)
     elif plan.patch_x != 1 or plan.xx != 1 or layer.isx > UPSHAPE_PLANE_STEP:
         done[STEPPED_ROWS] = rows
-        done[PICKED] = rows * plan.patch_columns
+        done[PICKED] = rows * columns
         if plan.xx != 1:
             done[PICKED_PIXELS] = (
-                planes * plan.patch_rows * plan.patch_columns * layer.blocks)
+                planes * patch_rows * columns * layer.blocks)
     elif layer.isx > 1:
         done[STEPPED_ROWS] = rows
         done[STEPPED_VECTORS] = rows * up(plan.patch_columns, plan.vector)
@@ -298,19 +393,17 @@ cdef inline void count_patch(const Layer* layer, Blocking* plan) noexcept nogil:
     done[PATCH_CHANNELS] = <double>layer.ci * plan.planes_y * layer.depths
     if plan.near:
         # Whole rows follow each other.
-        runs = plan.patch_rows if plan.columns < plan.qx else 1
+        runs = patch_rows if plan.columns < plan.qx else 1
         done[FAR_LINES if plan.far else NEAR_LINES] = layer.ci * plan.planes_y * layer.depths * (
-            <double>plan.patch_rows * plan.patch_columns * item_bytes(layer) * layer.isx
+            patch_rows * columns * item_bytes(layer) * layer.isx
             + (runs * ROW_BYTES if plan.xx == 1 else 0)) / 64
 
 
 cdef inline void count_placed(const Layer* layer, Blocking* plan) noexcept nogil:
     """Count the rows and vectors of the result that a block writes."""
-    cdef double pixels = plan.pixels, runs = plan.rows, vectors, gaps, phases
+    cdef double pixels = mean_pixels(layer, plan), runs = mean_rows(plan), vectors, gaps, phases
     cdef double* done = plan.done
-    if plan.source in (ROWS, FLAT):
-        pixels = <double>plan.rows * plan.columns
-    elif not layer.lane_vectors:
+    if plan.source not in (ROWS, FLAT) and not layer.lane_vectors:
         runs = pixels / plan.qx + 1
     phases = layer.sz * layer.sy * layer.sx
     if phases > layer.row_phases * layer.x_phases:
@@ -323,8 +416,10 @@ cdef inline void count_placed(const Layer* layer, Blocking* plan) noexcept nogil
         done[PLACED] = pixels * layer.lanes / plan.vector / plan.splits
         return
     vectors = pixels * layer.lanes / plan.vector / plan.splits
-    if layer.order == PAIRS and plan.source == ROWS:
+    if writes_pairs(layer, plan):
         done[PAIRED] = vectors
+        if plan.qx % plan.vector != 0:
+            done[PAIRED_ROWS] = layer.co * layer.row_phases * mean_rows(plan) / plan.splits
         return
     if plan.oy == plan.wo and layer.sy == layer.sx == 1:
         # All rows of an image may be one.
@@ -333,6 +428,10 @@ cdef inline void count_placed(const Layer* layer, Blocking* plan) noexcept nogil
         elif plan.row_length == plan.columns == plan.wo:
             runs = 1
     done[PLACED_ROWS] = layer.co * layer.row_phases * runs / plan.splits
+    if plan.far and plan.ox == 1:
+        done[FAR_PIECES] = <double>layer.co / plan.splits * (
+            mean_rows(plan) * layer.row_phases
+            if plan.source in (ROWS, FLAT) and plan.columns < plan.qx else 1)
     if plan.ox != 1 or layer.sx > woven_steps(layer, plan):
         done[SCATTERED] = pixels * layer.lanes / plan.splits
     elif layer.sx > 1:
@@ -346,15 +445,19 @@ cdef inline void count_written(const Layer* layer, Blocking* plan,
     """Count the lines that are written for so many elements of the result."""
     cdef double* done = plan.done
     cdef double item = item_bytes(layer), lines = elements * item / 64
-    cdef bint alone = layer.in_rows and plan.ox != 1
-    if alone:
-        # Channel by channel, a line is written for each element.
-        lines = elements * min(1.0, plan.ox * layer.sx * item / 64)
+    cdef double step = plan.ox * layer.sx * item  # from one element to the next
+    cdef bint alone = layer.in_rows and (plan.ox != 1 or layer.sx > woven_steps(layer, plan))
+    if alone and (plan.ox != 1 or plan.columns * step > NEAR_BYTES):
+        # Channel by channel, or phase by phase, a line is written for each element.
+        lines = elements * min(1.0, step / 64)
     if done[FILLED] > 0 and not layer.in_rows:
         lines += elements * item / 64
-    if plan.far_result:
+    if not layer.in_rows:
+        # What a panel writes of a pixel begins and ends within a line.
+        lines += mean_pixels(layer, plan) * layer.panels * 0.75 / plan.splits
+    if plan.far:
         done[FAR_RESULT] = lines
-    elif elements * item * (plan.ox / <double>layer.co if alone else 1.0) > NEAR_BYTES:
+    elif plan.near:
         done[NEAR_RESULT] = lines
 
 
@@ -389,13 +492,15 @@ cdef inline void count_bands(const Layer* layer, Blocking* plan, Py_ssize_t reac
     count = PIECES if plan.xx == 1 else PICKED_PIECES
     done[count] = <double>layer.ci * plan.splits * up(plan.hi * plan.wi, plan.vector)
     if count == PICKED_PIECES:
+        done[PIECES] = done[count]
         done[count] *= plan.vector
+        count_apart(layer, plan, plan.xx, done[count])
     count_written(layer, plan, done[PLACED_ROWS] * plan.wo)
     if plan.ox != 1 or layer.sx > MOST_WOVEN:
         done[SCATTERED] = done[PLACED_ROWS] * plan.wo
         done[PLACED] = done[WOVEN] = 0
     if plan.near:
-        done[FAR_LINES if plan.far else NEAR_LINES] = (
+        done[ASKED_LINES if plan.far else NEAR_LINES] = (
             <double>layer.ci * plan.splits * plan.hi * plan.wi * item_bytes(layer) / 64)
     if plan.parts > 1:
         images *= 1 + <double>reach * (plan.parts - 1) / plan.hi

@@ -51,7 +51,7 @@ UPSHAPE_INLINE void OF(upshape_lines)(
         OF(upshape_zeros)(to, 0, length);
 }
 
-UPSHAPE_CALLED void OF(lines)(
+UPSHAPE_HOT void OF(lines)(
     REAL *to, ptrdiff_t to_row, ptrdiff_t rows, ptrdiff_t length, const REAL *x, ptrdiff_t x_row,
     ptrdiff_t first, ptrdiff_t end, ptrdiff_t step, ptrdiff_t low, ptrdiff_t high)
 {
@@ -67,7 +67,7 @@ UPSHAPE_CALLED void OF(lines)(
 }
 
 /* n neighbouring pixels of LANES channels become vectors of channels, `width` in a row. */
-UPSHAPE_CALLED void OF(transpose_run)(
+UPSHAPE_HOT void OF(transpose_run)(
     const REAL *x, ptrdiff_t x_channel, ptrdiff_t n, REAL *to, ptrdiff_t width, ptrdiff_t to_row)
 {
     for (ptrdiff_t done = 0; done < n; done += LANES) {
@@ -116,7 +116,7 @@ static inline void OF(transpose_in)(
 }
 
 /* n vectors of channels become neighbouring pixels. Whole blocks of vectors are read. */
-UPSHAPE_CALLED void OF(transpose_out)(
+UPSHAPE_HOT void OF(transpose_out)(
     const REAL *from, ptrdiff_t n, REAL *to, ptrdiff_t to_channel)
 {
     for (ptrdiff_t done = 0; done < n; done += LANES) {

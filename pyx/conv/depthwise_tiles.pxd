@@ -14,6 +14,15 @@ cdef extern from "depthwise.h" nogil:
         UPSHAPE_DEPTH_PIXELS
         UPSHAPE_DEPTH_VECTORS
         UPSHAPE_LEAST_SLIDING
+    ctypedef struct slide_t "upshape_slide":
+        const Py_ssize_t* row
+        const Py_ssize_t* kernel
+        Py_ssize_t rows, taps
+        Py_ssize_t first, end
+        int step, many
+        Py_ssize_t pixel, to_pixel
+        Py_ssize_t w_tap
+        Py_ssize_t channels
     int sliding_pixels(Py_ssize_t n) noexcept
     int window_code(Py_ssize_t kernel, Py_ssize_t stride) noexcept
     int deep_window_code(Py_ssize_t kernel, Py_ssize_t stride) noexcept
@@ -65,14 +74,10 @@ cdef extern from "depthwise.h" nogil:
     void lanes_64(const double* x, Py_ssize_t x_pixel, Py_ssize_t pixels, const Py_ssize_t* tap,
                   const Py_ssize_t* kernel, Py_ssize_t taps, const double* w, const double* start,
                   double* to, Py_ssize_t to_pixel) noexcept
-    void sliding_32(int step, int many, Py_ssize_t k, const float* x, const Py_ssize_t* row,
-                    const Py_ssize_t* kernel, Py_ssize_t rows, Py_ssize_t pixel, Py_ssize_t low,
-                    Py_ssize_t high, const float* w, Py_ssize_t w_tap, const float* start,
-                    float* to, Py_ssize_t to_pixel, Py_ssize_t channels) noexcept
-    void sliding_64(int step, int many, Py_ssize_t k, const double* x, const Py_ssize_t* row,
-                    const Py_ssize_t* kernel, Py_ssize_t rows, Py_ssize_t pixel, Py_ssize_t low,
-                    Py_ssize_t high, const double* w, Py_ssize_t w_tap, const double* start,
-                    double* to, Py_ssize_t to_pixel, Py_ssize_t channels) noexcept
+    void sliding_32(const slide_t* slide, const float* x, Py_ssize_t low, Py_ssize_t high,
+                    const float* w, const float* start, float* to) noexcept
+    void sliding_64(const slide_t* slide, const double* x, Py_ssize_t low, Py_ssize_t high,
+                    const double* w, const double* start, double* to) noexcept
 
 
 cdef inline void zero(real* to, Py_ssize_t n) noexcept nogil:
@@ -156,14 +161,9 @@ cdef inline void lanes(const real* x, Py_ssize_t x_pixel, Py_ssize_t pixels, con
     else:
         lanes_64(x, x_pixel, pixels, tap, kernel, taps, w, start, to, to_pixel)
 
-cdef inline void sliding(int step, int many, Py_ssize_t k, const real* x, const Py_ssize_t* row,
-                         const Py_ssize_t* kernel, Py_ssize_t rows, Py_ssize_t pixel,
-                         Py_ssize_t low, Py_ssize_t high, const real* w, Py_ssize_t w_tap,
-                         const real* start, real* to, Py_ssize_t to_pixel,
-                         Py_ssize_t channels) noexcept nogil:
+cdef inline void sliding(const slide_t* slide, const real* x, Py_ssize_t low, Py_ssize_t high,
+                         const real* w, const real* start, real* to) noexcept nogil:
     if real is float:
-        sliding_32(step, many, k, x, row, kernel, rows, pixel, low, high, w, w_tap, start, to,
-                   to_pixel, channels)
+        sliding_32(slide, x, low, high, w, start, to)
     else:
-        sliding_64(step, many, k, x, row, kernel, rows, pixel, low, high, w, w_tap, start, to,
-                   to_pixel, channels)
+        sliding_64(slide, x, low, high, w, start, to)

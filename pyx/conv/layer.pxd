@@ -29,7 +29,8 @@ cdef enum:
     PATCH_ROWS, PATCH_VECTORS, STEPPED_ROWS, STEPPED_VECTORS, PICKED, PICKED_PIXELS, PIECES
     STEPPED_PIECES, PICKED_PIECES, LISTED, NEAR_LINES, FAR_LINES, TILES, PARTIAL
     TRANSPOSED_VECTORS, ADDED_ROWS, ADDED, PLACED_ROWS, PLACED, WOVEN, PAIRED, SCATTERED, FILLED
-    NEAR_RESULT, FAR_RESULT
+    NEAR_RESULT, FAR_RESULT, COLLIDED, WAITING, FAR_PIECES, PICKED_LINES
+    ASKED_LINES, RUNS, PAIRED_ROWS, PAGE_LINES, STRAY_LINES
     COUNTS
 
 # A table of indices, made once.
@@ -89,8 +90,7 @@ cdef struct Layer:
 cdef struct Blocking:
     Source source
     int threads
-    bint near, far  # the input lies in no first, no second cache
-    bint far_result  # the result
+    bint near, far  # what a call touches fits no first, no second cache
     bint outer_result  # the result lies in memory, whatever cache there is
     bint fits  # the scratch of a thread is bounded
     Py_ssize_t vector  # elements
@@ -157,6 +157,7 @@ cdef struct Operands:
 
 
 cdef inline Py_ssize_t item_bytes(const Layer* layer) noexcept nogil:
+    """Return the bytes of an element."""
     return 4 if layer.single else 8
 
 

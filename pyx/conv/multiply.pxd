@@ -217,7 +217,7 @@ cdef inline Py_ssize_t pair_rows(const Layer* layer, const Blocking* plan, const
 
 cdef inline void step_on(const Layer* layer, const Blocking* plan, Py_ssize_t pairs,
                          Py_ssize_t length, real** to) noexcept nogil:
-    """Step on in the rows of some pairs; have the same part of the next rows fetched from memory."""
+    """Step on in the rows of some pairs; have that part of the next rows fetched from memory."""
     cdef Py_ssize_t pair, j
     for pair in range(pairs):
         if to[pair] == NULL:

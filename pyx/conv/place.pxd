@@ -66,6 +66,7 @@ cdef inline real* result_at(const Layer* layer, const Blocking* plan, real* out,
 
 
 cdef inline void fill(real* to, Py_ssize_t step, real value, Py_ssize_t n) noexcept nogil:
+    """Write a value so many times, `step` elements apart."""
     cdef Py_ssize_t j
     if step != 1:
         for j in range(n):

@@ -1,7 +1,7 @@
 /* Depthwise sums whose taps stand in a table. Included for each REAL, by depthwise.h. */
 
 /* A row of pixels; x is what the first of them reads without an offset. */
-UPSHAPE_CALLED void OF(taps)(
+UPSHAPE_HOT void OF(taps)(
     const REAL *x, const ptrdiff_t *tap, const ptrdiff_t *kernel, ptrdiff_t taps, const REAL *w,
     REAL start, REAL *to, ptrdiff_t n)
 {
@@ -49,7 +49,7 @@ UPSHAPE_INLINE void OF(upshape_lanes)(
         OF(store)(to + m * to_pixel, acc[m]);
 }
 
-UPSHAPE_CALLED void OF(lanes)(
+UPSHAPE_HOT void OF(lanes)(
     const REAL *x, ptrdiff_t x_pixel, ptrdiff_t pixels, const ptrdiff_t *tap,
     const ptrdiff_t *kernel, ptrdiff_t taps, const REAL *w, const REAL *start, REAL *to,
     ptrdiff_t to_pixel)
@@ -118,7 +118,7 @@ UPSHAPE_INLINE void OF(upshape_pixels_of)(
     }
 }
 
-UPSHAPE_CALLED void OF(pixels)(
+UPSHAPE_HOT void OF(pixels)(
     const REAL *x, ptrdiff_t x_pixel, ptrdiff_t pixels, const ptrdiff_t *tap,
     const ptrdiff_t *kernel, ptrdiff_t taps, const REAL *w, const REAL *start, REAL *to,
     ptrdiff_t to_pixel, ptrdiff_t channels)

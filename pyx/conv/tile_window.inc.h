@@ -76,12 +76,12 @@ UPSHAPE_INLINE void OF(upshape_window)(const int k, const int s, const int deep,
 }
 
 #define TILE(K, S)                                                                                \
-    UPSHAPE_CALLED void UPSHAPE_NAMED(OF(window), K, S)(PARAMETERS)                               \
+    UPSHAPE_HOT void UPSHAPE_NAMED(OF(window), K, S)(PARAMETERS)                                  \
     { OF(upshape_window)(K, S, 0, ARGUMENTS); }
 UPSHAPE_WINDOWS(TILE)
 #undef TILE
 #define TILE(K, S)                                                                                \
-    UPSHAPE_CALLED void UPSHAPE_NAMED(OF(deep_window), K, S)(PARAMETERS)                          \
+    UPSHAPE_HOT void UPSHAPE_NAMED(OF(deep_window), K, S)(PARAMETERS)                             \
     { OF(upshape_window)(K, S, 1, ARGUMENTS); }
 UPSHAPE_DEEP_WINDOWS(TILE)
 #undef TILE

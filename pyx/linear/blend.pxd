@@ -1,127 +1,122 @@
-"""Blend: one, two or four source rows become a line, which is stored."""
+"""Blend: one, two or four source rows become one, as a vector or as a line that is stored.
+
+How many they are (`count`) is known to the compiler wherever it matters: there is one body, and who
+calls it names 1, 2 or 4.
+"""
 
 from dtypes cimport add, mix, mixed, pixel_t, splat, widen, widened, work_t
 from rows cimport Place, Rows, step
-from table cimport Axis, Taps
+from table cimport Axis, Planes, Taps, planes_of, taps_of
 from vector cimport UPSHAPE_VECTOR_BYTES, store, words
 
-# Each makes `vectors` vectors, and of what `count` elements then lack the last vector, moved back.
+# A vector of each source row, or each row's weight in all lanes of one.
+cdef struct Four:
+    words of[4]
 
-cdef inline void blend_one(work_t* line, const pixel_t* a, Py_ssize_t vectors,
-                           Py_ssize_t count) noexcept nogil:
-    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
-    cdef Py_ssize_t j, k
+
+cdef inline Four weights_of(const Taps* taps, int count, work_t like) noexcept nogil:
+    cdef Four weights
+    if count > 1:
+        weights.of[0] = splat(<work_t>taps.weight[0])
+        weights.of[1] = splat(<work_t>taps.weight[1])
+    if count == 4:
+        weights.of[2] = splat(<work_t>taps.weight[2])
+        weights.of[3] = splat(<work_t>taps.weight[3])
+    return weights
+
+
+cdef inline Four loaded(const Taps* taps, Py_ssize_t at, int count, pixel_t kind) noexcept nogil:
+    """Return a vector of each source row, from its element `at` on."""
+    cdef Four rows
+    rows.of[0] = widen(<const pixel_t*>taps.row[0] + at)
+    if count > 1:
+        rows.of[1] = widen(<const pixel_t*>taps.row[1] + at)
+    if count == 4:
+        rows.of[2] = widen(<const pixel_t*>taps.row[2] + at)
+        rows.of[3] = widen(<const pixel_t*>taps.row[3] + at)
+    return rows
+
+
+cdef inline words blended(const Four* rows, const Four* weights, int count,
+                          work_t like) noexcept nogil:
+    cdef words value = rows.of[0]
+    if count > 1:
+        value = mix(value, rows.of[1], weights.of[0], weights.of[1], like)
+    if count == 4:
+        value = add(value, mix(rows.of[2], rows.of[3], weights.of[2], weights.of[3], like), like)
+    return value
+
+
+cdef inline work_t blended_element(const Taps* taps, Py_ssize_t at, int count, pixel_t kind,
+                                   work_t like) noexcept nogil:
+    cdef work_t value = widened(<const pixel_t*>taps.row[0] + at, like)
+    if count > 1:
+        value = mixed(value, widened(<const pixel_t*>taps.row[1] + at, like),
+                      <work_t>taps.weight[0], <work_t>taps.weight[1])
+    if count == 4:
+        value = value + mixed(widened(<const pixel_t*>taps.row[2] + at, like),
+                              widened(<const pixel_t*>taps.row[3] + at, like),
+                              <work_t>taps.weight[2], <work_t>taps.weight[3])
+    return value
+
+
+cdef inline void blend_row(work_t* line, const Taps* taps, Py_ssize_t skip, Py_ssize_t vectors,
+                           Py_ssize_t length, int count, pixel_t kind) noexcept nogil:
+    """Fill a line from element `skip` of the source rows on.
+
+    It gets `vectors` vectors, and what is lacking of `length` elements by one that is moved back.
+    """
+    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t), j, k
+    cdef Taps own = taps[0]  # in registers: a store to the line might change what is pointed to
+    cdef Four weights = weights_of(&own, count, <work_t>0), rows
     for k in range(vectors):
-        j = k * lanes
-        store(line + j, widen(a + j))
-    if vectors * lanes >= count:
+        rows = loaded(&own, skip + k * lanes, count, kind)
+        store(line + k * lanes, blended(&rows, &weights, count, <work_t>0))
+    if vectors * lanes >= length:
         return
-    if count >= lanes:
-        j = count - lanes
-        store(line + j, widen(a + j))
+    if length >= lanes:
+        rows = loaded(&own, skip + length - lanes, count, kind)
+        store(line + length - lanes, blended(&rows, &weights, count, <work_t>0))
         return
-    for j in range(count):
-        line[j] = widened(a + j, <work_t>0)
-
-
-cdef inline void blend_two(work_t* line, const pixel_t* a, const pixel_t* b, const double* weight,
-                           Py_ssize_t vectors, Py_ssize_t count) noexcept nogil:
-    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
-    cdef work_t u = <work_t>weight[0], v = <work_t>weight[1]
-    cdef words us = splat(u), vs = splat(v)
-    cdef Py_ssize_t j, k
-    for k in range(vectors):
-        j = k * lanes
-        store(line + j, mix(widen(a + j), widen(b + j), us, vs, u))
-    if vectors * lanes >= count:
-        return
-    if count >= lanes:
-        j = count - lanes
-        store(line + j, mix(widen(a + j), widen(b + j), us, vs, u))
-        return
-    for j in range(count):
-        line[j] = mixed(widened(a + j, u), widened(b + j, u), u, v)
-
-
-cdef inline void blend_four(work_t* line, const pixel_t* a, const pixel_t* b, const pixel_t* c,
-                            const pixel_t* d, const double* weight, Py_ssize_t vectors,
-                            Py_ssize_t count) noexcept nogil:
-    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
-    cdef work_t u = <work_t>weight[0], v = <work_t>weight[1]
-    cdef work_t w = <work_t>weight[2], z = <work_t>weight[3]
-    cdef words us = splat(u), vs = splat(v), ws = splat(w), zs = splat(z)
-    cdef Py_ssize_t j, k
-    for k in range(vectors):
-        j = k * lanes
-        store(line + j, add(mix(widen(a + j), widen(b + j), us, vs, u),
-                            mix(widen(c + j), widen(d + j), ws, zs, u), u))
-    if vectors * lanes >= count:
-        return
-    if count >= lanes:
-        j = count - lanes
-        store(line + j, add(mix(widen(a + j), widen(b + j), us, vs, u),
-                            mix(widen(c + j), widen(d + j), ws, zs, u), u))
-        return
-    for j in range(count):
-        line[j] = (mixed(widened(a + j, u), widened(b + j, u), u, v)
-                   + mixed(widened(c + j, u), widened(d + j, u), w, z))
+    for j in range(length):
+        line[j] = blended_element(&own, skip + j, count, kind, <work_t>0)
 
 
 cdef inline void blend(work_t* line, const Taps* taps, Py_ssize_t skip, Py_ssize_t vectors,
-                       Py_ssize_t count, pixel_t like) noexcept nogil:
-    """Fill the line from element `skip` of the source rows on."""
-    cdef const pixel_t* a = <const pixel_t*>taps.row[0] + skip
+                       Py_ssize_t length, pixel_t kind) noexcept nogil:
+    """Fill a line from however many source rows there are."""
     if taps.count == 1:
-        blend_one(line, a, vectors, count)
+        blend_row(line, taps, skip, vectors, length, 1, kind)
     elif taps.count == 2:
-        blend_two(line, a, <const pixel_t*>taps.row[1] + skip, taps.weight, vectors, count)
+        blend_row(line, taps, skip, vectors, length, 2, kind)
     else:
-        blend_four(line, a, <const pixel_t*>taps.row[1] + skip,
-                   <const pixel_t*>taps.row[2] + skip, <const pixel_t*>taps.row[3] + skip,
-                   taps.weight, vectors, count)
+        blend_row(line, taps, skip, vectors, length, 4, kind)
 
 
-cdef inline void blend_rows(work_t* line, const char* plane, Py_ssize_t apart, const Axis* h,
-                            Py_ssize_t stride, const double* weight, Py_ssize_t first,
-                            Py_ssize_t last, Py_ssize_t vectors, Py_ssize_t length,
-                            pixel_t like) noexcept nogil:
-    """Blend rows of one plane, or of two that are `apart`, to lines of `length` elements.
-
-    weight: of the two planes.
-    """
-    cdef Py_ssize_t row, low
+cdef inline void blend_alike(work_t* line, const Planes* planes, const Axis* h, Py_ssize_t stride,
+                             Py_ssize_t first, Py_ssize_t last, Py_ssize_t vectors,
+                             Py_ssize_t length, bint deep, bint high, pixel_t kind) noexcept nogil:
+    cdef Planes own = planes[0]
+    cdef Py_ssize_t row
     cdef Taps taps
-    if h.t != NULL and apart == 0 and weight == NULL:
-        for row in range(first, last):
-            low = h.low[row]
-            taps.row[0] = plane + low * stride
-            taps.row[1] = taps.row[0] + (stride if low < h.last else 0)
-            blend_two(line, <const pixel_t*>taps.row[0], <const pixel_t*>taps.row[1],
-                      h.weight + 2 * row, vectors, length)
-            line += length
+    for row in range(first, last):
+        taps_of(&taps, &own, h, stride, row, deep, high)
+        blend_row(line, &taps, 0, vectors, length, (2 if deep else 1) * (2 if high else 1), kind)
+        line += length
+
+
+cdef inline void blend_rows(work_t* line, const Planes* planes, const Axis* h, Py_ssize_t stride,
+                            Py_ssize_t first, Py_ssize_t last, Py_ssize_t vectors,
+                            Py_ssize_t length, bint deep, pixel_t kind) noexcept nogil:
+    """Blend the rows `first` to `last` - 1 of one plane or two to lines of `length` elements."""
+    if h.t != NULL and not deep:
+        blend_alike(line, planes, h, stride, first, last, vectors, length, False, True, kind)
     elif h.t != NULL:
-        for row in range(first, last):
-            low = h.low[row]
-            taps.row[0] = plane + low * stride
-            taps.row[1] = taps.row[0] + (stride if low < h.last else 0)
-            taps.weight[0] = weight[0] * h.weight[2 * row]
-            taps.weight[1] = weight[0] * h.weight[2 * row + 1]
-            taps.weight[2] = weight[1] * h.weight[2 * row]
-            taps.weight[3] = weight[1] * h.weight[2 * row + 1]
-            blend_four(line, <const pixel_t*>taps.row[0], <const pixel_t*>taps.row[1],
-                       <const pixel_t*>(taps.row[0] + apart), <const pixel_t*>(taps.row[1] + apart),
-                       taps.weight, vectors, length)
-            line += length
-    elif weight != NULL:
-        for row in range(first, last):
-            taps.row[0] = plane + h.low[row] * stride
-            blend_two(line, <const pixel_t*>taps.row[0], <const pixel_t*>(taps.row[0] + apart),
-                      weight, vectors, length)
-            line += length
+        blend_alike(line, planes, h, stride, first, last, vectors, length, True, True, kind)
+    elif deep:
+        blend_alike(line, planes, h, stride, first, last, vectors, length, True, False, kind)
     else:
-        for row in range(first, last):
-            blend_one(line, <const pixel_t*>(plane + h.low[row] * stride), vectors, length)
-            line += length
+        blend_alike(line, planes, h, stride, first, last, vectors, length, False, False, kind)
 
 
 cdef inline void blend_group(work_t* line, const char* source, const char* limit, const Axis* d,
@@ -134,21 +129,16 @@ cdef inline void blend_group(work_t* line, const char* source, const char* limit
     """
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
     cdef Py_ssize_t vectors = (length + lanes - 1) // lanes, whole = length // lanes
-    cdef Py_ssize_t item = sizeof(pixel_t), apart, piece, safe, furthest
-    cdef const char* plane
-    cdef const double* weight
+    cdef Py_ssize_t item = sizeof(pixel_t), piece, safe, furthest
+    cdef bint deep = d.t != NULL
+    cdef Planes planes
     while count > 0:
         piece = min(count, rows.height - at.h)
-        plane = source + at.n * rows.src_n + at.m * rows.src_m + d.low[at.d] * rows.src_d + (
-            skip * item)
-        apart = 0
-        weight = NULL
-        if d.t != NULL:
-            weight = d.weight + 2 * at.d
-            apart = rows.src_d if d.low[at.d] < d.last else 0
+        planes = planes_of(source + at.n * rows.src_n + at.m * rows.src_m, d, rows, at.d, deep)
+        planes.low += skip * item
         # How many rows' last vectors end within the source, even those of the lowest neighbours.
         safe = piece
-        furthest = limit - plane - max(apart, 0) - vectors * lanes * item
+        furthest = limit - planes.low - max(planes.apart, 0) - vectors * lanes * item
         if rows.src_h < 0:
             if h.low[at.h] * rows.src_h > furthest:
                 safe = 0
@@ -156,10 +146,9 @@ cdef inline void blend_group(work_t* line, const char* source, const char* limit
             while safe > 0 and (
                     min(h.low[at.h + safe - 1] + 1, h.last) * rows.src_h > furthest):
                 safe -= 1
-        blend_rows(line, plane, apart, h, rows.src_h, weight, at.h, at.h + safe, vectors, length,
-                   like)
-        blend_rows(line + safe * length, plane, apart, h, rows.src_h, weight, at.h + safe,
-                   at.h + piece, whole, length, like)
+        blend_rows(line, &planes, h, rows.src_h, at.h, at.h + safe, vectors, length, deep, like)
+        blend_rows(line + safe * length, &planes, h, rows.src_h, at.h + safe, at.h + piece, whole,
+                   length, deep, like)
         line += piece * length
         count -= piece
         step(rows, &at, piece)

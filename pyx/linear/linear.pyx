@@ -47,9 +47,12 @@ A file each, in the order of reading:
 
 Which way a row is made, and how it is cut into tiles, is decided in upshape/spreading.py.
 
-Hot row functions, for who reads the machine code: blend_rows and spread_line (lines), window_rows
-and window_row, few_vectors (small maps), sums_rows and sums_pixels (uint8), pixels_two_taps,
-pixels_twice (many channels), elements_two_taps.
+How many source rows there are, and whether two rows of the result are made at once, is an argument
+that the compiler knows (count, twice): each loop stands here once.
+
+Hot loops, for who reads the machine code: blend_row and spread_line (lines), window_rows,
+few_vectors (small maps), sums_vectors and sums_pixels (uint8 in 16 bits), pixels_rows (many
+channels), elements_row.
 """
 
 cimport cython
@@ -219,7 +222,7 @@ cdef class Vectors(Memory):
     """
     cdef Table table
     cdef int element
-    cdef Py_ssize_t channels, spacing
+    cdef Py_ssize_t width, source_width, channels, spacing
     cdef readonly bint found
 
     def __init__(self, str way, tuple along, tuple down, int element, Py_ssize_t channels,
@@ -233,7 +236,8 @@ cdef class Vectors(Memory):
         t.kind = <Kind><int>_WAYS.index(way)
         t.low = &low[0]
         t.t = NULL if distance is None else &distance[0]
-        t.width, t.source_width = low.shape[0], along[2]
+        self.width, self.source_width = low.shape[0], along[2]
+        t.width, t.source_width = self.width, self.source_width
         t.channels, t.spacing, t.rows = channels, spacing, rows
         t.lanes = UPSHAPE_SUMS if t.kind == SUMS else UPSHAPE_VECTOR_BYTES // self.number()
         self.found = self.find(down[1])
@@ -335,18 +339,18 @@ cdef class Plan(Memory):
     cdef object keep
     cdef Py_ssize_t scratch, stage
 
-    def __init__(self, roles, axes, Vectors vectors not None, cut, bint exact,
+    def __init__(self, roles, tuple axes, Vectors vectors not None, cut, bint exact,
                  bint streaming):
         self.element, self.streaming = vectors.element, streaming
         self.keep = axes, vectors
         self.frame.roles = roles_of(roles)
-        self.frame.depth, self.frame.source_depth = len(axes[0][0]), axes[0][2]
-        self.frame.height, self.frame.source_height = len(axes[1][0]), axes[1][2]
-        self.frame.width, self.frame.source_width = len(axes[2][0]), axes[2][2]
         self.frame.pixel = vectors.channels * vectors.element
         self.frame.spacing = vectors.spacing * vectors.element
+        self.frame.width, self.frame.source_width = vectors.width, vectors.source_width
         self.set_axis(&self.d, axes[0])
         self.set_axis(&self.h, axes[1])
+        self.frame.depth, self.frame.source_depth = self.d.count, self.d.last + 1
+        self.frame.height, self.frame.source_height = self.h.count, self.h.last + 1
         self.table = vectors.table
         self.table.exact = exact
         tiles, room, doubts, group, stage, few = cut

@@ -5,7 +5,7 @@ from libc.stdint cimport uint8_t
 
 from dtypes cimport pixel_t, put, work_t
 from rows cimport Place, Rows, place_of
-from table cimport Axis, Doubt, Table, Taps, taps_of
+from table cimport Axis, Doubt, Planes, Table, Taps, planes_of, taps_of
 from vector cimport BAND, TIE, narrow_byte_looking, words
 
 # float32's error in a mean of uint8 is 255 (values) x 2^-24 x 10 roundings, 1.5e-4, at most, and
@@ -80,6 +80,7 @@ cdef inline void settle_lines(uint8_t* to, Py_ssize_t first, Py_ssize_t start, c
     cdef Py_ssize_t row = t.width * t.channels, own = -1, j, e
     cdef unsigned lanes
     cdef Place at
+    cdef Planes planes
     cdef Taps taps
     for j in range(doubts):
         e = start + doubt[j].at
@@ -89,8 +90,9 @@ cdef inline void settle_lines(uint8_t* to, Py_ssize_t first, Py_ssize_t start, c
                 if e // row != own:
                     own = e // row
                     at = place_of(rows, first + own)
-                    taps_of(&taps, source + at.n * rows.src_n + at.m * rows.src_m, d, h, rows,
-                            at.d, at.h)
+                    planes = planes_of(source + at.n * rows.src_n + at.m * rows.src_m, d, rows,
+                                       at.d, d.t != NULL)
+                    taps_of(&taps, &planes, h, rows.src_h, at.h, d.t != NULL, h.t != NULL)
                 to[e - start] = settled(&taps, t, e % row // t.channels, e % t.channels)
             lanes >>= 1
             e += 1

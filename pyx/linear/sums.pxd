@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int64_t, uint8_t
 
-from table cimport NEAR, Table, Taps
+from table cimport CHANNEL_SUMS, NEAR, Table, Taps
 from vector cimport (
     UPSHAPE_SUMS,
     UPSHAPE_SUM_WINDOWS,
@@ -29,9 +29,9 @@ cdef inline Parts parts_of(const Table* t, const Taps* taps) noexcept nogil:
     return parts
 
 
-cdef inline void sums_vectors(uint8_t* row, uint8_t* next_row, const Taps* taps, const Taps* next_,
-                              const Table* t, Py_ssize_t first, Py_ssize_t last,
-                              bint alike) noexcept nogil:
+cdef inline void sums_vectors(uint8_t* row, uint8_t* next_row, const Taps* taps,
+                              const Taps* next_, const Table* t, Py_ssize_t first,
+                              Py_ssize_t last, bint alike) noexcept nogil:
     cdef Py_ssize_t furthest = t.width * t.channels - (first + 1) * UPSHAPE_SUMS
     cdef const uint8_t* a = <const uint8_t*>taps.row[0]
     cdef const uint8_t* b = <const uint8_t*>taps.row[taps.count - 1]
@@ -59,25 +59,12 @@ cdef inline void sums_vectors(uint8_t* row, uint8_t* next_row, const Taps* taps,
                 mean_sums(above, below, next_parts.p, next_parts.q, &by))
 
 
-cdef inline void sums_rows(uint8_t* row, uint8_t* next_row, const Taps* taps, const Taps* next_,
-                           const Table* t, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
-    """Write the vectors `first` to `last` - 1 of a row, and of the next if that is not NULL.
-
-    Both lie between the same two source rows; a row with one tap lies on it.
-    """
-    if t.reach == NEAR:
-        sums_vectors(row, next_row, taps, next_, t, first, last, True)
-    else:
-        sums_vectors(row, next_row, taps, next_, t, first, last, False)
-
-
 cdef inline void sums_pixels(uint8_t* row, uint8_t* next_row, const Taps* taps, const Taps* next_,
                              const Table* t, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
-    """The same for pixels of many channels, `spacing` elements apart."""
-    cdef Py_ssize_t channels = t.channels, x, c, k, high
+    cdef Py_ssize_t channels = t.channels, x, c, k, low, high
     cdef Py_ssize_t count = (channels + UPSHAPE_SUMS - 1) // UPSHAPE_SUMS
-    cdef const uint8_t* a
-    cdef const uint8_t* b
+    cdef const uint8_t* a = <const uint8_t*>taps.row[0]
+    cdef const uint8_t* b = <const uint8_t*>taps.row[taps.count - 1]
     cdef Parts parts = parts_of(t, taps), next_parts = parts
     cdef division by = t.by_mean
     cdef sums above, below
@@ -85,15 +72,14 @@ cdef inline void sums_pixels(uint8_t* row, uint8_t* next_row, const Taps* taps, 
     if next_row != NULL:
         next_parts = parts_of(t, next_)
     for x in range(first, last):
-        a = <const uint8_t*>taps.row[0] + t.low[x] * channels
-        b = <const uint8_t*>taps.row[taps.count - 1] + t.low[x] * channels
-        high = channels if t.low[x] < t.source_width - 1 else 0
+        low = t.low[x] * channels
+        high = low + (channels if t.low[x] < t.source_width - 1 else 0)
         u = t.weight[2 * x]
         v = t.weight[2 * x + 1]
         for k in range(count):
             c = min(k * UPSHAPE_SUMS, channels - UPSHAPE_SUMS)
-            above = mix_sums(widen_sums(a + c), widen_sums(a + high + c), u, v)
-            below = mix_sums(widen_sums(b + c), widen_sums(b + high + c), u, v)
+            above = mix_sums(widen_sums(a + low + c), widen_sums(a + high + c), u, v)
+            below = mix_sums(widen_sums(b + low + c), widen_sums(b + high + c), u, v)
             if next_row == NULL:
                 store_means(row + c, mean_sums(above, below, parts.p, parts.q, &by))
             else:
@@ -103,3 +89,18 @@ cdef inline void sums_pixels(uint8_t* row, uint8_t* next_row, const Taps* taps, 
         row += t.spacing
         if next_row != NULL:
             next_row += t.spacing
+
+
+cdef inline void sums_rows(uint8_t* row, uint8_t* next_row, const Taps* taps, const Taps* next_,
+                           const Table* t, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    """Write the steps `first` to `last` - 1 of a row, and of the next if that is not NULL.
+
+    They are vectors, or pixels of many channels. Both rows lie between the same two source rows; a
+    row with one tap lies on it.
+    """
+    if t.kind == CHANNEL_SUMS:
+        sums_pixels(row, next_row, taps, next_, t, first, last)
+    elif t.reach == NEAR:
+        sums_vectors(row, next_row, taps, next_, t, first, last, True)
+    else:
+        sums_vectors(row, next_row, taps, next_, t, first, last, False)

@@ -82,36 +82,47 @@ cdef struct Taps:
     double weight[4]
 
 
-cdef inline void taps_of(Taps* taps, const char* plane, const Axis* d, const Axis* h,
-                         const Rows* rows, Py_ssize_t at_d, Py_ssize_t at_h) noexcept nogil:
-    """Note the source rows that a row is blended from, and their weights."""
-    cdef const char* low = plane + d.low[at_d] * rows.src_d + h.low[at_h] * rows.src_h
-    cdef const double* of_d
-    cdef const double* of_h
-    cdef Py_ssize_t apart_d = 0, apart_h = 0
-    taps.count = 1
-    taps.row[0] = low
-    taps.weight[0] = 1.0
-    if h.t != NULL:
-        of_h = h.weight + 2 * at_h
-        apart_h = rows.src_h if h.low[at_h] < h.last else 0
-        taps.count = 2
-        taps.row[1] = low + apart_h
+# The plane of the source that a plane of the result lies on, or the two that it lies between.
+cdef struct Planes:
+    const char* low
+    Py_ssize_t apart
+    double weight[2]
+
+
+cdef inline Planes planes_of(const char* volume, const Axis* d, const Rows* rows, Py_ssize_t at,
+                             bint deep) noexcept nogil:
+    """Return them. deep: there are two."""
+    cdef Planes planes
+    planes.low = volume + d.low[at] * rows.src_d
+    planes.apart = 0
+    planes.weight = [1.0, 0.0]
+    if deep:
+        planes.apart = rows.src_d if d.low[at] < d.last else 0
+        planes.weight = [d.weight[2 * at], d.weight[2 * at + 1]]
+    return planes
+
+
+cdef inline void taps_of(Taps* taps, const Planes* planes, const Axis* h, Py_ssize_t stride,
+                         Py_ssize_t at, bint deep, bint high) noexcept nogil:
+    """Note the source rows that a row is blended from, and their weights.
+
+    stride: bytes from one to the next; deep, high: it lies between two along d, along h.
+    """
+    cdef const double* of_h = h.weight + 2 * at if high else NULL
+    cdef Py_ssize_t apart = stride if high and h.low[at] < h.last else 0
+    taps.count = (2 if deep else 1) * (2 if high else 1)
+    taps.row[0] = planes.low + h.low[at] * stride
+    taps.row[1] = taps.row[0] + (apart if high else planes.apart)
+    if deep and high:
+        taps.row[2] = taps.row[0] + planes.apart
+        taps.row[3] = taps.row[1] + planes.apart
+        taps.weight[0] = planes.weight[0] * of_h[0]
+        taps.weight[1] = planes.weight[0] * of_h[1]
+        taps.weight[2] = planes.weight[1] * of_h[0]
+        taps.weight[3] = planes.weight[1] * of_h[1]
+    elif high:
         taps.weight[0] = of_h[0]
         taps.weight[1] = of_h[1]
-    if d.t != NULL:
-        of_d = d.weight + 2 * at_d
-        apart_d = rows.src_d if d.low[at_d] < d.last else 0
-        if h.t != NULL:
-            taps.count = 4
-            taps.row[2] = low + apart_d
-            taps.row[3] = low + apart_d + apart_h
-            taps.weight[0] = of_d[0] * of_h[0]
-            taps.weight[1] = of_d[0] * of_h[1]
-            taps.weight[2] = of_d[1] * of_h[0]
-            taps.weight[3] = of_d[1] * of_h[1]
-        else:
-            taps.count = 2
-            taps.row[1] = low + apart_d
-            taps.weight[0] = of_d[0]
-            taps.weight[1] = of_d[1]
+    else:
+        taps.weight[0] = planes.weight[0]
+        taps.weight[1] = planes.weight[1]

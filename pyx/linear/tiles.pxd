@@ -3,18 +3,11 @@
 from libc.stdint cimport uint8_t
 
 from blend cimport blend
-from dtypes cimport narrow, pixel_t, work_t
+from dtypes cimport pixel_t, work_t
 from near_tie cimport settle
-from pixels cimport (
-    elements_taps,
-    elements_two_taps,
-    pixels_taps,
-    pixels_twice,
-    pixels_two_taps,
-    spread_copy,
-)
+from pixels cimport elements, pixels, spread_copy
 from rows cimport Place, Rows, place_of, step
-from sums cimport sums_pixels, sums_rows
+from sums cimport sums_rows
 from table cimport (
     CHANNELS,
     CHANNEL_SUMS,
@@ -23,12 +16,14 @@ from table cimport (
     WINDOWS,
     Axis,
     Doubt,
+    Planes,
     Table,
     Taps,
+    planes_of,
     taps_of,
 )
 from vector cimport UPSHAPE_VECTOR_BYTES, stream
-from windows cimport side_by_side, window_row, window_rows
+from windows cimport side_by_side, windows
 
 # Rows of fewer bytes are gathered before they are streamed, so that few lines are torn.
 cdef enum:
@@ -70,45 +65,27 @@ cdef inline void make_tile(pixel_t* to, pixel_t* next_to, const Taps* taps, cons
     """Write one tile of a row to `to`; of the next row to `next_to`, if that is not NULL."""
     cdef Py_ssize_t first = t.tile[3 * tile], last = t.tile[3 * tile + 3]
     cdef Doubt* next_doubt = doubt + t.doubts
-    cdef Py_ssize_t doubts = 0, others = 0
+    cdef Py_ssize_t[2] doubts = [0, 0]
     if t.kind == WINDOWS:
         if pixel_t is not uint8_t:
-            if next_to != NULL:
-                window_rows(to, next_to, <const pixel_t*>taps.row[0], <const pixel_t*>taps.row[1],
-                            taps.weight, next_.weight, t, first, last, past, <work_t>0)
-            else:
-                window_row(to, taps, t, first, last, past, <work_t>0)
-    elif t.kind == SUMS:
+            windows(to, next_to, taps, next_, t, first, last, past, <work_t>0)
+    elif t.kind == SUMS or t.kind == CHANNEL_SUMS:
         sums_rows(<uint8_t*>to, <uint8_t*>next_to, taps, next_, t, first, last)
-    elif t.kind == CHANNEL_SUMS:
-        sums_pixels(<uint8_t*>to, <uint8_t*>next_to, taps, next_, t, first, last)
     elif t.kind == CHANNELS:
-        if next_to != NULL:
-            doubts = pixels_twice(
-                to, next_to, <const pixel_t*>taps.row[0], <const pixel_t*>taps.row[1], taps.weight,
-                next_.weight, t, first, last, doubt, next_doubt, &others, past, <work_t>0)
-        elif taps.count == 2:
-            doubts = pixels_two_taps(
-                to, <const pixel_t*>taps.row[0], <const pixel_t*>taps.row[1], taps.weight, t, first,
-                last, doubt, past, <work_t>0)
-        else:
-            doubts = pixels_taps(to, taps, t, first, last, doubt, past, <work_t>0)
+        pixels(to, next_to, taps, next_, t, first, last, doubt, doubts, past, <work_t>0)
     elif t.kind == ELEMENTS:
-        if taps.count == 2:
-            doubts = elements_two_taps(to, taps, t, first, last, doubt, <work_t>0)
-            if next_to != NULL:
-                others = elements_two_taps(next_to, next_, t, first, last, next_doubt, <work_t>0)
-        else:
-            doubts = elements_taps(to, taps, t, first, last, doubt, <work_t>0)
+        doubts[0] = elements(to, taps, t, first, last, doubt, <work_t>0)
+        if next_to != NULL:
+            doubts[1] = elements(next_to, next_, t, first, last, next_doubt, <work_t>0)
     else:
         stored_line(to, taps, t, tile, line, doubt)
         if next_to != NULL:
             stored_line(next_to, next_, t, tile, line, doubt)
     if pixel_t is uint8_t:
-        if doubts > 0:
-            settle(to, taps, t, first, doubt, doubts)
-        if others > 0:
-            settle(next_to, next_, t, first, next_doubt, others)
+        if doubts[0] > 0:
+            settle(to, taps, t, first, doubt, doubts[0])
+        if doubts[1] > 0:
+            settle(next_to, next_, t, first, next_doubt, doubts[1])
 
 
 cdef inline void run_tile(const Table* t, const Rows* rows, const Axis* d, const Axis* h,
@@ -130,16 +107,18 @@ cdef inline void run_tile(const Table* t, const Rows* rows, const Axis* d, const
     cdef char* row
     cdef char* next_row
     cdef char* block = NULL
+    cdef Planes planes
     cdef Taps taps, next_
     while first < last:
         row = (<char*>to + at.n * rows.dst_n + at.m * rows.dst_m + at.d * rows.dst_d
                + at.h * rows.dst_h + start)
-        taps_of(&taps, source + at.n * rows.src_n + at.m * rows.src_m, d, h, rows, at.d, at.h)
+        planes = planes_of(source + at.n * rows.src_n + at.m * rows.src_m, d, rows, at.d,
+                           d.t != NULL)
+        taps_of(&taps, &planes, h, rows.src_h, at.h, d.t != NULL, h.t != NULL)
         pair = (pairs and taps.count == 2 and first + 1 < last and at.h + 1 < rows.height
                 and h.t != NULL and h.low[at.h + 1] == h.low[at.h])
         if pair:
-            taps_of(&next_, source + at.n * rows.src_n + at.m * rows.src_m, d, h, rows, at.d,
-                    at.h + 1)
+            taps_of(&next_, &planes, h, rows.src_h, at.h + 1, False, True)
         next_row = NULL
         if stage == NULL:
             if pair:

@@ -2,7 +2,8 @@
 
 from libc.string cimport memcpy
 
-from dtypes cimport mix, pixel_t, put, splat, widen, work_t
+from blend cimport Four, blended, loaded, weights_of
+from dtypes cimport mix, pixel_t, put, splat, work_t
 from rows cimport Place, Rows, place_of, step
 from table cimport APART, MOST_LANES, Axis, Table, Taps
 from vector cimport UPSHAPE_VECTOR_BYTES, load, permute, store_first, words
@@ -29,94 +30,73 @@ cdef inline words spread(words low, words high, const Spread* by, work_t like) n
     return mix(permute(low, by.low), permute(high, by.high), by.u, by.v, like)
 
 
-cdef struct Weights:  # of the source rows, for a row and, of two rows, for the next
-    words p, q, r, s
+cdef inline void window_vector(pixel_t* to, pixel_t* next_to, const Taps* taps, Py_ssize_t base,
+                               Py_ssize_t upper, const Spread* by, const Four* weights,
+                               const Four* next_weights, bint apart, bint past, int count,
+                               bint twice, work_t like) noexcept nogil:
+    """Write a vector of a row, and if `twice` of the next one, which shares the source rows."""
+    cdef Four rows = loaded(taps, base, count, <pixel_t>0), high_rows = rows
+    cdef words low = blended(&rows, weights, count, like), next_low
+    if apart:
+        high_rows = loaded(taps, upper, count, <pixel_t>0)
+    put(to, spread(low, blended(&high_rows, weights, count, like) if apart else low, by, like),
+        past)
+    if twice:
+        next_low = blended(&rows, next_weights, count, like)
+        put(next_to, spread(next_low, blended(&high_rows, next_weights, count, like) if apart
+                            else next_low, by, like), past)
 
 
-cdef inline words blended(const Taps* taps, Py_ssize_t at, const Weights* weights, pixel_t kind,
-                          work_t like) noexcept nogil:
-    """Return a vector of the blend of one or two source rows."""
-    cdef words a = widen(<const pixel_t*>taps.row[0] + at)
-    if taps.count > 1:
-        a = mix(a, widen(<const pixel_t*>taps.row[1] + at), weights.p, weights.q, like)
-    return a
-
-
-cdef inline void window_row(pixel_t* row, const Taps* taps, const Table* t, Py_ssize_t first,
-                            Py_ssize_t last, bint past, work_t like) noexcept nogil:
-    cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
-    cdef Py_ssize_t furthest = t.width * t.channels - (first + 1) * lanes, k
-    cdef words low, high
-    cdef Weights weights
-    cdef Spread by
-    if taps.count > 1:
-        weights.p = splat(<work_t>taps.weight[0])
-        weights.q = splat(<work_t>taps.weight[1])
-    for k in range(first, last):
-        by = spread_by(t, k)
-        low = high = blended(taps, t.base[k], &weights, <pixel_t>0, like)
-        if t.reach == APART:
-            high = blended(taps, t.upper[k], &weights, <pixel_t>0, like)
-        put(row + min((k - first) * lanes, furthest), spread(low, high, &by, like), past)
-
-
-cdef inline void window_twice(pixel_t* to, pixel_t* next_to, const pixel_t* a, const pixel_t* b,
-                              Py_ssize_t base, Py_ssize_t upper, const Spread* by,
-                              const Weights* weights, bint apart, bint past,
-                              work_t like) noexcept nogil:
-    cdef words left = widen(a + base), right = widen(b + base)
-    cdef words low = mix(left, right, weights.p, weights.q, like)
-    cdef words next_low = mix(left, right, weights.r, weights.s, like)
-    if not apart:
-        put(to, spread(low, low, by, like), past)
-        put(next_to, spread(next_low, next_low, by, like), past)
-        return
-    left = widen(a + upper)
-    right = widen(b + upper)
-    put(to, spread(low, mix(left, right, weights.p, weights.q, like), by, like), past)
-    put(next_to, spread(next_low, mix(left, right, weights.r, weights.s, like), by, like), past)
-
-
-cdef inline void window_rows(pixel_t* row, pixel_t* next_row, const pixel_t* a, const pixel_t* b,
-                             const double* weight, const double* next_weight, const Table* t,
-                             Py_ssize_t first, Py_ssize_t last, bint past,
-                             work_t like) noexcept nogil:
-    """Two rows of the result between the same two source rows."""
+cdef inline void window_rows(pixel_t* row, pixel_t* next_row, const Taps* taps, const Taps* next_,
+                             const Table* t, Py_ssize_t first, Py_ssize_t last, bint past,
+                             int count, bint twice, work_t like) noexcept nogil:
+    """Write the vectors `first` to `last` - 1 of a row, and if `twice` of the next one."""
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t)
     cdef Py_ssize_t furthest = t.width * t.channels - (first + 1) * lanes
     cdef Py_ssize_t even = min(max(t.even, first), last), odd = min(max(t.odd, even), last)
     cdef Py_ssize_t advance = t.advance, base, upper, k = first, at, _k
     cdef bint apart = t.reach == APART
-    cdef Weights weights
+    cdef Taps own = taps[0]
+    cdef Four weights = weights_of(taps, count, like), next_weights = weights
     cdef Spread by
-    weights.p = splat(<work_t>weight[0])
-    weights.q = splat(<work_t>weight[1])
-    weights.r = splat(<work_t>next_weight[0])
-    weights.s = splat(<work_t>next_weight[1])
+    if twice:
+        next_weights = weights_of(next_, count, like)
     while k < last:
         at = min((k - first) * lanes, furthest)
         by = spread_by(t, k)
         base = t.base[k]
         upper = t.upper[k]
         if k < even or k >= odd:
-            window_twice(row + at, next_row + at, a, b, base, upper, &by, &weights, apart, past,
-                         like)
+            window_vector(row + at, next_row + at, &own, base, upper, &by, &weights, &next_weights,
+                          apart, past, count, twice, like)
             k += 1
         elif not apart and not past:
             for _k in range(even, odd):
-                window_twice(row + at, next_row + at, a, b, base, base, &by, &weights, False, False,
-                             like)
+                window_vector(row + at, next_row + at, &own, base, base, &by, &weights,
+                              &next_weights, False, False, count, twice, like)
                 at += lanes
                 base += advance
             k = odd
         else:
             for _k in range(even, odd):
-                window_twice(row + at, next_row + at, a, b, base, upper, &by, &weights, apart, past,
-                             like)
+                window_vector(row + at, next_row + at, &own, base, upper, &by, &weights,
+                              &next_weights, apart, past, count, twice, like)
                 at += lanes
                 base += advance
                 upper += advance
             k = odd
+
+
+cdef inline void windows(pixel_t* row, pixel_t* next_row, const Taps* taps, const Taps* next_,
+                         const Table* t, Py_ssize_t first, Py_ssize_t last, bint past,
+                         work_t like) noexcept nogil:
+    """Do so of however many source rows there are, for two rows if `next_row` is not NULL."""
+    if next_row != NULL:
+        window_rows(row, next_row, taps, next_, t, first, last, past, 2, True, like)
+    elif taps.count == 2:
+        window_rows(row, row, taps, next_, t, first, last, past, 2, False, like)
+    else:
+        window_rows(row, row, taps, next_, t, first, last, past, 1, False, like)
 
 
 cdef inline void window_plane(char* to, Py_ssize_t spacing, const char* plane, Py_ssize_t stride,
@@ -124,27 +104,25 @@ cdef inline void window_plane(char* to, Py_ssize_t spacing, const char* plane, P
                               Py_ssize_t first, Py_ssize_t last, bint pairs, pixel_t kind,
                               work_t like) noexcept nogil:
     """Write the rows `row` to `end` - 1 of a plane, `spacing` bytes apart, two taps each."""
-    cdef const char* a
-    cdef const char* b
-    cdef Taps taps
+    cdef Taps taps, next_
+    cdef bint pair
     while row < end:
-        a = plane + h.low[row] * stride
-        b = a + (stride if h.low[row] < h.last else 0)
-        if pairs and row + 1 < end and h.low[row + 1] == h.low[row]:
-            window_rows(<pixel_t*>to, <pixel_t*>(to + spacing), <const pixel_t*>a,
-                        <const pixel_t*>b, h.weight + 2 * row, h.weight + 2 * row + 2, t, first,
-                        last, False, like)
-            row += 2
-            to += 2 * spacing
-            continue
         taps.count = 2
-        taps.row[0] = a
-        taps.row[1] = b
+        taps.row[0] = plane + h.low[row] * stride
+        taps.row[1] = taps.row[0] + (stride if h.low[row] < h.last else 0)
         taps.weight[0] = h.weight[2 * row]
         taps.weight[1] = h.weight[2 * row + 1]
-        window_row(<pixel_t*>to, &taps, t, first, last, False, like)
-        row += 1
-        to += spacing
+        pair = pairs and row + 1 < end and h.low[row + 1] == h.low[row]
+        if pair:
+            next_.weight[0] = h.weight[2 * row + 2]
+            next_.weight[1] = h.weight[2 * row + 3]
+            window_rows(<pixel_t*>to, <pixel_t*>(to + spacing), &taps, &next_, t, first, last,
+                        False, 2, True, like)
+        else:
+            window_rows(<pixel_t*>to, <pixel_t*>to, &taps, &next_, t, first, last, False, 2,
+                        False, like)
+        row += 2 if pair else 1
+        to += 2 * spacing if pair else spacing
 
 
 # Planes of rows of a few vectors, where tables of a row weigh as much as its pixels: the weights of
@@ -163,23 +141,18 @@ cdef inline void put_row(pixel_t* to, words low, const Spread* by, const Spread*
         put(to + size - lanes, spread(low, low, next_by, like), False)
 
 
-cdef inline void looked_up_row(pixel_t* to, pixel_t* next_to, const pixel_t* a, const pixel_t* b,
-                               const Table* t, const Weights* weights, Py_ssize_t size, bint twice,
-                               work_t like) noexcept nogil:
+cdef inline void looked_up_row(pixel_t* to, pixel_t* next_to, const Taps* taps, const Table* t,
+                               const Four* weights, const Four* next_weights, Py_ssize_t size,
+                               bint twice, work_t like) noexcept nogil:
     """Write a row, and the next if `twice`, by vectors whose tables are looked up."""
     cdef Py_ssize_t lanes = UPSHAPE_VECTOR_BYTES // sizeof(work_t), k, at
     cdef Py_ssize_t count = (size + lanes - 1) // lanes
-    cdef words low
     cdef Spread by
     for k in range(count):
         at = min(k * lanes, size - lanes)
         by = spread_by(t, k)
-        if twice:
-            window_twice(to + at, next_to + at, a, b, t.base[k], t.base[k], &by, weights, False,
-                         False, like)
-        else:
-            low = mix(widen(a + t.base[k]), widen(b + t.base[k]), weights.p, weights.q, like)
-            put(to + at, spread(low, low, &by, like), False)
+        window_vector(to + at, next_to + at, taps, t.base[k], t.base[k], &by, weights,
+                      next_weights, False, False, 2, twice, like)
 
 
 cdef inline void few_vectors(const Table* t, const Rows* rows, const Axis* d, const Axis* h,
@@ -198,13 +171,11 @@ cdef inline void few_vectors(const Table* t, const Rows* rows, const Axis* d, co
     cdef Place at = place_of(rows, first)
     cdef Py_ssize_t row, end, count
     cdef Spread by = spread_by(t, 0), next_by = spread_by(t, 1 if held == 2 else 0)
-    cdef Weights weights
+    cdef Four weights, next_weights, window
     cdef pixel_t[MOST_LANES] last_a
     cdef pixel_t[MOST_LANES] last_b
-    cdef words left, right
     cdef const char* plane
-    cdef const char* a
-    cdef const char* b
+    cdef Taps taps
     cdef char* result
     cdef bint twice
     while first < last:
@@ -215,32 +186,33 @@ cdef inline void few_vectors(const Table* t, const Rows* rows, const Axis* d, co
         row = at.h
         end = row + count
         while row < end:
-            a = plane + h.low[row] * rows.src_h
-            b = a + (rows.src_h if h.low[row] < h.last else 0)
+            taps.row[0] = plane + h.low[row] * rows.src_h
+            taps.row[1] = taps.row[0] + (rows.src_h if h.low[row] < h.last else 0)
             twice = pairs and row + 1 < end and h.low[row + 1] == h.low[row]
-            weights.p = splat(weight[2 * row])
-            weights.q = splat(weight[2 * row + 1])
+            weights.of[0] = splat(weight[2 * row])
+            weights.of[1] = splat(weight[2 * row + 1])
             if twice:
-                weights.r = splat(weight[2 * row + 2])
-                weights.s = splat(weight[2 * row + 3])
-            if source_size < lanes and (a > furthest or b > furthest):
-                memcpy(last_a, a, source_size * sizeof(pixel_t))
-                memcpy(last_b, b, source_size * sizeof(pixel_t))
-                a = <const char*>last_a
-                b = <const char*>last_b
-            if held == 0:
-                looked_up_row(<pixel_t*>result, <pixel_t*>(result + rows.dst_h),
-                              <const pixel_t*>a, <const pixel_t*>b, t, &weights, size, twice,
-                              like)
+                next_weights.of[0] = splat(weight[2 * row + 2])
+                next_weights.of[1] = splat(weight[2 * row + 3])
+            if source_size < lanes and (taps.row[0] > furthest or taps.row[1] > furthest):
+                memcpy(last_a, taps.row[0], source_size * sizeof(pixel_t))
+                memcpy(last_b, taps.row[1], source_size * sizeof(pixel_t))
+                taps.row[0] = <const char*>last_a
+                taps.row[1] = <const char*>last_b
+            if held == 0 and twice:
+                looked_up_row(<pixel_t*>result, <pixel_t*>(result + rows.dst_h), &taps, t,
+                              &weights, &next_weights, size, True, like)
+            elif held == 0:
+                looked_up_row(<pixel_t*>result, <pixel_t*>result, &taps, t, &weights, &weights,
+                              size, False, like)
             else:
-                left = widen(<const pixel_t*>a)
-                right = widen(<const pixel_t*>b)
-                put_row(<pixel_t*>result, mix(left, right, weights.p, weights.q, like), &by,
-                        &next_by, held, size, like)
+                window = loaded(&taps, 0, 2, kind)
+                put_row(<pixel_t*>result, blended(&window, &weights, 2, like), &by, &next_by,
+                        held, size, like)
                 if twice:
                     put_row(<pixel_t*>(result + rows.dst_h),
-                            mix(left, right, weights.r, weights.s, like), &by, &next_by, held,
-                            size, like)
+                            blended(&window, &next_weights, 2, like), &by, &next_by, held, size,
+                            like)
             row += 2 if twice else 1
             result += 2 * rows.dst_h if twice else rows.dst_h
         step(rows, &at, count)

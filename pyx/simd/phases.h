@@ -96,6 +96,9 @@ UPSHAPE_INLINE void upshape_move_together(char* to, const char* from, ptrdiff_t 
         }
 }
 
+/* Ask for a line of the cache that will be read soon. */
+UPSHAPE_INLINE void upshape_fetch(const void* p) { __builtin_prefetch(p, 0, 2); }
+
 /* Ask for a row that will be read soon. */
 UPSHAPE_INLINE void upshape_fetch_row(const char* row, ptrdiff_t bytes)
 {
