@@ -39,6 +39,7 @@ spread_channels, spread_quads, halve_reals, halve_bytes.
 Words: a *strip* is a stretch of a row of the result, with the stretch of the source that it needs.
 A *group* is as many rows as go through `across` together.
 A *phase* is every second, third or fourth pixel of a row.
+A *quad* is a pixel of four elements.
 """
 
 cimport numpy as cnp

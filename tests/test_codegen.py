@@ -86,9 +86,10 @@ BY_CLANG = "clang" in _machine.build()["compiler"].lower()
 class Claim:
     """Somewhere in the module is an innermost loop with at least so many of these.
 
-    `needs` maps a mnemonic (a regular expression, without the leading v) to the least count, all at
-    the level's full width; nothing is claimed of a level that is not in `levels`. `where` is part of
-    the function's name, as a regular expression; `exactly`: there are no more (clang unrolls loops).
+    `needs` maps a mnemonic (a regular expression, without the leading v) to the least count, all
+    at the level's full width; nothing is claimed of a level that is not in `levels`. `where` is
+    part of the function's name, as a regular expression; `exactly`: there are no more (but clang
+    unrolls loops).
     """
 
     module: str

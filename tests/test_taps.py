@@ -325,7 +325,7 @@ def test_rows_are_made_phase_by_phase():
 @pytest.mark.parametrize("rounded", [False, True])
 @pytest.mark.parametrize("most", [1, 3, 4, 5, 9, 13, 40])
 def test_pixels_of_four_bytes_have_the_bits_of_any_others(rng, only, rounded, most):
-    """Made one by one, two rows at a time, they are what pixels of five are, whose rows go together.
+    """Made one by one, two rows at a time, they are as those of five, whose rows go together.
 
     Tables are of positive and negative weights, some above one; strips are short and long.
     """

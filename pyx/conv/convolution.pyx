@@ -170,6 +170,7 @@ COUNTED = {
     "runs": "a row of pixels, of a block of any rows",
     "paired rows": "a row that a tile writes itself and that ends within a vector",
     "page lines": "64 bytes of pixels a page apart, picked from an input that fits no second cache",
+    "stray lines": "64 bytes of an input that is read as it lies and fits no second cache",
 }
 
 

@@ -52,6 +52,7 @@ from layer cimport (
     STEPPED_ROWS,
     STEPPED_VECTORS,
     STEPS,
+    STRAY_LINES,
     TILES,
     TRANSPOSED,
     TRANSPOSED_VECTORS,
@@ -358,7 +359,10 @@ cdef inline void count_direct(const Layer* layer, Blocking* plan) noexcept nogil
     if not layer.lane_vectors:
         plan.done[RUNS] = pixels / plan.qx + 1
     pixels *= min(layer.isy, layer.y_span) * min(layer.isx, layer.x_span)
-    if plan.near:
+    if plan.far and not layer.lane_vectors:
+        # Each tile reads a line or two of every channel: no cache foresees that.
+        plan.done[STRAY_LINES] = pixels * layer.ci * item_bytes(layer) / 64
+    elif plan.near:
         plan.done[FAR_LINES if plan.far else NEAR_LINES] = (
             pixels * layer.ci * item_bytes(layer) / 64)
 

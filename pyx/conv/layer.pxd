@@ -30,7 +30,7 @@ cdef enum:
     STEPPED_PIECES, PICKED_PIECES, LISTED, NEAR_LINES, FAR_LINES, TILES, PARTIAL
     TRANSPOSED_VECTORS, ADDED_ROWS, ADDED, PLACED_ROWS, PLACED, WOVEN, PAIRED, SCATTERED, FILLED
     NEAR_RESULT, FAR_RESULT, COLLIDED, WAITING, FAR_PIECES, PICKED_LINES
-    ASKED_LINES, RUNS, PAIRED_ROWS, PAGE_LINES
+    ASKED_LINES, RUNS, PAIRED_ROWS, PAGE_LINES, STRAY_LINES
     COUNTS
 
 # A table of indices, made once.
@@ -90,7 +90,7 @@ cdef struct Layer:
 cdef struct Blocking:
     Source source
     int threads
-    bint near, far  # what a call touches lies in no first, no second cache
+    bint near, far  # what a call touches fits no first, no second cache
     bint outer_result  # the result lies in memory, whatever cache there is
     bint fits  # the scratch of a thread is bounded
     Py_ssize_t vector  # elements

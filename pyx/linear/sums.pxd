@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int64_t, uint8_t
 
-from table cimport NEAR, Table, Taps
+from table cimport CHANNEL_SUMS, NEAR, Table, Taps
 from vector cimport (
     UPSHAPE_SUMS,
     UPSHAPE_SUM_WINDOWS,
@@ -59,21 +59,8 @@ cdef inline void sums_vectors(uint8_t* row, uint8_t* next_row, const Taps* taps,
                 mean_sums(above, below, next_parts.p, next_parts.q, &by))
 
 
-cdef inline void sums_rows(uint8_t* row, uint8_t* next_row, const Taps* taps, const Taps* next_,
-                           const Table* t, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
-    """Write the vectors `first` to `last` - 1 of a row, and of the next if that is not NULL.
-
-    Both lie between the same two source rows; a row with one tap lies on it.
-    """
-    if t.reach == NEAR:
-        sums_vectors(row, next_row, taps, next_, t, first, last, True)
-    else:
-        sums_vectors(row, next_row, taps, next_, t, first, last, False)
-
-
 cdef inline void sums_pixels(uint8_t* row, uint8_t* next_row, const Taps* taps, const Taps* next_,
                              const Table* t, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
-    """The same for pixels of many channels, `spacing` elements apart."""
     cdef Py_ssize_t channels = t.channels, x, c, k, low, high
     cdef Py_ssize_t count = (channels + UPSHAPE_SUMS - 1) // UPSHAPE_SUMS
     cdef const uint8_t* a = <const uint8_t*>taps.row[0]
@@ -102,3 +89,18 @@ cdef inline void sums_pixels(uint8_t* row, uint8_t* next_row, const Taps* taps, 
         row += t.spacing
         if next_row != NULL:
             next_row += t.spacing
+
+
+cdef inline void sums_rows(uint8_t* row, uint8_t* next_row, const Taps* taps, const Taps* next_,
+                           const Table* t, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    """Write the steps `first` to `last` - 1 of a row, and of the next if that is not NULL.
+
+    They are vectors, or pixels of many channels. Both rows lie between the same two source rows; a
+    row with one tap lies on it.
+    """
+    if t.kind == CHANNEL_SUMS:
+        sums_pixels(row, next_row, taps, next_, t, first, last)
+    elif t.reach == NEAR:
+        sums_vectors(row, next_row, taps, next_, t, first, last, True)
+    else:
+        sums_vectors(row, next_row, taps, next_, t, first, last, False)

@@ -7,7 +7,7 @@ from dtypes cimport pixel_t, work_t
 from near_tie cimport settle
 from pixels cimport elements, pixels, spread_copy
 from rows cimport Place, Rows, place_of, step
-from sums cimport sums_pixels, sums_rows
+from sums cimport sums_rows
 from table cimport (
     CHANNELS,
     CHANNEL_SUMS,
@@ -69,10 +69,8 @@ cdef inline void make_tile(pixel_t* to, pixel_t* next_to, const Taps* taps, cons
     if t.kind == WINDOWS:
         if pixel_t is not uint8_t:
             windows(to, next_to, taps, next_, t, first, last, past, <work_t>0)
-    elif t.kind == SUMS:
+    elif t.kind == SUMS or t.kind == CHANNEL_SUMS:
         sums_rows(<uint8_t*>to, <uint8_t*>next_to, taps, next_, t, first, last)
-    elif t.kind == CHANNEL_SUMS:
-        sums_pixels(<uint8_t*>to, <uint8_t*>next_to, taps, next_, t, first, last)
     elif t.kind == CHANNELS:
         pixels(to, next_to, taps, next_, t, first, last, doubt, doubts, past, <work_t>0)
     elif t.kind == ELEMENTS:

@@ -579,7 +579,8 @@ UPSHAPE_INLINE upshape_ints upshape_add_quads(
     return sum + upshape_pair_products(v, (upshape_ints)pairs);
 }
 
-/* Of so many vectors of sums: each one's pixels added up, multiplied with 2^-shift, one behind the other. */
+/* Of so many vectors of sums: each one's pixels added up, divided by 2^shift and saturated, one behind
+ * the other. */
 UPSHAPE_INLINE upshape_shorts upshape_join_quads(const upshape_ints* sum, int shift)
 {
 #if defined(__AVX2__)
