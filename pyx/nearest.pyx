@@ -289,9 +289,9 @@ cdef inline void items(char* to, const char* source, const int64_t* index, Py_ss
 
 cdef inline void build(const Table* t, char* to, const char* source, Py_ssize_t first,
                        Py_ssize_t last) noexcept nogil:
-    """Write the steps `first` to `last` - 1 of a row to `to`."""
+    """Write the steps `first` to `last` - 1 of a row, or of a group's, to `to`."""
     cdef Py_ssize_t whole = last
-    UPSHAPE_CHECK(0 <= first <= last <= t.steps)
+    UPSHAPE_CHECK(0 <= first <= last <= t.steps * max(t.group, 1))
     if t.kind == WORDS or t.kind == BYTES:
         if last * t.stride > t.row:  # only the row's last step, and never its first
             whole = last - 1

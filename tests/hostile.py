@@ -32,7 +32,7 @@ from assertions import (
 )
 
 import upshape as up
-from upshape import interpolation, reference
+from upshape import dialects, interpolation, reference
 
 EDGES = [1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 97]
 CHANNELS = [1, 1, 2, 3, 3, 4, 5, 8, 16, 17, 33]
@@ -527,6 +527,52 @@ def draw_resize(rng: np.random.Generator) -> Case:
     return finish(rng, "resize", values, arguments, tuple(result), function, check)
 
 
+def draw_like(rng: np.random.Generator) -> Case:
+    """Return a call of resize in a library's way, of one to three axes with channels anywhere."""
+    like = choose(rng, [name for name in dialects.DIALECTS if name])
+    mode = choose(rng, list(dialects.DIALECTS[like]))
+    dtype = choose(rng, MEAN_DTYPES)
+    axes = int(rng.integers(1, 4))
+    spatial, sizes = (draw_sizes(rng, axes, MOST_PIXELS // 64) for _ in range(2))
+    at, channels = int(rng.integers(0, axes + 1)), int(rng.choice([1, 2, 3, 4, 17]))
+    shape, result = list(spatial), list(sizes)
+    shape.insert(at, channels)
+    result.insert(at, channels)
+    arguments: dict[str, Any] = {
+        "size": tuple(sizes), "mode": mode, "channel_axis": at, "like": like
+    }
+
+    def check(y: np.ndarray, given: dict[str, np.ndarray]) -> None:
+        """In whatever memory, a channel is what it is alone: bytes may round the other way."""
+        x = given["x"].astype(given["x"].dtype.newbyteorder("="))
+        assert y.dtype == x.dtype
+        expected = np.concatenate([
+            up.resize(np.ascontiguousarray(np.take(x, [c], axis=at)), **arguments)
+            for c in range(channels)
+        ], axis=at)
+        if mode.startswith("nearest"):
+            assert np.array_equal(y, expected, equal_nan=x.dtype.kind == "f")
+            return
+        wide = np.abs(x.astype(np.float64))
+        if not np.isfinite(wide).all():  # what is not finite spreads no further than its taps
+            return
+        allowed = 1.0
+        if x.dtype.kind == "f":
+            real = np.finfo(x.dtype)
+            allowed = (4 if x.itemsize == 2 else 200) * float(real.eps) * wide.max()
+            allowed += 64 * float(real.smallest_subnormal)
+        inside = np.isfinite(expected)
+        with np.errstate(invalid="ignore"):  # a wrong pixel may be no number
+            off = np.abs(y[inside].astype(np.float64) - expected[inside].astype(np.float64))
+            assert (off <= allowed).all(), f"{off.max()} off"
+
+    def function(given: dict[str, np.ndarray], out: np.ndarray | None) -> np.ndarray:
+        return up.resize(given["x"], **arguments, out=out)
+
+    values = {"x": draw_values(rng, tuple(shape), dtype)}
+    return finish(rng, "resize like", values, arguments, tuple(result), function, check)
+
+
 def draw_backward(rng: np.random.Generator) -> Case:
     """Return a call of interpolate_backward."""
     axes = int(rng.integers(1, 4))
@@ -748,6 +794,7 @@ KINDS: dict[str, Callable[[np.random.Generator], Case]] = {
                                ("lanczos", True))},
     "linear, antialias": lambda rng: draw_means(rng, "linear", True),
     "resize": draw_resize,
+    "resize like": draw_like,
     "interpolate_backward": draw_backward,
     **{name: (lambda rng, name=name: draw_convolution(rng, name))
        for name in ("conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d",

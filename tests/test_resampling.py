@@ -171,7 +171,7 @@ def test_a_picture_without_a_batch_axis_is_told_what_it_lacks(shape, mode, what)
         up.interpolate(x, scale_factor=2, mode=mode)
     y = up.interpolate(x[None], scale_factor=2, mode=mode, channel_axis=-1)
     assert y.shape == (1, *[2 * n for n in shape[:-1]], shape[-1])
-    with pytest.raises(ValueError, match="mode can be nearest, .*cubic, area, lanczos$"):
+    with pytest.raises(ValueError, match=r"mode can be nearest, .*cubic, area, lanczos$"):
         up.interpolate(np.ones((1, 1, 4, 4)), 8, mode="linear")
 
 
