@@ -379,6 +379,22 @@ def run_plan(
     return out
 
 
+@pytest.mark.parametrize("shape", [(2, 4, 30, 20), (1, 4, 900), (1, 4, 9, 7, 8)])
+def test_many_pixels_that_no_tap_reaches_hold_the_bias(shape, rng):
+    """As many as make a row of the bias worth making first, in channels-last memory."""
+    axes = len(shape) - 2
+    x, weight, bias = normal(rng, shape), normal(rng, (4, 3, *(1,) * axes)), normal(rng, 3)
+    reached = (slice(None, None, 2),) * axes
+    for order in ("channels", "pixels"):
+        y = run_plan(
+            channels_last(x), weight, bias, order, None, 1, stride=2, output_padding=1
+        )
+        gaps = np.ones(y.shape[2:], bool)
+        gaps[reached] = False
+        assert (y[:, :, gaps] == bias[:, None]).all()
+        assert_close_conv_transpose(y, x, weight, bias, stride=2, output_padding=1)
+
+
 def test_every_order_and_source_equals_the_definition(rng):
     layers = [
         up.ConvTranspose2d(normal(rng, (20, 9, 4, 4)), normal(rng, (9,)), 2, 1),

@@ -275,7 +275,9 @@ def _load_from_environment() -> None:
     try:
         _load(path, "UPSHAPE_CHOICES")
     except (OSError, ValueError) as error:
-        told = str(error) if isinstance(error, ValueError) else f"UPSHAPE_CHOICES: {error}"
+        told = str(error) if isinstance(error, ValueError) else (
+            f"UPSHAPE_CHOICES: {path!r} cannot be read ({error.strerror}); save_choices writes one"
+        )
         warnings.warn(told, RuntimeWarning, stacklevel=3)
 
 
