@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from benchmarks import report
 from benchmarks.cases import Case, table
-from benchmarks.machine import describe, hold_peers
+from benchmarks.machine import describe, hold_peers, keep_teams
 from benchmarks.peers import PEERS, missing
 from benchmarks.results import Result, load, save
 from benchmarks.run import run_case
@@ -138,6 +138,7 @@ def run_all(
 def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     hold_peers()
+    keep_teams()
     console = Console()
     if not console.is_terminal:
         console = Console(width=200)

@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 
 import upshape as up
+from upshape import _machine
 
 PACKAGES = (
     "numpy", "torch", "onnxruntime", "openvino", "opencv-python-headless", "scipy", "scikit-image",
@@ -32,6 +33,12 @@ def hold_peers() -> None:
     if os.environ.get("UPSHAPE_CPU") == "x86-64-v3":
         for name, value in AVX2.items():
             os.environ.setdefault(name, value)
+
+
+def keep_teams() -> None:
+    """Have upshape use all threads, also where those of its peers spin and make them late."""
+    if "UPSHAPE_ADAPT_THREADS" not in os.environ:
+        _machine.set_adaptive(False)
 
 
 def cpu() -> str:

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from benchmarks import report
 from benchmarks.__main__ import PEERS, admitted, default_threads, thread_counts
 from benchmarks.cases import Case
-from benchmarks.machine import describe, hold_peers
+from benchmarks.machine import describe, hold_peers, keep_teams
 from benchmarks.results import Result, geometric_mean, save
 from benchmarks.run import run_case
 from benchmarks.sweep_cases import KINDS
@@ -56,6 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
     p.add_argument("--json", type=Path, help="where the run is kept")
     options = p.parse_args(arguments)
     hold_peers()
+    keep_teams()
     console = Console()
     if not console.is_terminal:
         console = Console(width=160)

@@ -22,9 +22,10 @@ MOST_ROUNDS = 200
 # A peer this much slower than the fastest cannot be the best: a few rounds of it will do.
 FAR_BEHIND = 4.0
 # The threads of a library that has just run go on spinning, and would slow the next one down:
-# wait until the process uses less than this share of a CPU, but no longer than this (seconds).
+# wait until the process uses less than this share of a CPU, but no longer than this (seconds). ONNX
+# Runtime's spin for some 35 ms.
 QUIET = 0.2
-LONGEST_WAIT = 30e-3
+LONGEST_WAIT = 100e-3
 
 
 @dataclass(frozen=True)

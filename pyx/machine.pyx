@@ -118,7 +118,8 @@ cpdef int threads():
 # of them may be off its CPU for milliseconds, and a call of 0.1 ms takes 20. So every parallel loop
 # is timed. What it took longer than one thread would have needed is lost, the rest is gained; once
 # more is lost than was gained lately, teams are halved for a while. The while is a multiple of the
-# loss, so that the next try costs little, and grows as long as tries fail.
+# loss, so that the next try costs little, and grows as long as tries fail. Long calls end it sooner:
+# as soon as what whole teams would have gained meanwhile is as large a multiple.
 
 cdef enum:
     ANY = 1 << 30
@@ -149,6 +150,7 @@ cdef bint probing = False               # one whole team is out to see whether t
 cdef int64_t credit = CREDIT
 cdef int64_t paused_at, resumed_at = 0
 cdef int64_t pause_calls, pause_time    # what is left of the calls; how long it lasts
+cdef int64_t pause_gain                 # what is left of the gain that ends it
 cdef int64_t next_calls = FIRST_CALLS, next_times = FIRST_TIMES
 cdef int64_t teams = 0, pauses = 0
 
@@ -191,6 +193,7 @@ cdef void form_team(Team* team, int shares) noexcept:
         team.shares = shares
         team.threads = 1
         team.probe = False
+        team.began = 0
         return
     decide(team, shares, upshape_now() if shares > allowed else 0)
     if team.threads > startable and upshape_now() - refused_at > LONGEST:
@@ -208,10 +211,12 @@ cdef void decide(Team* team, int shares, int64_t now) noexcept:
     global probing, pause_calls
     team.shares = team.threads = shares
     team.probe = False
+    team.began = now
     if shares <= allowed:
         return
     pause_calls -= 1
-    if probing or now - paused_at < (LONGEST if pause_calls >= 0 else pause_time):
+    if probing or (pause_gain > 0
+                   and now - paused_at < (LONGEST if pause_calls >= 0 else pause_time)):
         team.threads = allowed
     else:
         probing = team.probe = True
@@ -239,10 +244,18 @@ cdef int assemble(int n) noexcept:
 
 cdef void dismiss_team(Team* team) noexcept:
     """Learn from the time that the shares took."""
-    global allowed, probing, credit, resumed_at, next_calls, next_times
+    if team.threads == 1 and team.shares > allowed:
+        team.ended = upshape_now()  # one thread reads no clock
+    learn(team)
+
+
+cdef void learn(Team* team) noexcept:
+    global allowed, probing, credit, resumed_at, next_calls, next_times, pause_gain
     cdef int64_t gain
     if team.probe:
         probing = False
+    elif team.shares > allowed and team.threads <= allowed and team.began > 0:
+        pause_gain -= (team.ended - team.began) * (team.shares - team.threads) // team.shares
     if team.threads <= 1 or not adaptive or team.share_ended == 0:
         return
     if team.threads > allowed and not team.probe:
@@ -277,20 +290,21 @@ def rehearse(int shares, int64_t now, int64_t share, int64_t took, meanwhile=Non
     team.began = team.share_began = now
     team.share_ended = now + share
     team.ended = now + (took if team.threads == shares else share * shares)
-    dismiss_team(&team)
+    learn(&team)
     return team.threads
 
 
 cdef void pause(const Team* team, int64_t lost) noexcept:
     """Halve the teams for a while."""
-    global allowed, credit, paused_at, pause_calls, pause_time, next_calls, next_times, pauses
+    global allowed, credit, paused_at, pause_calls, pause_time, pause_gain
+    global next_calls, next_times, pauses
     if not team.probe:
         allowed = (team.threads + 1) // 2
     credit = 0
     pauses += 1
     paused_at = team.ended
     pause_calls = next_calls
-    pause_time = min(next_times * lost, LONGEST)
+    pause_time = pause_gain = min(next_times * lost, LONGEST)
     if next_calls < MOST_CALLS:
         next_calls = min(next_calls * GROWTH, MOST_CALLS)
         next_times *= GROWTH

@@ -93,6 +93,12 @@ def test_one_long_wait_halves_the_team_and_few_calls_bring_it_back(clock):
     assert {clock.call() for _ in range(1000)} == {2}
 
 
+def test_long_calls_are_halved_no_longer_than_the_wait_is_worth(clock):
+    # 14 ms on one thread; the wait was 5 ms, and 32 calls on one thread would lose 224.
+    assert clock.call(took=26 * MS, share=7 * MS) == 2
+    assert clock.calls_until(2, share=7 * MS, idle=100 * MS) <= 8
+
+
 def test_many_short_waits_add_up(clock):
     assert clock.calls_until(1, took=600 * US) <= 8
 

@@ -345,7 +345,8 @@ cdef inline double handicap(const Layer* layer, const Blocking* plan) noexcept n
     # channel. k1 at v3 takes 1.5 to 2.4 times its estimate where all channels share the places of a
     # cache (192 -> 48 channels, 64 x 64; 64 -> 64, 128 x 128) or no cache holds them (256 -> 64,
     # 100 x 100; 773 -> 20, 111 x 69), and 1.0 to 1.2 times else; at v4, 1.0 to 1.4 times of either.
-    if (plan.source == DIRECT and not layer.lane_vectors and plan.far
+    # A single panel comes back to no line (24 -> 1 channels, k2 s2, 160 x 160).
+    if (plan.source == DIRECT and not layer.lane_vectors and plan.far and layer.panels > 1
             and UPSHAPE_VECTOR_BYTES < 64):
         bytes = <double>plan.n * layer.groups * layer.ci * plan.di * plan.hi * plan.wi
         bytes *= item_bytes(layer)

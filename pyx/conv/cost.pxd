@@ -358,7 +358,7 @@ cdef inline void count_direct(const Layer* layer, Blocking* plan) noexcept nogil
     cdef double pixels = mean_pixels(layer, plan)
     if not layer.lane_vectors:
         plan.done[RUNS] = pixels / plan.qx + 1
-    pixels *= min(layer.isy, layer.y_span) * min(layer.isx, layer.x_span)
+    pixels *= layer.depths * min(layer.isy, layer.y_span) * min(layer.isx, layer.x_span)
     if plan.far and not layer.lane_vectors:
         # Each tile reads a line or two of every channel: no cache foresees that.
         plan.done[STRAY_LINES] = pixels * layer.ci * item_bytes(layer) / 64
