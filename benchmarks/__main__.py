@@ -7,6 +7,7 @@ import os
 import random
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console
@@ -82,6 +83,16 @@ def admitted(text: str | None) -> list[str]:
     return wanted
 
 
+def differences(there: dict, here: dict) -> Iterator[tuple[str, object, object]]:
+    """Yield what differs, but for the date: name, value there, value here."""
+    for key, now in here.items():
+        was = there.get(key)
+        if isinstance(now, dict) and isinstance(was, dict):
+            yield from differences(was, now)
+        elif was != now and key != "date":
+            yield key, was, now
+
+
 def begin(options: argparse.Namespace) -> tuple[dict, dict, list[Result]]:
     """Return machine, run and the results that are there already: none, or the kept run's."""
     machine = describe()
@@ -90,11 +101,10 @@ def begin(options: argparse.Namespace) -> tuple[dict, dict, list[Result]]:
         return machine, run, []
     kept, kept_run, results = load(options.json)
     for what, there, here in [("machine", kept, machine), ("run", kept_run, run)]:
-        other = [key for key in here if key != "date" and there.get(key) != here[key]]
-        if other:
+        for key, was, now in differences(there, here):
             raise SystemExit(
-                f"--resume: {options.json} is another {what}'s: {other[0]} was "
-                f"{there.get(other[0])!r}, is {here[other[0]]!r}; leave --resume out to begin anew"
+                f"--resume: {options.json} is another {what}'s: {key} was {was!r}, is {now!r}; "
+                f"leave --resume out to begin anew"
             )
     return kept, run, results
 
