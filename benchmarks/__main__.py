@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from benchmarks import report
 from benchmarks.cases import Case, table
-from benchmarks.machine import describe, hold_peers, keep_teams
+from benchmarks.machine import UNHELD, describe, held, hold_peers, keep_teams
 from benchmarks.peers import PEERS, missing
 from benchmarks.results import Result, load, save
 from benchmarks.run import run_case
@@ -76,7 +76,8 @@ def choose(options: argparse.Namespace) -> list[Case]:
 
 def admitted(text: str | None) -> list[str]:
     """Return the peers that take part, and say who is missing."""
-    wanted = list(PEERS) if text is None else [] if text == "none" else text.split(",")
+    all_of_them = [peer for peer in PEERS if not (held() and peer in UNHELD)]
+    wanted = all_of_them if text is None else [] if text == "none" else text.split(",")
     for peer in wanted:
         if peer not in PEERS:
             raise SystemExit(f"--peers: no peer {peer!r}; there are {', '.join(PEERS)}")
@@ -116,6 +117,7 @@ def run_all(
     peers = admitted(options.peers)
     machine, run, results = begin(options)
     done = {(result.case, result.threads) for result in results}
+    order = {case.name: number for number, case in enumerate(table())}
     for peer in peers:
         if lacks := missing(peer):
             console.print(f"{peer}: not installed ({lacks}); left out", style="yellow")
@@ -133,6 +135,7 @@ def run_all(
                 progress.update(task, description=f"{case.name}, {report.threads_text(threads)}")
                 result = run_case(case, threads, options.seconds, rng, peers)
                 results.append(result)
+                results.sort(key=lambda result: (order[result.case], result.threads))
                 save(options.json, machine, run, results)
                 best = result.best_peer()
                 against = f"{best[0]} {best[1] / result.ours:.2f}" if best else "no peer"

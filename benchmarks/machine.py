@@ -13,6 +13,7 @@ from pathlib import Path
 
 import upshape as up
 from upshape import _machine
+from upshape.levels import LEVELS
 
 PACKAGES = (
     "numpy", "torch", "onnxruntime", "openvino", "opencv-python-headless", "scipy", "scikit-image",
@@ -20,7 +21,8 @@ PACKAGES = (
 )
 
 
-# What holds a peer to AVX2, for an upshape that is held to it. The others have no such setting.
+# What holds a peer to AVX2, for an upshape that is held to it. These have no such setting:
+UNHELD = ("onnxruntime", "openvino", "litert")
 AVX2 = {
     "ATEN_CPU_CAPABILITY": "avx2",
     "ONEDNN_MAX_CPU_ISA": "AVX2",
@@ -28,9 +30,16 @@ AVX2 = {
 }
 
 
+def held() -> bool:
+    """Return whether upshape is held to AVX2 on a machine that has more."""
+    has = _machine.x86_level()
+    best = next(name for name, level in LEVELS.items() if has >= level.needs)
+    return os.environ.get("UPSHAPE_CPU") == "x86-64-v3" != best
+
+
 def hold_peers() -> None:
     """Hold peers that can be held to AVX2 where upshape is. Before they are imported."""
-    if os.environ.get("UPSHAPE_CPU") == "x86-64-v3":
+    if held():
         for name, value in AVX2.items():
             os.environ.setdefault(name, value)
 

@@ -384,7 +384,9 @@ def write_docs(
     machine: dict, run: dict, results: list[Result], folder: Path = ROOT / "docs"
 ) -> None:
     """Write what the pages include. Of a lower level than the machine's best that is its table."""
-    level, built = machine["upshape"]["level in use"], machine["upshape"]["levels built"]
+    # "x86-64-v3 (UPSHAPE_CPU)" where it is not the best.
+    level = machine["upshape"]["level in use"].split()[0]
+    built = machine["upshape"]["levels built"]
     if level != built.split(", ")[0]:
         told = [WRITTEN, "", f"{caption(machine, run)}", "", *tables(results)]
         (folder / f"bench-{level}.inc").write_text("\n".join(told), encoding="utf-8")
