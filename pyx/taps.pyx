@@ -1251,7 +1251,9 @@ cdef inline void down_fetching(work_t* line, const Plane* p, const Table* t, con
     cdef Py_ssize_t element = <Py_ssize_t>sizeof(pixel_t), some, k
     cdef Py_ssize_t first = t.h.first[h] + t.h.taps[h]
     cdef Py_ssize_t last = t.h.first[h + 1] + t.h.taps[h + 1] if h + 1 < t.h.count else 0
-    cdef const char* behind = source_row(p, t, rows, desk, first, like, <work_t>0)
+    # Behind the last row is none, and none is asked for.
+    cdef const char* behind = source_row(p, t, rows, desk, min(first, t.h.source - 1), like,
+                                         <work_t>0)
     while count > 0:
         some = FETCHED // element if count >= 2 * FETCHED // element else count
         for k in range(last - first):
