@@ -7,7 +7,6 @@ import os
 import random
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console
@@ -17,8 +16,8 @@ from benchmarks import report
 from benchmarks.cases import Case, table
 from benchmarks.machine import UNHELD, describe, held, hold_peers, keep_teams
 from benchmarks.peers import PEERS, missing
-from benchmarks.results import Result, load, save
-from benchmarks.run import run_case
+from benchmarks.results import Result, load, resume, save
+from benchmarks.run import left, run_case
 
 SECONDS, QUICK_SECONDS = 6.0, 1.5
 SEED = 2016
@@ -84,67 +83,41 @@ def admitted(text: str | None) -> list[str]:
     return wanted
 
 
-def differences(there: dict, here: dict) -> Iterator[tuple[str, object, object]]:
-    """Yield what differs, but for the date: name, value there, value here."""
-    for key, now in here.items():
-        was = there.get(key)
-        if isinstance(now, dict) and isinstance(was, dict):
-            yield from differences(was, now)
-        elif was != now and key != "date":
-            yield key, was, now
-
-
-def begin(options: argparse.Namespace) -> tuple[dict, dict, list[Result]]:
-    """Return machine, run and the results that are there already: none, or the kept run's."""
-    machine = describe()
-    run = {"seconds": options.seconds, "threads": options.threads, "seed": SEED}
-    if not (options.resume and options.json.exists()):
-        return machine, run, []
-    kept, kept_run, results = load(options.json)
-    for what, there, here in [("machine", kept, machine), ("run", kept_run, run)]:
-        for key, was, now in differences(there, here):
-            raise SystemExit(
-                f"--resume: {options.json} is another {what}'s: {key} was {was!r}, is {now!r}; "
-                f"leave --resume out to begin anew"
-            )
-    return kept, run, results
-
-
 def run_all(
     console: Console, cases: list[Case], options: argparse.Namespace
 ) -> tuple[dict, dict, list[Result]]:
     """Time the cases; what is done is kept at once, so that a run that ends early is not lost."""
     peers = admitted(options.peers)
-    machine, run, results = begin(options)
-    done = {(result.case, result.threads) for result in results}
-    order = {case.name: number for number, case in enumerate(table())}
     for peer in peers:
         if lacks := missing(peer):
             console.print(f"{peer}: not installed ({lacks}); left out", style="yellow")
+    machine = describe()
+    run = {"seconds": options.seconds, "threads": options.threads, "seed": SEED}
+    results: list[Result] = []
+    if options.resume and options.json.exists():
+        machine, results = resume(options.json, machine, run)
+    order = {case.name: number for number, case in enumerate(table())}
+    to_do = left(cases, options.threads, results)
     rng = random.Random(SEED)
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     )
     with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("", total=len(cases) * len(options.threads))
-        for case in cases:
-            for threads in options.threads:
-                if (case.name, threads) in done:
-                    progress.advance(task)
-                    continue
-                progress.update(task, description=f"{case.name}, {report.threads_text(threads)}")
-                result = run_case(case, threads, options.seconds, rng, peers)
-                results.append(result)
-                results.sort(key=lambda result: (order[result.case], result.threads))
-                save(options.json, machine, run, results)
-                best = result.best_peer()
-                against = f"{best[0]} {best[1] / result.ours:.2f}" if best else "no peer"
-                progress.console.print(
-                    f"{case.name}, {report.threads_text(threads)}: "
-                    f"{report.duration(result.ours)}, {against}, of limit {result.distance:.2f}",
-                    style="dim", highlight=False, markup=False,
-                )
-                progress.advance(task)
+        task = progress.add_task("", total=len(to_do))
+        for case, threads in to_do:
+            progress.update(task, description=f"{case.name}, {report.threads_text(threads)}")
+            result = run_case(case, threads, options.seconds, rng, peers)
+            results.append(result)
+            results.sort(key=lambda result: (order[result.case], result.threads))
+            save(options.json, machine, run, results)
+            best = result.best_peer()
+            against = f"{best[0]} {best[1] / result.ours:.2f}" if best else "no peer"
+            progress.console.print(
+                f"{case.name}, {report.threads_text(threads)}: "
+                f"{report.duration(result.ours)}, {against}, of limit {result.distance:.2f}",
+                style="dim", highlight=False, markup=False,
+            )
+            progress.advance(task)
     return machine, run, results
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -190,3 +190,27 @@ def load(path: Path) -> tuple[dict, dict, list[Result]]:
             fields["goal"] = Goal(**fields["goal"] | {"rate_of": rate_of and tuple(rate_of)})
         results.append(Result(**fields))
     return content["machine"], content["run"], results
+
+
+def differences(there: dict, here: dict) -> Iterator[tuple[str, object, object]]:
+    """Yield what differs, but for the date: name, value there, value here."""
+    for key, now in here.items():
+        was = there.get(key)
+        if isinstance(now, dict) and isinstance(was, dict):
+            yield from differences(was, now)
+        elif was != now and key != "date":
+            yield key, was, now
+
+
+def resume(
+    path: Path, machine: dict[str, object], run: dict[str, object]
+) -> tuple[dict, list[Result]]:
+    """Return machine and results of a kept run that was of this machine, and like this one."""
+    kept, kept_run, results = load(path)
+    for what, there, here in [("machine", kept, machine), ("run", kept_run, run)]:
+        for key, was, now in differences(there, here):
+            raise SystemExit(
+                f"--resume: {path} is another {what}'s: {key} was {was!r}, is {now!r}; "
+                f"leave --resume out to begin anew"
+            )
+    return kept, results

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 import numpy as np
 
@@ -73,6 +73,14 @@ def prepare(
                 wrong = f"PyTorch's result differs: {apart}"
     assert reference is not None
     return taking_part, left_out, reference, wrong
+
+
+def left(
+    cases: Iterable[Case], counts: Iterable[int], results: Iterable[Result]
+) -> list[tuple[Case, int]]:
+    """Return which case on how many threads there is no result of."""
+    done = {(result.case, result.threads) for result in results}
+    return [(case, n) for case in cases for n in counts if (case.name, n) not in done]
 
 
 def run_case(

@@ -13,12 +13,11 @@ from upshape import runtime
 
 pytest.importorskip("benchmarks", reason="the benchmarks are not part of an installed upshape")
 
-from benchmarks import __main__ as program
-from benchmarks import limits, peers, report
+from benchmarks import limits, peers
 from benchmarks.cases import Convolution, Goal, Interpolate, Pyramid, table
 from benchmarks.contenders import disagreement
-from benchmarks.results import Result, checks, geometric_mean, load, save
-from benchmarks.run import by_definition, prepare, run_case
+from benchmarks.results import Result, checks, geometric_mean, load, resume, save
+from benchmarks.run import by_definition, left, prepare, run_case
 from benchmarks.sweep_cases import KINDS, MOST_FLOPS, MOST_RESULT_BYTES
 from benchmarks.timing import Timing, measure
 
@@ -149,29 +148,20 @@ def test_kept_run_comes_back_whole(tmp_path):
         load(tmp_path / "other.json")
 
 
-def test_a_run_that_is_cut_off_goes_on_where_it_was(tmp_path, monkeypatch):
-    kept, timed = tmp_path / "run.json", []
-    options = ["--filter", "call$", "--threads", "1", "--peers", "none", "--json", str(kept)]
-
-    def run(case, *others):
-        if len(timed) == 1:
-            timed.append(None)
-            raise KeyboardInterrupt
-        timed.append(case.name)
-        return result({"upshape": 2.0, limits.PLAIN: 1.0, limits.STREAM: 1.0}, case=case.name)
-
-    monkeypatch.setattr(program, "run_case", run)
-    monkeypatch.setattr(report, "print_run", lambda *run: None)
-    monkeypatch.setattr(report, "draw", lambda *run: None)
-    wanted = [case.name for case in table() if case.name.endswith("call")]
-    with pytest.raises(KeyboardInterrupt):
-        program.main(options)
-    assert [r.case for r in load(kept)[2]] == wanted[:1]
-    with pytest.raises(SystemExit, match=r"seconds was 6.0, is 1.0; leave --resume out"):
-        program.main([*options, "--resume", "--seconds", "1"])
-    program.main([*options, "--resume"])
-    assert [r.case for r in load(kept)[2]] == wanted
-    assert timed == [wanted[0], None, *wanted[1:]]
+def test_a_run_that_is_cut_off_goes_on_where_it_was(tmp_path):
+    kept, machine, run = tmp_path / "run.json", {"cpu": "one", "date": "1"}, {"seconds": 6.0}
+    first, second = (case for case in table() if case.name.endswith("call"))
+    times = {"upshape": 2.0, limits.PLAIN: 1.0}
+    save(kept, machine, run, [result(times, case=first.name)])
+    assert not list(tmp_path.glob("*.part"))
+    found, results = resume(kept, machine | {"date": "2"}, run)
+    assert found == machine
+    assert [r.case for r in results] == [first.name]
+    assert left([first, second], [1, 2], results) == [(first, 2), (second, 1), (second, 2)]
+    with pytest.raises(SystemExit, match=r"another run's: seconds was 6.0, is 1.0; leave"):
+        resume(kept, machine, {"seconds": 1.0})
+    with pytest.raises(SystemExit, match="another machine's: cpu was 'one', is 'two'"):
+        resume(kept, {"cpu": "two"}, run)
 
 
 def test_geometric_mean():
