@@ -118,8 +118,8 @@ cpdef int threads():
 # of them may be off its CPU for milliseconds, and a call of 0.1 ms takes 20. So every parallel loop
 # is timed. What it took longer than one thread would have needed is lost, the rest is gained; once
 # more is lost than was gained lately, teams are halved for a while. The while is a multiple of the
-# loss, so that the next try costs little, and grows as long as tries fail. Long calls end it sooner:
-# as soon as what whole teams would have gained meanwhile is as large a multiple.
+# loss, so that the next try costs little, and grows as long as tries fail. Long calls end it
+# sooner: once what whole teams would have gained meanwhile is as large a multiple.
 
 cdef enum:
     ANY = 1 << 30
