@@ -74,7 +74,7 @@ def choose(options: argparse.Namespace) -> list[Case]:
 
 
 def admitted(text: str | None) -> list[str]:
-    """Return the peers that take part, and say who is missing."""
+    """Return the peers that take part: those named, else all that can be held as upshape is."""
     all_of_them = [peer for peer in PEERS if not (held() and peer in UNHELD)]
     wanted = all_of_them if text is None else [] if text == "none" else text.split(",")
     for peer in wanted:

@@ -32,9 +32,8 @@ AVX2 = {
 
 def held() -> bool:
     """Return whether upshape is held to AVX2 on a machine that has more."""
-    has = _machine.x86_level()
-    best = next(name for name, level in LEVELS.items() if has >= level.needs)
-    return os.environ.get("UPSHAPE_CPU") == "x86-64-v3" != best
+    level = "x86-64-v3"
+    return os.environ.get("UPSHAPE_CPU") == level and _machine.x86_level() > LEVELS[level].needs
 
 
 def hold_peers() -> None:

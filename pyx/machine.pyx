@@ -243,13 +243,14 @@ cdef int assemble(int n) noexcept:
 
 
 cdef void dismiss_team(Team* team) noexcept:
-    """Learn from the time that the shares took."""
+    """Note when one thread ended, which reads no clock, and learn from the time that all took."""
     if team.threads == 1 and team.shares > allowed:
-        team.ended = upshape_now()  # one thread reads no clock
+        team.ended = upshape_now()
     learn(team)
 
 
 cdef void learn(Team* team) noexcept:
+    """Learn from the time that the shares took."""
     global allowed, probing, credit, resumed_at, next_calls, next_times, pause_gain
     cdef int64_t gain
     if team.probe:

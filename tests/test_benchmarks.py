@@ -13,7 +13,7 @@ from upshape import runtime
 
 pytest.importorskip("benchmarks", reason="the benchmarks are not part of an installed upshape")
 
-from benchmarks import limits, peers
+from benchmarks import limits, machine, peers
 from benchmarks.cases import Convolution, Goal, Interpolate, Pyramid, table
 from benchmarks.contenders import disagreement
 from benchmarks.results import Result, checks, geometric_mean, load, resume, save
@@ -149,19 +149,33 @@ def test_kept_run_comes_back_whole(tmp_path):
 
 
 def test_a_run_that_is_cut_off_goes_on_where_it_was(tmp_path):
-    kept, machine, run = tmp_path / "run.json", {"cpu": "one", "date": "1"}, {"seconds": 6.0}
+    kept, here, run = tmp_path / "run.json", {"cpu": "one", "date": "1"}, {"seconds": 6.0}
     first, second = (case for case in table() if case.name.endswith("call"))
     times = {"upshape": 2.0, limits.PLAIN: 1.0}
-    save(kept, machine, run, [result(times, case=first.name)])
+    save(kept, here, run, [result(times, case=first.name)])
     assert not list(tmp_path.glob("*.part"))
-    found, results = resume(kept, machine | {"date": "2"}, run)
-    assert found == machine
+    found, results = resume(kept, here | {"date": "2"}, run)
+    assert found == here
     assert [r.case for r in results] == [first.name]
     assert left([first, second], [1, 2], results) == [(first, 2), (second, 1), (second, 2)]
     with pytest.raises(SystemExit, match=r"another run's: seconds was 6.0, is 1.0; leave"):
-        resume(kept, machine, {"seconds": 1.0})
+        resume(kept, here, {"seconds": 1.0})
     with pytest.raises(SystemExit, match="another machine's: cpu was 'one', is 'two'"):
         resume(kept, {"cpu": "two"}, run)
+
+
+@pytest.mark.parametrize(
+    ("forced", "has", "is_held"),
+    [("x86-64-v3", 4, True), ("x86-64-v3", 3, False), ("x86-64-v4", 4, False), (None, 4, False)],
+)
+def test_peers_are_held_to_avx2_where_upshape_is_and_the_machine_has_more(
+    forced, has, is_held, monkeypatch
+):
+    monkeypatch.delenv("UPSHAPE_CPU", raising=False)
+    if forced:
+        monkeypatch.setenv("UPSHAPE_CPU", forced)
+    monkeypatch.setattr(machine._machine, "x86_level", lambda: has)
+    assert machine.held() == is_held
 
 
 def test_geometric_mean():
