@@ -209,7 +209,7 @@ CLAIMS = [
     Claim("taps", "blend_bytes adds products of four vectors of bytes",
           {"pmaddwd": 8, "punpck[lh]bw": 12, "paddd": 8}, levels=("v3", "v4")),
     Claim("taps", "blend_four_rounded adds four vectors", {"pmulhrsw": 4, "paddw": 4},
-          where="blend_fixed|blend_four", levels=("v3", "v4")),
+          where="blend", levels=("v3", "v4")),
     Claim("taps", "blend_tiny adds products of two rows of bytes",
           {"pmaddubsw": 2, "punpck[lh]bw": 2, "paddw": 2}, levels=("v3", "v4")),
     Claim("taps", "halve_bytes adds 2 x 2 pixels of uint8 in 16 bits",
