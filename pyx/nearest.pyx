@@ -69,6 +69,7 @@ from vector cimport (
     permute_two_bytes,
     store,
     store_bytes,
+    store_first,
     stream,
     stream_end,
     stream_store,
@@ -140,13 +141,22 @@ cdef struct Table:
     Span span  # of windows
     bint alike  # all vectors are permuted alike, and windows, but for the last, begin
     Py_ssize_t advance  # so many bytes apart
-    Py_ssize_t equal  # rows that are equal: so many by so many from the first on, 0: any number
+    bint pairs  # rows are equal two by two, from the first on
+    bint single  # rows are made one after the other, since none or few are equal
     Py_ssize_t pixel, spacing  # bytes of a pixel, bytes from one to the next in the result
     Py_ssize_t steps, stride, row
     int64_t* index
     void* memory  # of the windows' tables
     int64_t* base
     uint8_t* order
+
+
+# Rows shorter than a vector, of a source of half a vector at most, each row one permutation; all
+# sizes are bytes, but for rows: `before` the first that is made of the source's last, `last` the
+# last. row = 0: rows are made another way.
+cdef struct Spill:
+    Py_ssize_t row, source_row, before, last
+    uint8_t[2 * UPSHAPE_VECTOR_BYTES] order  # from a row's start, and from half a vector before its end
 
 
 cdef inline words window(const char* source, words by, Span span) noexcept nogil:
@@ -245,28 +255,56 @@ cdef struct Block:
     Py_ssize_t src_m, src_h, dst_m, dst_h
 
 
-cdef inline void each_row(const Table* t, char* to, const char* source, const int64_t* index_h,
-                          const Block* block, bint alike, Span span) noexcept nogil:
+# The compiler cannot know that no store changes a table: what the loops read are copies of its own.
+cdef inline void each_row(const Table* table, char* to, const char* source,
+                          const int64_t* index_h, const Block* block, bint alike,
+                          Span span) noexcept nogil:
+    cdef Table t = table[0]
+    cdef Block own = block[0]
     cdef Py_ssize_t m, h
     cdef words by = load(t.order)
-    for m in range(block.planes):
-        for h in range(block.count):
-            one_row(to + m * block.dst_m + h * block.dst_h,
-                    source + m * block.src_m + index_h[h] * block.src_h, t, by, alike, span)
+    for m in range(own.planes):
+        for h in range(own.count):
+            one_row(to + h * own.dst_h, source + index_h[h] * own.src_h, &t, by, alike, span)
+        to += own.dst_m
+        source += own.src_m
 
 
-cdef inline void each_group(const Table* t, char* to, const char* source, const int64_t* index_h,
-                            const Block* block, bint alike, Span span,
-                            Py_ssize_t rows) noexcept nogil:
+cdef inline void each_pair(const Table* table, char* to, const char* source,
+                           const int64_t* index_h, const Block* block, bint alike,
+                           Span span) noexcept nogil:
+    cdef Table t = table[0]
+    cdef Block own = block[0]
     cdef Py_ssize_t m, h
     cdef words by = load(t.order)
-    for m in range(block.planes):
+    for m in range(own.planes):
+        for h in range(0, own.count, 2):
+            equal_rows(to + h * own.dst_h, source + index_h[h] * own.src_h, &t, by, alike, span,
+                       2, own.dst_h)
+        to += own.dst_m
+        source += own.src_m
+
+
+cdef inline void each_run(const Table* table, char* to, const char* source,
+                          const int64_t* index_h, const Block* block, Span span) noexcept nogil:
+    cdef Table t = table[0]
+    cdef Block own = block[0]
+    cdef Py_ssize_t m, h, equal
+    cdef words by = load(t.order)
+    for m in range(own.planes):
         h = 0
-        while h < block.count:
-            equal_rows(to + m * block.dst_m + h * block.dst_h,
-                       source + m * block.src_m + index_h[h] * block.src_h, t, by, alike, span,
-                       rows, block.dst_h)
-            h += rows
+        while h < own.count:
+            equal = 1
+            while h + equal < own.count and index_h[h + equal] == index_h[h]:
+                equal += 1
+            if equal == 1:
+                one_row(to + h * own.dst_h, source + index_h[h] * own.src_h, &t, by, False, span)
+            else:
+                equal_rows(to + h * own.dst_h, source + index_h[h] * own.src_h, &t, by, False,
+                           span, equal, own.dst_h)
+            h += equal
+        to += own.dst_m
+        source += own.src_m
 
 
 cdef void rows_words(const Table* t, char* to, const char* source, const int64_t* index_h,
@@ -284,22 +322,22 @@ cdef void rows_words(const Table* t, char* to, const char* source, const int64_t
 
 cdef void pairs_words(const Table* t, char* to, const char* source, const int64_t* index_h,
                       const Block* block) noexcept nogil:
-    """Write rows that are equal two by two."""
+    """Write rows that are equal two by two, those at once."""
     if t.span == HALF and t.alike:
-        each_group(t, to, source, index_h, block, True, HALF, 2)
+        each_pair(t, to, source, index_h, block, True, HALF)
     elif t.span == HALF:
-        each_group(t, to, source, index_h, block, False, HALF, 2)
+        each_pair(t, to, source, index_h, block, False, HALF)
     else:
-        each_group(t, to, source, index_h, block, False, ONE, 2)
+        each_pair(t, to, source, index_h, block, False, ONE)
 
 
-cdef void groups_words(const Table* t, char* to, const char* source, const int64_t* index_h,
-                       const Block* block, Py_ssize_t rows) noexcept nogil:
-    """Write rows that are equal so many by so many, two and more."""
+cdef void runs_words(const Table* t, char* to, const char* source, const int64_t* index_h,
+                     const Block* block) noexcept nogil:
+    """Write rows of which any are equal, those at once."""
     if t.span == HALF:
-        each_group(t, to, source, index_h, block, False, HALF, rows)
+        each_run(t, to, source, index_h, block, HALF)
     else:
-        each_group(t, to, source, index_h, block, False, ONE, rows)
+        each_run(t, to, source, index_h, block, ONE)
 
 
 cdef void row_bytes(char* to, const char* source, const int64_t* base, const uint8_t* order,
@@ -546,52 +584,71 @@ cdef void run_planes(const Table* t, const Rows* rows, const int64_t* index_d, c
         step(rows, &at, 1)
 
 
+# --- rows shorter than a vector, in planes without gaps ------------------------------------------
+
+cdef void spill_planes(const Spill* spill, char* to, const char* source, const int64_t* index_h,
+                       Py_ssize_t planes, Py_ssize_t src_m, Py_ssize_t dst_m) noexcept nogil:
+    """Write planes by a vector a row: what is too much is overwritten by the next row.
+
+    A plane's last source row is read by a window that ends with it, its last row written as it is.
+    """
+    cdef Spill own = spill[0]
+    cdef Py_ssize_t _, h, moved = UPSHAPE_VECTOR_BYTES // 2 - own.source_row
+    cdef words by = load(own.order), by_last = load(own.order + UPSHAPE_VECTOR_BYTES), vector
+    for _ in range(planes):
+        for h in range(own.before):
+            vector = permute(load_half(source + index_h[h] * own.source_row), by)
+            store(to + h * own.row, vector)
+        vector = permute(load_half(source + index_h[own.last] * own.source_row - moved), by_last)
+        for h in range(own.before, own.last):
+            store(to + h * own.row, vector)
+        store_first(to + own.last * own.row, vector, own.row // 4)
+        to += dst_m
+        source += src_m
+
+
+cdef void run_spilling(const Spill* spill, const Rows* rows, const int64_t* index_d,
+                       const int64_t* index_h, char* to, const char* source, Py_ssize_t first,
+                       Py_ssize_t last) noexcept nogil:
+    """Compute the planes `first` to `last` - 1; `rows` has planes of one row."""
+    cdef Place at = place_of(rows, first)
+    cdef Py_ssize_t left = last - first, planes
+    while left > 0:
+        planes = min(left, rows.m - at.m) if rows.depth == 1 else 1
+        spill_planes(spill, to + at.n * rows.dst_n + at.m * rows.dst_m + at.d * rows.dst_d,
+                     source + at.n * rows.src_n + at.m * rows.src_m + index_d[at.d] * rows.src_d,
+                     index_h, planes, rows.src_m, rows.dst_m)
+        left -= planes
+        at.m += planes - 1
+        step(rows, &at, 1)
+
+
 # --- any rows ------------------------------------------------------------------------------------
 
-cdef inline void run_words(const Table* t, const int64_t* index_h, char* to, const char* source,
-                           Block block, Py_ssize_t equal) noexcept nogil:
-    """Compute rows by words; equal: so many by so many they are, 0: as it comes, 1: made apart."""
-    cdef Py_ssize_t last = block.count, h = 0
-    if equal == 1:
-        rows_words(t, to, source, index_h, &block)
-    elif equal == 2:
-        pairs_words(t, to, source, index_h, &block)
-    elif equal > 2:
-        groups_words(t, to, source, index_h, &block, equal)
-    else:
-        while h < last:
-            block.count = 1
-            while h + block.count < last and index_h[h + block.count] == index_h[h]:
-                block.count += 1
-            if block.count == 1:
-                rows_words(t, to + h * block.dst_h, source, index_h + h, &block)
-            else:
-                groups_words(t, to + h * block.dst_h, source, index_h + h, &block, block.count)
-            h += block.count
-
-
-cdef void run_all_words(const Table* t, const Rows* rows, const int64_t* index_d,
-                        const int64_t* index_h, char* to, const char* source, Py_ssize_t first,
-                        Py_ssize_t last, bint apart) noexcept nogil:
+cdef void run_words(const Table* t, const Rows* rows, const int64_t* index_d,
+                    const int64_t* index_h, char* to, const char* source, Py_ssize_t first,
+                    Py_ssize_t last, bint apart) noexcept nogil:
     """Compute the rows `first` to `last` - 1 by words: whole planes at once where they are."""
     cdef Place at = place_of(rows, first)
-    cdef Py_ssize_t left = last - first, equal
+    cdef Py_ssize_t left = last - first
     cdef Block block
+    cdef const char* plane
+    cdef char* row
     block.src_m, block.src_h = rows.src_m, rows.src_h
     block.dst_m, block.dst_h = rows.dst_m, rows.dst_h
     while left > 0:
         block.planes = 1
         block.count = min(left, rows.height - at.h)
-        equal = t.equal if t.equal and at.h % t.equal == 0 == block.count % t.equal else 0
-        if apart:
-            equal = 1
-        if equal and rows.depth == 1 and block.count == rows.height:
+        if rows.depth == 1 and block.count == rows.height:
             block.planes = min(left // rows.height, rows.m - at.m)
-        run_words(t, index_h + at.h,
-                  to + at.n * rows.dst_n + at.m * rows.dst_m + at.d * rows.dst_d
-                  + at.h * rows.dst_h,
-                  source + at.n * rows.src_n + at.m * rows.src_m + index_d[at.d] * rows.src_d,
-                  block, equal)
+        plane = source + at.n * rows.src_n + at.m * rows.src_m + index_d[at.d] * rows.src_d
+        row = to + at.n * rows.dst_n + at.m * rows.dst_m + at.d * rows.dst_d + at.h * rows.dst_h
+        if apart or t.single:
+            rows_words(t, row, plane, index_h + at.h, &block)
+        elif t.pairs and at.h % 2 == 0 and block.count % 2 == 0:
+            pairs_words(t, row, plane, index_h + at.h, &block)
+        else:
+            runs_words(t, row, plane, index_h + at.h, &block)
         left -= block.planes * block.count
         at.m += block.planes - 1
         step(rows, &at, block.count)
@@ -652,35 +709,24 @@ cdef inline Py_ssize_t stage_bytes(const Table* t) noexcept nogil:
     return 2 * PIECE + 2 * max(t.stride, UPSHAPE_VECTOR_BYTES)
 
 
-cdef inline void run_share(const Table* t, const Rows* rows, const int64_t* index_d,
-                           const int64_t* index_h, char* to, const char* source, Py_ssize_t first,
-                           Py_ssize_t last, char* memory, bint streaming, bint planes,
-                           bint apart) noexcept nogil:
+cdef inline void run_share(const Table* t, const Spill* spill, const Rows* rows,
+                           const int64_t* index_d, const int64_t* index_h, char* to,
+                           const char* source, Py_ssize_t first, Py_ssize_t last, char* memory,
+                           bint streaming, bint planes, bint apart) noexcept nogil:
     """Do one thread's rows, or planes; past the cache if it has memory for a stage."""
     cdef char* here = memory
     cdef char* stage = NULL if memory == NULL else cut(&here, stage_bytes(t))
-    if planes:
+    if spill != NULL:
+        run_spilling(spill, rows, index_d, index_h, to, source, first, last)
+    elif planes:
         run_planes(t, rows, index_d, to, source, first, last)
     elif t.group:
         run_groups(t, rows, index_d, index_h, to, source, first, last, streaming)
     elif t.kind == WORDS and stage == NULL:
-        run_all_words(t, rows, index_d, index_h, to, source, first, last, apart)
+        run_words(t, rows, index_d, index_h, to, source, first, last, apart)
     else:
         run_rows(t, rows, index_d, index_h, to, source, first, last, stage)
     check_parts(memory, here)
-
-
-cdef Py_ssize_t equal_runs(int64_t[::1] index) noexcept:
-    """Return how many neighbours are equal, from the first on; 0: now more, now fewer."""
-    cdef Py_ssize_t run = 1, k
-    while run < index.shape[0] and index[run] == index[0]:
-        run += 1
-    if index.shape[0] % run:
-        return 0
-    for k in range(1, index.shape[0]):
-        if (index[k] == index[k - 1]) != (k % run != 0):
-            return 0
-    return run
 
 
 cdef bint find_windows(Table* t, Kind kind, int64_t[::1] index, Py_ssize_t source_width,
@@ -688,7 +734,8 @@ cdef bint find_windows(Table* t, Kind kind, int64_t[::1] index, Py_ssize_t sourc
     """Build rows by these windows, if every vector's sources fit into one; return whether."""
     cdef Py_ssize_t steps = (t.row + vector - 1) // vector
     cdef Py_ssize_t k
-    cdef Py_ssize_t span = vector // 2 if t.span == HALF else 2 * vector if t.span == TWO else vector
+    cdef Py_ssize_t span = (vector if t.span == ONE else vector // 2 if t.span == HALF
+                            else 2 * vector)
     t.memory = PyMem_RawMalloc(64 + steps * (vector + sizeof(int64_t)))
     if t.memory == NULL:
         raise MemoryError(f"no memory for the tables of a row of {index.shape[0]} pixels")
@@ -728,6 +775,7 @@ cdef class Plan:
     cdef Table plane  # a plane's, as one row: steps are 0 where there is none
     cdef Table planes  # that of several planes without gaps, which end with a whole vector
     cdef Py_ssize_t many  # how many
+    cdef Spill spill
     cdef bint streaming
     cdef object keep
     cdef int64_t* index_d
@@ -764,7 +812,11 @@ cdef class Plan:
         t.stride = pixel
         for x in range(width):
             same = same and index_w[x] == x
-        t.equal = equal_runs(index_h)
+        t.pairs = self.frame.height % 2 == 0
+        t.single = True
+        for x in range(1, self.frame.height):
+            t.pairs = t.pairs and (index_h[x] == index_h[x - 1]) == (x % 2 == 1)
+            t.single = t.single and index_h[x] != index_h[x - 1]
         if spacing != pixel:
             t.kind = PIXELS
         elif same and not plain:
@@ -785,8 +837,7 @@ cdef class Plan:
                     self.find_rows(index_h, index_w, source_width)
                 else:
                     self.find_any_windows(t, index_w, source_width)
-        if t.span == TWO:
-            t.equal = 1
+        t.single = t.single or t.span == TWO
 
     cdef int find_rows(self, int64_t[::1] index_h, int64_t[::1] index_w,
                        Py_ssize_t source_width) except -1:
@@ -805,6 +856,7 @@ cdef class Plan:
             free_windows(t)
             t.kind, t.steps, t.stride = kind, index_w.shape[0], t.pixel
         self.find_plane(index_h, index_w, source_width)
+        self.find_spill(index_h, index_w)
         self.find_groups(index_w, source_width)
         return 0
 
@@ -822,6 +874,36 @@ cdef class Plan:
         if t.base != NULL and self.many > 1 and self.many * row <= PLANE:
             self.find_one_row(&self.planes, plane, self.many, source)
         return 0
+
+    cdef void find_spill(self, int64_t[::1] index_h, int64_t[::1] index_w) noexcept:
+        """Let a vector a row make the planes, if each is a good part of one, and the source's too."""
+        cdef Py_ssize_t half = UPSHAPE_VECTOR_BYTES // 2, height = index_h.shape[0], h, word, from_
+        cdef Py_ssize_t row = self.table.row, source_row = self.table.source_row
+        cdef Py_ssize_t pixel = self.table.pixel
+        cdef int64_t last = self.frame.source_height - 1
+        cdef uint8_t* order = self.spill.order
+        cdef int part, j
+        if (self.streaming or pixel % 4 or not half <= row < UPSHAPE_VECTOR_BYTES
+                or not half <= 2 * source_row <= 2 * half or last == 0):
+            return
+        for h in range(1, height):
+            if index_h[h] < index_h[h - 1]:
+                return
+        for part in range(2):
+            for word in range(UPSHAPE_VECTOR_BYTES // 4):
+                from_ = 4 * min(word, row // 4 - 1)
+                from_ = index_w[from_ // pixel] * pixel + from_ % pixel
+                from_ += (half - source_row) * part
+                for j in range(4):
+                    order[j] = 0 if UPSHAPE_INDEX_BYTES == 4 else <uint8_t>(from_ + j)
+                if UPSHAPE_INDEX_BYTES == 4:
+                    order[0] = <uint8_t>(from_ // 4)
+                order += 4
+        self.spill.before = 0
+        while index_h[self.spill.before] < last:
+            self.spill.before += 1
+        self.spill.last = height - 1
+        self.spill.row, self.spill.source_row = row, source_row
 
     cdef int find_one_row(self, Table* t, plane, Py_ssize_t many, Py_ssize_t source) except -1:
         """Make so many planes of `source` pixels one row; no steps: it has no windows."""
@@ -915,6 +997,7 @@ cdef class Plan:
         cdef int t
         cdef const Table* table = &self.table
         cdef bint planes, apart
+        cdef const Spill* spill = NULL
         if not takes(&self.frame, <PyArrayObject*>source, <PyArrayObject*>result):
             return False
         rows = rows_of(<PyArrayObject*>source, <PyArrayObject*>result, self.frame.roles)
@@ -925,7 +1008,9 @@ cdef class Plan:
             table = &self.plane
             total //= rows.height
             rows.height = 1
-            if (self.planes.steps > 0 and rows.depth == 1 and rows.m % self.many == 0
+            if self.spill.row > 0:
+                spill = &self.spill
+            elif (self.planes.steps > 0 and rows.depth == 1 and rows.m % self.many == 0
                     and rows.src_m == self.planes.source_row
                     and rows.dst_m == self.plane.row):
                 table = &self.planes
@@ -946,13 +1031,13 @@ cdef class Plan:
         apart = table.row >= APART and total // team.threads * table.row >= APART_SHARE
         with nogil:
             if team.threads == 1:
-                run_share(table, &rows, self.index_d, self.index_h, to, from_, 0, total, memory,
-                          self.streaming, planes, apart)
+                run_share(table, spill, &rows, self.index_d, self.index_h, to, from_, 0, total,
+                          memory, self.streaming, planes, apart)
             else:
                 team_begins(&team)
                 for t in prange(threads, num_threads=team.threads, schedule="static"):
                     share_begins(&team, t)
-                    run_share(table, &rows, self.index_d, self.index_h, to, from_,
+                    run_share(table, spill, &rows, self.index_d, self.index_h, to, from_,
                               total * t // threads, total * (t + 1) // threads,
                               NULL if memory == NULL else memory + t * room, self.streaming,
                               planes, apart)
