@@ -3,8 +3,8 @@
     result[n, m, d, h, x] = source[n, m, index_d[d], index_h[h], index_w[x]]
 
 The tables say which pixel; no convention is known here. A pixel is so many bytes, whatever its
-dtype. A row is built by whole vectors, each a permutation of one window of the source row, of half a
-vector, one or two, where the plan found that the sources of every vector lie that close (any
+dtype. A row is built by whole vectors, each a permutation of one window of the source row, of half
+a vector, one or two, where the plan found that the sources of every vector lie that close (any
 enlargement, down to about half the size), else pixel by pixel. Rows of the result that come from
 one source row are made anew one after the other where memory is what holds them up; or every
 vector is made once and stored in each of them; or a piece of a row is built and copied while it is
@@ -84,6 +84,10 @@ import numpy as np
 
 cnp.import_array()
 
+cdef extern from * nogil:
+    # Bring a line into the cache; an address where nothing is does no harm.
+    void fetch "__builtin_prefetch"(const void*)
+
 ctypedef fused item_t:
     uint8_t
     uint16_t
@@ -124,15 +128,20 @@ cdef enum:
     GROUPED = 192 + UPSHAPE_VECTOR_BYTES
     GROUP = 4096
 
-# Equal rows of so many bytes, in a thread's share of so many, are made one after the other, each anew;
-# others at once, each vector stored in all of them. A line that is written whole, after the line
-# before it, is not read first. On Zen 5, floats to twice the size, rows one after the other are 0.98
-# to 1.1 times as fast while the result is in the cache and 1.2 to 1.6 times where it is not, from
-# 448 bytes on; at 160 to 224 bytes 0.98 to 1.05, at 56 to 80 bytes 0.7 times. In the second cache
-# they are 0.85 to 1.0 times as fast.
+# Equal rows of so many bytes, in a thread's share of so many, are made one after the other, each
+# anew; others at once, each vector stored in all of them. A line that is written whole, after the
+# line before it, is not read first. On Zen 5, floats to twice the size, rows one after the other
+# are 0.98 to 1.1 times as fast while the result is in the cache and 1.2 to 1.6 times where it is in
+# none, from 448 bytes on; at 160 to 224 bytes 0.98 to 1.05, at 56 to 80 bytes 0.7 times. In the
+# second cache they are 0.85 to 1.0 times as fast.
 cdef enum:
     APART = 320
     APART_SHARE = 1 << 20
+
+# Where a picture shrinks, rows are skipped, and the processor does not foresee which comes next: so
+# many rows ahead the source is fetched.
+cdef enum:
+    FETCHED = 4
 
 # Rows of pixels of so many bytes are made anew rather than copied: that costs no more than the
 # copy, and reads what is smaller. 1.08 times as fast at 256 bytes, 0.9 at 64 (Granite Rapids).
@@ -167,10 +176,11 @@ cdef struct Table:
 
 # Rows shorter than a vector, of a source of half a vector at most, each row one permutation; all
 # sizes are bytes, but for rows: `before` the first that is made of the source's last, `last` the
-# last. row = 0: rows are made another way.
+# last. Two orders: from a row's start, and from half a vector before its end. row = 0: rows are
+# made another way.
 cdef struct Spill:
     Py_ssize_t row, source_row, before, last
-    uint8_t[2 * UPSHAPE_VECTOR_BYTES] order  # from a row's start, and from half a vector before its end
+    uint8_t[2 * UPSHAPE_VECTOR_BYTES] order
 
 
 # How a vector is permuted: by words; then, of units that are no words, by bytes.
@@ -304,16 +314,27 @@ cdef struct Block:
     Py_ssize_t src_m, src_h, dst_m, dst_h
 
 
+cdef inline void fetch_row(const char* source, Py_ssize_t bytes) noexcept nogil:
+    cdef Py_ssize_t k
+    for k in range(0, bytes, 64):
+        fetch(source + k)
+
+
 # The compiler cannot know that no store changes a table: what the loops read are copies of its own.
 cdef inline void each_row(const Table* table, char* to, const char* source,
                           const int64_t* index_h, const Block* block, bint alike,
                           Span span) noexcept nogil:
     cdef Table t = table[0]
     cdef Block own = block[0]
-    cdef Py_ssize_t m, h
+    cdef Py_ssize_t _, h
     cdef Order order = order_of(t.order, 0, span)
-    for m in range(own.planes):
+    for _ in range(own.planes):
         for h in range(own.count):
+            if span == TWO and h + FETCHED < own.count:
+                fetch_row(source + index_h[h + FETCHED] * own.src_h, t.source_row)
+            elif span == TWO:  # of the next plane
+                fetch_row(source + own.src_m + index_h[min(h + FETCHED - own.count, h)] * own.src_h,
+                          t.source_row)
             one_row(to + h * own.dst_h, source + index_h[h] * own.src_h, &t, order, alike, span)
         to += own.dst_m
         source += own.src_m
@@ -324,9 +345,9 @@ cdef inline void each_pair(const Table* table, char* to, const char* source,
                            Span span) noexcept nogil:
     cdef Table t = table[0]
     cdef Block own = block[0]
-    cdef Py_ssize_t m, h
+    cdef Py_ssize_t _, h
     cdef Order order = order_of(t.order, 0, span)
-    for m in range(own.planes):
+    for _ in range(own.planes):
         for h in range(0, own.count, 2):
             equal_rows(to + h * own.dst_h, source + index_h[h] * own.src_h, &t, order, alike, span,
                        2, own.dst_h)
@@ -338,9 +359,9 @@ cdef inline void each_run(const Table* table, char* to, const char* source,
                           const int64_t* index_h, const Block* block, Span span) noexcept nogil:
     cdef Table t = table[0]
     cdef Block own = block[0]
-    cdef Py_ssize_t m, h, equal
+    cdef Py_ssize_t _, h, equal
     cdef Order order = order_of(t.order, 0, span)
-    for m in range(own.planes):
+    for _ in range(own.planes):
         h = 0
         while h < own.count:
             equal = 1
@@ -862,7 +883,8 @@ cdef bint find_windows(Table* t, Kind kind, int64_t[::1] index, Py_ssize_t sourc
     t.memory = PyMem_RawMalloc(64 + steps * (order + sizeof(int64_t)))
     if t.memory == NULL:
         raise MemoryError(f"no memory for the tables of a row of {index.shape[0]} pixels")
-    t.order = <uint8_t*>t.memory + (-<size_t>t.memory) % 64  # an order lies in one line of the cache
+    # An order lies in one line of the cache.
+    t.order = <uint8_t*>t.memory + (-<size_t>t.memory) % 64
     t.base = <int64_t*>(t.order + steps * order)
     if (windows(&index[0], index.shape[0], units, unit, vector, span, source_width * t.pixel,
                 index_bytes, t.base, t.order) if t.span <= TWO else
@@ -1000,7 +1022,7 @@ cdef class Plan:
         return 0
 
     cdef void find_spill(self, int64_t[::1] index_h, int64_t[::1] index_w) noexcept:
-        """Let a vector a row make the planes, if each is a good part of one, and the source's too."""
+        """Let a vector a row make the planes, if either row is a good part of one."""
         cdef Py_ssize_t half = UPSHAPE_VECTOR_BYTES // 2, height = index_h.shape[0], h, word, from_
         cdef Py_ssize_t row = self.table.row, source_row = self.table.source_row
         cdef Py_ssize_t pixel = self.table.pixel

@@ -308,13 +308,12 @@ def test_planes_without_gaps_and_nothing_beside_them(rng, item, i, threads):
             assert (fenced[-64:] == 165).all()
 
 
-@pytest.mark.skipif(runtime.LEVEL == "x86-64-v2", reason="56 bytes are no narrow row to 16")
 def test_small_planes_without_gaps_are_one_row():
     kernel = runtime.kernel("nearest")
-    zero, twice = np.zeros(1, np.int64), np.arange(14) // 2
-    plan = kernel.Plan((0, 1, -1, 2, 3, -1), zero, twice, twice, 7, 4, 4, False)
+    zero, index = np.zeros(1, np.int64), np.arange(10) * 7 // 10
+    plan = kernel.Plan((0, 1, -1, 2, 3, -1), zero, index, index, 7, 4, 4, False)
     assert plan.kind.endswith("in groups, planes")
-    assert kernel.Plan((0, 1, -1, 2, 3, -1), zero, twice, twice, 7, 4, 4, True).kind == (
+    assert kernel.Plan((0, 1, -1, 2, 3, -1), zero, index, index, 7, 4, 4, True).kind == (
         plan.kind.removesuffix(", planes"))
 
 
