@@ -46,7 +46,7 @@ cimport numpy as cnp
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from cython.parallel cimport prange
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t
-from libc.math cimport floor
+from libc.math cimport floor, floorf
 from libc.string cimport memcmp, memcpy, memset
 
 from check cimport UPSHAPE_CHECK, check_parts, cut, part_bytes
@@ -69,6 +69,8 @@ from shorts cimport (
     UPSHAPE_QUADS,
     UPSHAPE_SHORTS,
     UPSHAPE_WIDE,
+    above,
+    add_floored,
     add_four_rounded,
     add_products,
     add_products_of_bytes,
@@ -120,6 +122,7 @@ from transposes cimport (
     plus_doubles,
     plus_float,
     plus_floats,
+    plus_product,
     times_doubles,
     times_floats,
     to_integer,
@@ -219,6 +222,13 @@ cdef enum Way:
     PAIRS  # products of two taps, 32 bits: weights are pairs
     ROUNDED  # products of 16 bits, each rounded: a weight is stored twice
     TINY  # weights of 8 bits, fractions with a small denominator
+    FLOORED  # products of 16 bits, each rounded down, and twice their sum and 1: a tie is above it
+
+# Elements that are asked together whether any is near a tie; and how near that is: further away than
+# any sum of float32 is off, of eight products of a line's elements.
+cdef enum:
+    MENDED = 32
+cdef float TIE = 0.5**11
 
 # What `across` costs, a tap of an element, where `down` costs 1.
 cdef double ACROSS = 2.5
@@ -239,6 +249,7 @@ cdef struct Axis:
     int64_t* place  # quads: elements before a pixel's weights; pixels with the same share them
     Py_ssize_t copies  # fixed point: how often a weight, or a pair of weights, is repeated
     int shift  # fixed point: sums are divided by 2^shift
+    int more  # PAIRS: what is added to a sum before; half of 2^shift rounds, 0 rounds down
     int split  # PAIRS: weights of more than 16 bits are two, and the first counts 2^split times
     Way way
     # TINY: what a pixel's sums are multiplied with, times 2^15; 0: nothing. ROUNDED: how often they
@@ -257,6 +268,8 @@ cdef struct Table:
     float most_byte  # what bytes of the result are at most: 1 for bool
     int fraction  # fixed point: binary digits of a line's elements behind the point
     bint rounded  # every pass gives integers
+    bint mended  # what is near a tie goes by exact sums, halves up
+    Py_ssize_t chained  # but for so many elements of a row, there by sums of float32, the last first
     Py_ssize_t group  # rows that go across together
     Py_ssize_t strips
     Py_ssize_t* strip  # for each: its first pixel, the first and the last + 1 of the source
@@ -450,7 +463,7 @@ cdef void blend_reals(work_t* line, const pixel_t** row, const work_t* weight, P
 
 
 cdef inline shorts scaled_line(sums32 sum, const Axis* axis) noexcept nogil:
-    cdef shorts value = scaled(sum, axis.shift)
+    cdef shorts value = scaled(sum, axis.shift, axis.more)
     return value if axis.most_line < 0 else clamp_shorts(value, axis.most_line)
 
 
@@ -468,14 +481,18 @@ cdef inline int16_t fixed_element(const pixel_t* p, Py_ssize_t apart, const pixe
             sum += value * weight[pair + k % 2] * (1 << axis.split)
             if axis.split > 0:
                 sum += value * weight[axis.stride // 2 + pair + k % 2]
+        elif axis.way == FLOORED:
+            sum += (value * weight[axis.copies * k]) >> 16
         elif axis.way == TINY:
             sum += value * tiny[k // 2 * 4 + k % 2]
         else:
             value <<= axis.lift if pixel_t is uint8_t else 0
             sum += (value * weight[axis.copies * k] + 0x4000) >> 15
     if axis.way == PAIRS:
-        sum = scaled_one(sum, axis.shift)
+        sum = scaled_one(sum, axis.shift, axis.more)
         return sum if axis.most_line < 0 else min(max(sum, 0), axis.most_line)
+    if axis.way == FLOORED:
+        return 2 * sum + 1
     if axis.way == TINY and axis.scale[at] != 0:
         return (sum * axis.scale[at] + 0x4000) >> 15
     return sum << axis.scale[at] if axis.way == ROUNDED else sum
@@ -507,9 +524,9 @@ cdef inline void blend_bytes(int16_t* line, const uint8_t** row, const Axis* axi
         add_products_of_bytes(&a, p, q, w)
         if twice:
             add_products_of_bytes(&b, p + 2 * UPSHAPE_WIDE, q + 2 * UPSHAPE_WIDE, w)
-    store_scaled(line + j, &a, axis.shift, axis.most_line)
+    store_scaled(line + j, &a, axis.shift, axis.more, axis.most_line)
     if twice:
-        store_scaled(line + j + 2 * UPSHAPE_WIDE, &b, axis.shift, axis.most_line)
+        store_scaled(line + j + 2 * UPSHAPE_WIDE, &b, axis.shift, axis.more, axis.most_line)
 
 
 cdef inline void blend_shorts(int16_t* line, const pixel_t** row, const Axis* axis,
@@ -554,6 +571,22 @@ cdef inline void blend_rounded(int16_t* line, const pixel_t** row, const Axis* a
     store_shorts(line + j, lift(sum, doubled))
 
 
+cdef inline void blend_floored(int16_t* line, const int16_t** row, const int16_t* weight,
+                               Py_ssize_t taps, Py_ssize_t j) noexcept nogil:
+    """Make four vectors of a line."""
+    cdef shorts[4] sum
+    cdef shorts w
+    cdef Py_ssize_t k, g
+    for g in range(4):
+        sum[g] = no_shorts()
+    for k in range(taps):
+        w = splat_short(weight + 2 * k)
+        for g in range(4):
+            sum[g] = add_floored(sum[g], load_shorts(row[k] + j + g * UPSHAPE_SHORTS), w)
+    for g in range(4):
+        store_shorts(line + j + g * UPSHAPE_SHORTS, above(sum[g]))
+
+
 cdef void blend_fixed(int16_t* line, const pixel_t** row, const Axis* axis, Py_ssize_t at,
                       Py_ssize_t count) noexcept nogil:
     """The same in fixed point."""
@@ -568,6 +601,14 @@ cdef void blend_fixed(int16_t* line, const pixel_t** row, const Axis* axis, Py_s
                 j += 4 * UPSHAPE_SHORTS
             if j < count and count >= 4 * UPSHAPE_SHORTS:
                 blend_tiny(line, row, weight, pairs, axis.scale[at], count - 4 * UPSHAPE_SHORTS)
+                return
+    elif axis.way == FLOORED:
+        if pixel_t is int16_t:
+            while j + 4 * UPSHAPE_SHORTS <= count:
+                blend_floored(line, row, weight, taps, j)
+                j += 4 * UPSHAPE_SHORTS
+            if j < count and count >= 4 * UPSHAPE_SHORTS:
+                blend_floored(line, row, weight, taps, count - 4 * UPSHAPE_SHORTS)
                 return
     elif axis.way == ROUNDED:
         if pixel_t is int16_t:
@@ -884,8 +925,8 @@ cdef inline void quads(int16_t** to, const int16_t** row, const Axis* w, Py_ssiz
     if UPSHAPE_QUADS > 2:
         quad(a + 2, b + 2, row, w, x + 2, vectors)
         quad(a + 3, b + 3, row, w, x + 3, vectors)
-    one = join_quads(a, w.shift)
-    other = join_quads(b, w.shift)
+    one = join_quads(a, w.shift, w.more)
+    other = join_quads(b, w.shift, w.more)
     if w.most_line >= 0:
         one = clamp_shorts(one, w.most_line)
         other = clamp_shorts(other, w.most_line)
@@ -1137,6 +1178,38 @@ cdef void make_whole(work_t* line, Py_ssize_t count) noexcept nogil:
             line[j] = min(max(floor(line[j] + <work_t>0.5), <work_t>0), <work_t>255)
 
 
+cdef void mend(float* line, const float** row, const Axis* axis, Py_ssize_t at, Py_ssize_t count,
+               Py_ssize_t chained) noexcept nogil:
+    """Make those elements of a line that are near a tie anew, exactly: whole numbers, halves up.
+
+    The first `chained` are sums of products that are rounded, from the last one on.
+    """
+    cdef const float* weight = <const float*>axis.weight + at * axis.stride
+    cdef Py_ssize_t j, k, start = 0, end = 0, taps = axis.taps[at]
+    cdef int near
+    cdef float off, chain
+    cdef double sum
+    while end < count:
+        start = end
+        end = min(start + MENDED, count)
+        near = 0
+        for j in range(start, end):
+            off = line[j] - floorf(line[j]) - <float>0.5
+            near |= (off < TIE) & (off > -TIE)
+        if not near:
+            continue
+        for j in range(start, end):
+            off = line[j] - floorf(line[j]) - <float>0.5
+            if not -TIE < off < TIE:
+                continue
+            sum = 0
+            chain = 0
+            for k in range(taps - 1, -1, -1):
+                sum += <double>row[k][j] * weight[k]
+                chain = plus_product(chain, row[k][j], weight[k])
+            line[j] = chain if j < chained else <float>floor(sum + 0.5)
+
+
 cdef inline bint stays_in_strip(const Axis* w, const Plane* p) noexcept nogil:
     """Whether the taps of a strip's pixels are in the stretch of the source that it has."""
     cdef Py_ssize_t x
@@ -1200,21 +1273,25 @@ cdef void across(work_t** to, const char** row, const Plane* p, const Table* t, 
 
 cdef void grow_strip(pixel_t* to, Plane* p, const Table* t, const Rows* rows, Desk* desk,
                      Py_ssize_t h, Py_ssize_t end, work_t like) noexcept nogil:
-    """Make a strip of the rows `h` to `end` - 1 of a plane: across, then down."""
-    cdef Py_ssize_t made_from = 0, made_to = 0, wanted = 0, k, g, first, taps, count
+    """Make a strip of the rows `h` to `end` - 1 of a plane: across, then down.
+
+    Taps beyond the first and the last row of the source are those rows, once more.
+    """
+    cdef Py_ssize_t made_from = 0, made_to = 0, wanted = 0, k, g, first, last, taps, count
     cdef Py_ssize_t length = (p.last - p.first) * t.channels
     cdef work_t* ring = <work_t*>desk.ring
     cdef work_t* line
     cdef work_t* lines[MOST_LANES]
     cdef const char* from_[MOST_LANES]
     for k in range(h, end):
-        wanted = max(wanted, t.h.first[k] + t.h.taps[k])
+        wanted = max(wanted, min(t.h.first[k] + t.h.taps[k], t.h.source))
     for h in range(h, end):
-        first = t.h.first[h]
         taps = t.h.taps[h]
+        first = max(t.h.first[h], 0)
+        last = min(t.h.first[h] + taps, t.h.source)
         if taps > 0 and (first < made_from or first > made_to):
             made_from = made_to = first
-        while taps > 0 and made_to < first + taps:
+        while taps > 0 and made_to < last:
             count = min(t.group, wanted - made_to)
             if not t.d.copied:
                 deepen(p, t, rows, desk, made_to, made_to + count, <pixel_t*>NULL, like)
@@ -1228,15 +1305,20 @@ cdef void grow_strip(pixel_t* to, Plane* p, const Table* t, const Rows* rows, De
             made_to += count
             made_from = max(made_from, made_to - t.ring)
         g = first % t.ring
-        UPSHAPE_CHECK(taps == 0 or made_from <= first and first + taps <= made_to)
+        UPSHAPE_CHECK(taps == 0 or made_from <= first < last <= made_to)
         UPSHAPE_CHECK(taps <= t.ring and length <= t.longest)
         for k in range(taps):
             desk.row[k] = <const char*>(ring + g * t.longest)
-            g = g + 1 if g + 1 < t.ring else 0
+            if first <= t.h.first[h] + k < last - 1:
+                g = g + 1 if g + 1 < t.ring else 0
         line = line_of(to, <work_t*>desk.line, t, desk.stage)
         blend(line, <const work_t**>desk.row, &t.h, h, length)
         if t.rounded:
             make_whole(line, length)
+        if work_t is float:
+            if t.mended:
+                mend(line, <const float**>desk.row, &t.h, h, length,
+                     t.chained - p.first * t.channels)
         put(to, line, length, t, desk.stage)
         to = <pixel_t*>(<char*>to + rows.dst_h)
 
@@ -1443,7 +1525,10 @@ cdef class Plan:
     and from one pixel of the result to the next; streaming: write past the cache; only: "across"
     or "down", the pass to begin with. For uint8 alone: `rounded`: across comes first if `only` does
     not say otherwise, and each pass gives integers, halves up, of weights that are whole numbers
-    divided by a power of two (as PyTorch and Pillow do it); `fixed`: fixed point may be taken.
+    divided by a power of two (as PyTorch and Pillow do it); `fixed`: fixed point may be taken;
+    weights of eleven bits, across first (as OpenCV does it; taps may lie beyond the first and the
+    last row): `floored`: sums and products are rounded down; `once`: sums are exact, and rounded
+    once, halves up; but for `chained` elements of a row, which are sums of float32.
     """
     cdef Frame frame
     cdef Table table
@@ -1454,22 +1539,29 @@ cdef class Plan:
     cdef Py_ssize_t allocated, most_taps
 
     def __init__(self, roles, axes, str dtype, Py_ssize_t channels, Py_ssize_t spacing,
-                 bint streaming, str only=None, bint rounded=False, bint fixed=True):
+                 bint streaming, str only=None, bint rounded=False, bint fixed=True,
+                 bint floored=False, bint once=False, Py_ssize_t chained=0):
         cdef Table* t = &self.table
         if dtype not in LETTERS:
             raise AssertionError(f"no sums of dtype {dtype!r} are formed")
         self.code = ord(dtype)
         self.element = np.dtype(dtype).itemsize
         trimmed = [
-            self.set_axis(&t.d, axes[0]), self.set_axis(&t.h, axes[1]), self.set_axis(&t.w, axes[2])
+            self.set_axis(&t.d, axes[0]), self.set_axis(&t.h, axes[1], floored or once),
+            self.set_axis(&t.w, axes[2])
         ]
         t.channels = channels
         t.spacing = spacing
         t.most_byte = 1.0 if dtype == "?" else 255.0
         t.rounded = rounded
         t.across_first = not t.w.copied and not t.h.copied and (
-            only == "across" if only is not None else t.rounded or self.is_cheaper_across())
-        self.choose_work(trimmed, fixed)
+            only == "across" if only is not None else (
+                floored or once or t.rounded or self.is_cheaper_across()))
+        t.mended, t.chained = once, chained
+        if floored or once:
+            self.lay_out_eleven(trimmed, floored)
+        else:
+            self.choose_work(trimmed, fixed)
         self.frame.roles = roles_of(roles)
         self.frame.depth = t.d.count
         self.frame.height = t.h.count
@@ -1483,7 +1575,7 @@ cdef class Plan:
         t.group = UPSHAPE_SHORTS if self.work == 2 else UPSHAPE_VECTOR_BYTES // self.work
         t.quads = self.takes_quads()
         self.find_period()
-        t.halved = self.is_halved(trimmed)
+        t.halved = not floored and not once and self.is_halved(trimmed)
         if t.halved and self.work == 2:
             t.fraction = 2  # a line holds sums of four
             self.error = 0.0
@@ -1498,8 +1590,11 @@ cdef class Plan:
         t.ring = t.deep_ring
         self.most_taps = max(t.d.most, t.h.most, t.w.most) + 1
 
-    cdef object set_axis(self, Axis* axis, tuple given):
-        """Take over where taps are; return the weights without zeros at their ends, in float64."""
+    cdef object set_axis(self, Axis* axis, tuple given, bint beyond=False):
+        """Take over where taps are; return the weights without zeros at their ends, in float64.
+
+        `beyond`: they may lie beyond the source.
+        """
         cdef const int64_t[::1] first = given[0]
         cdef const double[:, ::1] weight
         cdef double[:, ::1] trimmed
@@ -1518,7 +1613,8 @@ cdef class Plan:
                 end -= 1
             while begin < end and weight[j, begin] == 0.0:
                 begin += 1
-            if begin < end and (first[j] + begin < 0 or first[j] + end > axis.source):
+            if begin < end and not beyond and (
+                    first[j] + begin < 0 or first[j] + end > axis.source):
                 raise AssertionError("a table has taps beyond the source")
             axis.first[j] = first[j] + begin if begin < end else (
                 axis.first[j - 1] if j > 0 else 0)
@@ -1549,6 +1645,32 @@ cdef class Plan:
         self.weigh(&t.w, weights[2])
         return 0
 
+    cdef int lay_out_eleven(self, list weights, bint floored) except -1:
+        """Lay out weights of eleven bits.
+
+        float32 holds sums of bytes exactly. Where they are rounded down, a line has seven digits
+        behind the point, and a result two: 16 bits hold lines of weights that sum to 2056.
+        """
+        cdef Table* t = &self.table
+        whole = [own * 2048.0 for own in weights]
+        for own in whole[1:]:
+            if (self.code != b"B" or not t.across_first or not t.d.copied
+                    or (own != np.rint(own)).any() or np.abs(own).sum(1).max() > 4096
+                    or own.shape[1] > 8 or (floored and (own.min() < 0 or own.sum(1).max() > 2056))):
+                raise AssertionError("bytes across and down, of weights of eleven bits")
+        self.error = 0.0
+        self.work = 2 if floored else 4
+        if not floored:
+            self.weigh(&t.h, weights[1])
+            self.weigh(&t.w, weights[2])
+            return 0
+        t.fraction = 3  # with the one that FLOORED adds
+        t.w.way, t.w.shift, t.w.most_line = PAIRS, 4, -1
+        t.h.way, t.h.most_line = FLOORED, -1
+        self.weigh_fixed(&t.w, whole[2])
+        self.weigh_fixed(&t.h, whole[1])
+        return 0
+
     cdef bint choose_whole(self, list weights) except -1:
         """Lay out weights for passes that give integers, if they have no more digits than fit."""
         cdef Table* t = &self.table
@@ -1567,7 +1689,7 @@ cdef class Plan:
         t.fraction = 0
         for j, (whole, digits, split) in enumerate(laid):
             axis = &t.w if j else &t.h
-            axis.shift, axis.split = digits, split
+            axis.shift, axis.more, axis.split = digits, 1 << digits >> 1, split
             axis.most_line = 255
             if not axis.copied:
                 self.weigh_fixed(axis, whole)
@@ -1610,7 +1732,7 @@ cdef class Plan:
             axis = &t.d if j == 0 else &t.h if j == 1 else &t.w
             axis.way = way
             axis.most_line = -1
-            axis.shift = shift
+            axis.shift, axis.more = shift, 1 << shift >> 1
             axis.lift = t.fraction if way == ROUNDED and j == order[0] else 0
             self.weigh_fixed(axis, whole)
             if scale is not None:
@@ -1662,7 +1784,7 @@ cdef class Plan:
         cdef Py_ssize_t j, k, c, at, most = (axis.most + 1) // 2 * 2
         cdef int16_t* weight
         cdef int32_t whole
-        axis.copies = 2 if axis.way == ROUNDED else 1
+        axis.copies = 2 if axis.way == ROUNDED or axis.way == FLOORED else 1
         if self.takes_quads() and axis == &self.table.w:
             axis.copies = 4
             most = (axis.most + UPSHAPE_QUADS - 1) // UPSHAPE_QUADS * UPSHAPE_QUADS
@@ -1858,7 +1980,7 @@ cdef class Plan:
     def ways(self):
         """How sums are formed in fixed point, along d, h and w."""
         cdef Table* t = &self.table
-        names = ["pairs", "rounded", "tiny"]
+        names = ["pairs", "rounded", "tiny", "floored"]
         return [names[<int>t.d.way], names[<int>t.h.way], names[<int>t.w.way]]
 
     @property

@@ -19,7 +19,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from upshape import arrays, runtime, shapes, spreading
 from upshape.calls import Calls
-from upshape.tables import Convention, FixedPoint, Taps, linear_axis, nearest_axis, outputs
+from upshape.tables import (
+    Convention,
+    ElevenBits,
+    FixedPoint,
+    Floored,
+    Taps,
+    linear_axis,
+    nearest_axis,
+    outputs,
+    packed,
+)
 
 __all__ = ["interpolate"]
 
@@ -323,6 +333,8 @@ class _Maker(NamedTuple):
         item = self.dtype.itemsize
         width = tables[-1][2]
         missing = 3 - len(tables)
+        if isinstance(self.how.convention, (Floored, ElevenBits)):
+            return self._opencvs_plan(tables)
         if self.how.convention is not None and self.how.linear:
             axes = (*[(np.zeros(1, np.int64), None, 1)] * missing, *tables)
             passes = self.how.convention if isinstance(self.how.convention, FixedPoint) else None
@@ -343,6 +355,28 @@ class _Maker(NamedTuple):
         return spreading.plan(
             _linear, self.roles, axes, item, self.elements, self.spacing // item, exact,
             self.streaming, "elements" if plain else None,
+        )
+
+    def _opencvs_plan(self, tables: Sequence[tuple[Any, ...]]) -> Any:
+        """Return the plan of OpenCV's bytes: a row, or a picture of them."""
+        *rows, (low, weights, i) = tables
+        floored = isinstance(self.how.convention, Floored)
+        if floored:
+            # Weights of eleven bits may sum to a bit more than 1; a pixel alone has 1, across.
+            alone = (low < 0) | (low >= i - 1)
+            weights = np.where(alone[:, None], [1.0, 0.0], weights)
+        # OpenCV's cubic has vectors of eight sums of float32, and integers behind them.
+        chained = self.how.convention == ElevenBits("cubic")
+        return _taps.Plan(
+            self.roles,
+            (
+                (np.zeros(1, np.int64), None, 1),
+                *(rows or [(np.zeros(1, np.int64), np.ones((1, 1)), 1)]),
+                (*packed(low, weights, i), i),
+            ),
+            self.dtype.char, self.elements, self.spacing // self.dtype.itemsize, self.streaming,
+            floored=floored, once=not floored,
+            chained=len(low) * self.elements // 8 * 8 if chained else 0,
         )
 
 
@@ -390,7 +424,7 @@ class Pieces:
         for axis, (own, part) in enumerate(zip(self.layout.spatial, parts, strict=True)):
             low, weights, i = self.make.table(axis, part)
             reach = 1 if weights is None else 2 if weights.ndim == 1 else weights.shape[1]
-            first, end = int(low.min()), min(int(low.max()) + reach, i)
+            first, end = max(int(low.min()), 0), min(int(low.max()) + reach, i)
             tables.append((low - first, weights, end - first))
             reads[own], writes[own] = slice(first, end), part
         return tables, tuple(reads), tuple(writes)
