@@ -224,11 +224,12 @@ cdef enum Way:
     TINY  # weights of 8 bits, fractions with a small denominator
     FLOORED  # products of 16 bits, each rounded down, and twice their sum and 1: a tie is above it
 
-# Elements that are asked together whether any is near a tie; and how near that is: further away than
-# any sum of float32 is off, of eight products of a line's elements.
+# Elements that are asked together whether any is near a tie.
 cdef enum:
     MENDED = 32
-cdef float TIE = 0.5**11
+
+# What sums of float32 are off, a product, if they are means of bytes: two of them, one of which counts.
+cdef double APART = 0.5**15
 
 # What `across` costs, a tap of an element, where `down` costs 1.
 cdef double ACROSS = 2.5
@@ -236,6 +237,13 @@ cdef double ACROSS = 2.5
 # Fixed point is taken where no result is more off than this before it is rounded: results are then
 # the exact values rounded to nearest, but for those that close to a tie, which may be one off.
 cdef double OFF = 0.1
+
+# What becomes of elements that are near a tie: another library's sums decide about them.
+cdef enum Mending:
+    LEFT  # as they are
+    EXACT  # across is exact, and so is down, halves up; or a sum of float32, the last product first
+    CHAINED  # sums of float32, first product first, across and then down
+    WHOLE  # means of whole pixels: their sum, times what float32 has for one by their number
 
 # The table of an axis, zeros at the ends of the weights left out.
 cdef struct Axis:
@@ -268,8 +276,9 @@ cdef struct Table:
     float most_byte  # what bytes of the result are at most: 1 for bool
     int fraction  # fixed point: binary digits of a line's elements behind the point
     bint rounded  # every pass gives integers
-    bint mended  # what is near a tie goes by exact sums, halves up
-    Py_ssize_t chained  # but for so many elements of a row, there by sums of float32, the last first
+    Mending mended
+    float tie  # how near to a tie elements are mended: sums of float32 are less off
+    Py_ssize_t chained  # EXACT: elements of a row that are sums of float32
     Py_ssize_t group  # rows that go across together
     Py_ssize_t strips
     Py_ssize_t* strip  # for each: its first pixel, the first and the last + 1 of the source
@@ -1178,36 +1187,72 @@ cdef void make_whole(work_t* line, Py_ssize_t count) noexcept nogil:
             line[j] = min(max(floor(line[j] + <work_t>0.5), <work_t>0), <work_t>255)
 
 
-cdef void mend(float* line, const float** row, const Axis* axis, Py_ssize_t at, Py_ssize_t count,
-               Py_ssize_t chained) noexcept nogil:
-    """Make those elements of a line that are near a tie anew, exactly: whole numbers, halves up.
+cdef inline bint is_near_tie(float value, float tie) noexcept nogil:
+    cdef float off = value - floorf(value) - <float>0.5
+    return (off < tie) & (off > -tie)
 
-    The first `chained` are sums of products that are rounded, from the last one on.
-    """
-    cdef const float* weight = <const float*>axis.weight + at * axis.stride
-    cdef Py_ssize_t j, k, start = 0, end = 0, taps = axis.taps[at]
+
+cdef inline Py_ssize_t next_near_tie(const float* line, Py_ssize_t j, Py_ssize_t count,
+                                     float tie) noexcept nogil:
+    """Return the next element, from j on, that is near a tie, or `count`: vector by vector."""
+    cdef Py_ssize_t k
     cdef int near
-    cdef float off, chain
-    cdef double sum
-    while end < count:
-        start = end
-        end = min(start + MENDED, count)
+    while j + MENDED <= count:
         near = 0
-        for j in range(start, end):
-            off = line[j] - floorf(line[j]) - <float>0.5
-            near |= (off < TIE) & (off > -TIE)
-        if not near:
-            continue
-        for j in range(start, end):
-            off = line[j] - floorf(line[j]) - <float>0.5
-            if not -TIE < off < TIE:
-                continue
-            sum = 0
+        for k in range(MENDED):
+            near |= is_near_tie(line[j + k], tie)
+        if near:
+            break
+        j += MENDED
+    while j < count and not is_near_tie(line[j], tie):
+        j += 1
+    return j
+
+
+cdef void mend_exact(float* line, const float** row, const Table* t, Py_ssize_t h,
+                     Py_ssize_t first, Py_ssize_t count) noexcept nogil:
+    """Make elements of a line that are near a tie anew, as EXACT says; `first`: the line's first."""
+    cdef const float* weight = <const float*>t.h.weight + h * t.h.stride
+    cdef Py_ssize_t j = next_near_tie(line, 0, count, t.tie), k
+    cdef double sum
+    cdef float chain
+    while j < count:
+        sum = 0
+        chain = 0
+        for k in range(t.h.taps[h] - 1, -1, -1):
+            sum += <double>row[k][j] * weight[k]
+            chain = plus_product(chain, row[k][j], weight[k])
+        line[j] = chain if first + j < t.chained else <float>floor(sum + 0.5)
+        j = next_near_tie(line, j + 1, count, t.tie)
+
+
+cdef void mend_means(float* line, const uint8_t* source, Py_ssize_t row, const Table* t,
+                     Py_ssize_t h, Py_ssize_t first, Py_ssize_t count) noexcept nogil:
+    """Make elements of a line that are near a tie anew, as CHAINED or WHOLE says.
+
+    `source`: a plane, whose rows are `row` bytes apart; `first`: the line's first pixel.
+    """
+    cdef Py_ssize_t j = next_near_tie(line, 0, count, t.tie), x, k, r
+    cdef const uint8_t* pixel
+    cdef const float* across
+    cdef float total, chain
+    cdef int32_t whole
+    while j < count:
+        x = first + j // t.channels
+        across = <const float*>t.w.weight + x * t.w.stride
+        total = 0
+        whole = 0
+        for r in range(t.h.taps[h]):
+            pixel = source + (t.h.first[h] + r) * row + t.w.first[x] * t.channels + j % t.channels
             chain = 0
-            for k in range(taps - 1, -1, -1):
-                sum += <double>row[k][j] * weight[k]
-                chain = plus_product(chain, row[k][j], weight[k])
-            line[j] = chain if j < chained else <float>floor(sum + 0.5)
+            for k in range(t.w.taps[x]):
+                chain = plus_product(chain, pixel[k * t.channels], across[k])
+                whole += pixel[k * t.channels]
+            total = plus_product(total, chain, (<const float*>t.h.weight + h * t.h.stride)[r])
+        if t.mended == WHOLE:
+            total = <float>whole * (<float>1 / <float>(t.h.taps[h] * t.w.taps[x]))
+        line[j] = total
+        j = next_near_tie(line, j + 1, count, t.tie)
 
 
 cdef inline bint stays_in_strip(const Axis* w, const Plane* p) noexcept nogil:
@@ -1316,9 +1361,10 @@ cdef void grow_strip(pixel_t* to, Plane* p, const Table* t, const Rows* rows, De
         if t.rounded:
             make_whole(line, length)
         if work_t is float:
-            if t.mended:
-                mend(line, <const float**>desk.row, &t.h, h, length,
-                     t.chained - p.first * t.channels)
+            if t.mended == EXACT:
+                mend_exact(line, <const float**>desk.row, t, h, p.first * t.channels, length)
+            elif t.mended != LEFT:
+                mend_means(line, <const uint8_t*>p.source, rows.src_h, t, h, p.first, length)
         put(to, line, length, t, desk.stage)
         to = <pixel_t*>(<char*>to + rows.dst_h)
 
@@ -1406,11 +1452,15 @@ cdef void shrink_strip(pixel_t* to, const char* source, const Table* t, const Ro
     cdef work_t* lines[MOST_LANES]
     cdef pixel_t* result[MOST_LANES]
     cdef const char* from_[MOST_LANES]
+    cdef const char* plane[MOST_LANES]
+    cdef Py_ssize_t h[MOST_LANES]
     while first < last:
         count = min(t.group, last - first)
         UPSHAPE_CHECK(count <= MOST_LANES and length <= t.longest)
         for g in range(count):
             move(&p, t, rows, &at, source, <char*>to)
+            plane[g] = p.source
+            h[g] = at.h
             result[g] = <pixel_t*>(p.result + at.h * rows.dst_h + skip)
             lines[g] = line_of(result[g], <work_t*>desk.line + g * t.longest, t, desk.stage)
             line = <work_t*>desk.ring + g * t.longest_source
@@ -1431,6 +1481,10 @@ cdef void shrink_strip(pixel_t* to, const char* source, const Table* t, const Ro
             else:
                 across(lines, from_, &p, t, desk, count, <work_t*>NULL, like)
         for g in range(count):
+            if work_t is float:
+                if t.mended != LEFT:
+                    mend_means(lines[g], <const uint8_t*>plane[g], rows.src_h, t, h[g], p.first,
+                               length)
             put(result[g], lines[g], length, t, desk.stage)
         first += count
 
@@ -1441,7 +1495,7 @@ cdef void halve_strip(pixel_t* to, const char* source, const Table* t, const Row
     """Make a strip of the rows `first` to `last` - 1."""
     cdef Place at = place_of(rows, first)
     cdef Plane p = plane_of(t, rows, &at, source, <char*>to, strip)
-    cdef Py_ssize_t length = (p.last - p.first) * t.channels, ahead
+    cdef Py_ssize_t length = (p.last - p.first) * t.channels, ahead, k
     cdef pixel_t* result
     cdef work_t* line
     cdef const char* row
@@ -1454,6 +1508,9 @@ cdef void halve_strip(pixel_t* to, const char* source, const Table* t, const Row
         if work_t is int16_t:
             halve_bytes(line, <const uint8_t*>row, <const uint8_t*>(row + rows.src_h), length,
                         t.channels, ahead)
+            if t.h.way == FLOORED:
+                for k in range(length):
+                    line[k] = 2 * line[k] + 1
         else:
             halve_reals(line, <const pixel_t*>row, <const pixel_t*>(row + rows.src_h), length,
                         t.channels, ahead)
@@ -1526,9 +1583,10 @@ cdef class Plan:
     or "down", the pass to begin with. For uint8 alone: `rounded`: across comes first if `only` does
     not say otherwise, and each pass gives integers, halves up, of weights that are whole numbers
     divided by a power of two (as PyTorch and Pillow do it); `fixed`: fixed point may be taken;
-    weights of eleven bits, across first (as OpenCV does it; taps may lie beyond the first and the
-    last row): `floored`: sums and products are rounded down; `once`: sums are exact, and rounded
-    once, halves up; but for `chained` elements of a row, which are sums of float32.
+    as OpenCV does it: `floored`, `once`: across comes first, weights have eleven bits, and taps may
+    lie beyond the first and the last row; `floored`: sums and products are rounded down; `once`:
+    sums are exact, and rounded once, halves up, but for `chained` elements of a row, which are sums
+    of float32. `means`: "chained" or "whole", which sums decide about what is near a tie.
     """
     cdef Frame frame
     cdef Table table
@@ -1540,7 +1598,8 @@ cdef class Plan:
 
     def __init__(self, roles, axes, str dtype, Py_ssize_t channels, Py_ssize_t spacing,
                  bint streaming, str only=None, bint rounded=False, bint fixed=True,
-                 bint floored=False, bint once=False, Py_ssize_t chained=0):
+                 bint floored=False, bint once=False, Py_ssize_t chained=0,
+                 str means=None):
         cdef Table* t = &self.table
         if dtype not in LETTERS:
             raise AssertionError(f"no sums of dtype {dtype!r} are formed")
@@ -1557,7 +1616,12 @@ cdef class Plan:
         t.across_first = not t.w.copied and not t.h.copied and (
             only == "across" if only is not None else (
                 floored or once or t.rounded or self.is_cheaper_across()))
-        t.mended, t.chained = once, chained
+        if means not in (None, "chained", "whole") or (means and (dtype != "B" or not t.d.copied)):
+            raise AssertionError("means of bytes of a picture are mended")
+        t.mended = EXACT if once else LEFT if means is None else (
+            WHOLE if means == "whole" else CHAINED)
+        t.tie = APART * (t.h.most + t.w.most)
+        t.chained = chained
         if floored or once:
             self.lay_out_eleven(trimmed, floored)
         else:
@@ -1575,9 +1639,11 @@ cdef class Plan:
         t.group = UPSHAPE_SHORTS if self.work == 2 else UPSHAPE_VECTOR_BYTES // self.work
         t.quads = self.takes_quads()
         self.find_period()
-        t.halved = not floored and not once and self.is_halved(trimmed)
+        t.halved = self.is_halved(trimmed, floored) and not once
+        if t.halved:
+            t.across_first = False
         if t.halved and self.work == 2:
-            t.fraction = 2  # a line holds sums of four
+            t.fraction = 3 if floored else 2  # a line holds sums of four
             self.error = 0.0
         t.transposed = (
             not t.w.copied and channels < t.group and t.period == 0 and not t.quads)
@@ -1656,7 +1722,8 @@ cdef class Plan:
         for own in whole[1:]:
             if (self.code != b"B" or not t.across_first or not t.d.copied
                     or (own != np.rint(own)).any() or np.abs(own).sum(1).max() > 4096
-                    or own.shape[1] > 8 or (floored and (own.min() < 0 or own.sum(1).max() > 2056))):
+                    or own.shape[1] > 8
+                    or (floored and (own.min() < 0 or own.sum(1).max() > 2056))):
                 raise AssertionError("bytes across and down, of weights of eleven bits")
         self.error = 0.0
         self.work = 2 if floored else 4
@@ -1848,13 +1915,13 @@ cdef class Plan:
         return (self.work == 2 and t.channels == 4 and not t.w.copied
                 and t.w.source != 2 * t.w.count and t.w.count != 2 * t.w.source)
 
-    cdef bint is_halved(self, list weights) except -1:
+    cdef bint is_halved(self, list weights, bint floored) except -1:
         """Return whether each pixel is the mean of 2 x 2, and such as go down and across at once.
 
         So do pixels of up to eight bytes, in fixed point, and pixels of which a vector holds some.
         """
         cdef Table* t = &self.table
-        if t.across_first or t.rounded or not t.d.copied:
+        if (t.across_first and not floored) or t.rounded or not t.d.copied:
             return False
         if self.work == 2 and t.channels > 8:
             return False

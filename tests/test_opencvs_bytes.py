@@ -140,6 +140,67 @@ def test_area_that_grows_is_linear_with_weights_of_its_own(rng, channels, sizes)
         assert np.array_equal(y, resized(x, tuple(size), "linear", area=True))
 
 
+def cover_of(i, o):
+    """Return, for each pixel of the result, the pixels that it covers and their float32 weights."""
+    scale = 1.0 / (o / i)
+    found = []
+    for x in range(o):
+        begin, end = x * scale, x * scale + scale
+        width = min(scale, i - begin)
+        last = min(math.floor(end), i - 1)
+        first = min(math.ceil(begin), last)
+        taps = [(first - 1, (first - begin) / width)] if first - begin > 1e-3 else []
+        taps += [(pixel, 1.0 / width) for pixel in range(first, last)]
+        if end - last > 1e-3:
+            taps.append((last, min(end - last, 1.0, width) / width))
+        found.append([(pixel, np.float32(weight)) for pixel, weight in taps])
+    return found
+
+
+def shrunk(x, size):
+    """Return OpenCV's means of a picture (H, W, C), sums of float32 in its order."""
+    (h, w, channels), (oh, ow) = x.shape, size
+    if h % oh == 0 and w % ow == 0:
+        blocks = x.reshape(oh, h // oh, ow, w // ow, channels).astype(int).sum((1, 3))
+        if (h, w) == (2 * oh, 2 * ow) and channels in (1, 3, 4):
+            return (blocks + 2) // 4
+        scale = np.float32(1) / np.float32(h // oh * (w // ow))
+        return np.rint(blocks.astype(np.float32) * scale)
+    lines = np.zeros((h, ow, channels), np.float32)
+    for at, taps in enumerate(cover_of(w, ow)):
+        for pixel, weight in taps:
+            lines[:, at] += x[:, pixel] * weight
+    result = np.zeros((oh, ow, channels), np.float32)
+    for at, taps in enumerate(cover_of(h, oh)):
+        for row, weight in taps:
+            result[at] += lines[row] * weight
+    return np.rint(result)
+
+
+@pytest.mark.usefixtures("threads")
+@pytest.mark.parametrize(
+    "sizes",
+    [(9, 7, 5, 6), (64, 80, 48, 24), (75, 200, 75, 64), (31, 62, 9, 62), (300, 5, 7, 4),
+     (24, 36, 4, 6), (60, 60, 5, 10), (20, 30, 10, 15), (40, 9, 20, 9), (120, 7, 3, 1)],
+)  # fmt: skip
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_area_that_shrinks_is_opencvs_sums_of_float32(rng, channels, sizes):
+    h, w, *size = sizes
+    for x in draw_pictures(rng, h, w, channels):
+        y = up.resize(x, size, "area", channel_axis=-1, like="opencv")
+        assert np.array_equal(y, shrunk(x, tuple(size)))
+
+
+def test_area_by_six_is_a_tie_of_whole_numbers(rng):
+    """A sum of 18 and a multiple of 36 is a half, or what float32 makes of it: many pixels are."""
+    x = rng.integers(0, 256, (600, 600, 1)).astype(np.uint8)
+    y = up.resize(x, (100, 100), "area", channel_axis=-1, like="opencv")
+    wanted = shrunk(x, (100, 100))
+    sums = x.reshape(100, 6, 100, 6).astype(int).sum((1, 3))
+    assert (sums % 36 == 18).sum() > 100
+    assert np.array_equal(y, wanted)
+
+
 def draw_pictures(rng, h, w, channels):
     """Return a picture of all bytes, and one of black and white."""
     yield rng.integers(0, 256, (h, w, channels)).astype(np.uint8)
@@ -164,7 +225,7 @@ def test_means_of_four_go_up_from_a_half_but_for_two_channels_and_many(mode, cha
 def test_no_layout_and_no_strip_changes_a_byte(rng):
     """Planes, pixels, rows backwards, a result with gaps, a row longer than a strip."""
     x = rng.integers(0, 256, (9, 2500, 3)).astype(np.uint8)
-    for mode in ("linear", "lanczos"):
+    for mode in ("linear", "lanczos", "area"):
         how = {"mode": mode, "like": "opencv"}
         y = up.resize(x, (21, 3100), channel_axis=-1, **how)
         wide = np.zeros((21, 6200, 3), np.uint8)

@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from upshape import arrays, runtime, shapes, spreading
 from upshape.calls import Calls
 from upshape.tables import (
+    ChainedMeans,
     Convention,
     ElevenBits,
     FixedPoint,
@@ -343,6 +344,7 @@ class _Maker(NamedTuple):
                 self.streaming, "down" if passes is not None and passes.down_first else None,
                 rounded=passes is not None and self.dtype == np.uint8,
                 fixed=passes is not None or not self.how.convention.exact,
+                means=_means_of(self.how.convention),
             )
         if not self.how.linear:
             indices = [np.zeros(1, np.int64)] * missing + [table[0] for table in tables]
@@ -378,6 +380,13 @@ class _Maker(NamedTuple):
             floored=floored, once=not floored,
             chained=len(low) * self.elements // 8 * 8 if chained else 0,
         )
+
+
+def _means_of(convention: Tabled) -> str | None:
+    """Return the kernel's word for OpenCV's means."""
+    if not isinstance(convention, ChainedMeans):
+        return None
+    return "whole" if convention.whole else "chained"
 
 
 class Pieces:

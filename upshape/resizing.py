@@ -35,6 +35,7 @@ from upshape.interpolation import (
 from upshape.tables import (
     COORDINATES,
     ROUNDINGS,
+    ChainedMeans,
     Convention,
     ElevenBits,
     FixedPoint,
@@ -455,6 +456,7 @@ def _opencvs_bytes(how: How, mode: str, inputs: tuple[int, ...], channels: int) 
 
     Means of 2 x 2 pixels are rounded like those of other areas, halves to even, where there are two
     channels or more than four, and halves up elsewhere: there they are what linear makes of them.
+    More than four channels have other areas only where both factors are whole numbers.
     Cubic of one, three and four channels is Intel's there, and near to the exact value.
     """
     if inputs == how.sizes or len(inputs) == 3 or mode.startswith("nearest"):
@@ -464,8 +466,11 @@ def _opencvs_bytes(how: How, mode: str, inputs: tuple[int, ...], channels: int) 
         return how._replace(convention=ElevenBits(mode))
     halved = len(inputs) == 2 and all(i == 2 * o for i, o in zip(inputs, how.sizes, strict=True))
     shrinks = all(o <= i for i, o in zip(inputs, how.sizes, strict=True))
-    if mode == "cubic" or (halved and not few) or (mode == "area" and shrinks and not halved):
+    if mode == "cubic":
         return how
+    if (halved and not few) or (mode == "area" and shrinks and not halved):
+        whole = all(i % o == 0 for i, o in zip(inputs, how.sizes, strict=True))
+        return how._replace(convention=ChainedMeans(whole))
     return how._replace(convention=Floored(area=mode == "area" and not shrinks))
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "COORDINATES",
     "KERNELS",
     "ROUNDINGS",
+    "ChainedMeans",
     "Convention",
     "ElevenBits",
     "FixedPoint",
@@ -762,3 +763,48 @@ class ElevenBits(NamedTuple):
         weights = weigh(position - low)
         first = low.astype(np.int64) - (weights.shape[1] // 2 - 1)
         return Taps(first, np.rint(weights * np.float32(2048)).astype(np.float64) / 2048)
+
+
+class ChainedMeans(NamedTuple):
+    """OpenCV's ``INTER_AREA`` of bytes where no axis grows: sums of float32, product by product.
+
+    `whole`: both axes shrink by whole factors; it adds up the pixels and multiplies once.
+    """
+
+    whole: bool
+    exact: bool = True
+
+    @property
+    def copies(self) -> bool:
+        """Whether each pixel is one of the source, as it is."""
+        return False
+
+    def taps(
+        self, i: int, o: int, factor: float | None = None, part: slice | None = None
+    ) -> Taps | None:
+        """Return the table of an axis; what covers less than a thousandth of a pixel is left out.
+
+        >>> (ChainedMeans(False).taps(3, 2).weights * 3).round(3)
+        array([[2., 1.],
+               [1., 2.]])
+        """
+        if i == o:
+            return None
+        scale = 1.0 / (o / i)
+        begin = outputs(o, part) * scale
+        end = begin + scale
+        width = np.minimum(scale, i - begin)
+        last = np.minimum(np.floor(end).astype(np.int64), i - 1)
+        first = np.minimum(np.ceil(begin).astype(np.int64), last)
+        # The pixel that is begun with, whole ones, and one that is begun.
+        before = np.where(first - begin > 1e-3, (first - begin) / width, 0.0)
+        beyond = np.where(end - last > 1e-3, np.minimum(np.minimum(end - last, 1.0), width) / width,
+                          0.0)
+        count = int((last - first).max())
+        taps = np.arange(count)
+        between = np.where(taps < (last - first)[:, None], (1.0 / width)[:, None], 0.0)
+        weights = np.zeros((len(begin), count + 2))
+        weights[:, 0] = before
+        weights[:, 1:-1] = between
+        np.put_along_axis(weights, (1 + last - first)[:, None], beyond[:, None], 1)
+        return packed(first - 1, weights.astype(np.float32).astype(np.float64), i)
