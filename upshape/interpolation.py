@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from upshape import arrays, runtime, shapes, spreading
+from upshape import arrays, runtime, shapes, spreading, weighing
 from upshape.calls import Calls
 from upshape.tables import Convention, FixedPoint, Taps, linear_axis, nearest_axis, outputs
 
@@ -326,8 +326,8 @@ class _Maker(NamedTuple):
         if self.how.convention is not None and self.how.linear:
             axes = (*[(np.zeros(1, np.int64), None, 1)] * missing, *tables)
             passes = self.how.convention if isinstance(self.how.convention, FixedPoint) else None
-            return _taps.Plan(
-                self.roles, axes, self.dtype.char, self.elements, self.spacing // item,
+            return weighing.plan(
+                _taps, self.roles, axes, self.dtype.char, self.elements, self.spacing // item,
                 self.streaming, "down" if passes is not None and passes.down_first else None,
                 rounded=passes is not None and self.dtype == np.uint8,
                 fixed=passes is not None or not self.how.convention.exact,
