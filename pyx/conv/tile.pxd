@@ -22,6 +22,12 @@ cdef extern from "tile.h" nogil:
     ctypedef struct piece_t "upshape_piece":
         Py_ssize_t source, target
         int lines
+    ctypedef struct paired_t "upshape_paired":
+        const Py_ssize_t* first
+        const Py_ssize_t* second
+        Py_ssize_t taps, channels
+        Py_ssize_t x_channel, c_row
+        int pairs
     ctypedef struct term_t "upshape_term":
         const void* products
         Py_ssize_t low
@@ -39,14 +45,10 @@ cdef extern from "tile.h" nogil:
     void tile_channels_64(int mb, int nv, double** x, Py_ssize_t x_channel, const Py_ssize_t* tap,
                           Py_ssize_t taps, Py_ssize_t channels, const double* w,
                           const double* init, double* c) noexcept
-    void tile_pairs_32(int pairs, int nv, const float* x, Py_ssize_t x_channel,
-                       const Py_ssize_t* first, const Py_ssize_t* second, Py_ssize_t taps,
-                       Py_ssize_t channels, const float* w, const float* init, float* c,
-                       Py_ssize_t c_row, float** to, Py_ssize_t n) noexcept
-    void tile_pairs_64(int pairs, int nv, const double* x, Py_ssize_t x_channel,
-                       const Py_ssize_t* first, const Py_ssize_t* second, Py_ssize_t taps,
-                       Py_ssize_t channels, const double* w, const double* init, double* c,
-                       Py_ssize_t c_row, double** to, Py_ssize_t n) noexcept
+    void tile_pairs_32(int nv, const paired_t* row, const float* x, const float* w,
+                       const float* init, float* c, float** to, Py_ssize_t n) noexcept
+    void tile_pairs_64(int nv, const paired_t* row, const double* x, const double* w,
+                       const double* init, double* c, double** to, Py_ssize_t n) noexcept
     void piece_32(piece_t* piece, Py_ssize_t low, Py_ssize_t high, Py_ssize_t n) noexcept
     void piece_64(piece_t* piece, Py_ssize_t low, Py_ssize_t high, Py_ssize_t n) noexcept
     void pieces_32(float* to, const float* x, Py_ssize_t step, const piece_t* pieces,
@@ -107,16 +109,12 @@ cdef inline void tile_channels(int mb, int nv, real** x, Py_ssize_t x_channel,
         tile_channels_64(mb, nv, x, x_channel, tap, taps, channels, w, init, c)
 
 
-cdef inline void tile_pairs(int pairs, int nv, const real* x, Py_ssize_t x_channel,
-                            const Py_ssize_t* first, const Py_ssize_t* second, Py_ssize_t taps,
-                            Py_ssize_t channels, const real* w, const real* init, real* c,
-                            Py_ssize_t c_row, real** to, Py_ssize_t n) noexcept nogil:
+cdef inline void tile_pairs(int nv, const paired_t* row, const real* x, const real* w,
+                            const real* init, real* c, real** to, Py_ssize_t n) noexcept nogil:
     if real is float:
-        tile_pairs_32(pairs, nv, x, x_channel, first, second, taps, channels, w, init, c, c_row,
-                      to, n)
+        tile_pairs_32(nv, row, x, w, init, c, to, n)
     else:
-        tile_pairs_64(pairs, nv, x, x_channel, first, second, taps, channels, w, init, c, c_row,
-                      to, n)
+        tile_pairs_64(nv, row, x, w, init, c, to, n)
 
 
 cdef inline void piece(piece_t* piece, Py_ssize_t low, Py_ssize_t high, Py_ssize_t n,
