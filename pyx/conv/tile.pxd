@@ -73,10 +73,11 @@ cdef extern from "tile.h" nogil:
     void zip_64(double* to, const double* a, const double* b, Py_ssize_t n) noexcept
     void weave_32(float* to, const float** a, Py_ssize_t step, Py_ssize_t n) noexcept
     void weave_64(double* to, const double** a, Py_ssize_t step, Py_ssize_t n) noexcept
-    void interleave_rows_32(float* to, Py_ssize_t to_row, const float** a, const Py_ssize_t* a_row,
-                            Py_ssize_t step, Py_ssize_t n, Py_ssize_t rows) noexcept
-    void interleave_rows_64(double* to, Py_ssize_t to_row, const double** a,
-                            const Py_ssize_t* a_row, Py_ssize_t step, Py_ssize_t n,
+    void interleave_rows_32(float* to, Py_ssize_t to_row, const float** a, const Py_ssize_t* place,
+                            Py_ssize_t at, Py_ssize_t apart, Py_ssize_t step, Py_ssize_t n,
+                            Py_ssize_t rows) noexcept
+    void interleave_rows_64(double* to, Py_ssize_t to_row, const double** a, const Py_ssize_t* place,
+                            Py_ssize_t at, Py_ssize_t apart, Py_ssize_t step, Py_ssize_t n,
                             Py_ssize_t rows) noexcept
     void fill_rows_32(float* to, Py_ssize_t to_row, float value, Py_ssize_t n,
                       Py_ssize_t rows) noexcept
@@ -173,12 +174,12 @@ cdef inline void weave(real* to, const real** a, Py_ssize_t step, Py_ssize_t n) 
 
 
 cdef inline void interleave_rows(real* to, Py_ssize_t to_row, const real** a,
-                                 const Py_ssize_t* a_row, Py_ssize_t step, Py_ssize_t n,
-                                 Py_ssize_t rows) noexcept nogil:
+                                 const Py_ssize_t* place, Py_ssize_t at, Py_ssize_t apart,
+                                 Py_ssize_t step, Py_ssize_t n, Py_ssize_t rows) noexcept nogil:
     if real is float:
-        interleave_rows_32(to, to_row, a, a_row, step, n, rows)
+        interleave_rows_32(to, to_row, a, place, at, apart, step, n, rows)
     else:
-        interleave_rows_64(to, to_row, a, a_row, step, n, rows)
+        interleave_rows_64(to, to_row, a, place, at, apart, step, n, rows)
 
 
 cdef inline void fill_rows(real* to, Py_ssize_t to_row, real value, Py_ssize_t n,
