@@ -57,10 +57,10 @@ cdef extern from "tile.h" nogil:
                    Py_ssize_t count) noexcept
     void planes_32(float* to, Py_ssize_t to_row, Py_ssize_t plane, const float* x,
                    Py_ssize_t x_row, Py_ssize_t rows, Py_ssize_t step, Py_ssize_t planes,
-                   Py_ssize_t low, Py_ssize_t high, Py_ssize_t n) noexcept
+                   Py_ssize_t low, Py_ssize_t high, Py_ssize_t n, Py_ssize_t ahead) noexcept
     void planes_64(double* to, Py_ssize_t to_row, Py_ssize_t plane, const double* x,
                    Py_ssize_t x_row, Py_ssize_t rows, Py_ssize_t step, Py_ssize_t planes,
-                   Py_ssize_t low, Py_ssize_t high, Py_ssize_t n) noexcept
+                   Py_ssize_t low, Py_ssize_t high, Py_ssize_t n, Py_ssize_t ahead) noexcept
     void add_up_32(float* to, float start, const term_t* terms, int count, Py_ssize_t width,
                    Py_ssize_t n) noexcept
     void add_up_64(double* to, double start, const term_t* terms, int count, Py_ssize_t width,
@@ -136,11 +136,12 @@ cdef inline void pieces(real* to, const real* x, Py_ssize_t step, const piece_t*
 
 cdef inline void planes(real* to, Py_ssize_t to_row, Py_ssize_t plane, const real* x,
                         Py_ssize_t x_row, Py_ssize_t rows, Py_ssize_t step, Py_ssize_t planes,
-                        Py_ssize_t low, Py_ssize_t high, Py_ssize_t n) noexcept nogil:
+                        Py_ssize_t low, Py_ssize_t high, Py_ssize_t n,
+                        Py_ssize_t ahead) noexcept nogil:
     if real is float:
-        planes_32(to, to_row, plane, x, x_row, rows, step, planes, low, high, n)
+        planes_32(to, to_row, plane, x, x_row, rows, step, planes, low, high, n, ahead)
     else:
-        planes_64(to, to_row, plane, x, x_row, rows, step, planes, low, high, n)
+        planes_64(to, to_row, plane, x, x_row, rows, step, planes, low, high, n, ahead)
 
 
 cdef inline void add_up(real* to, real start, const term_t* terms, int count, Py_ssize_t width,
