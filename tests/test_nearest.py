@@ -362,8 +362,10 @@ BAD = [
     ({}, ValueError, "give one of size and scale_factor; got size=None, scale_factor=None"),
     ({"size": 2, "scale_factor": 2}, ValueError, "give one of size and scale_factor"),
     ({"size": 0}, ValueError, "size=0 must be 1 or more"),
-    ({"size": (4, -1)}, ValueError, "size=-1 must be 1 or more"),
-    ({"size": (4, 4, 4)}, ValueError, r"size=\(4, 4, 4\) has 3 numbers; .* or 2 \(H, W\)"),
+    ({"size": (4, -1)}, ValueError, r"size=-1 must be 1 or more, in size=\(4, -1\)"),
+    ({"size": (4, 2.5)}, TypeError, r"size=2.5 must be an int, not float, in size=\(4, 2.5\)"),
+    ({"size": (4, 4, 4)}, ValueError, r"size=\(4, 4, 4\) has 3 numbers; .* or 2 \(H, W\); if x is "
+     r"one volume without a batch axis, pass x\[None\]"),
     ({"size": 2.5}, TypeError, "size=2.5 must be an int, or a tuple or list of 2"),
     ({"size": True}, TypeError, "size=True must be an int, not a bool"),
     ({"size": "8"}, TypeError, "size='8' must be an int"),

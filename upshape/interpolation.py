@@ -558,24 +558,37 @@ def as_mode(operation: str, value: Any, axes: int, name: str = "x") -> str:
     if not isinstance(value, str) or value not in MODES:
         raise ValueError(
             f"{operation}: mode={arrays.shown(value)} must be one of {', '.join(MODES)}"
+            f"{arrays.meant(value, tuple(MODES))}"
         )
     if axes not in MODES[value]:
         fitting = [mode for mode, ranks in MODES.items() if axes in ranks]
         wanted = MODES[value][0]
-        alone = {1: "signal", 2: "picture", 3: "volume"}[wanted]
-        batch = (
-            f"; if {name} is one {alone} without a batch axis, pass {name}[None], with "
-            f"channel_axis=-1 where its channels are last" if axes == wanted - 1 else ""
-        )
+        batch = _without_batch(name, wanted) if axes == wanted - 1 else ""
         raise ValueError(
-            f"{operation}: mode={value!r} is for {_axes(wanted)}, but {name} has {axes}; "
+            f"{operation}: mode={value!r} is for {arrays.axes_of(wanted, 'spatial ')}, but {name} "
+            f"has {axes}; "
             f"mode can be {', '.join(fitting)}{batch}"
         )
     return value
 
 
-def _axes(count: int) -> str:
-    return f"{count} spatial {'axis' if count == 1 else 'axes'}"
+def _without_batch(name: str, axes: int) -> str:
+    """Say what to do with one signal, picture or volume of so many axes."""
+    alone = {1: "signal", 2: "picture", 3: "volume"}[axes]
+    return (f"; if {name} is one {alone} without a batch axis, pass {name}[None], with "
+            f"channel_axis=-1 where its channels are last")
+
+
+def check_batch(operation: str, name: str, x: Array, **given: Any) -> None:
+    """Refuse sizes or factors of one axis more than there are: a batch axis is missing."""
+    axes = x.ndim - 2
+    for argument, value in given.items():
+        if isinstance(value, (tuple, list)) and axes < 3 and len(value) == axes + 1:
+            wanted = arrays.axes_wanted("int" if argument == "size" else "number", axes)
+            raise ValueError(
+                f"{operation}: {argument}={arrays.shown(value)} has {len(value)} numbers; "
+                f"it must be {wanted}{_without_batch(name, axes + 1)}"
+            )
 
 
 def as_align_corners(operation: str, value: Any, mode: str) -> bool:
@@ -958,6 +971,7 @@ def _interpolate(
     axis = as_channel_axis("interpolate", channel_axis, x.ndim)
     check_sizes("interpolate", "x", x.shape)
     check_no_picture("interpolate", "x", x, mode)
+    check_batch("interpolate", "x", x, size=size, scale_factor=scale_factor)
     layout = layout_of(x, axis)
     inputs = tuple(x.shape[axis] for axis in layout.spatial)
     corners = as_align_corners("interpolate", align_corners, mode)
