@@ -29,6 +29,7 @@ from layer cimport (
     tile_count,
     up,
 )
+from pack cimport ask_ahead
 from place cimport CACHE_LINE, ask_for_rows, lanes_at
 from tile cimport (
     UPSHAPE_PAIRS,
@@ -153,6 +154,7 @@ cdef inline void pixels_chunk(const Layer* layer, const Blocking* plan, const Bl
                 left -= nv
                 some = nv * plan.vector
                 ask_on[real](layer, plan, block, chunk, &asking, out)
+                ask_ahead(operands.ahead)
                 UPSHAPE_CHECK(c >= sums
                               and (c - sums) % plan.sums_row + some <= plan.sums_row)
                 UPSHAPE_CHECK(c - sums + (width - 1) * plan.sums_row + some <= plan.sums_size)
@@ -208,6 +210,7 @@ cdef inline void pairs_chunk(const Layer* layer, const Blocking* plan, const Blo
                 left -= nv
                 some = nv * plan.vector
                 ask_on[real](layer, plan, block, chunk, &asking, out)
+                ask_ahead(operands.ahead)
                 UPSHAPE_CHECK(c >= sums)
                 UPSHAPE_CHECK(write or c - sums + (width - 1) * plan.sums_row + some
                               <= plan.sums_size)
@@ -381,6 +384,7 @@ cdef inline void transposed_rows(const Layer* layer, const Blocking* plan, const
         UPSHAPE_CHECK(layer.blocks == 1 or c - <real*>operands.sums + m * width <= plan.sums_size)
         # Whole vectors are written.
         UPSHAPE_CHECK(now.made + up(m, plan.vector) * plan.vector <= plan.sums_row)
+        ask_ahead(operands.ahead)
         tile_channels[real](<int>m, <int>(width // plan.vector), x, plan.patch_c,
                             plan.tap + now.first, now.end - now.first, channels.count, w, init,
                             c)
