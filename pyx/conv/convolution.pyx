@@ -680,7 +680,7 @@ cdef inline void run_item(const Layer* layer, const Blocking* plan, Py_ssize_t i
         channels.count = layer.ci * (b + 1) // layer.blocks - first
         channels.first, channels.last = b == 0, b == layer.blocks - 1
         operands.weights = packed + (g * layer.ci + first) * layer.weights
-        operands.tiles = pack_pixels[real](layer, plan, &block, channels.count,
+        operands.tiles = pack_pixels[real](layer, plan, &block, &channels,
                                            x + (g * layer.ci + first) * plan.xc, space)
         if asks_ahead(layer, plan):
             set_ahead[real](layer, plan, &block, item, end, b + 1, channels.count, x, &ahead)
@@ -694,7 +694,7 @@ cdef inline void run_item(const Layer* layer, const Blocking* plan, Py_ssize_t i
 cdef inline void set_ahead(const Layer* layer, const Blocking* plan, const Block* block,
                            Py_ssize_t item, Py_ssize_t end, Py_ssize_t b, Py_ssize_t channels,
                            const real* x, Ahead* ahead) noexcept nogil:
-    """Find what is packed next: the item's block `b` of input channels, or the next item's first."""
+    """Find what is packed next: the item's block `b` of channels, or the next item's first."""
     cdef Py_ssize_t blocks = plan.image_blocks * plan.y_blocks * plan.x_blocks, first, count
     if b == layer.blocks:
         item += 1
@@ -756,20 +756,20 @@ cdef inline void set_pixels(const Layer* layer, const Blocking* plan, Py_ssize_t
 
 
 cdef inline const real* pack_pixels(const Layer* layer, const Blocking* plan, const Block* block,
-                                    Py_ssize_t channels, const real* x,
+                                    const Channels* channels, const real* x,
                                     const Space* space) noexcept nogil:
     """Return where tiles read a block's pixels of these channels: packed, unless as they lie."""
     cdef real* patch = <real*>space.patch
     cdef Py_ssize_t rows = plan.patch_rows - plan.rows + block.rows
     if plan.source == IM2COL:
-        im2col[real](layer, plan, x, channels, patch, space.runs, block.listed, space.pieces)
+        im2col[real](layer, plan, x, channels.count, patch, space.runs, block.listed, space.pieces)
     elif plan.source == DIRECT:
         return x + block.n * plan.xn + first_read(layer, plan, block)
     else:
-        fill_patch[real](layer, plan, x + block.n * plan.xn, channels, patch, block.qz, block.y,
-                         block.x, rows)
+        fill_patch[real](layer, plan, x + block.n * plan.xn, channels.count, channels.last, patch,
+                         block.qz, block.y, block.x, rows)
     if not layer.lane_vectors:
-        clear_rest[real](layer, plan, patch, channels, block.length, rows)
+        clear_rest[real](layer, plan, patch, channels.count, block.length, rows)
     return patch
 
 

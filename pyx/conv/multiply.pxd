@@ -36,6 +36,7 @@ from tile cimport (
     UPSHAPE_TILE_PIXELS,
     UPSHAPE_TILE_REGISTERS,
     move,
+    paired_t,
     prefetch_to_write,
     real,
     tile_channels,
@@ -98,7 +99,7 @@ cdef struct Asking:
 cdef inline Asking ask_while(const Layer* layer, const Blocking* plan, const Block* block,
                              const Channels* channels, Py_ssize_t chunk,
                              Py_ssize_t vectors) noexcept nogil:
-    """Share out the rows that a chunk is placed in among its tiles, of so many vectors a segment."""
+    """Share out the rows that a chunk is placed in among its tiles: vectors are a segment's."""
     cdef Py_ssize_t panel, tiles = 0
     cdef Asking asking
     asking.rows = asking.asked = asking.each = 0
@@ -175,11 +176,10 @@ cdef inline void pairs_chunk(const Layer* layer, const Blocking* plan, const Blo
     """
     cdef const real* tiles = <const real*>operands.tiles
     cdef real* sums = <real*>operands.sums
-    cdef Py_ssize_t panel, width, taps, segment, lane, number, left, some, n = 0
+    cdef Py_ssize_t panel, width, segment, lane, number, left, some, n = 0
     cdef Py_ssize_t vectors = up(block.length, plan.vector)
     cdef Cut cut
-    cdef Table first
-    cdef Table second
+    cdef paired_t row
     cdef const real* w
     cdef const real* init
     cdef const real* source
@@ -190,11 +190,13 @@ cdef inline void pairs_chunk(const Layer* layer, const Blocking* plan, const Blo
     asking.rows = asking.asked = 0
     if not write:  # else step_on asks
         asking = ask_while(layer, plan, block, channels, chunk, vectors)
+    row.channels, row.x_channel, row.c_row = channels.count, plan.patch_c, plan.sums_row
     for panel in range(layer.chunk_panel[chunk], layer.chunk_panel[chunk + 1]):
-        first = plan.tap + layer.class_first[layer.panel_class[panel]]
-        second = plan.tap + layer.class_first[layer.panel_second[panel]]
-        width, taps = layer.panel_width[panel], taps_of(layer, panel)
-        lane = layer.panel_lane[panel]
+        row.first = plan.tap + layer.class_first[layer.panel_class[panel]]
+        row.second = plan.tap + layer.class_first[layer.panel_second[panel]]
+        row.taps = taps_of(layer, panel)
+        width, lane = layer.panel_width[panel], layer.panel_lane[panel]
+        row.pairs = <int>(width // 2)
         w = weights_of[real](layer, panel, channels, operands, tiles)
         init = start_of[real](layer, panel, channels, operands, tiles)
         cut = cut_vectors(plan, vectors, layer.panel_most[panel])
@@ -203,7 +205,7 @@ cdef inline void pairs_chunk(const Layer* layer, const Blocking* plan, const Blo
             c = sums + (lane - block.base_lane) * plan.sums_row + segment * plan.row_length
             left = vectors
             if write:
-                n = pair_rows[real](layer, plan, block.runs + segment, lane, width // 2,
+                n = pair_rows[real](layer, plan, block.runs + segment, lane, row.pairs,
                                     block.length, out, to)
             for number in range(cut.count):
                 nv = <int>min(cut.some + (number < cut.more), left)
@@ -214,18 +216,16 @@ cdef inline void pairs_chunk(const Layer* layer, const Blocking* plan, const Blo
                 UPSHAPE_CHECK(c >= sums)
                 UPSHAPE_CHECK(write or c - sums + (width - 1) * plan.sums_row + some
                               <= plan.sums_size)
-                UPSHAPE_CHECK(reads_within(layer, plan, block, source - tiles, first, taps,
-                                           channels.count, some))
-                UPSHAPE_CHECK(reads_within(layer, plan, block, source - tiles, second, taps,
-                                           channels.count, some))
-                tile_pairs[real](<int>(width // 2), nv, source, plan.patch_c, first, second,
-                                 taps, channels.count, w, init, c, plan.sums_row,
-                                 to if write else NULL, n)
+                UPSHAPE_CHECK(reads_within(layer, plan, block, source - tiles, row.first,
+                                           row.taps, channels.count, some))
+                UPSHAPE_CHECK(reads_within(layer, plan, block, source - tiles, row.second,
+                                           row.taps, channels.count, some))
+                tile_pairs[real](nv, &row, source, w, init, c, to if write else NULL, n)
                 c += some
                 source += plan.strip_size if plan.source == IM2COL else some
                 n -= 2 * some
                 if write:
-                    step_on[real](layer, plan, width // 2, 2 * some, to)
+                    step_on[real](layer, plan, row.pairs, 2 * some, to)
 
 
 cdef inline Py_ssize_t pair_rows(const Layer* layer, const Blocking* plan, const Run* run,

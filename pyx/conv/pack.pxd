@@ -29,6 +29,7 @@ from layer cimport (
     up,
 )
 from tile cimport (
+    UPSHAPE_PLANE_STEP,
     UPSHAPE_TILE_PIXELS,
     UPSHAPE_TILE_REGISTERS,
     UPSHAPE_TILE_VECTORS,
@@ -53,11 +54,11 @@ cdef enum:
     LINE_BYTES = 64
     # Input pixels from one to the next of a piece, up to which all its lines are asked for.
     MOST_LINES = 4
-    # The next block's input is asked for while a block is multiplied if the whole input has more than
-    # INPUT_BYTES, a channel of the block no more than a page (caches foresee most of longer pieces),
-    # and the block is strided or packed by im2col; a patch that is copied row by row takes up to 1.05
-    # times as long. On a Zen 5 at v4, from 127 x 127 pixels, k3 s2: 64 -> 128 and 128 -> 128 channels
-    # take 0.8 of the time; 256 -> 256, k3 s2 transposed, 0.96; at v3 as long.
+    # The next block's input is asked for while a block is multiplied if the whole input has more
+    # than INPUT_BYTES, a channel of the block no more than a page (caches foresee most of longer
+    # pieces), and the block is strided or packed by im2col; patches that are copied row by row take
+    # up to 1.05 times as long. On a Zen 5 at v4, from 127 x 127 pixels, k3 s2: 64 -> 128 and 128 ->
+    # 128 channels take 0.8 of the time; 256 -> 256, k3 s2 transposed, 0.96; at v3 as long.
     INPUT_BYTES = 2 << 20
     SPAN_BYTES = 4 << 10
     # Weights that are read after these lines have been asked for, at most: more of them would drop
@@ -152,13 +153,12 @@ cdef inline void share_lines(const Layer* layer, const Blocking* plan, Py_ssize_
 
 cdef inline void ask_ahead(Ahead* ahead) noexcept nogil:
     """Have the cache fetch the next lines."""
-    cdef Py_ssize_t count
+    cdef Py_ssize_t left = ahead.each
     if ahead.wait > 0:
         ahead.wait -= 1
         return
-    for count in range(ahead.each):
-        if ahead.channel >= ahead.channels:
-            return
+    while left > 0 and ahead.channel < ahead.channels:
+        left -= 1
         prefetch(ahead.first + ahead.channel * ahead.xc + ahead.depth * ahead.xz
                  + ahead.row * ahead.xy + ahead.at)
         ahead.at += LINE_BYTES
@@ -177,13 +177,14 @@ cdef inline void ask_ahead(Ahead* ahead) noexcept nogil:
 # --- a padded patch ------------------------------------------------------------------------------
 
 cdef inline void fill_patch(const Layer* layer, const Blocking* plan, const real* x,
-                            Py_ssize_t channels, real* patch, Py_ssize_t qz, Py_ssize_t y0,
-                            Py_ssize_t x0, Py_ssize_t rows) noexcept nogil:
+                            Py_ssize_t channels, bint last, real* patch, Py_ssize_t qz,
+                            Py_ssize_t y0, Py_ssize_t x0, Py_ssize_t rows) noexcept nogil:
     """Copy the input rows that a block reads, with zeros where they leave the input.
 
-    The block's first pixel is (qz, y0, x0); `x` is its image's.
+    The block's first pixel is (qz, y0, x0); `x` is its image's. `last`: no channels follow these.
     """
-    cdef Py_ssize_t c, d, iz, low, high, ix = x0 * layer.isx + layer.x_first
+    cdef Py_ssize_t c, d, iz, low, high, ahead, ix = x0 * layer.isx + layer.x_first
+    cdef bint row_by_row = 1 < layer.isx <= UPSHAPE_PLANE_STEP
     cdef Py_ssize_t size = plan.planes_y * plan.planes_x * plan.patch_rows * plan.patch_y
     cdef const real* source
     UPSHAPE_CHECK(rows <= plan.patch_rows and channels <= layer.block_channels)
@@ -206,18 +207,24 @@ cdef inline void fill_patch(const Layer* layer, const Blocking* plan, const real
                 zero[real](patch + c * plan.patch_c + d * size, size)
                 continue
             source = x + c * plan.xc + iz * plan.xz
-            if plan.far and c + CHANNELS_AHEAD < channels:
+            ahead = 0
+            if row_by_row:
+                ahead = plan.xc if plan.far and not (last and c + 1 == channels) else 0
+            elif plan.far and c + CHANNELS_AHEAD < channels:
                 ask_for_input[real](plan, source + CHANNELS_AHEAD * plan.xc,
                                     y0 * layer.isy + layer.y_first, rows * layer.isy, ix + low,
                                     high - low)
             fill_rows[real](layer, plan, source + ix, patch + c * plan.patch_c + d * size, y0, rows,
-                            low, high)
+                            low, high, ahead)
 
 
 cdef inline void fill_rows(const Layer* layer, const Blocking* plan, const real* x, real* patch,
-                           Py_ssize_t y0, Py_ssize_t rows, Py_ssize_t low,
-                           Py_ssize_t high) noexcept nogil:
-    """Copy rows of one channel and depth, of which columns low .. high are in the input."""
+                           Py_ssize_t y0, Py_ssize_t rows, Py_ssize_t low, Py_ssize_t high,
+                           Py_ssize_t ahead) noexcept nogil:
+    """Copy rows of one channel and depth, of which columns low .. high are in the input.
+
+    `ahead`: as far from there are the rows that are copied next, 0 if they need not be fetched.
+    """
     cdef Py_ssize_t py, px, iy, row_low, row_high, width = plan.patch_columns
     cdef real* to
     cdef const real* source
@@ -237,7 +244,7 @@ cdef inline void fill_rows(const Layer* layer, const Blocking* plan, const real*
             memcpy(to, source, (row_high - row_low) * width * sizeof(real))
         else:
             planes[real](to, width, plan.patch_rows * width, source, layer.isy * plan.xy,
-                         row_high - row_low, layer.isx, plan.planes_x, low, high, width)
+                         row_high - row_low, layer.isx, plan.planes_x, low, high, width, ahead)
 
 
 cdef inline void fill_pixels(const Layer* layer, const Blocking* plan, const real* x,
