@@ -100,6 +100,14 @@ typedef struct {
     int lines; /* of a channel that is copied later: those to be fetched meanwhile */
 } upshape_piece;
 
+/* What the tiles of a row of a panel of pairs have in common. */
+typedef struct {
+    const ptrdiff_t *first, *second; /* what the taps of either phase read; twins: one table */
+    ptrdiff_t taps, channels;
+    ptrdiff_t x_channel, c_row;      /* from one channel to the next, and one row of sums */
+    int pairs;
+} upshape_paired;
+
 /* A row of products, of one tap, that is added to a row of the result from `low` on. */
 typedef struct {
     const void *products;
