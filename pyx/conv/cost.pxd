@@ -361,7 +361,7 @@ cdef inline void count_im2col(const Layer* layer, Blocking* plan) noexcept nogil
 
 
 cdef inline void count_stepped(const Layer* layer, Blocking* plan, double pixels) noexcept nogil:
-    """Count the lines of the rows, but the first, that an input step has from one pixel to the next.
+    """Count the lines of the rows, but the first, that an input step has between two pixels.
 
     Each row of pixels reads them in pieces, which begin and end within a line.
     """
