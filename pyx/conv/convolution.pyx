@@ -172,6 +172,9 @@ COUNTED = {
     "paired rows": "a row that a tile writes itself and that ends within a vector",
     "page lines": "64 bytes of pixels a page apart, picked from an input that fits no second cache",
     "stray lines": "64 bytes of an input that is read as it lies and fits no second cache",
+    "stepped lines": "64 bytes of an input step's further rows, read by im2col in pieces, of an "
+                     "input that fits no second cache",
+    "outer stepped": "such a line of an input that no cache holds",
 }
 
 
