@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import upshape as up
-from upshape import interpolation, reference, runtime
+from upshape import interpolation, reference, runtime, weighing
 
 EDGES = [1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 97]
 DTYPES = [
@@ -515,6 +515,7 @@ def test_one_tap_equals_the_kernel_of_any_number(rng, dtype, last):
         pixel = elements * x.itemsize
         plan = one.Plan(roles, *indices, inputs[2], pixel, pixel, False)
         assert plan.run(x, results[0], 1)
-        plan = any_number.Plan(roles, tuple(axes), x.dtype.char, elements, elements, False)
+        plan = weighing.plan(
+            any_number, roles, axes, x.dtype.char, elements, elements, False)
         assert plan.run(x, results[1], 1)
         assert_same_pixels(*results)

@@ -56,7 +56,8 @@ _OWN = {
 
 _OPENCV = {
     "nearest": Way(Convention("nearest", arithmetic="opencv")),
-    "nearest-exact": Way(Convention("nearest", arithmetic="opencv-exact")),
+    # OpenCV 5 adds up steps as Pillow does; OpenCV 4 takes other pixels at ties.
+    "nearest-exact": Way(Convention("nearest", arithmetic="pillow")),
     "linear": Way(Convention("linear")),
     "cubic": Way(Convention("cubic")),
     # Where an axis grows, `resize` takes "area-linear" for all of them, as OpenCV does.

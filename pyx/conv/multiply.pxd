@@ -88,6 +88,38 @@ cdef inline bint reads_within(const Layer* layer, const Blocking* plan, const Bl
     return True
 
 
+# --- the rows of the result that will be written -------------------------------------------------
+
+# The caches are asked for them while a chunk is multiplied, for `each` rows with each tile.
+cdef struct Asking:
+    Py_ssize_t rows, asked, each
+
+
+cdef inline Asking ask_while(const Layer* layer, const Blocking* plan, const Block* block,
+                             const Channels* channels, Py_ssize_t chunk,
+                             Py_ssize_t vectors) noexcept nogil:
+    """Share out the rows that a chunk is placed in among its tiles, of so many vectors a segment."""
+    cdef Py_ssize_t panel, tiles = 0
+    cdef Asking asking
+    asking.rows = asking.asked = asking.each = 0
+    if channels.last and plan.ox == 1 and block.count > 0:
+        for panel in range(layer.chunk_panel[chunk], layer.chunk_panel[chunk + 1]):
+            tiles += block.segments * tile_count(plan, vectors, layer.panel_most[panel])
+        asking.rows = ((layer.chunk_co[chunk + 1] - layer.chunk_co[chunk]) * layer.row_phases
+                       * block.count)
+        asking.each = up(asking.rows, tiles)
+    return asking
+
+
+cdef inline void ask_on(const Layer* layer, const Blocking* plan, const Block* block,
+                        Py_ssize_t chunk, Asking* asking, const real* out) noexcept nogil:
+    """Ask for the next rows."""
+    if asking.asked < asking.rows:
+        ask_for_rows[real](layer, plan, block, layer.chunk_co[chunk], asking.asked,
+                           min(asking.asked + asking.each, asking.rows), out)
+        asking.asked += asking.each
+
+
 # --- vectors of pixels ---------------------------------------------------------------------------
 
 cdef inline void pixels_chunk(const Layer* layer, const Blocking* plan, const Block* block,
@@ -96,8 +128,6 @@ cdef inline void pixels_chunk(const Layer* layer, const Blocking* plan, const Bl
     """Add a block of input channels to the sums of a chunk's panels."""
     cdef const real* tiles = <const real*>operands.tiles
     cdef real* sums = <real*>operands.sums
-    # The rows of the result that will be written are asked for meanwhile, some with each tile.
-    cdef Py_ssize_t rows = 0, asked = 0, each = 0
     cdef Py_ssize_t panel, width, taps, segment, number, left, some
     cdef Py_ssize_t vectors = up(block.length, plan.vector)
     cdef Cut cut
@@ -107,12 +137,7 @@ cdef inline void pixels_chunk(const Layer* layer, const Blocking* plan, const Bl
     cdef const real* source
     cdef real* c
     cdef int nv
-    if channels.last and plan.ox == 1 and block.count > 0:
-        rows = ((layer.chunk_co[chunk + 1] - layer.chunk_co[chunk]) * layer.row_phases
-                * block.count)
-        for panel in range(layer.chunk_panel[chunk], layer.chunk_panel[chunk + 1]):
-            each += block.segments * tile_count(plan, vectors, layer.panel_most[panel])
-        each = up(rows, each)
+    cdef Asking asking = ask_while(layer, plan, block, channels, chunk, vectors)
     for panel in range(layer.chunk_panel[chunk], layer.chunk_panel[chunk + 1]):
         tap = plan.tap + layer.class_first[layer.panel_class[panel]]
         width, taps = layer.panel_width[panel], taps_of(layer, panel)
@@ -128,10 +153,7 @@ cdef inline void pixels_chunk(const Layer* layer, const Blocking* plan, const Bl
                 nv = <int>min(cut.some + (number < cut.more), left)
                 left -= nv
                 some = nv * plan.vector
-                if asked < rows:
-                    ask_for_rows[real](layer, plan, block, layer.chunk_co[chunk], asked,
-                                       min(asked + each, rows), out)
-                    asked += each
+                ask_on[real](layer, plan, block, chunk, &asking, out)
                 UPSHAPE_CHECK(c >= sums
                               and (c - sums) % plan.sums_row + some <= plan.sums_row)
                 UPSHAPE_CHECK(c - sums + (width - 1) * plan.sums_row + some <= plan.sums_size)
@@ -162,6 +184,10 @@ cdef inline void pairs_chunk(const Layer* layer, const Blocking* plan, const Blo
     cdef real* c
     cdef real* to[UPSHAPE_PAIRS]
     cdef int nv
+    cdef Asking asking
+    asking.rows = asking.asked = 0
+    if not write:  # else step_on asks
+        asking = ask_while(layer, plan, block, channels, chunk, vectors)
     row.channels, row.x_channel, row.c_row = channels.count, plan.patch_c, plan.sums_row
     for panel in range(layer.chunk_panel[chunk], layer.chunk_panel[chunk + 1]):
         row.first = plan.tap + layer.class_first[layer.panel_class[panel]]
@@ -183,6 +209,7 @@ cdef inline void pairs_chunk(const Layer* layer, const Blocking* plan, const Blo
                 nv = <int>min(cut.some + (number < cut.more), left)
                 left -= nv
                 some = nv * plan.vector
+                ask_on[real](layer, plan, block, chunk, &asking, out)
                 UPSHAPE_CHECK(c >= sums)
                 UPSHAPE_CHECK(write or c - sums + (width - 1) * plan.sums_row + some
                               <= plan.sums_size)

@@ -57,10 +57,10 @@ cdef extern from "tile.h" nogil:
                    Py_ssize_t count) noexcept
     void planes_32(float* to, Py_ssize_t to_row, Py_ssize_t plane, const float* x,
                    Py_ssize_t x_row, Py_ssize_t rows, Py_ssize_t step, Py_ssize_t planes,
-                   Py_ssize_t low, Py_ssize_t high, Py_ssize_t n) noexcept
+                   Py_ssize_t low, Py_ssize_t high, Py_ssize_t n, Py_ssize_t ahead) noexcept
     void planes_64(double* to, Py_ssize_t to_row, Py_ssize_t plane, const double* x,
                    Py_ssize_t x_row, Py_ssize_t rows, Py_ssize_t step, Py_ssize_t planes,
-                   Py_ssize_t low, Py_ssize_t high, Py_ssize_t n) noexcept
+                   Py_ssize_t low, Py_ssize_t high, Py_ssize_t n, Py_ssize_t ahead) noexcept
     void add_up_32(float* to, float start, const term_t* terms, int count, Py_ssize_t width,
                    Py_ssize_t n) noexcept
     void add_up_64(double* to, double start, const term_t* terms, int count, Py_ssize_t width,
@@ -73,10 +73,11 @@ cdef extern from "tile.h" nogil:
     void zip_64(double* to, const double* a, const double* b, Py_ssize_t n) noexcept
     void weave_32(float* to, const float** a, Py_ssize_t step, Py_ssize_t n) noexcept
     void weave_64(double* to, const double** a, Py_ssize_t step, Py_ssize_t n) noexcept
-    void interleave_rows_32(float* to, Py_ssize_t to_row, const float** a, const Py_ssize_t* a_row,
-                            Py_ssize_t step, Py_ssize_t n, Py_ssize_t rows) noexcept
-    void interleave_rows_64(double* to, Py_ssize_t to_row, const double** a,
-                            const Py_ssize_t* a_row, Py_ssize_t step, Py_ssize_t n,
+    void interleave_rows_32(float* to, Py_ssize_t to_row, const float** a, const Py_ssize_t* place,
+                            Py_ssize_t at, Py_ssize_t apart, Py_ssize_t step, Py_ssize_t n,
+                            Py_ssize_t rows) noexcept
+    void interleave_rows_64(double* to, Py_ssize_t to_row, const double** a, const Py_ssize_t* place,
+                            Py_ssize_t at, Py_ssize_t apart, Py_ssize_t step, Py_ssize_t n,
                             Py_ssize_t rows) noexcept
     void fill_rows_32(float* to, Py_ssize_t to_row, float value, Py_ssize_t n,
                       Py_ssize_t rows) noexcept
@@ -135,11 +136,12 @@ cdef inline void pieces(real* to, const real* x, Py_ssize_t step, const piece_t*
 
 cdef inline void planes(real* to, Py_ssize_t to_row, Py_ssize_t plane, const real* x,
                         Py_ssize_t x_row, Py_ssize_t rows, Py_ssize_t step, Py_ssize_t planes,
-                        Py_ssize_t low, Py_ssize_t high, Py_ssize_t n) noexcept nogil:
+                        Py_ssize_t low, Py_ssize_t high, Py_ssize_t n,
+                        Py_ssize_t ahead) noexcept nogil:
     if real is float:
-        planes_32(to, to_row, plane, x, x_row, rows, step, planes, low, high, n)
+        planes_32(to, to_row, plane, x, x_row, rows, step, planes, low, high, n, ahead)
     else:
-        planes_64(to, to_row, plane, x, x_row, rows, step, planes, low, high, n)
+        planes_64(to, to_row, plane, x, x_row, rows, step, planes, low, high, n, ahead)
 
 
 cdef inline void add_up(real* to, real start, const term_t* terms, int count, Py_ssize_t width,
@@ -173,12 +175,12 @@ cdef inline void weave(real* to, const real** a, Py_ssize_t step, Py_ssize_t n) 
 
 
 cdef inline void interleave_rows(real* to, Py_ssize_t to_row, const real** a,
-                                 const Py_ssize_t* a_row, Py_ssize_t step, Py_ssize_t n,
-                                 Py_ssize_t rows) noexcept nogil:
+                                 const Py_ssize_t* place, Py_ssize_t at, Py_ssize_t apart,
+                                 Py_ssize_t step, Py_ssize_t n, Py_ssize_t rows) noexcept nogil:
     if real is float:
-        interleave_rows_32(to, to_row, a, a_row, step, n, rows)
+        interleave_rows_32(to, to_row, a, place, at, apart, step, n, rows)
     else:
-        interleave_rows_64(to, to_row, a, a_row, step, n, rows)
+        interleave_rows_64(to, to_row, a, place, at, apart, step, n, rows)
 
 
 cdef inline void fill_rows(real* to, Py_ssize_t to_row, real value, Py_ssize_t n,
