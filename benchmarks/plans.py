@@ -412,7 +412,7 @@ def report(rows: list[dict[str, Any]], worst: int = 10) -> None:
 
 
 def ways_of(rows: list[dict[str, Any]]) -> None:
-    """Print all ways of each layer: how often they take the time of the best, and their estimate."""
+    """Print all ways of each layer: times over the best one, and over their estimate."""
     for row in rows:
         print(row["layer"]["name"])
         ways = sorted(row["ways"], key=lambda way: way["seconds"])
