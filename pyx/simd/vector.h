@@ -454,6 +454,11 @@ UPSHAPE_INLINE upshape_doubles upshape_load_first_64(const double *p, ptrdiff_t 
     return (upshape_doubles)_mm256_maskload_pd(
         p, _mm256_cmpgt_epi64(_mm256_set1_epi64x((long long)n), lane));
 }
+#define UPSHAPE_HAS_STEPS 1
+#include "steps.h"
+#endif
+#ifndef UPSHAPE_HAS_STEPS
+#define UPSHAPE_HAS_STEPS 0
 #endif
 #define UPSHAPE_EACH_REAL "reals.inc.h"
 #include "each_real.h"
