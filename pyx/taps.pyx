@@ -43,11 +43,10 @@ A *quad* is a pixel of four elements.
 """
 
 cimport numpy as cnp
-from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from cython.parallel cimport prange
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t
-from libc.math cimport floor
-from libc.string cimport memcmp, memcpy, memset
+from libc.math cimport floor, floorf
+from libc.string cimport memcpy, memset
 
 from check cimport UPSHAPE_CHECK, check_parts, cut, part_bytes
 from rows cimport (
@@ -69,6 +68,8 @@ from shorts cimport (
     UPSHAPE_QUADS,
     UPSHAPE_SHORTS,
     UPSHAPE_WIDE,
+    above,
+    add_floored,
     add_four_rounded,
     add_products,
     add_products_of_bytes,
@@ -120,6 +121,7 @@ from transposes cimport (
     plus_doubles,
     plus_float,
     plus_floats,
+    plus_product,
     times_doubles,
     times_floats,
     to_integer,
@@ -176,28 +178,6 @@ ctypedef fused work_t:  # an element of a line
     double
     int16_t  # fixed point
 
-# Elements of a strip, of source or result, whichever is more: what is transposed of a group, and
-# what becomes of it, stay in the first cache.
-cdef enum:
-    STRIP = 512
-
-# The same in fixed point.
-cdef enum:
-    STRIP_FIXED = 2048
-
-# A pixel's window of more elements than this is not transposed: its rows are summed one by one.
-cdef enum:
-    WIDEST = 4096
-
-# Where nothing goes across, there is nothing to transpose: elements of a strip.
-cdef enum:
-    STRIP_DOWN = 2048
-
-# Where means of 2 x 2 pixels are made, each element is read once; long strips are read
-# with the fewest starts.
-cdef enum:
-    STRIP_HALVED = 8192
-
 # Bytes of a row that are asked for at once.
 cdef enum:
     FETCHED = 512
@@ -219,32 +199,41 @@ cdef enum Way:
     PAIRS  # products of two taps, 32 bits: weights are pairs
     ROUNDED  # products of 16 bits, each rounded: a weight is stored twice
     TINY  # weights of 8 bits, fractions with a small denominator
+    FLOORED  # products of 16 bits, each rounded down, and twice their sum and 1: a tie is above it
 
-# What `across` costs, a tap of an element, where `down` costs 1.
-cdef double ACROSS = 2.5
+# Elements that are asked together whether any is near a tie.
+cdef enum:
+    MENDED = 32
 
-# Fixed point is taken where no result is more off than this before it is rounded: results are then
-# the exact values rounded to nearest, but for those that close to a tie, which may be one off.
-cdef double OFF = 0.1
+# How far two sums of float32, which are means of bytes, may be from each other, a product.
+cdef double APART = 0.5**15
+
+# What becomes of elements that are near a tie: another library's sums decide about them.
+cdef enum Mending:
+    LEFT  # as they are
+    EXACT  # across is exact, and so is down, halves up; or a sum of float32, the last product first
+    CHAINED  # sums of float32, first product first, across and then down
+    WHOLE  # means of whole pixels: their sum, times what float32 has for one by their number
 
 # The table of an axis, zeros at the ends of the weights left out.
 cdef struct Axis:
     Py_ssize_t count, source  # pixels of the result and of the source
     Py_ssize_t most  # taps of a pixel, at most
     bint copied
-    int64_t* first
-    int64_t* taps
-    char* weight  # `stride` a pixel, as wide as an element of a line
+    const int64_t* first
+    const int64_t* taps
+    const char* weight  # `stride` a pixel, as wide as an element of a line
     Py_ssize_t stride
-    int64_t* place  # quads: elements before a pixel's weights; pixels with the same share them
+    const int64_t* place  # quads: elements before a pixel's weights; pixels alike share them
     Py_ssize_t copies  # fixed point: how often a weight, or a pair of weights, is repeated
     int shift  # fixed point: sums are divided by 2^shift
+    int more  # PAIRS: what is added to a sum before; half of 2^shift rounds, 0 rounds down
     int split  # PAIRS: weights of more than 16 bits are two, and the first counts 2^split times
     Way way
     # TINY: what a pixel's sums are multiplied with, times 2^15; 0: nothing. ROUNDED: how often they
     # are doubled: half the weights are laid out for a pixel with one above 1.
-    int16_t* scale
-    int16_t* factor  # ROUNDED, quads: 1 or 2 for each element of a pixel, as `scale` says
+    const int16_t* scale
+    const int16_t* factor  # ROUNDED, quads: 1 or 2 for each element of a pixel, as `scale` says
     int lift  # ROUNDED: what bytes are multiplied with first, as a power of two
     int most_line  # fixed point: what an element of a line is at most, 0 at least; -1: anything
 
@@ -257,9 +246,12 @@ cdef struct Table:
     float most_byte  # what bytes of the result are at most: 1 for bool
     int fraction  # fixed point: binary digits of a line's elements behind the point
     bint rounded  # every pass gives integers
+    Mending mended
+    float tie  # how near to a tie elements are mended: sums of float32 are less off
+    Py_ssize_t chained  # EXACT: elements of a row that are sums of float32
     Py_ssize_t group  # rows that go across together
     Py_ssize_t strips
-    Py_ssize_t* strip  # for each: its first pixel, the first and the last + 1 of the source
+    const Py_ssize_t* strip  # for each: its first pixel, the first and the last + 1 of the source
     Py_ssize_t longest, longest_source  # elements of a strip, at most
     bint transposed  # rows are transposed to go across
     bint halved  # each pixel is the mean of 2 x 2: down and across at once
@@ -450,7 +442,7 @@ cdef void blend_reals(work_t* line, const pixel_t** row, const work_t* weight, P
 
 
 cdef inline shorts scaled_line(sums32 sum, const Axis* axis) noexcept nogil:
-    cdef shorts value = scaled(sum, axis.shift)
+    cdef shorts value = scaled(sum, axis.shift, axis.more)
     return value if axis.most_line < 0 else clamp_shorts(value, axis.most_line)
 
 
@@ -468,14 +460,18 @@ cdef inline int16_t fixed_element(const pixel_t* p, Py_ssize_t apart, const pixe
             sum += value * weight[pair + k % 2] * (1 << axis.split)
             if axis.split > 0:
                 sum += value * weight[axis.stride // 2 + pair + k % 2]
+        elif axis.way == FLOORED:
+            sum += (value * weight[axis.copies * k]) >> 16
         elif axis.way == TINY:
             sum += value * tiny[k // 2 * 4 + k % 2]
         else:
             value <<= axis.lift if pixel_t is uint8_t else 0
             sum += (value * weight[axis.copies * k] + 0x4000) >> 15
     if axis.way == PAIRS:
-        sum = scaled_one(sum, axis.shift)
+        sum = scaled_one(sum, axis.shift, axis.more)
         return sum if axis.most_line < 0 else min(max(sum, 0), axis.most_line)
+    if axis.way == FLOORED:
+        return 2 * sum + 1
     if axis.way == TINY and axis.scale[at] != 0:
         return (sum * axis.scale[at] + 0x4000) >> 15
     return sum << axis.scale[at] if axis.way == ROUNDED else sum
@@ -507,9 +503,9 @@ cdef inline void blend_bytes(int16_t* line, const uint8_t** row, const Axis* axi
         add_products_of_bytes(&a, p, q, w)
         if twice:
             add_products_of_bytes(&b, p + 2 * UPSHAPE_WIDE, q + 2 * UPSHAPE_WIDE, w)
-    store_scaled(line + j, &a, axis.shift, axis.most_line)
+    store_scaled(line + j, &a, axis.shift, axis.more, axis.most_line)
     if twice:
-        store_scaled(line + j + 2 * UPSHAPE_WIDE, &b, axis.shift, axis.most_line)
+        store_scaled(line + j + 2 * UPSHAPE_WIDE, &b, axis.shift, axis.more, axis.most_line)
 
 
 cdef inline void blend_shorts(int16_t* line, const pixel_t** row, const Axis* axis,
@@ -554,6 +550,22 @@ cdef inline void blend_rounded(int16_t* line, const pixel_t** row, const Axis* a
     store_shorts(line + j, lift(sum, doubled))
 
 
+cdef inline void blend_floored(int16_t* line, const int16_t** row, const int16_t* weight,
+                               Py_ssize_t taps, Py_ssize_t j) noexcept nogil:
+    """Make four vectors of a line."""
+    cdef shorts[4] sum
+    cdef shorts w
+    cdef Py_ssize_t k, g
+    for g in range(4):
+        sum[g] = no_shorts()
+    for k in range(taps):
+        w = splat_short(weight + 2 * k)
+        for g in range(4):
+            sum[g] = add_floored(sum[g], load_shorts(row[k] + j + g * UPSHAPE_SHORTS), w)
+    for g in range(4):
+        store_shorts(line + j + g * UPSHAPE_SHORTS, above(sum[g]))
+
+
 cdef void blend_fixed(int16_t* line, const pixel_t** row, const Axis* axis, Py_ssize_t at,
                       Py_ssize_t count) noexcept nogil:
     """The same in fixed point."""
@@ -568,6 +580,14 @@ cdef void blend_fixed(int16_t* line, const pixel_t** row, const Axis* axis, Py_s
                 j += 4 * UPSHAPE_SHORTS
             if j < count and count >= 4 * UPSHAPE_SHORTS:
                 blend_tiny(line, row, weight, pairs, axis.scale[at], count - 4 * UPSHAPE_SHORTS)
+                return
+    elif axis.way == FLOORED:
+        if pixel_t is int16_t:
+            while j + 4 * UPSHAPE_SHORTS <= count:
+                blend_floored(line, row, weight, taps, j)
+                j += 4 * UPSHAPE_SHORTS
+            if j < count and count >= 4 * UPSHAPE_SHORTS:
+                blend_floored(line, row, weight, taps, count - 4 * UPSHAPE_SHORTS)
                 return
     elif axis.way == ROUNDED:
         if pixel_t is int16_t:
@@ -884,8 +904,8 @@ cdef inline void quads(int16_t** to, const int16_t** row, const Axis* w, Py_ssiz
     if UPSHAPE_QUADS > 2:
         quad(a + 2, b + 2, row, w, x + 2, vectors)
         quad(a + 3, b + 3, row, w, x + 3, vectors)
-    one = join_quads(a, w.shift)
-    other = join_quads(b, w.shift)
+    one = join_quads(a, w.shift, w.more)
+    other = join_quads(b, w.shift, w.more)
     if w.most_line >= 0:
         one = clamp_shorts(one, w.most_line)
         other = clamp_shorts(other, w.most_line)
@@ -1137,6 +1157,75 @@ cdef void make_whole(work_t* line, Py_ssize_t count) noexcept nogil:
             line[j] = min(max(floor(line[j] + <work_t>0.5), <work_t>0), <work_t>255)
 
 
+cdef inline bint is_near_tie(float value, float tie) noexcept nogil:
+    cdef float off = value - floorf(value) - <float>0.5
+    return (off < tie) & (off > -tie)
+
+
+cdef inline Py_ssize_t next_near_tie(const float* line, Py_ssize_t j, Py_ssize_t count,
+                                     float tie) noexcept nogil:
+    """Return the next element, from j on, that is near a tie, or `count`: vector by vector."""
+    cdef Py_ssize_t k
+    cdef int near
+    while j + MENDED <= count:
+        near = 0
+        for k in range(MENDED):
+            near |= is_near_tie(line[j + k], tie)
+        if near:
+            break
+        j += MENDED
+    while j < count and not is_near_tie(line[j], tie):
+        j += 1
+    return j
+
+
+cdef void mend_exact(float* line, const float** row, const Table* t, Py_ssize_t h,
+                     Py_ssize_t first, Py_ssize_t count) noexcept nogil:
+    """Make elements of a line that are near a tie anew, as EXACT says; `first`: the line's first."""
+    cdef const float* weight = <const float*>t.h.weight + h * t.h.stride
+    cdef Py_ssize_t j = next_near_tie(line, 0, count, t.tie), k
+    cdef double sum
+    cdef float chain
+    while j < count:
+        sum = 0
+        chain = 0
+        for k in range(t.h.taps[h] - 1, -1, -1):
+            sum += <double>row[k][j] * weight[k]
+            chain = plus_product(chain, row[k][j], weight[k])
+        line[j] = chain if first + j < t.chained else <float>floor(sum + 0.5)
+        j = next_near_tie(line, j + 1, count, t.tie)
+
+
+cdef void mend_means(float* line, const uint8_t* source, Py_ssize_t row, const Table* t,
+                     Py_ssize_t h, Py_ssize_t first, Py_ssize_t count) noexcept nogil:
+    """Make elements of a line that are near a tie anew, as CHAINED or WHOLE says.
+
+    `source`: a plane, whose rows are `row` bytes apart; `first`: the line's first pixel.
+    """
+    cdef Py_ssize_t j = next_near_tie(line, 0, count, t.tie), x, k, r
+    cdef const uint8_t* pixel
+    cdef const float* across
+    cdef float total, chain
+    cdef int32_t whole
+    while j < count:
+        x = first + j // t.channels
+        across = <const float*>t.w.weight + x * t.w.stride
+        total = 0
+        whole = 0
+        for r in range(t.h.taps[h]):
+            pixel = source + (t.h.first[h] + r) * row
+            pixel += t.w.first[x] * t.channels + j % t.channels
+            chain = 0
+            for k in range(t.w.taps[x]):
+                chain = plus_product(chain, pixel[k * t.channels], across[k])
+                whole += pixel[k * t.channels]
+            total = plus_product(total, chain, (<const float*>t.h.weight + h * t.h.stride)[r])
+        if t.mended == WHOLE:
+            total = <float>whole * (<float>1 / <float>(t.h.taps[h] * t.w.taps[x]))
+        line[j] = total
+        j = next_near_tie(line, j + 1, count, t.tie)
+
+
 cdef inline bint stays_in_strip(const Axis* w, const Plane* p) noexcept nogil:
     """Whether the taps of a strip's pixels are in the stretch of the source that it has."""
     cdef Py_ssize_t x
@@ -1200,21 +1289,25 @@ cdef void across(work_t** to, const char** row, const Plane* p, const Table* t, 
 
 cdef void grow_strip(pixel_t* to, Plane* p, const Table* t, const Rows* rows, Desk* desk,
                      Py_ssize_t h, Py_ssize_t end, work_t like) noexcept nogil:
-    """Make a strip of the rows `h` to `end` - 1 of a plane: across, then down."""
-    cdef Py_ssize_t made_from = 0, made_to = 0, wanted = 0, k, g, first, taps, count
+    """Make a strip of the rows `h` to `end` - 1 of a plane: across, then down.
+
+    Taps beyond the first and the last row of the source are those rows, once more.
+    """
+    cdef Py_ssize_t made_from = 0, made_to = 0, wanted = 0, k, g, first, last, taps, count
     cdef Py_ssize_t length = (p.last - p.first) * t.channels
     cdef work_t* ring = <work_t*>desk.ring
     cdef work_t* line
     cdef work_t* lines[MOST_LANES]
     cdef const char* from_[MOST_LANES]
     for k in range(h, end):
-        wanted = max(wanted, t.h.first[k] + t.h.taps[k])
+        wanted = max(wanted, min(t.h.first[k] + t.h.taps[k], t.h.source))
     for h in range(h, end):
-        first = t.h.first[h]
         taps = t.h.taps[h]
+        first = max(t.h.first[h], 0)
+        last = min(t.h.first[h] + taps, t.h.source)
         if taps > 0 and (first < made_from or first > made_to):
             made_from = made_to = first
-        while taps > 0 and made_to < first + taps:
+        while taps > 0 and made_to < last:
             count = min(t.group, wanted - made_to)
             if not t.d.copied:
                 deepen(p, t, rows, desk, made_to, made_to + count, <pixel_t*>NULL, like)
@@ -1228,15 +1321,21 @@ cdef void grow_strip(pixel_t* to, Plane* p, const Table* t, const Rows* rows, De
             made_to += count
             made_from = max(made_from, made_to - t.ring)
         g = first % t.ring
-        UPSHAPE_CHECK(taps == 0 or made_from <= first and first + taps <= made_to)
+        UPSHAPE_CHECK(taps == 0 or made_from <= first < last <= made_to)
         UPSHAPE_CHECK(taps <= t.ring and length <= t.longest)
         for k in range(taps):
             desk.row[k] = <const char*>(ring + g * t.longest)
-            g = g + 1 if g + 1 < t.ring else 0
+            if first <= t.h.first[h] + k < last - 1:
+                g = g + 1 if g + 1 < t.ring else 0
         line = line_of(to, <work_t*>desk.line, t, desk.stage)
         blend(line, <const work_t**>desk.row, &t.h, h, length)
         if t.rounded:
             make_whole(line, length)
+        if work_t is float:
+            if t.mended == EXACT:
+                mend_exact(line, <const float**>desk.row, t, h, p.first * t.channels, length)
+            elif t.mended != LEFT:
+                mend_means(line, <const uint8_t*>p.source, rows.src_h, t, h, p.first, length)
         put(to, line, length, t, desk.stage)
         to = <pixel_t*>(<char*>to + rows.dst_h)
 
@@ -1324,11 +1423,15 @@ cdef void shrink_strip(pixel_t* to, const char* source, const Table* t, const Ro
     cdef work_t* lines[MOST_LANES]
     cdef pixel_t* result[MOST_LANES]
     cdef const char* from_[MOST_LANES]
+    cdef const char* plane[MOST_LANES]
+    cdef Py_ssize_t h[MOST_LANES]
     while first < last:
         count = min(t.group, last - first)
         UPSHAPE_CHECK(count <= MOST_LANES and length <= t.longest)
         for g in range(count):
             move(&p, t, rows, &at, source, <char*>to)
+            plane[g] = p.source
+            h[g] = at.h
             result[g] = <pixel_t*>(p.result + at.h * rows.dst_h + skip)
             lines[g] = line_of(result[g], <work_t*>desk.line + g * t.longest, t, desk.stage)
             line = <work_t*>desk.ring + g * t.longest_source
@@ -1349,6 +1452,10 @@ cdef void shrink_strip(pixel_t* to, const char* source, const Table* t, const Ro
             else:
                 across(lines, from_, &p, t, desk, count, <work_t*>NULL, like)
         for g in range(count):
+            if work_t is float:
+                if t.mended != LEFT:
+                    mend_means(lines[g], <const uint8_t*>plane[g], rows.src_h, t, h[g], p.first,
+                               length)
             put(result[g], lines[g], length, t, desk.stage)
         first += count
 
@@ -1359,7 +1466,7 @@ cdef void halve_strip(pixel_t* to, const char* source, const Table* t, const Row
     """Make a strip of the rows `first` to `last` - 1."""
     cdef Place at = place_of(rows, first)
     cdef Plane p = plane_of(t, rows, &at, source, <char*>to, strip)
-    cdef Py_ssize_t length = (p.last - p.first) * t.channels, ahead
+    cdef Py_ssize_t length = (p.last - p.first) * t.channels, ahead, k
     cdef pixel_t* result
     cdef work_t* line
     cdef const char* row
@@ -1372,6 +1479,9 @@ cdef void halve_strip(pixel_t* to, const char* source, const Table* t, const Row
         if work_t is int16_t:
             halve_bytes(line, <const uint8_t*>row, <const uint8_t*>(row + rows.src_h), length,
                         t.channels, ahead)
+            if t.h.way == FLOORED:
+                for k in range(length):
+                    line[k] = 2 * line[k] + 1
         else:
             halve_reals(line, <const pixel_t*>row, <const pixel_t*>(row + rows.src_h), length,
                         t.channels, ahead)
@@ -1434,42 +1544,53 @@ cdef inline void run_share(char code, int work, char* to, const char* source, co
         run_rows(<int32_t*>to, source, t, rows, desk, first, last, <double>0)
 
 
-cdef class Plan:
-    """Everything about a resize that its tables decide.
+#: What weighing.Level says of this build's vectors.
+LEVEL = UPSHAPE_VECTOR_BYTES, UPSHAPE_SHORTS, UPSHAPE_QUADS
 
-    roles: which axes of the arrays are n, m, d, h, w, c (-1: none); axes: for d, h and w the first
-    pixels (int64), the weights (float64, a row a pixel; None: an axis that is copied) and the
-    source's size; dtype: NumPy's letter, one of `LETTERS`; channels, spacing: elements of a pixel,
-    and from one pixel of the result to the next; streaming: write past the cache; only: "across"
-    or "down", the pass to begin with. For uint8 alone: `rounded`: across comes first if `only` does
-    not say otherwise, and each pass gives integers, halves up, of weights that are whole numbers
-    divided by a power of two (as PyTorch and Pillow do it); `fixed`: fixed point may be taken.
+_WAYS = "pairs", "rounded", "tiny", "floored"
+_MENDINGS = "left", "exact", "chained", "whole"
+
+
+cdef const int16_t* shorts_at(const int16_t[::1] values):
+    return NULL if values is None else &values[0]
+
+
+cdef class Plan:
+    """Everything about a resize that its tables decide: weighing.plan makes it.
+
+    roles: which axes of the arrays are n, m, d, h, w, c (-1: none); axes, made, rows, picture:
+    weighing's Axis of d, h and w, Sums, Passes and Picture; spacing: elements from one pixel of the
+    result to the next; streaming: write past the cache.
     """
     cdef Frame frame
     cdef Table table
     cdef char code
     cdef int element, work
     cdef bint streaming
-    cdef double error
-    cdef Py_ssize_t allocated, most_taps
+    cdef object keep, made, rows
+    cdef Py_ssize_t most_taps
 
-    def __init__(self, roles, axes, str dtype, Py_ssize_t channels, Py_ssize_t spacing,
-                 bint streaming, str only=None, bint rounded=False, bint fixed=True):
+    def __init__(self, roles, list axes, made, rows, picture, Py_ssize_t spacing, bint streaming):
         cdef Table* t = &self.table
-        if dtype not in LETTERS:
-            raise AssertionError(f"no sums of dtype {dtype!r} are formed")
-        self.code = ord(dtype)
-        self.element = np.dtype(dtype).itemsize
-        trimmed = [
-            self.set_axis(&t.d, axes[0]), self.set_axis(&t.h, axes[1]), self.set_axis(&t.w, axes[2])
-        ]
-        t.channels = channels
+        self.keep, self.made, self.rows = axes, made, rows
+        self.code = ord(picture.dtype)
+        self.element = np.dtype(picture.dtype).itemsize
+        self.work = made.item
+        self.streaming = streaming
+        t.channels = picture.channels
         t.spacing = spacing
-        t.most_byte = 1.0 if dtype == "?" else 255.0
-        t.rounded = rounded
-        t.across_first = not t.w.copied and not t.h.copied and (
-            only == "across" if only is not None else t.rounded or self.is_cheaper_across())
-        self.choose_work(trimmed, fixed)
+        t.most_byte = 1.0 if picture.dtype == "?" else 255.0
+        t.rounded = picture.rounded
+        t.fraction = made.fraction
+        t.mended = <Mending><int>_MENDINGS.index(made.mending)
+        t.chained = made.chained
+        self.set_axis(&t.d, axes[0], made.laid[0])
+        self.set_axis(&t.h, axes[1], made.laid[1])
+        self.set_axis(&t.w, axes[2], made.laid[2])
+        if t.mended != LEFT and not (self.code == b"B" and self.work == 4 and t.d.copied):
+            raise AssertionError("bytes across and down, sums of float32, are mended")
+        t.tie = APART * (t.h.most + t.w.most)
+        self.set_rows()
         self.frame.roles = roles_of(roles)
         self.frame.depth = t.d.count
         self.frame.height = t.h.count
@@ -1477,373 +1598,56 @@ cdef class Plan:
         self.frame.source_depth = t.d.source
         self.frame.source_height = t.h.source
         self.frame.source_width = t.w.source
-        self.frame.pixel = channels * self.element
+        self.frame.pixel = t.channels * self.element
         self.frame.spacing = spacing * self.element
-        self.streaming = streaming and spacing == channels
-        t.group = UPSHAPE_SHORTS if self.work == 2 else UPSHAPE_VECTOR_BYTES // self.work
-        t.quads = self.takes_quads()
-        self.find_period()
-        t.halved = self.is_halved(trimmed)
-        if t.halved and self.work == 2:
-            t.fraction = 2  # a line holds sums of four
-            self.error = 0.0
-        t.transposed = (
-            not t.w.copied and channels < t.group and t.period == 0 and not t.quads)
-        if t.quads:
-            t.group = 2
-        elif t.period > 0:
-            t.group = 1
-        self.cut_strips()
         t.deep_ring = t.h.most + t.group - 1
         t.ring = t.deep_ring
         self.most_taps = max(t.d.most, t.h.most, t.w.most) + 1
 
-    cdef object set_axis(self, Axis* axis, tuple given):
-        """Take over where taps are; return the weights without zeros at their ends, in float64."""
-        cdef const int64_t[::1] first = given[0]
-        cdef const double[:, ::1] weight
-        cdef double[:, ::1] trimmed
-        cdef Py_ssize_t j, k, begin, end
-        axis.count = first.shape[0]
-        axis.source = given[2]
-        axis.copied = given[1] is None
-        axis.most = 1
-        axis.first = <int64_t*>self.allocate(axis.count * sizeof(int64_t))
-        axis.taps = <int64_t*>self.allocate(axis.count * sizeof(int64_t))
-        weight = np.ones((axis.count, 1)) if axis.copied else given[1]
-        for j in range(axis.count):
-            begin = 0
-            end = weight.shape[1]
-            while end > 0 and weight[j, end - 1] == 0.0:
-                end -= 1
-            while begin < end and weight[j, begin] == 0.0:
-                begin += 1
-            if begin < end and (first[j] + begin < 0 or first[j] + end > axis.source):
-                raise AssertionError("a table has taps beyond the source")
-            axis.first[j] = first[j] + begin if begin < end else (
-                axis.first[j - 1] if j > 0 else 0)
-            axis.taps[j] = end - begin
-            axis.most = max(axis.most, end - begin)
-        kept = np.zeros((axis.count, axis.most))
-        trimmed = kept
-        for j in range(axis.count):
-            for k in range(axis.taps[j]):
-                trimmed[j, k] = weight[j, axis.first[j] - first[j] + k]
-        return kept
-
-    cdef int choose_work(self, list weights, bint fixed) except -1:
-        """Choose what sums are formed in, and lay out the weights accordingly."""
+    cdef int set_axis(self, Axis* axis, given, laid) except -1:
+        """Take over where an axis's taps are, and its weights."""
+        cdef const int64_t[::1] first = given.first, taps = given.taps, place = laid.place
+        cdef cnp.ndarray weight = laid.weight
         cdef Table* t = &self.table
-        cdef bint bytes = self.code == b"B" or self.code == b"?"
-        self.error = 0.0
-        if t.rounded and not (bytes and t.d.copied):
-            raise AssertionError("bytes alone are rounded after each pass, down and across")
-        if t.rounded and fixed and self.choose_whole(weights):
-            return 0
-        # A mean of bools is off by as much as one of bytes would be: that is too much for 0 and 1.
-        if not t.rounded and self.code == b"B" and fixed and self.choose_fixed(weights):
-            return 0
-        self.work = 8 if t.rounded or self.code not in b"feB?" else 4
-        self.weigh(&t.d, weights[0])
-        self.weigh(&t.h, weights[1])
-        self.weigh(&t.w, weights[2])
-        return 0
-
-    cdef bint choose_whole(self, list weights) except -1:
-        """Lay out weights for passes that give integers, if they have no more digits than fit."""
-        cdef Table* t = &self.table
-        cdef Axis* axis
-        laid = []
-        for own in weights[1:]:
-            digits, split = digits_of(own, 1 << 15), 0
-            if digits < 0:
-                digits, split = digits_of(own, 1 << 26), 11
-            if digits < 0:
-                return False
-            laid.append((own * 2.0**digits, digits, split))
-        if t.h.copied and t.w.copied:
-            return False
-        self.work = 2
-        t.fraction = 0
-        for j, (whole, digits, split) in enumerate(laid):
-            axis = &t.w if j else &t.h
-            axis.shift, axis.split = digits, split
-            axis.most_line = 255
-            if not axis.copied:
-                self.weigh_fixed(axis, whole)
-        return True
-
-    cdef bint choose_fixed(self, list weights) except -1:
-        """Lay out weights for fixed point, if no result is then more off than OFF."""
-        cdef Table* t = &self.table
-        cdef Axis* axis
-        sums = [max(np.abs(own).sum(1).max(), 1.0) for own in weights]
-        order = [] if t.d.copied else [0]
-        if not t.w.copied and t.across_first:
-            order.append(2)
-        if not t.h.copied:
-            order.append(1)
-        if not t.w.copied and not t.across_first:
-            order.append(2)
-        if not order:
-            return False
-        whole, by = parts_of(weights[order[0]]) if order[0] != 2 else (None, None)
-        t.fraction = 7 if by is None or not by.any() else 6
-        while 255.0 * np.prod(sums) * 2.0**t.fraction > 32700.0:
-            t.fraction -= 1
-            if t.fraction < 4:
-                return False
-        if (whole is not None and t.channels * t.w.source >= 4 * UPSHAPE_SHORTS
-                and t.fraction == (6 if by.any() else 7)):
-            if t.fraction == 6:  # what is divided by 128 as it is has one digit more
-                by = np.where(by == 0, 16384, by)
-            laid = [(order[0], TINY, whole, 0, by)]
-            error = 0.5**7 if by.any() else 0.0
-        else:
-            laid, error = [], 0.0
-        error = self.choose_ways(order, weights, sums, laid, error)
-        if error > OFF:
-            return False
-        self.error = error
-        self.work = 2
-        for j, way, whole, shift, scale in laid:
-            axis = &t.d if j == 0 else &t.h if j == 1 else &t.w
-            axis.way = way
-            axis.most_line = -1
-            axis.shift = shift
-            axis.lift = t.fraction if way == ROUNDED and j == order[0] else 0
-            self.weigh_fixed(axis, whole)
-            if scale is not None:
-                axis.scale = <int16_t*>self.allocate(axis.count * sizeof(int16_t))
-                for at in range(axis.count):
-                    axis.scale[at] = scale[at]
-            if axis.copies == 4 and way == ROUNDED:
-                axis.factor = <int16_t*>self.allocate(4 * axis.count * sizeof(int16_t))
-                for at in range(4 * axis.count):
-                    axis.factor[at] = 1 << axis.scale[at // 4]
-        return True
-
-    cdef double choose_ways(self, list order, list weights, list sums, list laid,
-                            double error) except? -1:
-        """Choose how the sums of each pass are formed; return how far off the last one's may be."""
-        cdef Table* t = &self.table
-        size = 255.0 * (sums[order[0]] if laid else 1.0)
-        for n, j in enumerate(order):
-            if n < len(laid):
-                continue
-            own, given = weights[j], 0 if n == 0 else t.fraction
-            # Each product rounded: quickly done, but not where there are many.
-            twice = np.abs(own).max(1) > 1.0
-            one = 32768.0 / (1.0 + twice[:, None])
-            whole = np.clip(np.rint(own * one), -32768, 32767)
-            off = (size * np.abs(whole / one - own).sum(1)
-                   + (own != 0).sum(1) * (1.0 + twice) * 0.5**(t.fraction + 1)).max()
-            if (n > 0 or j == 2) and np.abs(own).max() < 1.99 and error * sums[j] + off < OFF * (
-                    0.5 if n < len(order) - 1 else 1.0):
-                laid.append((j, ROUNDED, whole, 0, twice))
-            else:
-                bit = bits_of(own, size * sums[j] * 2.0**given)
-                whole = whole_weights(own, bit)
-                shift = bit + given - t.fraction
-                if shift < 1 or np.abs(whole).max() > 32767:
-                    return 1.0
-                off = size * np.abs(whole / 2.0**bit - own).sum(1).max() + 0.5**(t.fraction + 1)
-                laid.append((j, PAIRS, whole, shift, None))
-            error = error * sums[j] + off
-            size *= sums[j]
-        return error
-
-    cdef int weigh_fixed(self, Axis* axis, given) except -1:
-        """Lay out integers as weights: as pairs of 16 or of 8 bits, or each of them twice.
-
-        Pixels of four elements have them four times, for whole vectors of pixels.
-        """
-        cdef double[:, ::1] own = np.ascontiguousarray(given, np.float64)
-        cdef Py_ssize_t j, k, c, at, most = (axis.most + 1) // 2 * 2
-        cdef int16_t* weight
-        cdef int32_t whole
-        axis.copies = 2 if axis.way == ROUNDED else 1
-        if self.takes_quads() and axis == &self.table.w:
-            axis.copies = 4
-            most = (axis.most + UPSHAPE_QUADS - 1) // UPSHAPE_QUADS * UPSHAPE_QUADS
-        axis.stride = axis.copies * most * (2 if axis.split > 0 else 1)
-        axis.weight = <char*>self.allocate(axis.count * axis.stride * sizeof(int16_t))
-        memset(axis.weight, 0, axis.count * axis.stride * sizeof(int16_t))
-        if axis.copies == 4:
-            self.find_places(axis, np.asarray(own))
-        for j in range(axis.count):
-            weight = <int16_t*>axis.weight + j * axis.stride
-            for k in range(axis.taps[j]):
-                if axis.way == TINY:
-                    (<int8_t*>weight)[k // 2 * 4 + k % 2] = <int8_t>own[j, k]
-                    (<int8_t*>weight)[k // 2 * 4 + 2 + k % 2] = <int8_t>own[j, k]
-                    continue
-                whole = <int32_t>own[j, k]
-                for c in range(axis.copies):
-                    at = k * axis.copies + c
-                    if axis.way == PAIRS:
-                        at = k // 2 * 2 * axis.copies + 2 * c + k % 2
-                    weight[at] = <int16_t>(whole >> axis.split)
-                    if axis.split > 0:
-                        weight[axis.stride // 2 + at] = <int16_t>(whole & ((1 << axis.split) - 1))
-        return 0
-
-    cdef int find_places(self, Axis* axis, given) except -1:
-        """Have pixels with the same weights share those of the first: they stay in the cache."""
         cdef Py_ssize_t j
-        cdef dict seen = {}
-        axis.place = <int64_t*>self.allocate(axis.count * sizeof(int64_t))
+        # Rows beyond the source are made in grow_strip alone.
+        cdef bint beyond = axis == &t.h and (laid.way == "floored" or t.mended == EXACT)
+        axis.count, axis.source, axis.most = given.pixels, given.source, given.most
+        axis.copied = given.copied
+        axis.first, axis.taps = &first[0], &taps[0]
         for j in range(axis.count):
-            axis.place[j] = seen.setdefault(given[j].tobytes(), j) * axis.stride
+            if taps[j] > 0 and not beyond and not 0 <= first[j] <= axis.source - taps[j]:
+                raise AssertionError("a table has taps beyond the source")
+        if weight is not None:
+            if not (weight.flags.c_contiguous and weight.itemsize == self.work
+                    and len(weight) == axis.count):
+                raise AssertionError(f"weights of {weight.dtype} do not make these sums")
+            axis.weight = PyArray_BYTES(<PyArrayObject*>weight)
+            axis.stride = weight.shape[1]
+        axis.place = NULL if place is None else &place[0]
+        axis.copies, axis.split = laid.copies, laid.split
+        axis.shift, axis.more = laid.shift, laid.more
+        axis.way = <Way><int>_WAYS.index(laid.way)
+        axis.scale, axis.factor = shorts_at(laid.scale), shorts_at(laid.factor)
+        axis.lift, axis.most_line = laid.lift, laid.most_line
         return 0
 
-    cdef int weigh(self, Axis* axis, given) except -1:
-        """Lay out weights as they are."""
-        cdef double[:, ::1] own = np.ascontiguousarray(given)
-        cdef Py_ssize_t j, k
-        axis.stride = axis.most
-        axis.weight = <char*>self.allocate(axis.count * axis.stride * self.work)
-        for j in range(axis.count):
-            for k in range(axis.stride):
-                if self.work == 8:
-                    (<double*>axis.weight)[j * axis.stride + k] = own[j, k]
-                else:
-                    (<float*>axis.weight)[j * axis.stride + k] = <float>own[j, k]
+    cdef int set_rows(self) except -1:
+        """Take over how rows are made."""
+        cdef Table* t = &self.table
+        cdef const Py_ssize_t[::1] strips = self.rows.strips
+        t.across_first = self.rows.across_first
+        if not t.across_first and (t.mended == EXACT or (t.h.way == FLOORED and not (
+                self.rows.halved))):
+            raise AssertionError("lines are exact, or floored, where rows go across first")
+        t.group, t.transposed = self.rows.group, self.rows.transposed
+        t.halved, t.quads = self.rows.halved, self.rows.quads
+        t.period, t.step = self.rows.period, self.rows.step
+        t.regular_from, t.regular_to = self.rows.regular
+        t.strips, t.strip = strips.shape[0] // 3, &strips[0]
+        t.longest, t.longest_source = self.rows.longest, self.rows.longest_source
+        t.phase_source, t.phase_result = self.rows.phase_source, self.rows.phase_result
         return 0
-
-    cdef bint is_cheaper_across(self) noexcept:
-        """Return whether going across before going down is less work."""
-        cdef Table* t = &self.table
-        cdef double w = ACROSS * t.w.most * t.w.count, h = t.h.most * t.h.count
-        return w * t.h.source + h * t.w.count < h * t.w.source + w * t.h.count
-
-    cdef bint takes_quads(self) noexcept:
-        """Return whether pixels of a row are made one by one, of vectors of whole pixels.
-
-        Twice and half as many pixels are sooner made of phases.
-        """
-        cdef Table* t = &self.table
-        return (self.work == 2 and t.channels == 4 and not t.w.copied
-                and t.w.source != 2 * t.w.count and t.w.count != 2 * t.w.source)
-
-    cdef bint is_halved(self, list weights) except -1:
-        """Return whether each pixel is the mean of 2 x 2, and such as go down and across at once.
-
-        So do pixels of up to eight bytes, in fixed point, and pixels of which a vector holds some.
-        """
-        cdef Table* t = &self.table
-        if t.across_first or t.rounded or not t.d.copied:
-            return False
-        if self.work == 2 and t.channels > 8:
-            return False
-        if self.work != 2 and UPSHAPE_VECTOR_BYTES % (t.channels * self.work) != 0:
-            return False
-        return is_half(&t.h, weights[1]) and is_half(&t.w, weights[2])
-
-    cdef int find_period(self) except -1:
-        """Find after how many pixels of a row the table repeats itself, if that is worth while.
-
-        Pixels of one and two elements are taken apart by twos, others by up to four. In fixed
-        point, rows of three channels are transposed sooner than phases of theirs are put together.
-        """
-        cdef Table* t = &self.table
-        cdef Py_ssize_t most = 2 if t.channels < 3 else 4, period, by, middle, first, last
-        cdef bint odd = self.work == 2 and t.channels not in (1, 2, 4)
-        cdef Py_ssize_t longest = 1 if odd else most
-        t.period = 0
-        if t.w.copied or t.quads or t.channels >= t.group:
-            return 0
-        for period in range(1, longest + 1):
-            middle = t.w.count // 2 // period * period
-            if middle + 2 * period > t.w.count:
-                break
-            by = t.w.first[middle + period] - t.w.first[middle]
-            if not 1 <= by <= most:
-                continue
-            first = last = middle
-            while first > 0 and self.alike(first - 1, period, by):
-                first -= 1
-            while last + period < t.w.count and self.alike(last, period, by):
-                last += 1
-            if 4 * (last + period - first) >= 3 * t.w.count and last - first >= 8 * period:
-                t.period, t.step = period, by
-                t.regular_from, t.regular_to = first, last + period
-                break
-        return 0
-
-    cdef bint alike(self, Py_ssize_t x, Py_ssize_t period, Py_ssize_t by) noexcept:
-        """Return whether pixel x + period of a row is made as pixel x is, `by` further on."""
-        cdef Axis* w = &self.table.w
-        return (
-            w.first[x + period] - w.first[x] == by and w.taps[x + period] == w.taps[x]
-            and (w.scale == NULL or w.scale[x + period] == w.scale[x])
-            and memcmp(w.weight + x * w.stride * self.work,
-                       w.weight + (x + period) * w.stride * self.work, w.stride * self.work) == 0
-        )
-
-    cdef int cut_strips(self) except -1:
-        """Cut a row into strips."""
-        cdef Table* t = &self.table
-        cdef Py_ssize_t elements = STRIP_FIXED if self.work == 2 else STRIP
-        cdef Py_ssize_t most
-        cdef Py_ssize_t x, k, start = 0, low = 0, high = 0, own_low, own_high, room
-        if t.halved:
-            elements = STRIP_HALVED
-        elif t.w.copied or t.period > 0 or t.quads:
-            elements = STRIP_DOWN
-        most = max(1, elements // t.channels)
-        if t.period > 1:
-            most = max(most // t.period, 1) * t.period
-        cdef list strips = []
-        for x in range(t.w.count):
-            own_low = t.w.first[x]
-            own_high = own_low + t.w.taps[x]
-            if x > start and (x - start == most
-                              or max(high, own_high) - min(low, own_low) > most):
-                strips.append((start, low, high))
-                start = x
-            if x == start:
-                low = own_low
-                high = own_high
-            low = min(low, own_low)
-            high = max(high, own_high)
-        strips.append((start, low, high))
-        t.strips = len(strips)
-        t.strip = <Py_ssize_t*>self.allocate((3 * t.strips + 1) * sizeof(Py_ssize_t))
-        t.strip[3 * t.strips] = t.w.count
-        t.longest = t.longest_source = 1
-        for k in range(t.strips):
-            t.strip[3 * k], t.strip[3 * k + 1], t.strip[3 * k + 2] = strips[k]
-            x = strips[k + 1][0] if k + 1 < t.strips else t.w.count
-            t.longest = max(t.longest, (x - t.strip[3 * k]) * t.channels)
-            t.longest_source = max(t.longest_source, (
-                t.strip[3 * k + 2] - t.strip[3 * k + 1]) * t.channels)
-        if t.longest_source > WIDEST:
-            t.transposed = False
-            t.group = 1
-        # Lines begin with a line of the cache, and have room for what a vector more would take.
-        t.longest = (t.longest + 31) // 16 * 16
-        t.longest_source = (t.longest_source + 31) // 16 * 16
-        if t.quads:
-            t.longest_source += (4 * t.w.most + 15) // 16 * 16
-        if t.period > 0:
-            room = 2 * t.channels + 64
-            t.phase_source = padded((t.longest_source // t.step + room) * self.work)
-            t.phase_result = padded((t.longest // t.period + room) * self.work)
-        return 0
-
-    cdef void* allocate(self, Py_ssize_t bytes) except NULL:
-        cdef void* memory = PyMem_RawMalloc(max(bytes, 1))
-        if memory == NULL:
-            raise MemoryError(f"no memory for the tables of {self.frame.width} pixels")
-        self.allocated += bytes
-        return memory
-
-    def __dealloc__(self):
-        free_axis(&self.table.d)
-        free_axis(&self.table.h)
-        free_axis(&self.table.w)
-        PyMem_RawFree(self.table.strip)
 
     @property
     def kind(self):
@@ -1857,14 +1661,12 @@ cdef class Plan:
     @property
     def ways(self):
         """How sums are formed in fixed point, along d, h and w."""
-        cdef Table* t = &self.table
-        names = ["pairs", "rounded", "tiny"]
-        return [names[<int>t.d.way], names[<int>t.h.way], names[<int>t.w.way]]
+        return [laid.way for laid in self.made.laid]
 
     @property
     def off(self):
         """How far from the exact values results of fixed point are before they are rounded."""
-        return self.error
+        return self.made.off
 
     @property
     def fixed(self):
@@ -1889,7 +1691,8 @@ cdef class Plan:
     @property
     def nbytes(self):
         """Bytes that the tables take."""
-        return self.allocated
+        arrays = [array for each in (*self.keep, *self.made.laid, self.rows) for array in each]
+        return sum(array.nbytes for array in arrays if isinstance(array, np.ndarray))
 
     cdef void part_sizes(self, Py_ssize_t* bytes) noexcept nogil:
         """Fill in what each part of a thread's memory takes."""
@@ -1992,84 +1795,3 @@ cdef void share_of(Plan plan, char* to, const char* source, const Rows* rows, ch
     cdef Desk desk = plan.desk_at(memory)
     run_share(plan.code, plan.work, to, source, &plan.table, rows, &desk, first, last)
     check_parts(desk.start, desk.end)
-
-
-cdef bint is_half(const Axis* axis, weights) except -1:
-    """Return whether each pixel of an axis is the mean of two, and they follow each other."""
-    cdef Py_ssize_t j
-    if axis.copied or axis.most != 2 or not (weights == 0.5).all():
-        return False
-    for j in range(axis.count):
-        if axis.first[j] != 2 * j:
-            return False
-    return True
-
-
-def bits_of(weights, double largest):
-    """Return with how many binary digits weights of 16 bits have sums of 32, up to `largest`."""
-    cdef int bit = 1
-    top = np.abs(weights).max()
-    while (bit < 22 and top * 2.0**(bit + 1) + weights.shape[1] < 32767
-           and largest * 2.0**(bit + 1) < 2.0**31 * 0.95):
-        bit += 1
-    return bit
-
-
-def digits_of(weights, most):
-    """Return how many binary digits weights have behind the point.
-
-    -1: they are no integers below `most` with any number of digits, or their sums of bytes have
-    more than 32 bits.
-    """
-    for digits in range(23):
-        whole = weights * 2.0**digits
-        if np.abs(whole).max() >= most:
-            return -1
-        if (whole == np.rint(whole)).all() and digits > 0:
-            return digits if 255 * np.abs(whole).sum(1).max() < 2**31 - 2**digits else -1
-    return -1
-
-
-def whole_weights(weights, int bit):
-    """Return weights times 2^bit as integers; what is left of a sum goes to its largest weight."""
-    whole = np.rint(weights * 2.0**bit)
-    at = np.abs(whole).argmax(1)[:, None]
-    rest = np.rint(weights.sum(1, keepdims=True) * 2.0**bit) - whole.sum(1, keepdims=True)
-    np.put_along_axis(whole, at, np.take_along_axis(whole, at, 1) + rest, 1)
-    return whole
-
-
-def parts_of(weights):
-    """Return weights as integers of 8 bits and, a pixel, what sums of bytes are multiplied with.
-
-    Sums times 2^-15 times that have six binary digits behind the point, or seven where it is 0.
-    (None, None): weights are no fractions with such small denominators.
-    """
-    left = np.ones(len(weights), bool)
-    whole, by = np.zeros(weights.shape), np.zeros(len(weights), np.int16)
-    if (weights < 0).any() or (weights.sum(1) > 1 + 1e-9).any():
-        return None, None
-    for most in range(128, 64, -1):
-        scaled_up = weights * most
-        fits = left & (np.abs(scaled_up - np.rint(scaled_up)) < 1e-6).all(1)
-        whole[fits] = np.rint(scaled_up[fits])
-        by[fits] = 0 if most == 128 else min(round(32768 * 64 / most), 32767)
-        left &= ~fits
-    return (None, None) if left.any() or whole.max() > 127 else (whole, by)
-
-
-cdef void free_axis(Axis* axis) noexcept:
-    PyMem_RawFree(axis.first)
-    PyMem_RawFree(axis.taps)
-    PyMem_RawFree(axis.weight)
-    PyMem_RawFree(axis.scale)
-    PyMem_RawFree(axis.factor)
-    PyMem_RawFree(axis.place)
-
-
-cdef inline Py_ssize_t padded(Py_ssize_t bytes) noexcept nogil:
-    return (bytes + 63) // 64 * 64
-
-
-# The letters of the dtypes that sums are formed of.
-LETTERS = "fdeB?bhHi"

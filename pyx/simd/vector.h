@@ -42,6 +42,20 @@ UPSHAPE_INLINE upshape_words upshape_load(const void* p)
     return v;
 }
 
+/* The first half of a vector; the lanes of the other hold whatever they may. */
+UPSHAPE_INLINE upshape_words upshape_load_half(const void* p)
+{
+#if V == 64 && defined(__AVX512F__)
+    return (upshape_words)_mm512_castsi256_si512(_mm256_loadu_si256(p));
+#elif V == 32 && defined(__AVX2__)
+    return (upshape_words)_mm256_castsi128_si256(_mm_loadu_si128(p));
+#else
+    upshape_words v = {0};
+    __builtin_memcpy(&v, p, V / 2);
+    return v;
+#endif
+}
+
 UPSHAPE_INLINE void upshape_store(void* p, upshape_words v) { __builtin_memcpy(p, &v, V); }
 
 /* The first n words, 0 < n <= V / 4. */
@@ -117,6 +131,24 @@ UPSHAPE_INLINE upshape_words upshape_permute(upshape_words window, upshape_words
     upshape_words r;
     for (int j = 0; j < V / 4; j++)
         r[j] = window[index[j] & (V / 4 - 1)];
+    return r;
+#endif
+}
+
+/* Byte j of each 16 bytes is their byte index[j]; 0 <= index[j] < 16. */
+UPSHAPE_INLINE upshape_words upshape_permute_within(upshape_words v, upshape_words index)
+{
+#if V == 64 && defined(__AVX512BW__)
+    return (upshape_words)_mm512_shuffle_epi8((__m512i)v, (__m512i)index);
+#elif V == 32 && defined(__AVX2__)
+    return (upshape_words)_mm256_shuffle_epi8((__m256i)v, (__m256i)index);
+#else
+    upshape_words r;
+    for (int j = 0; j < V; j += 16) {
+        upshape_bytes part = upshape_permute_bytes(
+            upshape_load_bytes((const char*)&v + j), upshape_load_bytes((const char*)&index + j));
+        upshape_store_bytes((char*)&r + j, part);
+    }
     return r;
 #endif
 }
@@ -422,6 +454,11 @@ UPSHAPE_INLINE upshape_doubles upshape_load_first_64(const double *p, ptrdiff_t 
     return (upshape_doubles)_mm256_maskload_pd(
         p, _mm256_cmpgt_epi64(_mm256_set1_epi64x((long long)n), lane));
 }
+#define UPSHAPE_HAS_STEPS 1
+#include "steps.h"
+#endif
+#ifndef UPSHAPE_HAS_STEPS
+#define UPSHAPE_HAS_STEPS 0
 #endif
 #define UPSHAPE_EACH_REAL "reals.inc.h"
 #include "each_real.h"

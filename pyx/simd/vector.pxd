@@ -12,11 +12,13 @@ cdef extern from "vector.h" nogil:
     ctypedef struct bytes16 "upshape_bytes":
         pass
     words load "upshape_load"(const void*)
+    words load_half "upshape_load_half"(const void*)
     void store "upshape_store"(void*, words)
     void store_first "upshape_store_first"(void*, words, Py_ssize_t)
     bytes16 load_bytes "upshape_load_bytes"(const void*)
     void store_bytes "upshape_store_bytes"(void*, bytes16)
     words permute "upshape_permute"(words, words)
+    words permute_within "upshape_permute_within"(words, words)
     words permute_two "upshape_permute_two"(words, words, words)
     words permute_four "upshape_permute_four"(words, words, words, words, words)
     bytes16 permute_bytes "upshape_permute_bytes"(bytes16, bytes16)
