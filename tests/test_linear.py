@@ -471,6 +471,29 @@ def test_nothing_behind_the_source_is_read(rng, dtype, shape, fenced):
                 )
 
 
+@pytest.mark.parametrize("dtype", DTYPES[:3])
+@pytest.mark.parametrize("shape", [(40, 5, 7), (9, 7, 7), (3, 33, 20), (2, 20, 33), (5, 2, 12)])
+@pytest.mark.parametrize("streaming", [False, True])
+def test_columns_equal_lines(rng, dtype, shape, streaming):
+    """What is made column by column, for several planes at once, is what stored lines make."""
+    kernel = runtime.kernel("linear")
+    channels, *sizes = shape
+    x = random_array(rng, (1, *shape), dtype)
+    for factor, corners in ((2, False), (1.5, False), (2, True), (3, False)):
+        axes = [interpolation.linear_axis(1, 1, None, False)]
+        axes += [interpolation.linear_axis(i, int(i * factor), factor, corners) for i in sizes]
+        made = []
+        for only, threads in (("lines", 1), ("windows", 1), ("windows", 3), (None, 2)):
+            plan = spreading.plan(
+                kernel, (0, 1, -1, 2, 3, -1), tuple(axes), x.itemsize, 1, 1, False, streaming, only
+            )
+            y = np.full((1, channels, *[len(axis[0]) for axis in axes[1:]]), 99, x.dtype)
+            assert plan.run(x, y, threads)
+            made.append(y)
+        for y in made[1:]:
+            np.testing.assert_array_equal(y, made[0])
+
+
 def test_the_fast_paths_are_taken():
     kernel = runtime.kernel("linear")
     copied = interpolation.linear_axis(1, 1, None, False)

@@ -44,8 +44,16 @@ _LINE, _LEAST_LINE = 1024, 128
 # Rapids, v4 and v3, results in the second cache); narrower rows by lines. 2 to 4 are as good.
 _WINDOWED = 2
 
-# Rows of so many vectors at most are made by few_vectors, where tables weigh as much as pixels.
-_FEW = 16
+# Rows of so many vectors at most are made by few_vectors, where tables weigh as much as pixels: in
+# 0.5 to 0.9 of the time of whole rows (Zen 5, v4; v3 up to 0.99); of 9 and 10 vectors v3 takes 1.1
+# times as long.
+_FEW = 8
+
+# The same for rows that are written past the cache and are no whole lines of it: 0.5 to 0.7.
+_FEW_STREAMED, _WHOLE = 32, 64
+
+# Bytes of a result that few_vectors makes at a time, or two rows: as COLUMNS in windows.pxd.
+_COLUMNS = 8192
 
 # A row shrunk to less than this part of it is made element by element: most of a line would go to
 # waste.
@@ -210,8 +218,12 @@ def cut(
         doubts = group * (total // lanes + 2)
         stage = max(stage, group * total * row.item)
     few = (
-        way == "windows" and near and each == steps <= _FEW and row.blended and not row.streaming
+        way == "windows" and near and each == steps and row.blended and not row.deep
+        and steps <= (_FEW_STREAMED if row.streaming else _FEW)
+        and not (row.streaming and total * row.item % _WHOLE == 0)
     )
+    if few:
+        room = max(_COLUMNS, 2 * total * row.item) // (8 if row.item == 8 else 4)
     return Cut([*tiles, steps], room + row.channels + 6 * lanes, doubts, group, stage, few)
 
 

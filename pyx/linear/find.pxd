@@ -17,6 +17,7 @@ from table cimport (
     WIDE,
     WIDER_APART,
     WIDE_APART,
+    Axis,
     Reach,
     Table,
 )
@@ -136,6 +137,11 @@ cdef inline void fill_vector(Table* t, Py_ssize_t k, bint stored, bint double_) 
     t.upper[k] = s.least[1]
 
 
+# So many vectors at least are worth a loop of their own.
+cdef enum:
+    EVEN = 3
+
+
 cdef inline void find_even(Table* t) noexcept nogil:
     """Find the longest stretch of vectors that differ in where their windows begin alone."""
     cdef Py_ssize_t bytes = UPSHAPE_VECTOR_BYTES
@@ -148,7 +154,7 @@ cdef inline void find_even(Table* t) noexcept nogil:
                      or t.base[k] - t.base[k - 1] == t.base[begin + 1] - t.base[begin])
                 and memcmp(t.by + 4 * k * bytes, t.by + 4 * begin * bytes, 4 * bytes) == 0):
             continue
-        if k - begin > max(1, t.odd - t.even):
+        if k - begin > max(EVEN - 1, t.odd - t.even):
             t.even = begin
             t.odd = k
             t.advance = t.base[begin + 1] - t.base[begin]
@@ -163,6 +169,29 @@ cdef inline void fill_vectors(Table* t, bint stored, bint double_) noexcept nogi
         fill_vector(t, k, stored, double_)
     if not stored:
         find_even(t)
+
+
+# --- rows in pairs --------------------------------------------------------------------------------
+
+cdef inline bint is_pair(const Axis* axis, Py_ssize_t begin, Py_ssize_t at) noexcept nogil:
+    """Return whether rows `at` and `at` + 1 are as far on from `begin` as an even pair is."""
+    cdef Py_ssize_t low = axis.low[begin] + (at - begin) // 2
+    return (axis.low[at] == low and axis.low[at + 1] == low and low < axis.last
+            and memcmp(axis.weight + 2 * at, axis.weight + 2 * begin, 4 * sizeof(double)) == 0)
+
+
+cdef inline void find_pairs(Axis* axis) noexcept nogil:
+    """Find the longest stretch of pairs of rows that differ in their source rows alone."""
+    cdef Py_ssize_t begin = 0, end
+    axis.even = axis.odd = 0
+    while begin + 1 < axis.count:
+        end = begin
+        while end + 1 < axis.count and is_pair(axis, begin, end):
+            end += 2
+        if end - begin > axis.odd - axis.even:
+            axis.even = begin
+            axis.odd = end
+        begin = max(begin + 1, end - 1)
 
 
 # --- uint8 in 16 bits -----------------------------------------------------------------------------

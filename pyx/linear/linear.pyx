@@ -20,9 +20,10 @@ also do for pixels of a few channels; shrinking takes up to four, and more than 
 
 Where a row has two taps and is no narrower than two vectors, the line is not stored: a window of it
 is blended in a register and spread by permutations, for two rows of the result at once where they
-lie between the same source rows. So are narrower rows whose source row is one window: what spreads
-it stays in registers over all planes. The same goes for pixels of many channels, which need no
-permutation, and for single elements (the last resort: strong shrinking, a result with gaps).
+lie between the same source rows. Rows of a few vectors are made column by column: what spreads a
+vector, and often its rows' weights, stay in registers over all rows of a plane. Pixels of many
+channels need no permutation; single elements are the last resort (strong shrinking, a result with
+gaps).
 
 uint8: the mean is rounded to the nearest integer, ties to even. Where all weights are fractions
 with a small common denominator (factors 2, 3, 4, 6, 8, 1.5, 1.6, 2.5), 16 bits hold their sums, and
@@ -67,6 +68,7 @@ from find cimport (
     fill_parts,
     fill_sums,
     fill_vectors,
+    find_pairs,
     find_sum_windows,
     reach_of,
     set_number,
@@ -140,16 +142,18 @@ cdef void run_rows(const Table* t, const Rows* rows, const Axis* d, const Axis* 
                    char* scratch, char* stage, work_t like) noexcept nogil:
     """Compute the rows `first` to `last` - 1, block by block, and a block tile by tile."""
     cdef Py_ssize_t block = last - first if t.tiles == 1 else BLOCK
-    cdef Py_ssize_t tile, end
+    cdef Py_ssize_t whole = t.width * t.channels * <Py_ssize_t>sizeof(pixel_t), tile, end
     while first < last:
         end = min(first + block, last)
         for tile in range(t.tiles):
             if t.kind == LINES:
                 run_lines(t, rows, d, h, to, source, limit, first, end, tile, <work_t*>scratch,
                           stage)
-            elif t.kind == WINDOWS and stage == NULL and d.t == NULL and h.t != NULL:
+            elif (t.kind == WINDOWS and d.t == NULL and h.t != NULL
+                  and (stage == NULL or t.few and rows.dst_h == whole)):
                 if pixel_t is not uint8_t:
-                    run_windows(t, rows, d, h, to, source, limit, first, end, tile, like)
+                    run_windows(t, rows, d, h, to, source, limit, first, end, tile, scratch,
+                                stage != NULL, like)
             else:
                 run_tile(t, rows, d, h, to, source, first, end, tile, <work_t*>scratch, stage)
         first = end
@@ -375,6 +379,7 @@ cdef class Plan(Memory):
                 axis.weight[2 * j + 1] = axis.t[j]
                 set_number(axis.as_work, 2 * j, axis.weight[2 * j], self.element == 8)
                 set_number(axis.as_work, 2 * j + 1, axis.weight[2 * j + 1], self.element == 8)
+            find_pairs(axis)
         return 0
 
     cdef int set_tiles(self, list tiles, Py_ssize_t room, Py_ssize_t doubts, Py_ssize_t group,

@@ -69,6 +69,8 @@ cdef struct Axis:
     double* weight  # of the lower neighbour and of the next, in pairs
     char* as_work  # the same, as numbers of the line
     Py_ssize_t count, last
+    Py_ssize_t even, odd  # from `even` to `odd` - 1 pairs lie between the same two, by the weights
+    # of the pair before and one on from it
 
 # Elements of a vector of uint8 that are near a tie.
 cdef struct Doubt:
