@@ -1181,7 +1181,7 @@ cdef inline Py_ssize_t next_near_tie(const float* line, Py_ssize_t j, Py_ssize_t
 
 cdef void mend_exact(float* line, const float** row, const Table* t, Py_ssize_t h,
                      Py_ssize_t first, Py_ssize_t count) noexcept nogil:
-    """Make elements of a line that are near a tie anew, as EXACT says; `first`: the line's first."""
+    """Make elements of a line that are near a tie anew, as EXACT says; `first`: where it begins."""
     cdef const float* weight = <const float*>t.h.weight + h * t.h.stride
     cdef Py_ssize_t j = next_near_tie(line, 0, count, t.tie), k
     cdef double sum
