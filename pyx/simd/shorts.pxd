@@ -22,8 +22,8 @@ cdef extern from "shorts.h" nogil:
     sums32 no_sums "upshape_no_sums"()
     sums32 add_products "upshape_add_products"(sums32, shorts, shorts, ints)
     sums32 raise_sums "upshape_raise_sums"(sums32, int)
-    shorts scaled "upshape_scaled"(sums32, int)
-    int16_t scaled_one "upshape_scaled_one"(int32_t, int)
+    shorts scaled "upshape_scaled"(sums32, int, int)
+    int16_t scaled_one "upshape_scaled_one"(int32_t, int, int)
     shorts clamp_shorts "upshape_clamp_shorts"(shorts, int)
     void narrow_shorts "upshape_narrow_shorts"(uint8_t*, const int16_t*, int, int)
     uint8_t narrow_short "upshape_narrow_short"(int, int, int)
@@ -33,11 +33,14 @@ cdef extern from "shorts.h" nogil:
     wide_pair splat_wide_pair "upshape_splat_wide_pair"(const int16_t*)
     void add_products_of_bytes "upshape_add_products_of_bytes"(
         sums_of_bytes*, const uint8_t*, const uint8_t*, wide_pair)
-    void store_scaled "upshape_store_scaled"(int16_t*, const sums_of_bytes*, int, int)
+    void store_scaled "upshape_store_scaled"(
+        int16_t*, const sums_of_bytes*, int, int, int)
     shorts splat_short "upshape_splat_short"(const int16_t*)
     shorts add_rounded "upshape_add_rounded"(shorts, shorts, shorts)
+    shorts add_floored "upshape_add_floored"(shorts, shorts, shorts)
     shorts no_shorts "upshape_no_shorts"()
     shorts lift "upshape_lift"(shorts, int)
+    shorts above "upshape_above"(shorts)
     ctypedef struct wide "upshape_wide":
         pass
     wide no_wide "upshape_no_wide"()
@@ -57,5 +60,5 @@ cdef extern from "shorts.h" nogil:
     ints no_quads "upshape_no_quads"()
     ints add_quads "upshape_add_quads"(ints, const int16_t*, shorts)
     ints raise_quads "upshape_raise_quads"(ints, int)
-    shorts join_quads "upshape_join_quads"(const ints*, int)
+    shorts join_quads "upshape_join_quads"(const ints*, int, int)
     shorts multiplied "upshape_multiplied"(shorts, const int16_t*)
