@@ -161,3 +161,14 @@ def test_one_picture_with_the_sizes_of_two_axes_is_told_about_its_batch_axis():
         for given in ({"size": (4, 4)}, {"scale_factor": (2, 2)}):
             with pytest.raises(ValueError, match=r"has 2 numbers; .* if x is one picture without"):
                 up.interpolate(x, **given)
+        with pytest.raises(ValueError, match="if grad is one picture without a batch axis"):
+            up.interpolate_backward(x, (4, 4))
+
+
+def test_pytorchs_switches_of_a_layer_are_told_what_is_taken():
+    weight = np.ones((2, 3, 3, 3))
+    for switch in (True, False):
+        with pytest.raises(TypeError, match=f"^Conv2d: bias={switch} .* an array, .*or None$"):
+            up.Conv2d(weight, bias=switch)
+    with pytest.raises(ValueError, match=r"got output_padding=1 with .*; it must be 0$"):
+        up.ConvTranspose2d(weight, output_padding=1)

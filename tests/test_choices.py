@@ -119,6 +119,16 @@ def test_an_image_of_a_batch_gets_the_bits_that_it_gets_alone(
         up.forget_choices()
 
 
+def test_a_file_that_cannot_be_is_told_by_its_own_name(tmp_path):
+    missing = tmp_path / "no" / "choices.json"
+    for call in (up.save_choices, up.load_choices):
+        with pytest.raises(FileNotFoundError) as caught:
+            call(missing)
+        assert caught.value.filename == str(missing)
+        with pytest.raises(TypeError, match=f"^{call.__name__}: path=3 must be a path, not int"):
+            call(3)
+
+
 def test_other_shapes_memory_orders_and_layers_are_not_concerned(rng):
     layer, x = layer_of(rng), normal(rng, (1, 12, 20, 30))
     estimated, _ = orders.plan(layer._parameters, x, layer(x), 1)

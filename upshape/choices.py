@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from upshape import runtime
+from upshape import arrays, runtime
 from upshape.calls import forget_calls, lock
 
 __all__ = ["Choice", "forget_choices", "load_choices", "save_choices"]
@@ -150,9 +150,12 @@ def save_choices(path: str | os.PathLike[str]) -> int:
     with lock:
         rows = [[_listed(key), *choice] for key, choice in _kept.items()]
     text = json.dumps({"format": _FORMAT, **_made_for(), "choices": rows}, indent=1)
-    target = os.fspath(path)
+    target = _named(path, "save_choices")
     folder = os.path.dirname(target) or "."
-    handle, draft = tempfile.mkstemp(dir=folder, prefix=".choices-", text=True)
+    try:
+        handle, draft = tempfile.mkstemp(dir=folder, prefix=".choices-", text=True)
+    except OSError as error:
+        raise type(error)(error.errno, error.strerror, target) from None  # not the draft's name
     try:
         with os.fdopen(handle, "w") as file:
             file.write(text + "\n")
@@ -219,9 +222,17 @@ def load_choices(path: str | os.PathLike[str]) -> int:
     return _load(path, "load_choices")
 
 
+def _named(path: Any, who: str) -> str:
+    """Return a path as a string."""
+    if not isinstance(path, (str, bytes, os.PathLike)):
+        kind = type(path).__name__
+        raise TypeError(f"{who}: path={arrays.shown(path)} must be a path, not {kind}")
+    return os.fsdecode(path)
+
+
 def _load(path: str | os.PathLike[str], who: str) -> int:
-    name = os.fspath(path)
-    with open(path, encoding="utf-8", errors="replace") as file:
+    name = _named(path, who)
+    with open(name, encoding="utf-8", errors="replace") as file:
         text = file.read()
     try:
         told = json.loads(text)

@@ -627,7 +627,8 @@ def check_batch(operation: str, name: str, x: Array, **given: Any) -> None:
     axes = x.ndim - 2
     for argument, value in given.items():
         if isinstance(value, (tuple, list)) and axes < 3 and len(value) == axes + 1:
-            wanted = arrays.axes_wanted("int" if argument == "size" else "number", axes)
+            wanted = arrays.axes_wanted(
+                "number" if argument == "scale_factor" else "int", axes)
             raise ValueError(
                 f"{operation}: {argument}={arrays.shown(value)} has {len(value)} numbers; "
                 f"it must be {wanted}{_without_batch(name, axes + 1)}"

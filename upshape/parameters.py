@@ -97,6 +97,11 @@ def check_parameters(
         )
     pads = arrays.as_padding(operation, "padding", padding, axes, _WORDS)
     channels = weight.shape[1] * groups if transposed else weight.shape[0]
+    if isinstance(bias, bool):
+        raise TypeError(
+            f"{operation}: bias={bias} says whether PyTorch makes one; here it is an array, one "
+            f"number an output channel, or None"
+        )
     if bias is not None:
         bias = arrays.as_dtype_of(operation, "bias", bias, "weight", weight.dtype)
         arrays.check_shape(operation, "bias", bias, (channels,), "one number an output channel")

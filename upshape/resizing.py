@@ -28,6 +28,7 @@ from upshape.interpolation import (
     as_how,
     as_mode,
     as_sizes,
+    check_batch,
     check_sizes,
     layout_of,
     through_float32,
@@ -699,6 +700,7 @@ def _backward(
     check_sizes(name, "grad", grad.shape)
     layout = layout_of(grad, axis)
     sizes = tuple(grad.shape[own] for own in layout.spatial)
+    check_batch(name, "grad", grad, input_size=input_size, scale_factor=scale_factor)
     inputs = _as_input_size(name, input_size, grad, axis)
     there = as_how(
         name, inputs, sizes if scale_factor is None else None, scale_factor, mode,

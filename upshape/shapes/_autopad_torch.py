@@ -7,7 +7,7 @@ import dataclasses
 import itertools
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 
 from ._answer import Answer
-from ._outcome import Out, outs
+from ._outcome import Out, outs, within
 from ._path import Value
 from ._reading import TorchAnswer
 from ._results import _leaves
@@ -113,7 +113,7 @@ class AutoPad(torch.nn.Module):
 
     def forward(self, *inputs: Any, **named: Any) -> Any:
         """Pad, run and crop."""
-        x = next(_tensors((inputs, named)), None)
+        x = next(within((inputs, named), torch.Tensor), None)
         if x is None:
             raise TypeError("AutoPad: no feature map among the inputs")
         given = self.answer()
@@ -207,18 +207,6 @@ class AutoPad(torch.nn.Module):
 
 def _are_answers(things: Sequence[Any]) -> bool:
     return bool(things) and all(isinstance(one, Answer) for one in things)
-
-
-def _tensors(value: Any) -> Iterator[torch.Tensor]:
-    """Yield the tensors in the arguments of a call, in order."""
-    if isinstance(value, torch.Tensor):
-        yield value
-    elif isinstance(value, Mapping):
-        for one in value.values():
-            yield from _tensors(one)
-    elif isinstance(value, tuple | list):
-        for one in value:
-            yield from _tensors(one)
 
 
 def _mapped(value: Any, action: Callable[[Any], Any]) -> Any:

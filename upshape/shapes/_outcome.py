@@ -5,11 +5,13 @@ from __future__ import annotations
 import linecache
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
-__all__ = ["Failure", "Out", "Reshaped", "calling_place", "outs"]
+__all__ = ["Failure", "Out", "Reshaped", "calling_place", "outs", "within"]
+
+T = TypeVar("T")
 
 
 class Out(tuple[Any, ...]):
@@ -18,16 +20,25 @@ class Out(tuple[Any, ...]):
     __slots__ = ()
 
 
+def within(value: Any, kind: type[T]) -> Iterator[T]:
+    """Yield all of a kind that tuples, lists and mappings hold, in order.
+
+    >>> list(within({"a": (1, [2.5, None]), "b": 3}, int))
+    [1, 3]
+    """
+    if isinstance(value, kind):
+        yield value
+    elif isinstance(value, Mapping):
+        for one in value.values():
+            yield from within(one, kind)
+    elif isinstance(value, tuple | list):
+        for one in value:
+            yield from within(one, kind)
+
+
 def outs(result: Any) -> Iterator[Out]:
     """Yield the shapes in what a run returned."""
-    if isinstance(result, Out):
-        yield result
-    elif isinstance(result, dict):
-        for one in result.values():
-            yield from outs(one)
-    elif isinstance(result, tuple | list):
-        for one in result:
-            yield from outs(one)
+    return within(result, Out)
 
 
 class Reshaped(BaseException):

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from ._field import Field
-from ._outcome import Failure, outs
+from ._outcome import Failure, outs, within
 from ._results import _leaves, _mapped
 
 __all__ = ["seen"]
@@ -160,7 +160,7 @@ class _Runner:
             single = [self._arrived([span]) for span in spans]
             return [torch.cat(rows) for rows in zip(*single, strict=True)]
         found = []
-        for tensor in _tensors(made):
+        for tensor in within(made, torch.Tensor):
             holds = torch.isnan(tensor)
             if tensor.ndim == self.model.rank + 2:
                 holds = holds.movedim(2 + self.axis, 1)
@@ -189,14 +189,3 @@ class _Runner:
 def _rate(leaf: Any) -> Fraction:
     tail = getattr(getattr(leaf, "function", None), "tail", None)
     return Fraction(0) if tail is None else Fraction(tail.rise, tail.period)
-
-
-def _tensors(value: Any) -> list[torch.Tensor]:
-    """Return the tensors in what a model returns, in order."""
-    if isinstance(value, torch.Tensor):
-        return [value]
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, tuple | list):
-        return [one for entry in value for one in _tensors(entry)]
-    return []

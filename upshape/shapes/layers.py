@@ -339,7 +339,8 @@ class ConvTranspose(Windowed):
         if a >= max(s, d):
             raise ValueError(
                 f"ConvTranspose: output_padding must be smaller than stride or dilation, got "
-                f"output_padding={a} with stride={s}, dilation={d}; it can be 0 to {max(s, d) - 1}"
+                f"output_padding={a} with stride={s}, dilation={d}; it "
+                + (f"can be 0 to {max(s, d) - 1}" if max(s, d) > 1 else "must be 0")
             )
         upper = (LARGEST + both - effective - a) // s + 1
         self._set_range(max(1, 1 + ceil_div(1 + both - effective - a, s)), upper)
