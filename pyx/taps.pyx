@@ -50,6 +50,17 @@ from libc.math cimport floor
 from libc.string cimport memcmp, memcpy, memset
 
 from check cimport UPSHAPE_CHECK, check_parts, cut, part_bytes
+from couples cimport (
+    UPSHAPE_COUPLED,
+    add_couples,
+    couple,
+    couples,
+    coupling,
+    coupling_of,
+    join_couples,
+    no_couples,
+    scaled_couples,
+)
 from rows cimport (
     Frame,
     Place,
@@ -81,6 +92,7 @@ from shorts cimport (
     ints,
     join_quads,
     join_quads_rounded,
+    join_sums,
     lift,
     load_shorts,
     multiplied,
@@ -237,6 +249,10 @@ cdef struct Axis:
     char* weight  # `stride` a pixel, as wide as an element of a line
     Py_ssize_t stride
     int64_t* place  # quads: elements before a pixel's weights; pixels with the same share them
+    int64_t* couple  # couples: the first one's place in a row, and how many there are
+    int64_t* couples
+    int16_t* pair  # `pair_stride` a pixel: of each couple two weights, the split ones' parts by turns
+    Py_ssize_t pair_stride
     Py_ssize_t copies  # fixed point: how often a weight, or a pair of weights, is repeated
     int shift  # fixed point: sums are divided by 2^shift
     int split  # PAIRS: weights of more than 16 bits are two, and the first counts 2^split times
@@ -264,6 +280,8 @@ cdef struct Table:
     bint transposed  # rows are transposed to go across
     bint halved  # each pixel is the mean of 2 x 2: down and across at once
     bint quads  # pixels of four elements go across one by one, two rows at a time
+    bint coupled  # rows are transposed by couples to go across
+    coupling coupling
     # The pixels regular_from to regular_to - 1 of a row repeat themselves: `period` later, a pixel
     # has the same weights, for the source's pixels `step` further on. 0: they do not.
     Py_ssize_t period, step, regular_from, regular_to
@@ -516,14 +534,18 @@ cdef inline void blend_shorts(int16_t* line, const pixel_t** row, const Axis* ax
                               const int16_t* weight, Py_ssize_t pairs,
                               Py_ssize_t j) noexcept nogil:
     """Make a vector of a line."""
-    cdef sums32 sum = no_sums()
+    cdef sums32 sum = no_sums(), low = no_sums()
+    cdef const int16_t* weight_too = weight + axis.stride // 2
+    cdef shorts a, b
     cdef Py_ssize_t k
-    for k in range(pairs):
-        sum = add_products(sum, shorts_of(row[2 * k] + j), shorts_of(row[2 * k + 1] + j),
-                           splat_pair(weight + 2 * k))
     if axis.split > 0:
-        sum = raise_sums(sum, axis.split)
-        weight += axis.stride // 2
+        for k in range(pairs):
+            a = shorts_of(row[2 * k] + j)
+            b = shorts_of(row[2 * k + 1] + j)
+            sum = add_products(sum, a, b, splat_pair(weight + 2 * k))
+            low = add_products(low, a, b, splat_pair(weight_too + 2 * k))
+        sum = join_sums(sum, low, axis.split)
+    else:
         for k in range(pairs):
             sum = add_products(sum, shorts_of(row[2 * k] + j), shorts_of(row[2 * k + 1] + j),
                                splat_pair(weight + 2 * k))
@@ -795,6 +817,102 @@ cdef void spread_fixed(int16_t** to, const int16_t* transposed, const Axis* w, P
         spread_fixed_by(to, transposed, w, channels, first, last, low, 3)
     else:
         spread_fixed_by(to, transposed, w, channels, first, last, low, 1)
+
+
+# --- across: columns of couples ------------------------------------------------------------------
+
+cdef void couple_rows(int16_t* columns, const uint8_t** row, Py_ssize_t count, Py_ssize_t readable,
+                      const coupling* by) noexcept nogil:
+    """Make columns of `count` bytes of rows; what is behind the `readable` ones is 0."""
+    cdef Py_ssize_t at = 0, b, g, start
+    cdef uint8_t[MOST_LANES][16] end
+    cdef const uint8_t* end_of[MOST_LANES]
+    for g in range(UPSHAPE_SHORTS):
+        end_of[g] = end[g]
+    while at < count:
+        for b in range(by.blocks):
+            start = at + by.start[b]
+            if start + 16 <= readable:
+                couple(columns, row, start, by.turn[b])
+            else:
+                memset(end, 0, sizeof(end))
+                if start < readable:
+                    for g in range(UPSHAPE_SHORTS):
+                        memcpy(end[g], row[g] + start, readable - start)
+                couple(columns, end_of, 0, by.turn[b])
+            columns += 4 * UPSHAPE_COUPLED
+        at += by.bytes
+
+
+cdef inline void columns_coupled(shorts* made, const int16_t* column, const Axis* w, Py_ssize_t x,
+                                 Py_ssize_t apart, bint split, Py_ssize_t width) noexcept nogil:
+    """Add up couples, for each of `width` columns those that are `apart` from each other."""
+    cdef Py_ssize_t i, k
+    cdef const int16_t* pair = w.pair + x * w.pair_stride
+    cdef couples[MOST_COLUMNS] sum, low
+    for i in range(width):
+        sum[i] = low[i] = no_couples()
+    for k in range(w.couples[x]):
+        for i in range(width):
+            sum[i] = add_couples(sum[i], column + i * UPSHAPE_COUPLED, pair)
+            if split:
+                low[i] = add_couples(low[i], column + i * UPSHAPE_COUPLED, pair + 2)
+        column += apart
+        pair += 4 if split else 2
+    for i in range(width):
+        if split:
+            sum[i] = join_couples(sum[i], low[i], w.split)
+        made[i] = scaled_couples(sum[i], w.shift)
+        if w.most_line >= 0:
+            made[i] = clamp_shorts(made[i], w.most_line)
+
+
+cdef inline void spread_coupled_by(int16_t** to, const int16_t* columns, const Axis* w,
+                                   Py_ssize_t channels, Py_ssize_t first, Py_ssize_t last,
+                                   Py_ssize_t low, bint split, Py_ssize_t width) noexcept nogil:
+    cdef Py_ssize_t x, c, g, n = 0, e = 0, apart = channels * UPSHAPE_COUPLED
+    cdef const int16_t* from_
+    cdef shorts[8 + MOST_COLUMNS] block
+    for x in range(first, last):
+        from_ = columns + (w.couple[x] - low // 2) * apart
+        c = 0
+        while c < channels:
+            columns_coupled(block + n, from_ + c * UPSHAPE_COUPLED, w, x, apart, split, width)
+            c += width
+            n += width
+            if n >= 8:
+                transpose_shorts(block)
+                for g in range(8):
+                    store_eight(to[g] + e, to[(g + 8) % UPSHAPE_SHORTS] + e, block[g])
+                for g in range(width):
+                    block[g] = block[8 + g]
+                e += 8
+                n -= 8
+    if n > 0:
+        transpose_shorts(block)
+        for g in range(8):
+            memcpy(to[g] + e, &block[g], n * sizeof(int16_t))
+            if UPSHAPE_SHORTS == 16:
+                memcpy(to[g + 8] + e, <char*>&block[g] + 16, n * sizeof(int16_t))
+
+
+cdef void spread_coupled(int16_t** to, const int16_t* columns, const Axis* w, Py_ssize_t channels,
+                         Py_ssize_t first, Py_ssize_t last, Py_ssize_t low) noexcept nogil:
+    """Make the pixels `first` to `last` - 1 of a group of rows; the first column is pixel `low`."""
+    if channels == 1:
+        if w.split > 0:
+            spread_coupled_by(to, columns, w, 1, first, last, low, True, 1)
+        else:
+            spread_coupled_by(to, columns, w, 1, first, last, low, False, 1)
+    elif channels == 3:
+        if w.split > 0:
+            spread_coupled_by(to, columns, w, 3, first, last, low, True, 3)
+        else:
+            spread_coupled_by(to, columns, w, 3, first, last, low, False, 3)
+    elif w.split > 0:
+        spread_coupled_by(to, columns, w, channels, first, last, low, True, 2)
+    else:
+        spread_coupled_by(to, columns, w, channels, first, last, low, False, 2)
 
 
 cdef void spread_row(work_t* to, const pixel_t* row, const Axis* w, Py_ssize_t channels,
@@ -1155,7 +1273,15 @@ cdef void across(work_t** to, const char** row, const Plane* p, const Table* t, 
     cdef const int16_t* quad_row[2]
     UPSHAPE_CHECK(0 < count <= MOST_LANES and elements <= t.longest_source)
     UPSHAPE_CHECK(stays_in_strip(&t.w, p))
-    if t.quads:
+    if t.coupled and 4 * count > lanes:
+        if work_t is int16_t and pixel_t is uint8_t:
+            for g in range(count, lanes):  # rows that nobody wants
+                row[g] = row[0]
+                to[g] = <work_t*>desk.line + lanes * t.longest
+            couple_rows(transposed, <const uint8_t**>row, elements,
+                        (t.w.source - p.low) * t.channels, &t.coupling)
+            spread_coupled(to, transposed, &t.w, t.channels, p.first, p.last, p.low)
+    elif t.quads:
         if work_t is int16_t:
             for g in range(2):
                 if g >= count:
@@ -1186,7 +1312,7 @@ cdef void across(work_t** to, const char** row, const Plane* p, const Table* t, 
                 spread_phases(to[g], <const int16_t*>transposed - skip, p, t, desk)
             else:
                 spread_phases(to[g], <const pixel_t*>row[g] - skip, p, t, desk)
-    elif t.transposed or t.channels < lanes:
+    elif t.transposed or t.coupled or t.channels < lanes:
         for g in range(count):
             spread_row(to[g], <const pixel_t*>row[g] - skip, &t.w, t.channels, p.first, p.last)
     else:
@@ -1481,6 +1607,7 @@ cdef class Plan:
         self.frame.spacing = spacing * self.element
         self.streaming = streaming and spacing == channels
         t.group = UPSHAPE_SHORTS if self.work == 2 else UPSHAPE_VECTOR_BYTES // self.work
+        t.coupled = self.takes_couples()
         t.quads = self.takes_quads()
         self.find_period()
         t.halved = self.is_halved(trimmed)
@@ -1488,7 +1615,8 @@ cdef class Plan:
             t.fraction = 2  # a line holds sums of four
             self.error = 0.0
         t.transposed = (
-            not t.w.copied and channels < t.group and t.period == 0 and not t.quads)
+            not t.w.copied and channels < t.group and t.period == 0 and not t.quads
+            and not t.coupled)
         if t.quads:
             t.group = 2
         elif t.period > 0:
@@ -1662,6 +1790,8 @@ cdef class Plan:
         cdef Py_ssize_t j, k, c, at, most = (axis.most + 1) // 2 * 2
         cdef int16_t* weight
         cdef int32_t whole
+        if axis == &self.table.w and self.takes_couples():
+            self.weigh_couples(axis, own)
         axis.copies = 2 if axis.way == ROUNDED else 1
         if self.takes_quads() and axis == &self.table.w:
             axis.copies = 4
@@ -1686,6 +1816,30 @@ cdef class Plan:
                     weight[at] = <int16_t>(whole >> axis.split)
                     if axis.split > 0:
                         weight[axis.stride // 2 + at] = <int16_t>(whole & ((1 << axis.split) - 1))
+        return 0
+
+    cdef int weigh_couples(self, Axis* axis, const double[:, ::1] own) except -1:
+        """Lay out integers as weights of couples: what is no tap of a couple has weight 0."""
+        cdef Py_ssize_t j, k, at, parts = 2 if axis.split > 0 else 1
+        cdef int16_t* pair
+        cdef int32_t whole
+        self.table.coupling = coupling_of(self.table.channels)
+        axis.pair_stride = 2 * parts * (axis.most // 2 + 1)
+        axis.couple = <int64_t*>self.allocate(axis.count * sizeof(int64_t))
+        axis.couples = <int64_t*>self.allocate(axis.count * sizeof(int64_t))
+        axis.pair = <int16_t*>self.allocate(axis.count * axis.pair_stride * sizeof(int16_t))
+        memset(axis.pair, 0, axis.count * axis.pair_stride * sizeof(int16_t))
+        for j in range(axis.count):
+            axis.couple[j] = axis.first[j] // 2
+            axis.couples[j] = (axis.first[j] % 2 + axis.taps[j] + 1) // 2
+            pair = axis.pair + j * axis.pair_stride
+            for k in range(axis.taps[j]):
+                whole = <int32_t>own[j, k]
+                at = axis.first[j] % 2 + k
+                at = at // 2 * 2 * parts + at % 2
+                pair[at] = <int16_t>(whole >> axis.split)
+                if axis.split > 0:
+                    pair[at + 2] = <int16_t>(whole & ((1 << axis.split) - 1))
         return 0
 
     cdef int find_places(self, Axis* axis, given) except -1:
@@ -1723,8 +1877,14 @@ cdef class Plan:
         Twice and half as many pixels are sooner made of phases.
         """
         cdef Table* t = &self.table
-        return (self.work == 2 and t.channels == 4 and not t.w.copied
+        return (self.work == 2 and t.channels == 4 and not t.w.copied and not self.takes_couples()
                 and t.w.source != 2 * t.w.count and t.w.count != 2 * t.w.source)
+
+    cdef bint takes_couples(self) noexcept:
+        """Return whether rows of bytes go across by couples, as pixels of up to four do."""
+        cdef Table* t = &self.table
+        return (self.work == 2 and t.channels <= 4 and t.w.way == PAIRS and not t.w.copied
+                and t.d.copied and (t.across_first or t.h.copied))
 
     cdef bint is_halved(self, list weights) except -1:
         """Return whether each pixel is the mean of 2 x 2, and such as go down and across at once.
@@ -1751,7 +1911,7 @@ cdef class Plan:
         cdef bint odd = self.work == 2 and t.channels not in (1, 2, 4)
         cdef Py_ssize_t longest = 1 if odd else most
         t.period = 0
-        if t.w.copied or t.quads or t.channels >= t.group:
+        if t.w.copied or t.quads or t.coupled or t.channels >= t.group:
             return 0
         for period in range(1, longest + 1):
             middle = t.w.count // 2 // period * period
@@ -1808,6 +1968,8 @@ cdef class Plan:
             low = min(low, own_low)
             high = max(high, own_high)
         strips.append((start, low, high))
+        if t.coupled:  # a strip begins with a couple
+            strips = [(start, low // 2 * 2, high) for start, low, high in strips]
         t.strips = len(strips)
         t.strip = <Py_ssize_t*>self.allocate((3 * t.strips + 1) * sizeof(Py_ssize_t))
         t.strip[3 * t.strips] = t.w.count
@@ -1826,6 +1988,8 @@ cdef class Plan:
         t.longest_source = (t.longest_source + 31) // 16 * 16
         if t.quads:
             t.longest_source += (4 * t.w.most + 15) // 16 * 16
+        if t.coupled:  # columns are made by up to twelve
+            t.longest_source += 32
         if t.period > 0:
             room = 2 * t.channels + 64
             t.phase_source = padded((t.longest_source // t.step + room) * self.work)
@@ -1882,6 +2046,11 @@ cdef class Plan:
         return self.table.quads
 
     @property
+    def coupled(self):
+        """Whether rows of bytes go across by couples."""
+        return self.table.coupled
+
+    @property
     def halved(self):
         """Whether means of 2 x 2 pixels are made, down and across at once."""
         return self.table.halved
@@ -1896,7 +2065,8 @@ cdef class Plan:
         cdef Table* t = &self.table
         cdef Py_ssize_t work = self.work
         bytes[IN_TRANSPOSED] = (
-            t.longest_source * t.group * work if t.transposed or t.quads or t.w.lift > 0 else 0)
+            t.longest_source * t.group * work
+            if t.transposed or t.quads or t.coupled or t.w.lift > 0 else 0)
         bytes[IN_PHASES] = t.phase_source * t.step if t.period > 0 and t.step > 1 else 0
         bytes[IN_PHASES_MADE] = t.phase_result * t.period if t.period > 1 else 0
         bytes[IN_RING] = 0
@@ -2065,6 +2235,9 @@ cdef void free_axis(Axis* axis) noexcept:
     PyMem_RawFree(axis.scale)
     PyMem_RawFree(axis.factor)
     PyMem_RawFree(axis.place)
+    PyMem_RawFree(axis.couple)
+    PyMem_RawFree(axis.couples)
+    PyMem_RawFree(axis.pair)
 
 
 cdef inline Py_ssize_t padded(Py_ssize_t bytes) noexcept nogil:

@@ -134,6 +134,14 @@ UPSHAPE_INLINE upshape_sums32 upshape_raise_sums(upshape_sums32 sum, int by)
     return sum;
 }
 
+/* sum 2^by + low. */
+UPSHAPE_INLINE upshape_sums32 upshape_join_sums(upshape_sums32 sum, upshape_sums32 low, int by)
+{
+    sum.low = (sum.low << by) + low.low;
+    sum.high = (sum.high << by) + low.high;
+    return sum;
+}
+
 /* Each sum divided by 2^shift, halves up, and saturated to 16 bits: in the order of the elements. */
 UPSHAPE_INLINE upshape_shorts upshape_scaled(upshape_sums32 sum, int shift)
 {

@@ -22,6 +22,7 @@ cdef extern from "shorts.h" nogil:
     sums32 no_sums "upshape_no_sums"()
     sums32 add_products "upshape_add_products"(sums32, shorts, shorts, ints)
     sums32 raise_sums "upshape_raise_sums"(sums32, int)
+    sums32 join_sums "upshape_join_sums"(sums32, sums32, int)
     shorts scaled "upshape_scaled"(sums32, int)
     int16_t scaled_one "upshape_scaled_one"(int32_t, int)
     shorts clamp_shorts "upshape_clamp_shorts"(shorts, int)
