@@ -52,14 +52,11 @@ from libc.string cimport memcmp, memcpy, memset
 from check cimport UPSHAPE_CHECK, check_parts, cut, part_bytes
 from couples cimport (
     UPSHAPE_COUPLED,
-    add_couples,
     couple,
     couples,
     coupling,
     coupling_of,
-    join_couples,
-    no_couples,
-    scaled_couples,
+    spread_couples,
 )
 from rows cimport (
     Frame,
@@ -86,6 +83,7 @@ from shorts cimport (
     add_quads,
     add_rounded,
     add_tiny,
+    add_wide,
     clamp_shorts,
     eight_bytes,
     eight_shorts,
@@ -93,6 +91,7 @@ from shorts cimport (
     join_quads,
     join_quads_rounded,
     join_sums,
+    join_wide,
     lift,
     load_shorts,
     multiplied,
@@ -104,6 +103,7 @@ from shorts cimport (
     no_sums_of_bytes,
     no_tiny_sums,
     no_wide,
+    no_wide_sums,
     raise_quads,
     raise_sums,
     scaled,
@@ -117,13 +117,17 @@ from shorts cimport (
     store_scaled,
     store_shorts,
     store_tiny,
+    store_wide,
     sums32,
     sums_of_bytes,
     tiny_sums,
     transpose_shorts,
     wide,
     wide_pair,
+    wide_sums,
+    wide_zip,
     widen_to_shorts,
+    zip_wide,
 )
 from transposes cimport (
     clamp_byte,
@@ -249,10 +253,7 @@ cdef struct Axis:
     char* weight  # `stride` a pixel, as wide as an element of a line
     Py_ssize_t stride
     int64_t* place  # quads: elements before a pixel's weights; pixels with the same share them
-    int64_t* couple  # couples: the first one's place in a row, and how many there are
-    int64_t* couples
-    int16_t* pair  # `pair_stride` a pixel: of each couple two weights, the split ones' parts by turns
-    Py_ssize_t pair_stride
+    couples couples
     Py_ssize_t copies  # fixed point: how often a weight, or a pair of weights, is repeated
     int shift  # fixed point: sums are divided by 2^shift
     int split  # PAIRS: weights of more than 16 bits are two, and the first counts 2^split times
@@ -552,6 +553,28 @@ cdef inline void blend_shorts(int16_t* line, const pixel_t** row, const Axis* ax
     store_shorts(line + j, scaled_line(sum, axis))
 
 
+cdef inline void blend_two_wide(int16_t* line, const int16_t** row, const Axis* axis,
+                                const int16_t* weight, Py_ssize_t pairs, Py_ssize_t j,
+                                bint split) noexcept nogil:
+    """Make two wide vectors of a line."""
+    cdef wide_sums[2] sum, low
+    cdef wide_zip[2] zipped
+    cdef Py_ssize_t half = axis.stride // 2, i, k
+    for i in range(2):
+        sum[i] = low[i] = no_wide_sums()
+    for k in range(pairs):
+        for i in range(2):
+            zipped[i] = zip_wide(row[2 * k] + j + i * UPSHAPE_WIDE,
+                                 row[2 * k + 1] + j + i * UPSHAPE_WIDE)
+            sum[i] = add_wide(sum[i], zipped[i], splat_wide_pair(weight + 2 * k))
+            if split:
+                low[i] = add_wide(low[i], zipped[i], splat_wide_pair(weight + half + 2 * k))
+    for i in range(2):
+        if split:
+            sum[i] = join_wide(sum[i], low[i], axis.split)
+        store_wide(line + j + i * UPSHAPE_WIDE, sum[i], axis.shift, axis.most_line)
+
+
 cdef inline void blend_four_rounded(int16_t* line, const int16_t** row, const int16_t* weight,
                                     Py_ssize_t taps, int doubled, Py_ssize_t j) noexcept nogil:
     """Make four wide vectors of a line."""
@@ -613,6 +636,13 @@ cdef void blend_fixed(int16_t* line, const pixel_t** row, const Axis* axis, Py_s
             if j < count and count >= 2 * UPSHAPE_WIDE:
                 blend_bytes(line, row, axis, weight, pairs, count - 2 * UPSHAPE_WIDE, False)
                 return
+        if pixel_t is int16_t:
+            while j + 2 * UPSHAPE_WIDE <= count:
+                if axis.split > 0:
+                    blend_two_wide(line, row, axis, weight, pairs, j, True)
+                else:
+                    blend_two_wide(line, row, axis, weight, pairs, j, False)
+                j += 2 * UPSHAPE_WIDE
         while j + UPSHAPE_SHORTS <= count:
             blend_shorts(line, row, axis, weight, pairs, j)
             j += UPSHAPE_SHORTS
@@ -842,77 +872,6 @@ cdef void couple_rows(int16_t* columns, const uint8_t** row, Py_ssize_t count, P
                 couple(columns, end_of, 0, by.turn[b])
             columns += 4 * UPSHAPE_COUPLED
         at += by.bytes
-
-
-cdef inline void columns_coupled(shorts* made, const int16_t* column, const Axis* w, Py_ssize_t x,
-                                 Py_ssize_t apart, bint split, Py_ssize_t width) noexcept nogil:
-    """Add up couples, for each of `width` columns those that are `apart` from each other."""
-    cdef Py_ssize_t i, k
-    cdef const int16_t* pair = w.pair + x * w.pair_stride
-    cdef couples[MOST_COLUMNS] sum, low
-    for i in range(width):
-        sum[i] = low[i] = no_couples()
-    for k in range(w.couples[x]):
-        for i in range(width):
-            sum[i] = add_couples(sum[i], column + i * UPSHAPE_COUPLED, pair)
-            if split:
-                low[i] = add_couples(low[i], column + i * UPSHAPE_COUPLED, pair + 2)
-        column += apart
-        pair += 4 if split else 2
-    for i in range(width):
-        if split:
-            sum[i] = join_couples(sum[i], low[i], w.split)
-        made[i] = scaled_couples(sum[i], w.shift)
-        if w.most_line >= 0:
-            made[i] = clamp_shorts(made[i], w.most_line)
-
-
-cdef inline void spread_coupled_by(int16_t** to, const int16_t* columns, const Axis* w,
-                                   Py_ssize_t channels, Py_ssize_t first, Py_ssize_t last,
-                                   Py_ssize_t low, bint split, Py_ssize_t width) noexcept nogil:
-    cdef Py_ssize_t x, c, g, n = 0, e = 0, apart = channels * UPSHAPE_COUPLED
-    cdef const int16_t* from_
-    cdef shorts[8 + MOST_COLUMNS] block
-    for x in range(first, last):
-        from_ = columns + (w.couple[x] - low // 2) * apart
-        c = 0
-        while c < channels:
-            columns_coupled(block + n, from_ + c * UPSHAPE_COUPLED, w, x, apart, split, width)
-            c += width
-            n += width
-            if n >= 8:
-                transpose_shorts(block)
-                for g in range(8):
-                    store_eight(to[g] + e, to[(g + 8) % UPSHAPE_SHORTS] + e, block[g])
-                for g in range(width):
-                    block[g] = block[8 + g]
-                e += 8
-                n -= 8
-    if n > 0:
-        transpose_shorts(block)
-        for g in range(8):
-            memcpy(to[g] + e, &block[g], n * sizeof(int16_t))
-            if UPSHAPE_SHORTS == 16:
-                memcpy(to[g + 8] + e, <char*>&block[g] + 16, n * sizeof(int16_t))
-
-
-cdef void spread_coupled(int16_t** to, const int16_t* columns, const Axis* w, Py_ssize_t channels,
-                         Py_ssize_t first, Py_ssize_t last, Py_ssize_t low) noexcept nogil:
-    """Make the pixels `first` to `last` - 1 of a group of rows; the first column is pixel `low`."""
-    if channels == 1:
-        if w.split > 0:
-            spread_coupled_by(to, columns, w, 1, first, last, low, True, 1)
-        else:
-            spread_coupled_by(to, columns, w, 1, first, last, low, False, 1)
-    elif channels == 3:
-        if w.split > 0:
-            spread_coupled_by(to, columns, w, 3, first, last, low, True, 3)
-        else:
-            spread_coupled_by(to, columns, w, 3, first, last, low, False, 3)
-    elif w.split > 0:
-        spread_coupled_by(to, columns, w, channels, first, last, low, True, 2)
-    else:
-        spread_coupled_by(to, columns, w, channels, first, last, low, False, 2)
 
 
 cdef void spread_row(work_t* to, const pixel_t* row, const Axis* w, Py_ssize_t channels,
@@ -1280,7 +1239,7 @@ cdef void across(work_t** to, const char** row, const Plane* p, const Table* t, 
                 to[g] = <work_t*>desk.line + lanes * t.longest
             couple_rows(transposed, <const uint8_t**>row, elements,
                         (t.w.source - p.low) * t.channels, &t.coupling)
-            spread_coupled(to, transposed, &t.w, t.channels, p.first, p.last, p.low)
+            spread_couples(to, transposed, &t.w.couples, t.channels, p.first, p.last, p.low // 2)
     elif t.quads:
         if work_t is int16_t:
             for g in range(2):
@@ -1610,6 +1569,10 @@ cdef class Plan:
         t.coupled = self.takes_couples()
         t.quads = self.takes_quads()
         self.find_period()
+        # Phases are sums of whole rows: quicker than columns, but not where weights are split.
+        if t.coupled and t.period > 0 and t.w.split > 0:
+            t.period = 0
+        t.coupled = t.coupled and t.period == 0
         t.halved = self.is_halved(trimmed)
         if t.halved and self.work == 2:
             t.fraction = 2  # a line holds sums of four
@@ -1821,25 +1784,27 @@ cdef class Plan:
     cdef int weigh_couples(self, Axis* axis, const double[:, ::1] own) except -1:
         """Lay out integers as weights of couples: what is no tap of a couple has weight 0."""
         cdef Py_ssize_t j, k, at, parts = 2 if axis.split > 0 else 1
-        cdef int16_t* pair
+        cdef int16_t* weight
         cdef int32_t whole
+        cdef couples* laid = &axis.couples
         self.table.coupling = coupling_of(self.table.channels)
-        axis.pair_stride = 2 * parts * (axis.most // 2 + 1)
-        axis.couple = <int64_t*>self.allocate(axis.count * sizeof(int64_t))
-        axis.couples = <int64_t*>self.allocate(axis.count * sizeof(int64_t))
-        axis.pair = <int16_t*>self.allocate(axis.count * axis.pair_stride * sizeof(int16_t))
-        memset(axis.pair, 0, axis.count * axis.pair_stride * sizeof(int16_t))
+        laid.shift, laid.split, laid.most = axis.shift, axis.split, axis.most_line
+        laid.stride = 2 * parts * (axis.most // 2 + 1)
+        laid.first = <int64_t*>self.allocate(axis.count * sizeof(int64_t))
+        laid.count = <int64_t*>self.allocate(axis.count * sizeof(int64_t))
+        laid.weight = <int16_t*>self.allocate(axis.count * laid.stride * sizeof(int16_t))
+        memset(laid.weight, 0, axis.count * laid.stride * sizeof(int16_t))
         for j in range(axis.count):
-            axis.couple[j] = axis.first[j] // 2
-            axis.couples[j] = (axis.first[j] % 2 + axis.taps[j] + 1) // 2
-            pair = axis.pair + j * axis.pair_stride
+            laid.first[j] = axis.first[j] // 2
+            laid.count[j] = (axis.first[j] % 2 + axis.taps[j] + 1) // 2
+            weight = laid.weight + j * laid.stride
             for k in range(axis.taps[j]):
                 whole = <int32_t>own[j, k]
                 at = axis.first[j] % 2 + k
                 at = at // 2 * 2 * parts + at % 2
-                pair[at] = <int16_t>(whole >> axis.split)
+                weight[at] = <int16_t>(whole >> axis.split)
                 if axis.split > 0:
-                    pair[at + 2] = <int16_t>(whole & ((1 << axis.split) - 1))
+                    weight[at + 2] = <int16_t>(whole & ((1 << axis.split) - 1))
         return 0
 
     cdef int find_places(self, Axis* axis, given) except -1:
@@ -1911,7 +1876,7 @@ cdef class Plan:
         cdef bint odd = self.work == 2 and t.channels not in (1, 2, 4)
         cdef Py_ssize_t longest = 1 if odd else most
         t.period = 0
-        if t.w.copied or t.quads or t.coupled or t.channels >= t.group:
+        if t.w.copied or t.quads or t.channels >= t.group:
             return 0
         for period in range(1, longest + 1):
             middle = t.w.count // 2 // period * period
@@ -1988,8 +1953,8 @@ cdef class Plan:
         t.longest_source = (t.longest_source + 31) // 16 * 16
         if t.quads:
             t.longest_source += (4 * t.w.most + 15) // 16 * 16
-        if t.coupled:  # columns are made by up to twelve
-            t.longest_source += 32
+        if t.coupled:  # columns are made by up to twelve, and behind them some that count nothing
+            t.longest_source += 32 + 16 * t.channels
         if t.period > 0:
             room = 2 * t.channels + 64
             t.phase_source = padded((t.longest_source // t.step + room) * self.work)
@@ -2235,9 +2200,9 @@ cdef void free_axis(Axis* axis) noexcept:
     PyMem_RawFree(axis.scale)
     PyMem_RawFree(axis.factor)
     PyMem_RawFree(axis.place)
-    PyMem_RawFree(axis.couple)
-    PyMem_RawFree(axis.couples)
-    PyMem_RawFree(axis.pair)
+    PyMem_RawFree(axis.couples.first)
+    PyMem_RawFree(axis.couples.count)
+    PyMem_RawFree(axis.couples.weight)
 
 
 cdef inline Py_ssize_t padded(Py_ssize_t bytes) noexcept nogil:

@@ -346,7 +346,7 @@ def test_pixels_of_four_bytes_have_the_bits_of_any_others(rng, only, rounded, mo
                              channels, False, only, rounded)
             result = np.zeros((2, 7, o, channels), np.uint8)
             assert plan.run(np.ascontiguousarray(x[..., :channels]), result, 2)
-            assert plan.quads == (plan.fixed and channels == 4)
+            assert (plan.quads or plan.coupled) == (plan.fixed and channels == 4)
             made.append(result[..., :4])
         np.testing.assert_array_equal(*made)
 
@@ -354,9 +354,11 @@ def test_pixels_of_four_bytes_have_the_bits_of_any_others(rng, only, rounded, mo
 def test_weights_of_pixels_of_four_bytes_are_formed_either_way():
     """Else the test above would hold nothing of one of them."""
     up, down = antialiased_table(40, 60, 1, triangle), antialiased_table(90, 20, 2, keys)
-    plans = [taps.Plan((0, -1, -1, 1, 2, 3), [copied(1), copied(5), table], "B", 4, 4, False)
-             for table in (up, down)]
-    assert [(plan.quads, plan.ways[2]) for plan in plans] == [(True, "rounded"), (True, "pairs")]
+    plans = [taps.Plan((0, -1, -1, 1, 2, 3), [copied(1), rows, table], "B", 4, 4, False)
+             for rows, table in ((copied(5), up), (down, down), (copied(5), down))]
+    assert [(plan.quads, plan.coupled, plan.ways[2]) for plan in plans] == [
+        (True, False, "rounded"), (True, False, "pairs"), (False, True, "pairs")
+    ]
 
 
 # --- means of 2 x 2 pixels -----------------------------------------------------------------------

@@ -91,60 +91,187 @@ UPSHAPE_INLINE void upshape_couple(
 #endif
 }
 
+/* --- sums of columns --------------------------------------------------------------------------- */
+
 /* Sums of a column's rows. */
 #if defined(__AVX512BW__)
-typedef int32_t upshape_couples __attribute__((vector_size(64)));
+typedef int32_t upshape_column __attribute__((vector_size(64)));
 #else
-typedef upshape_sums32 upshape_couples;
+typedef upshape_sums32 upshape_column;
 #endif
 
-UPSHAPE_INLINE upshape_couples upshape_no_couples(void)
+/* How sums become elements of a line: divided by 2^shift, halves up, none less or more than the bounds;
+ * sums of split weights are two, of which the first counts 2^split times. */
+typedef struct {
+    int shift, split;
+    upshape_shorts least, most;
+} upshape_rounding;
+
+/* most: what an element is at most, 0 at least; -1: whatever 16 bits hold. */
+UPSHAPE_INLINE upshape_rounding upshape_rounding_of(int shift, int split, int most)
+{
+    upshape_rounding by = {.shift = shift, .split = split};
+    by.least = (upshape_shorts){0} + (int16_t)(most < 0 ? -32768 : 0);
+    by.most = (upshape_shorts){0} + (int16_t)(most < 0 ? 32767 : most);
+    return by;
+}
+
+/* The table of a row: for each pixel the first of its couples, how many these are, and from `stride`
+ * times the pixel on their weights, two each; of split ones two, and then what is left of these two. */
+typedef struct {
+    int64_t *first, *count;
+    int16_t* weight;
+    ptrdiff_t stride;
+    int shift, split, most; /* as upshape_rounding_of takes them */
+} upshape_couples;
+
+UPSHAPE_INLINE upshape_column upshape_full_column(int32_t value)
 {
 #if defined(__AVX512BW__)
-    return (upshape_couples){0};
+    return (upshape_column){0} + value;
 #else
-    return upshape_no_sums();
+    upshape_column r = {(upshape_ints){0} + value, (upshape_ints){0} + value};
+    return r;
 #endif
 }
 
 /* Add a column times a pair of weights. */
-UPSHAPE_INLINE upshape_couples upshape_add_couples(
-    upshape_couples sum, const int16_t* column, const int16_t* weight)
+UPSHAPE_INLINE void upshape_add_couples(
+    upshape_column* sum, const int16_t* column, const int16_t* weight)
 {
 #if defined(__AVX512BW__)
     int32_t pair;
     __builtin_memcpy(&pair, weight, 4);
-    return sum + (upshape_couples)_mm512_madd_epi16(
-        _mm512_loadu_si512(column), _mm512_set1_epi32(pair));
+    *sum += (upshape_column)_mm512_madd_epi16(_mm512_loadu_si512(column), _mm512_set1_epi32(pair));
 #else
     upshape_ints pair = upshape_splat_pair(weight);
-    sum.low += upshape_pair_products(upshape_load_shorts(column), pair);
-    sum.high += upshape_pair_products(upshape_load_shorts(column + UPSHAPE_SHORTS), pair);
-    return sum;
+    sum->low += upshape_pair_products(upshape_load_shorts(column), pair);
+    sum->high += upshape_pair_products(upshape_load_shorts(column + UPSHAPE_SHORTS), pair);
 #endif
 }
 
-/* sum 2^by + low. */
-UPSHAPE_INLINE upshape_couples upshape_join_couples(
-    upshape_couples sum, upshape_couples low, int by)
+UPSHAPE_INLINE upshape_column upshape_join_columns(
+    upshape_column sum, upshape_column low, const upshape_rounding* by)
 {
 #if defined(__AVX512BW__)
-    return (sum << by) + low;
+    return (sum << by->split) + low;
 #else
-    return upshape_join_sums(sum, low, by);
+    return upshape_join_sums(sum, low, by->split);
 #endif
 }
 
-/* Each sum divided by 2^shift, halves up, and saturated to 16 bits: in the order of the rows. */
-UPSHAPE_INLINE upshape_shorts upshape_scaled_couples(upshape_couples sum, int shift)
+/* Elements of sums to which a half has been added already: in the order of the rows. */
+UPSHAPE_INLINE upshape_shorts upshape_scaled_column(upshape_column sum, const upshape_rounding* by)
 {
 #if defined(__AVX512BW__)
-    __m512i half = _mm512_set1_epi32(1 << shift >> 1);
-    return (upshape_shorts)_mm512_cvtsepi32_epi16(
-        _mm512_sra_epi32(_mm512_add_epi32((__m512i)sum, half), _mm_cvtsi32_si128(shift)));
+    __m256i r = _mm512_cvtsepi32_epi16(_mm512_sra_epi32((__m512i)sum, _mm_cvtsi32_si128(by->shift)));
+    return (upshape_shorts)_mm256_min_epi16(
+        _mm256_max_epi16(r, (__m256i)by->least), (__m256i)by->most);
+#elif defined(__AVX2__)
+    __m128i count = _mm_cvtsi32_si128(by->shift);
+    __m256i r = _mm256_packs_epi32(
+        _mm256_sra_epi32((__m256i)sum.low, count), _mm256_sra_epi32((__m256i)sum.high, count));
+    return (upshape_shorts)_mm256_min_epi16(
+        _mm256_max_epi16(r, (__m256i)by->least), (__m256i)by->most);
+#elif defined(__SSE2__)
+    __m128i count = _mm_cvtsi32_si128(by->shift);
+    __m128i r = _mm_packs_epi32(
+        _mm_sra_epi32((__m128i)sum.low, count), _mm_sra_epi32((__m128i)sum.high, count));
+    return (upshape_shorts)_mm_min_epi16(_mm_max_epi16(r, (__m128i)by->least), (__m128i)by->most);
 #else
-    return upshape_scaled(sum, shift);
+    upshape_shorts r;
+    for (int j = 0; j < UPSHAPE_SHORTS; j++) {
+        int32_t v = (j < 4 ? sum.low[j] : sum.high[j - 4]) >> by->shift;
+        r[j] = (int16_t)(v < by->least[j] ? by->least[j] : v > by->most[j] ? by->most[j] : v);
+    }
+    return r;
 #endif
+}
+
+/* Make `width` columns of elements, the sums of `count` couples each, `apart` from each other. */
+UPSHAPE_INLINE void upshape_sum_couples(
+    upshape_shorts* made, const int16_t* column, const int16_t* weight, ptrdiff_t count,
+    ptrdiff_t apart, const upshape_rounding* by, int split, int width)
+{
+    upshape_column half = upshape_full_column(1 << by->shift >> 1), sum[4], low[4];
+    for (int i = 0; i < width; i++) {
+        sum[i] = split ? upshape_full_column(0) : half;
+        low[i] = half;
+    }
+    for (ptrdiff_t k = 0; k < count; k++) {
+        for (int i = 0; i < width; i++) {
+            upshape_add_couples(&sum[i], column + i * UPSHAPE_COUPLED, weight);
+            if (split)
+                upshape_add_couples(&low[i], column + i * UPSHAPE_COUPLED, weight + 2);
+        }
+        column += apart;
+        weight += split ? 4 : 2;
+    }
+    for (int i = 0; i < width; i++)
+        made[i] = upshape_scaled_column(
+            split ? upshape_join_columns(sum[i], low[i], by) : sum[i], by);
+}
+
+/* Store eight elements of each row. */
+UPSHAPE_INLINE void upshape_store_eights(int16_t** to, ptrdiff_t at, upshape_shorts* block)
+{
+    upshape_transpose_shorts(block);
+    for (int g = 0; g < 8; g++)
+        upshape_store_eight(to[g] + at, to[(g + 8) % UPSHAPE_SHORTS] + at, block[g]);
+}
+
+/* Make the pixels `first` to `last` - 1 of UPSHAPE_SHORTS rows, of columns that begin with couple `low`,
+ * `width` channels at a time. The lines have room for seven elements more. */
+UPSHAPE_INLINE void upshape_spread_by(
+    int16_t** to, const int16_t* columns, const upshape_couples* w, ptrdiff_t channels,
+    ptrdiff_t first, ptrdiff_t last, ptrdiff_t low, int split, int width)
+{
+    const upshape_rounding by = upshape_rounding_of(w->shift, w->split, w->most);
+    const ptrdiff_t apart = channels * UPSHAPE_COUPLED;
+    upshape_shorts block[8 + 4] = {{0}};
+    ptrdiff_t n = 0, e = 0;
+    for (ptrdiff_t x = first; x < last; x++)
+        for (ptrdiff_t c = 0; c < channels; c += width) {
+            upshape_sum_couples(
+                block + n, columns + (w->first[x] - low) * apart + c * UPSHAPE_COUPLED,
+                w->weight + x * w->stride, w->count[x], apart, &by, split, width);
+            n += width;
+            if (n >= 8) {
+                upshape_store_eights(to, e, block);
+                for (int i = 0; i < width; i++)
+                    block[i] = block[8 + i];
+                e += 8;
+                n -= 8;
+            }
+        }
+    if (n > 0)
+        upshape_store_eights(to, e, block);
+}
+
+/* The same for any number of channels up to four. Sums stay in registers: of split weights, no more
+ * than two columns' where a column takes two registers. */
+UPSHAPE_CALLED void upshape_spread_couples(
+    int16_t** to, const int16_t* columns, const upshape_couples* w, ptrdiff_t channels,
+    ptrdiff_t first, ptrdiff_t last, ptrdiff_t low)
+{
+    enum { LARGE = UPSHAPE_WIDE > UPSHAPE_SHORTS };
+    int split = w->split > 0;
+    if (channels == 1 && split)
+        upshape_spread_by(to, columns, w, 1, first, last, low, 1, 1);
+    else if (channels == 1)
+        upshape_spread_by(to, columns, w, 1, first, last, low, 0, 1);
+    else if (channels == 3 && split)
+        upshape_spread_by(to, columns, w, 3, first, last, low, 1, LARGE ? 3 : 1);
+    else if (channels == 3)
+        upshape_spread_by(to, columns, w, 3, first, last, low, 0, 3);
+    else if (channels == 4 && split)
+        upshape_spread_by(to, columns, w, 4, first, last, low, 1, LARGE ? 4 : 2);
+    else if (channels == 4)
+        upshape_spread_by(to, columns, w, 4, first, last, low, 0, 4);
+    else if (split)
+        upshape_spread_by(to, columns, w, 2, first, last, low, 1, 2);
+    else
+        upshape_spread_by(to, columns, w, 2, first, last, low, 0, 2);
 }
 
 #endif

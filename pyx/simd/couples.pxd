@@ -1,8 +1,6 @@
 """Cython's view of couples.h."""
 
-from libc.stdint cimport int16_t, uint8_t
-
-from shorts cimport shorts
+from libc.stdint cimport int16_t, int64_t, uint8_t
 
 cdef extern from "couples.h" nogil:
     enum:
@@ -14,8 +12,11 @@ cdef extern from "couples.h" nogil:
     coupling coupling_of "upshape_coupling_of"(Py_ssize_t channels)
     void couple "upshape_couple"(int16_t*, const uint8_t**, Py_ssize_t, const uint8_t*)
     ctypedef struct couples "upshape_couples":
-        pass
-    couples no_couples "upshape_no_couples"()
-    couples add_couples "upshape_add_couples"(couples, const int16_t*, const int16_t*)
-    couples join_couples "upshape_join_couples"(couples, couples, int)
-    shorts scaled_couples "upshape_scaled_couples"(couples, int)
+        int64_t* first
+        int64_t* count
+        int16_t* weight
+        Py_ssize_t stride
+        int shift, split, most
+    void spread_couples "upshape_spread_couples"(
+        int16_t**, const int16_t*, const couples*, Py_ssize_t channels, Py_ssize_t first,
+        Py_ssize_t last, Py_ssize_t low)

@@ -34,6 +34,15 @@ cdef extern from "shorts.h" nogil:
     wide_pair splat_wide_pair "upshape_splat_wide_pair"(const int16_t*)
     void add_products_of_bytes "upshape_add_products_of_bytes"(
         sums_of_bytes*, const uint8_t*, const uint8_t*, wide_pair)
+    ctypedef struct wide_zip "upshape_wide_zip":
+        pass
+    ctypedef struct wide_sums "upshape_wide_sums":
+        pass
+    wide_sums no_wide_sums "upshape_no_wide_sums"()
+    wide_zip zip_wide "upshape_zip_wide"(const int16_t*, const int16_t*)
+    wide_sums add_wide "upshape_add_wide"(wide_sums, wide_zip, wide_pair)
+    wide_sums join_wide "upshape_join_wide"(wide_sums, wide_sums, int)
+    void store_wide "upshape_store_wide"(int16_t*, wide_sums, int, int)
     void store_scaled "upshape_store_scaled"(int16_t*, const sums_of_bytes*, int, int)
     shorts splat_short "upshape_splat_short"(const int16_t*)
     shorts add_rounded "upshape_add_rounded"(shorts, shorts, shorts)
