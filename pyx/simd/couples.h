@@ -188,28 +188,51 @@ UPSHAPE_INLINE upshape_shorts upshape_scaled_column(upshape_column sum, const up
 #endif
 }
 
+/* Whether the sums of both parts of split weights, of `width` columns, fit the registers. */
+UPSHAPE_INLINE int upshape_parts_fit(int width)
+{
+    return UPSHAPE_WIDE > UPSHAPE_SHORTS || width < 3;
+}
+
 /* Make `width` columns of elements, the sums of `count` couples each, `apart` from each other. */
 UPSHAPE_INLINE void upshape_sum_couples(
     upshape_shorts* made, const int16_t* column, const int16_t* weight, ptrdiff_t count,
     ptrdiff_t apart, const upshape_rounding* by, int split, int width)
 {
-    upshape_column half = upshape_full_column(1 << by->shift >> 1), sum[4], low[4];
+    const upshape_column half = upshape_full_column(1 << by->shift >> 1);
+    const int together = split && upshape_parts_fit(width), step = split ? 4 : 2;
+    upshape_column sum[4], low[4];
     for (int i = 0; i < width; i++) {
         sum[i] = split ? upshape_full_column(0) : half;
         low[i] = half;
     }
-    for (ptrdiff_t k = 0; k < count; k++) {
+    for (ptrdiff_t k = 0; k < count; k++)
         for (int i = 0; i < width; i++) {
-            upshape_add_couples(&sum[i], column + i * UPSHAPE_COUPLED, weight);
-            if (split)
-                upshape_add_couples(&low[i], column + i * UPSHAPE_COUPLED, weight + 2);
+            const int16_t* at = column + k * apart + i * UPSHAPE_COUPLED;
+            upshape_add_couples(&sum[i], at, weight + k * step);
+            if (together)
+                upshape_add_couples(&low[i], at, weight + k * step + 2);
         }
-        column += apart;
-        weight += split ? 4 : 2;
-    }
+    if (split)
+        for (int i = 0; i < width; i++)
+            sum[i] = upshape_join_columns(sum[i], low[i], by);
+    if (split && !together)
+        for (ptrdiff_t k = 0; k < count; k++)
+            for (int i = 0; i < width; i++)
+                upshape_add_couples(
+                    &sum[i], column + k * apart + i * UPSHAPE_COUPLED, weight + k * step + 2);
     for (int i = 0; i < width; i++)
-        made[i] = upshape_scaled_column(
-            split ? upshape_join_columns(sum[i], low[i], by) : sum[i], by);
+        made[i] = upshape_scaled_column(sum[i], by);
+}
+
+/* Make the columns of pixel x. */
+UPSHAPE_INLINE void upshape_sum_pixel(
+    upshape_shorts* made, const int16_t* columns, const upshape_couples* w, ptrdiff_t x, ptrdiff_t low,
+    const upshape_rounding* by, int split, int channels)
+{
+    const ptrdiff_t apart = channels * UPSHAPE_COUPLED;
+    upshape_sum_couples(made, columns + (w->first[x] - low) * apart, w->weight + x * w->stride,
+                        w->count[x], apart, by, split, channels);
 }
 
 /* Store eight elements of each row. */
@@ -220,58 +243,52 @@ UPSHAPE_INLINE void upshape_store_eights(int16_t** to, ptrdiff_t at, upshape_sho
         upshape_store_eight(to[g] + at, to[(g + 8) % UPSHAPE_SHORTS] + at, block[g]);
 }
 
-/* Make the pixels `first` to `last` - 1 of UPSHAPE_SHORTS rows, of columns that begin with couple `low`,
- * `width` channels at a time. The lines have room for seven elements more. */
+/* Make the pixels `first` to `last` - 1 of UPSHAPE_SHORTS rows, of columns that begin with couple `low`.
+ * Eight pixels at a time fill whole vectors of each row; the lines have room for what is too much of the
+ * last ones. */
 UPSHAPE_INLINE void upshape_spread_by(
-    int16_t** to, const int16_t* columns, const upshape_couples* w, ptrdiff_t channels,
-    ptrdiff_t first, ptrdiff_t last, ptrdiff_t low, int split, int width)
+    int16_t** to, const int16_t* columns, const upshape_couples* w, int channels, ptrdiff_t first,
+    ptrdiff_t last, ptrdiff_t low, int split)
 {
     const upshape_rounding by = upshape_rounding_of(w->shift, w->split, w->most);
-    const ptrdiff_t apart = channels * UPSHAPE_COUPLED;
-    upshape_shorts block[8 + 4] = {{0}};
-    ptrdiff_t n = 0, e = 0;
-    for (ptrdiff_t x = first; x < last; x++)
-        for (ptrdiff_t c = 0; c < channels; c += width) {
-            upshape_sum_couples(
-                block + n, columns + (w->first[x] - low) * apart + c * UPSHAPE_COUPLED,
-                w->weight + x * w->stride, w->count[x], apart, &by, split, width);
-            n += width;
-            if (n >= 8) {
-                upshape_store_eights(to, e, block);
-                for (int i = 0; i < width; i++)
-                    block[i] = block[8 + i];
-                e += 8;
-                n -= 8;
-            }
-        }
-    if (n > 0)
-        upshape_store_eights(to, e, block);
+    upshape_shorts block[8 * 4] = {{0}};
+    for (ptrdiff_t e = 0; first < last; first += 8, e += 8 * channels) {
+        int count = last - first < 8 ? (int)(last - first) : 8;
+        if (count == 8 && channels < 3)
+            UPSHAPE_UNROLL
+            for (int i = 0; i < 8; i++)
+                upshape_sum_pixel(block + i * channels, columns, w, first + i, low, &by, split, channels);
+        else
+            for (int i = 0; i < count; i++)
+                upshape_sum_pixel(block + i * channels, columns, w, first + i, low, &by, split, channels);
+        for (int c = 0; c < channels; c++)
+            if (8 * c < count * channels)
+                upshape_store_eights(to, e + 8 * c, block + 8 * c);
+    }
 }
 
-/* The same for any number of channels up to four. Sums stay in registers: of split weights, no more
- * than two columns' where a column takes two registers. */
+/* The same for any number of channels up to four. */
 UPSHAPE_CALLED void upshape_spread_couples(
     int16_t** to, const int16_t* columns, const upshape_couples* w, ptrdiff_t channels,
     ptrdiff_t first, ptrdiff_t last, ptrdiff_t low)
 {
-    enum { LARGE = UPSHAPE_WIDE > UPSHAPE_SHORTS };
     int split = w->split > 0;
     if (channels == 1 && split)
-        upshape_spread_by(to, columns, w, 1, first, last, low, 1, 1);
+        upshape_spread_by(to, columns, w, 1, first, last, low, 1);
     else if (channels == 1)
-        upshape_spread_by(to, columns, w, 1, first, last, low, 0, 1);
+        upshape_spread_by(to, columns, w, 1, first, last, low, 0);
+    else if (channels == 2 && split)
+        upshape_spread_by(to, columns, w, 2, first, last, low, 1);
+    else if (channels == 2)
+        upshape_spread_by(to, columns, w, 2, first, last, low, 0);
     else if (channels == 3 && split)
-        upshape_spread_by(to, columns, w, 3, first, last, low, 1, LARGE ? 3 : 1);
+        upshape_spread_by(to, columns, w, 3, first, last, low, 1);
     else if (channels == 3)
-        upshape_spread_by(to, columns, w, 3, first, last, low, 0, 3);
-    else if (channels == 4 && split)
-        upshape_spread_by(to, columns, w, 4, first, last, low, 1, LARGE ? 4 : 2);
-    else if (channels == 4)
-        upshape_spread_by(to, columns, w, 4, first, last, low, 0, 4);
+        upshape_spread_by(to, columns, w, 3, first, last, low, 0);
     else if (split)
-        upshape_spread_by(to, columns, w, 2, first, last, low, 1, 2);
+        upshape_spread_by(to, columns, w, 4, first, last, low, 1);
     else
-        upshape_spread_by(to, columns, w, 2, first, last, low, 0, 2);
+        upshape_spread_by(to, columns, w, 4, first, last, low, 0);
 }
 
 #endif
