@@ -18,8 +18,8 @@ made by whole vectors as well.
 The caller has checked: indices in range, pixels and the source's rows without gaps, source and
 result disjoint. Nothing is allocated within a row loop, no Python object is touched.
 
-Hot row functions, for who reads the machine code: row_words, row_words_two, rows_words,
-pairs_words, row_past, row_bytes, row_bytes_two, row_items.
+Hot row functions, for who reads the machine code: row_halves, row_words, row_words_two,
+rows_words, pairs_words, row_past, row_bytes, row_bytes_two, row_items.
 """
 
 cimport cython
@@ -62,12 +62,14 @@ from vector cimport (
     bytes16,
     load,
     load_bytes,
+    load_half,
     permute,
     permute_bytes,
     permute_two,
     permute_two_bytes,
     store,
     store_bytes,
+    store_first,
     stream,
     stream_end,
     stream_store,
@@ -93,6 +95,13 @@ cdef enum Kind:
     TRIPLES  # pixel by pixel: three times as many
     PIXELS  # pixel by pixel: any number of bytes, gaps between the result's pixels allowed
 
+# Bytes of a window: half a vector, one, two. The shorter it is the less often it lies in two lines of
+# the cache, and the narrower may the source be.
+cdef enum Span:
+    HALF
+    ONE
+    TWO
+
 # Bytes of a row that are built before they are copied on: a part of the first cache.
 cdef enum:
     PIECE = 8192
@@ -108,6 +117,13 @@ cdef enum:
     GROUPED = 192 + UPSHAPE_VECTOR_BYTES
     GROUP = 4096
 
+# Equal rows of so many bytes, in a share of so many, are made one after the other, each anew; others
+# at once, each vector stored in all of them. A line that is written whole, after the line before it,
+# is not read first.
+cdef enum:
+    APART = 320
+    APART_SHARE = 1 << 20
+
 # Rows of pixels of so many bytes are made anew rather than copied: that costs no more than the
 # copy, and reads what is smaller. 1.08 times as fast at 256 bytes, 0.9 at 64 (Granite Rapids).
 cdef enum:
@@ -122,95 +138,206 @@ cdef enum:
 cdef struct Table:
     Kind kind
     Py_ssize_t group, source_row  # rows, 0: one by one; bytes of a source row
-    bint two  # windows are of two vectors
-    bint alike  # every vector is permuted alike: windows differ in where they begin alone
-    bint pairs  # rows are alike two by two, from the first on
+    Span span  # of windows
+    bint alike  # all vectors are permuted alike, and windows, but for the last, begin
+    Py_ssize_t advance  # so many bytes apart
+    bint pairs  # rows are equal two by two, from the first on
+    bint single  # rows are made one after the other, since none or few are equal
     Py_ssize_t pixel, spacing  # bytes of a pixel, bytes from one to the next in the result
     Py_ssize_t steps, stride, row
     int64_t* index
+    void* memory  # of the windows' tables
     int64_t* base
     uint8_t* order
 
 
+# Rows shorter than a vector, of a source of half a vector at most, each row one permutation; all
+# sizes are bytes, but for rows: `before` the first that is made of the source's last, `last` the
+# last. row = 0: rows are made another way.
+cdef struct Spill:
+    Py_ssize_t row, source_row, before, last
+    uint8_t[2 * UPSHAPE_VECTOR_BYTES] order  # from a row's start, and from half a vector before its end
+
+
+cdef inline words window(const char* source, words by, Span span) noexcept nogil:
+    """Return a vector of the result."""
+    if span == HALF:
+        return permute(load_half(source), by)
+    if span == TWO:
+        return permute_two(load(source), load(source + UPSHAPE_VECTOR_BYTES), by)
+    return permute(load(source), by)
+
+
+cdef inline void row_windows(char* to, const char* source, const int64_t* base,
+                             const uint8_t* order, Py_ssize_t count, Span span,
+                             bint past) noexcept nogil:
+    """Write vectors; past: past the cache, `to` is aligned."""
+    cdef Py_ssize_t k
+    cdef words vector
+    for k in range(count):
+        vector = window(source + base[k], load(order + k * UPSHAPE_VECTOR_BYTES), span)
+        if past:
+            stream_store(to + k * UPSHAPE_VECTOR_BYTES, vector)
+        else:
+            store(to + k * UPSHAPE_VECTOR_BYTES, vector)
+
+
+cdef void row_halves(char* to, const char* source, const int64_t* base, const uint8_t* order,
+                     Py_ssize_t count) noexcept nogil:
+    row_windows(to, source, base, order, count, HALF, False)
+
+
 cdef void row_words(char* to, const char* source, const int64_t* base, const uint8_t* order,
                     Py_ssize_t count) noexcept nogil:
-    cdef Py_ssize_t k
-    for k in range(count):
-        store(to + k * UPSHAPE_VECTOR_BYTES,
-              permute(load(source + base[k]), load(order + k * UPSHAPE_VECTOR_BYTES)))
+    row_windows(to, source, base, order, count, ONE, False)
 
 
 cdef void row_words_two(char* to, const char* source, const int64_t* base, const uint8_t* order,
                         Py_ssize_t count) noexcept nogil:
-    cdef Py_ssize_t k
-    for k in range(count):
-        store(to + k * UPSHAPE_VECTOR_BYTES,
-              permute_two(load(source + base[k]), load(source + base[k] + UPSHAPE_VECTOR_BYTES),
-                          load(order + k * UPSHAPE_VECTOR_BYTES)))
+    row_windows(to, source, base, order, count, TWO, False)
 
 
-cdef void rows_words(char* to, const char* source, const Table* t, Py_ssize_t rows,
-                     Py_ssize_t pitch) noexcept nogil:
-    """Write whole rows that are alike: the last vector of each ends with the row."""
-    cdef Py_ssize_t k, j, last = t.steps - 1
+cdef void row_past(char* to, const char* source, const Table* t) noexcept nogil:
+    """Write a row of whole vectors past the cache."""
+    if t.span == HALF:
+        row_windows(to, source, t.base, t.order, t.steps, HALF, True)
+    elif t.span == ONE:
+        row_windows(to, source, t.base, t.order, t.steps, ONE, True)
+    else:
+        row_windows(to, source, t.base, t.order, t.steps, TWO, True)
+
+
+cdef inline void one_row(char* to, const char* source, const Table* t, words by, bint alike,
+                         Span span) noexcept nogil:
+    """Write a row, whose last vector ends with it; alike: `by` is the order of all."""
+    cdef Py_ssize_t last = t.steps - 1, advance = t.advance, k
+    cdef const int64_t* base = t.base
+    cdef const uint8_t* order = t.order
     for k in range(last):
-        vector = permute(load(source + t.base[k]), load(t.order + k * UPSHAPE_VECTOR_BYTES))
+        if not alike:
+            by = load(order + k * UPSHAPE_VECTOR_BYTES)
+        store(to + k * UPSHAPE_VECTOR_BYTES,
+              window(source + (k * advance if alike else base[k]), by, span))
+    if not alike:
+        by = load(order + last * UPSHAPE_VECTOR_BYTES)
+    store(to + t.row - UPSHAPE_VECTOR_BYTES, window(source + base[last], by, span))
+
+
+cdef inline void equal_rows(char* to, const char* source, const Table* t, words by, bint alike,
+                            Span span, Py_ssize_t rows, Py_ssize_t pitch) noexcept nogil:
+    """Do as one_row does, for two rows and more that are equal."""
+    cdef Py_ssize_t last = t.steps - 1, advance = t.advance, k, j
+    cdef const int64_t* base = t.base
+    cdef const uint8_t* order = t.order
+    cdef words vector
+    for k in range(last):
+        if not alike:
+            by = load(order + k * UPSHAPE_VECTOR_BYTES)
+        vector = window(source + (k * advance if alike else base[k]), by, span)
         store(to, vector)
         store(to + pitch, vector)
         for j in range(2, rows):
             store(to + j * pitch, vector)
         to += UPSHAPE_VECTOR_BYTES
     to += t.row - t.steps * UPSHAPE_VECTOR_BYTES
-    vector = permute(load(source + t.base[last]), load(t.order + last * UPSHAPE_VECTOR_BYTES))
+    if not alike:
+        by = load(order + last * UPSHAPE_VECTOR_BYTES)
+    vector = window(source + base[last], by, span)
     store(to, vector)
     store(to + pitch, vector)
     for j in range(2, rows):
         store(to + j * pitch, vector)
 
 
-cdef inline void two_rows(char* to, const char* source, const int64_t* base, const uint8_t* order,
-                          words by, bint alike, Py_ssize_t last, Py_ssize_t end,
-                          Py_ssize_t pitch) noexcept nogil:
-    """Write a row twice: `last` vectors, and one more that begins at `end`; alike: `by` for all."""
-    cdef Py_ssize_t k
-    cdef words vector
-    for k in range(last):
-        if not alike:
-            by = load(order + k * UPSHAPE_VECTOR_BYTES)
-        vector = permute(load(source + base[k]), by)
-        store(to + k * UPSHAPE_VECTOR_BYTES, vector)
-        store(to + k * UPSHAPE_VECTOR_BYTES + pitch, vector)
-    if not alike:
-        by = load(order + last * UPSHAPE_VECTOR_BYTES)
-    vector = permute(load(source + base[last]), by)
-    store(to + end, vector)
-    store(to + end + pitch, vector)
+# So many rows of so many planes; from one to the next.
+cdef struct Block:
+    Py_ssize_t planes, count
+    Py_ssize_t src_m, src_h, dst_m, dst_h
 
 
-cdef void pairs_words(const Table* t, char* to, const char* plane, const int64_t* index_h,
-                      Py_ssize_t stride, Py_ssize_t count, Py_ssize_t pitch) noexcept nogil:
-    """Write `count` rows, which are alike two by two."""
-    cdef const int64_t* base = t.base
-    cdef const uint8_t* order = t.order
-    cdef Py_ssize_t last = t.steps - 1, end = t.row - UPSHAPE_VECTOR_BYTES, h
-    cdef words by = load(order)
-    if t.alike:
-        for h in range(0, count, 2):
-            two_rows(to, plane + index_h[h] * stride, base, order, by, True, last, end, pitch)
-            to += 2 * pitch
+# The compiler cannot know that no store changes a table: what the loops read are copies of its own.
+cdef inline void each_row(const Table* table, char* to, const char* source,
+                          const int64_t* index_h, const Block* block, bint alike,
+                          Span span) noexcept nogil:
+    cdef Table t = table[0]
+    cdef Block own = block[0]
+    cdef Py_ssize_t m, h
+    cdef words by = load(t.order)
+    for m in range(own.planes):
+        for h in range(own.count):
+            one_row(to + h * own.dst_h, source + index_h[h] * own.src_h, &t, by, alike, span)
+        to += own.dst_m
+        source += own.src_m
+
+
+cdef inline void each_pair(const Table* table, char* to, const char* source,
+                           const int64_t* index_h, const Block* block, bint alike,
+                           Span span) noexcept nogil:
+    cdef Table t = table[0]
+    cdef Block own = block[0]
+    cdef Py_ssize_t m, h
+    cdef words by = load(t.order)
+    for m in range(own.planes):
+        for h in range(0, own.count, 2):
+            equal_rows(to + h * own.dst_h, source + index_h[h] * own.src_h, &t, by, alike, span,
+                       2, own.dst_h)
+        to += own.dst_m
+        source += own.src_m
+
+
+cdef inline void each_run(const Table* table, char* to, const char* source,
+                          const int64_t* index_h, const Block* block, Span span) noexcept nogil:
+    cdef Table t = table[0]
+    cdef Block own = block[0]
+    cdef Py_ssize_t m, h, equal
+    cdef words by = load(t.order)
+    for m in range(own.planes):
+        h = 0
+        while h < own.count:
+            equal = 1
+            while h + equal < own.count and index_h[h + equal] == index_h[h]:
+                equal += 1
+            if equal == 1:
+                one_row(to + h * own.dst_h, source + index_h[h] * own.src_h, &t, by, False, span)
+            else:
+                equal_rows(to + h * own.dst_h, source + index_h[h] * own.src_h, &t, by, False,
+                           span, equal, own.dst_h)
+            h += equal
+        to += own.dst_m
+        source += own.src_m
+
+
+cdef void rows_words(const Table* t, char* to, const char* source, const int64_t* index_h,
+                     const Block* block) noexcept nogil:
+    """Write rows one after the other."""
+    if t.span == HALF and t.alike:
+        each_row(t, to, source, index_h, block, True, HALF)
+    elif t.span == HALF:
+        each_row(t, to, source, index_h, block, False, HALF)
+    elif t.span == ONE:
+        each_row(t, to, source, index_h, block, False, ONE)
     else:
-        for h in range(0, count, 2):
-            two_rows(to, plane + index_h[h] * stride, base, order, by, False, last, end, pitch)
-            to += 2 * pitch
+        each_row(t, to, source, index_h, block, False, TWO)
 
 
-cdef void row_past(char* to, const char* source, const int64_t* base, const uint8_t* order,
-                   Py_ssize_t count) noexcept nogil:
-    """Do as row_words does, past the cache: `to` is aligned."""
-    cdef Py_ssize_t k
-    for k in range(count):
-        stream_store(to + k * UPSHAPE_VECTOR_BYTES,
-                     permute(load(source + base[k]), load(order + k * UPSHAPE_VECTOR_BYTES)))
+cdef void pairs_words(const Table* t, char* to, const char* source, const int64_t* index_h,
+                      const Block* block) noexcept nogil:
+    """Write rows that are equal two by two, those at once."""
+    if t.span == HALF and t.alike:
+        each_pair(t, to, source, index_h, block, True, HALF)
+    elif t.span == HALF:
+        each_pair(t, to, source, index_h, block, False, HALF)
+    else:
+        each_pair(t, to, source, index_h, block, False, ONE)
+
+
+cdef void runs_words(const Table* t, char* to, const char* source, const int64_t* index_h,
+                     const Block* block) noexcept nogil:
+    """Write rows of which any are equal, those at once."""
+    if t.span == HALF:
+        each_run(t, to, source, index_h, block, HALF)
+    else:
+        each_run(t, to, source, index_h, block, ONE)
 
 
 cdef void row_bytes(char* to, const char* source, const int64_t* base, const uint8_t* order,
@@ -244,11 +371,13 @@ cdef inline void row_vectors(char* to, const char* source, const Table* t, Py_ss
     cdef const int64_t* base = t.base + first
     cdef const uint8_t* order = t.order + first * t.stride
     if t.kind == WORDS:
-        if t.two:
-            row_words_two(to, source, base, order, count)
-        else:
+        if t.span == HALF:
+            row_halves(to, source, base, order, count)
+        elif t.span == ONE:
             row_words(to, source, base, order, count)
-    elif t.two:
+        else:
+            row_words_two(to, source, base, order, count)
+    elif t.span == TWO:
         row_bytes_two(to, source, base, order, count)
     else:
         row_bytes(to, source, base, order, count)
@@ -321,9 +450,6 @@ cdef inline void write_rows(const Table* t, char* to, const char* source, Py_ssi
     if t.spacing != t.pixel:
         for j in range(count):
             row_pixels(to + j * pitch, source, t.index, t.steps, t.pixel, t.spacing)
-        return
-    if count > 1 and t.kind == WORDS and not t.two:
-        rows_words(to, source, t, count, pitch)
         return
     while first < t.steps:
         last = piece_end(t, first)
@@ -458,21 +584,74 @@ cdef void run_planes(const Table* t, const Rows* rows, const int64_t* index_d, c
         step(rows, &at, 1)
 
 
+# --- rows shorter than a vector, in planes without gaps ------------------------------------------
+
+cdef void spill_planes(const Spill* spill, char* to, const char* source, const int64_t* index_h,
+                       Py_ssize_t planes, Py_ssize_t src_m, Py_ssize_t dst_m) noexcept nogil:
+    """Write planes by a vector a row: what is too much is overwritten by the next row.
+
+    A plane's last source row is read by a window that ends with it, its last row written as it is.
+    """
+    cdef Spill own = spill[0]
+    cdef Py_ssize_t _, h, moved = UPSHAPE_VECTOR_BYTES // 2 - own.source_row
+    cdef words by = load(own.order), by_last = load(own.order + UPSHAPE_VECTOR_BYTES), vector
+    for _ in range(planes):
+        for h in range(own.before):
+            vector = permute(load_half(source + index_h[h] * own.source_row), by)
+            store(to + h * own.row, vector)
+        vector = permute(load_half(source + index_h[own.last] * own.source_row - moved), by_last)
+        for h in range(own.before, own.last):
+            store(to + h * own.row, vector)
+        store_first(to + own.last * own.row, vector, own.row // 4)
+        to += dst_m
+        source += src_m
+
+
+cdef void run_spilling(const Spill* spill, const Rows* rows, const int64_t* index_d,
+                       const int64_t* index_h, char* to, const char* source, Py_ssize_t first,
+                       Py_ssize_t last) noexcept nogil:
+    """Compute the planes `first` to `last` - 1; `rows` has planes of one row."""
+    cdef Place at = place_of(rows, first)
+    cdef Py_ssize_t left = last - first, planes
+    while left > 0:
+        planes = min(left, rows.m - at.m) if rows.depth == 1 else 1
+        spill_planes(spill, to + at.n * rows.dst_n + at.m * rows.dst_m + at.d * rows.dst_d,
+                     source + at.n * rows.src_n + at.m * rows.src_m + index_d[at.d] * rows.src_d,
+                     index_h, planes, rows.src_m, rows.dst_m)
+        left -= planes
+        at.m += planes - 1
+        step(rows, &at, 1)
+
+
 # --- any rows ------------------------------------------------------------------------------------
 
-cdef inline void run_plane(const Table* t, const Rows* rows, const int64_t* index_h, char* to,
-                           const char* plane, Py_ssize_t count, bint even) noexcept nogil:
-    """Compute `count` rows of a plane, those that are alike together; even: two by two."""
-    cdef Py_ssize_t h = 0, alike
-    if even and count % 2 == 0:
-        pairs_words(t, to, plane, index_h, rows.src_h, count, rows.dst_h)
-        return
-    while h < count:
-        alike = 1
-        while h + alike < count and index_h[h + alike] == index_h[h]:
-            alike += 1
-        write_rows(t, to + h * rows.dst_h, plane + index_h[h] * rows.src_h, alike, rows.dst_h)
-        h += alike
+cdef void run_words(const Table* t, const Rows* rows, const int64_t* index_d,
+                    const int64_t* index_h, char* to, const char* source, Py_ssize_t first,
+                    Py_ssize_t last, bint apart) noexcept nogil:
+    """Compute the rows `first` to `last` - 1 by words: whole planes at once where they are."""
+    cdef Place at = place_of(rows, first)
+    cdef Py_ssize_t left = last - first
+    cdef Block block
+    cdef const char* plane
+    cdef char* row
+    block.src_m, block.src_h = rows.src_m, rows.src_h
+    block.dst_m, block.dst_h = rows.dst_m, rows.dst_h
+    while left > 0:
+        block.planes = 1
+        block.count = min(left, rows.height - at.h)
+        if rows.depth == 1 and block.count == rows.height:
+            block.planes = min(left // rows.height, rows.m - at.m)
+        plane = source + at.n * rows.src_n + at.m * rows.src_m + index_d[at.d] * rows.src_d
+        row = to + at.n * rows.dst_n + at.m * rows.dst_m + at.d * rows.dst_d + at.h * rows.dst_h
+        if apart or t.single:
+            rows_words(t, row, plane, index_h + at.h, &block)
+        elif t.pairs and at.h % 2 == 0 and block.count % 2 == 0:
+            pairs_words(t, row, plane, index_h + at.h, &block)
+        else:
+            runs_words(t, row, plane, index_h + at.h, &block)
+        left -= block.planes * block.count
+        at.m += block.planes - 1
+        step(rows, &at, block.count)
 
 
 cdef void run_rows(const Table* t, const Rows* rows, const int64_t* index_d,
@@ -486,19 +665,8 @@ cdef void run_rows(const Table* t, const Rows* rows, const int64_t* index_d,
     cdef char* block = NULL
     # Whole lines go straight from the registers; a row is made anew for each that is alike, which
     # costs less than to keep it in between.
-    cdef bint direct = (t.kind == WORDS and not t.two and t.row % 64 == 0
+    cdef bint direct = (t.kind == WORDS and t.row % 64 == 0
                         and (<size_t>to | strides_of_result(rows)) % 64 == 0)
-    if stage == NULL and t.kind == WORDS and not t.two:
-        while left > 0:
-            count = min(left, rows.height - at.h)
-            run_plane(t, rows, index_h + at.h,
-                      to + at.n * rows.dst_n + at.m * rows.dst_m + at.d * rows.dst_d
-                      + at.h * rows.dst_h,
-                      source + at.n * rows.src_n + at.m * rows.src_m + index_d[at.d] * rows.src_d,
-                      count, t.pairs and at.h % 2 == 0)
-            step(rows, &at, count)
-            left -= count
-        return
     while left > 0:
         count = 1
         while (count < left and at.h + count < rows.height
@@ -512,7 +680,7 @@ cdef void run_rows(const Table* t, const Rows* rows, const int64_t* index_d,
             write_rows(t, row, source_row, count, rows.dst_h)
         elif direct:
             for j in range(count):
-                row_past(row + j * rows.dst_h, source_row, t.base, t.order, t.steps)
+                row_past(row + j * rows.dst_h, source_row, t)
         elif t.row >= NARROW:
             stream_rows(t, row, source_row, count, rows.dst_h, stage)
         else:
@@ -541,17 +709,21 @@ cdef inline Py_ssize_t stage_bytes(const Table* t) noexcept nogil:
     return 2 * PIECE + 2 * max(t.stride, UPSHAPE_VECTOR_BYTES)
 
 
-cdef inline void run_share(const Table* t, const Rows* rows, const int64_t* index_d,
-                           const int64_t* index_h, char* to, const char* source, Py_ssize_t first,
-                           Py_ssize_t last, char* memory, bint streaming,
-                           bint planes) noexcept nogil:
+cdef inline void run_share(const Table* t, const Spill* spill, const Rows* rows,
+                           const int64_t* index_d, const int64_t* index_h, char* to,
+                           const char* source, Py_ssize_t first, Py_ssize_t last, char* memory,
+                           bint streaming, bint planes, bint apart) noexcept nogil:
     """Do one thread's rows, or planes; past the cache if it has memory for a stage."""
     cdef char* here = memory
     cdef char* stage = NULL if memory == NULL else cut(&here, stage_bytes(t))
-    if planes:
+    if spill != NULL:
+        run_spilling(spill, rows, index_d, index_h, to, source, first, last)
+    elif planes:
         run_planes(t, rows, index_d, to, source, first, last)
     elif t.group:
         run_groups(t, rows, index_d, index_h, to, source, first, last, streaming)
+    elif t.kind == WORDS and stage == NULL:
+        run_words(t, rows, index_d, index_h, to, source, first, last, apart)
     else:
         run_rows(t, rows, index_d, index_h, to, source, first, last, stage)
     check_parts(memory, here)
@@ -561,26 +733,31 @@ cdef bint find_windows(Table* t, Kind kind, int64_t[::1] index, Py_ssize_t sourc
                        Py_ssize_t vector, Py_ssize_t unit, int index_bytes) except -1:
     """Build rows by these windows, if every vector's sources fit into one; return whether."""
     cdef Py_ssize_t steps = (t.row + vector - 1) // vector
-    t.base = <int64_t*>PyMem_RawMalloc(steps * sizeof(int64_t))
-    t.order = <uint8_t*>PyMem_RawMalloc(steps * vector)
-    if t.base == NULL or t.order == NULL:
-        free_windows(t)
+    cdef Py_ssize_t k
+    cdef Py_ssize_t span = (vector if t.span == ONE else vector // 2 if t.span == HALF
+                            else 2 * vector)
+    t.memory = PyMem_RawMalloc(64 + steps * (vector + sizeof(int64_t)))
+    if t.memory == NULL:
         raise MemoryError(f"no memory for the tables of a row of {index.shape[0]} pixels")
-    if windows(&index[0], index.shape[0], t.pixel // unit, unit, vector,
-               2 * vector if t.two else vector, source_width * t.pixel, index_bytes, t.base,
-               t.order):
+    t.order = <uint8_t*>t.memory + (-<size_t>t.memory) % 64  # an order lies in one line of the cache
+    t.base = <int64_t*>(t.order + steps * vector)
+    if windows(&index[0], index.shape[0], t.pixel // unit, unit, vector, span,
+               source_width * t.pixel, index_bytes, t.base, t.order):
         t.kind = kind
         t.steps = steps
         t.stride = vector
         t.alike = memcmp(t.order, t.order + vector, (steps - 1) * vector) == 0
+        t.advance = t.base[1] if steps > 1 else 0
+        for k in range(steps - 1):
+            t.alike = t.alike and t.base[k] == k * t.advance
         return True
     free_windows(t)
     return False
 
 
 cdef void free_windows(Table* t) noexcept:
-    PyMem_RawFree(t.base)
-    PyMem_RawFree(t.order)
+    PyMem_RawFree(t.memory)
+    t.memory = NULL
     t.base = NULL
     t.order = NULL
 
@@ -598,6 +775,7 @@ cdef class Plan:
     cdef Table plane  # a plane's, as one row: steps are 0 where there is none
     cdef Table planes  # that of several planes without gaps, which end with a whole vector
     cdef Py_ssize_t many  # how many
+    cdef Spill spill
     cdef bint streaming
     cdef object keep
     cdef int64_t* index_d
@@ -635,9 +813,10 @@ cdef class Plan:
         for x in range(width):
             same = same and index_w[x] == x
         t.pairs = self.frame.height % 2 == 0
-        for x in range(0, self.frame.height - 1, 2):
-            t.pairs = t.pairs and index_h[x] == index_h[x + 1] and (
-                x == 0 or index_h[x] != index_h[x - 1])
+        t.single = True
+        for x in range(1, self.frame.height):
+            t.pairs = t.pairs and (index_h[x] == index_h[x - 1]) == (x % 2 == 1)
+            t.single = t.single and index_h[x] != index_h[x - 1]
         if spacing != pixel:
             t.kind = PIXELS
         elif same and not plain:
@@ -658,6 +837,7 @@ cdef class Plan:
                     self.find_rows(index_h, index_w, source_width)
                 else:
                     self.find_any_windows(t, index_w, source_width)
+        t.single = t.single or t.span == TWO
 
     cdef int find_rows(self, int64_t[::1] index_h, int64_t[::1] index_w,
                        Py_ssize_t source_width) except -1:
@@ -669,13 +849,14 @@ cdef class Plan:
             alike += index_h[h] == index_h[h - 1]
         # Two rows and more that are alike cost one permutation, but each ends with a vector that
         # overlaps the one before.
-        if 3 * alike >= height and t.row >= 2 * UPSHAPE_VECTOR_BYTES:
+        if 3 * alike >= height and t.row >= UPSHAPE_VECTOR_BYTES:
             self.find_any_windows(t, index_w, source_width)
-            if t.kind == WORDS and not t.two:
+            if t.kind == WORDS and t.span != TWO:
                 return 0
             free_windows(t)
             t.kind, t.steps, t.stride = kind, index_w.shape[0], t.pixel
         self.find_plane(index_h, index_w, source_width)
+        self.find_spill(index_h, index_w)
         self.find_groups(index_w, source_width)
         return 0
 
@@ -693,6 +874,36 @@ cdef class Plan:
         if t.base != NULL and self.many > 1 and self.many * row <= PLANE:
             self.find_one_row(&self.planes, plane, self.many, source)
         return 0
+
+    cdef void find_spill(self, int64_t[::1] index_h, int64_t[::1] index_w) noexcept:
+        """Let a vector a row make the planes, if each is a good part of one, and the source's too."""
+        cdef Py_ssize_t half = UPSHAPE_VECTOR_BYTES // 2, height = index_h.shape[0], h, word, from_
+        cdef Py_ssize_t row = self.table.row, source_row = self.table.source_row
+        cdef Py_ssize_t pixel = self.table.pixel
+        cdef int64_t last = self.frame.source_height - 1
+        cdef uint8_t* order = self.spill.order
+        cdef int part, j
+        if (self.streaming or pixel % 4 or not half <= row < UPSHAPE_VECTOR_BYTES
+                or not half <= 2 * source_row <= 2 * half or last == 0):
+            return
+        for h in range(1, height):
+            if index_h[h] < index_h[h - 1]:
+                return
+        for part in range(2):
+            for word in range(UPSHAPE_VECTOR_BYTES // 4):
+                from_ = 4 * min(word, row // 4 - 1)
+                from_ = index_w[from_ // pixel] * pixel + from_ % pixel
+                from_ += (half - source_row) * part
+                for j in range(4):
+                    order[j] = 0 if UPSHAPE_INDEX_BYTES == 4 else <uint8_t>(from_ + j)
+                if UPSHAPE_INDEX_BYTES == 4:
+                    order[0] = <uint8_t>(from_ // 4)
+                order += 4
+        self.spill.before = 0
+        while index_h[self.spill.before] < last:
+            self.spill.before += 1
+        self.spill.last = height - 1
+        self.spill.row, self.spill.source_row = row, source_row
 
     cdef int find_one_row(self, Table* t, plane, Py_ssize_t many, Py_ssize_t source) except -1:
         """Make so many planes of `source` pixels one row; no steps: it has no windows."""
@@ -726,14 +937,14 @@ cdef class Plan:
                               Py_ssize_t source_width) except -1:
         """Make windows the way of building rows, of the kind that is found first."""
         cdef Py_ssize_t unit = 4 if t.pixel % 4 == 0 else 2 if t.pixel % 2 == 0 else 1
-        cdef bint two
-        for two in ((False, True) if unit == 4 else ()):
-            t.two = two
+        cdef Span span
+        for span in ((HALF, ONE, TWO) if unit == 4 else ()):
+            t.span = span
             if find_windows(t, WORDS, index, source_width, UPSHAPE_VECTOR_BYTES, 4,
                             UPSHAPE_INDEX_BYTES):
                 return 0
-        for two in (False, True):
-            t.two = two
+        for span in (ONE, TWO):
+            t.span = span
             if find_windows(t, BYTES, index, source_width, 16, unit, 1):
                 return 0
         return 0
@@ -785,7 +996,8 @@ cdef class Plan:
         cdef Team team
         cdef int t
         cdef const Table* table = &self.table
-        cdef bint planes
+        cdef bint planes, apart
+        cdef const Spill* spill = NULL
         if not takes(&self.frame, <PyArrayObject*>source, <PyArrayObject*>result):
             return False
         rows = rows_of(<PyArrayObject*>source, <PyArrayObject*>result, self.frame.roles)
@@ -796,7 +1008,9 @@ cdef class Plan:
             table = &self.plane
             total //= rows.height
             rows.height = 1
-            if (self.planes.steps > 0 and rows.depth == 1 and rows.m % self.many == 0
+            if self.spill.row > 0:
+                spill = &self.spill
+            elif (self.planes.steps > 0 and rows.depth == 1 and rows.m % self.many == 0
                     and rows.src_m == self.planes.source_row
                     and rows.dst_m == self.plane.row):
                 table = &self.planes
@@ -814,18 +1028,19 @@ cdef class Plan:
             memory = PyArray_BYTES(<PyArrayObject*>scratch)
             memory += (-<size_t>memory) % 64
         form_team(&team, threads)
+        apart = table.row >= APART and total // team.threads * table.row >= APART_SHARE
         with nogil:
             if team.threads == 1:
-                run_share(table, &rows, self.index_d, self.index_h, to, from_, 0, total, memory,
-                          self.streaming, planes)
+                run_share(table, spill, &rows, self.index_d, self.index_h, to, from_, 0, total,
+                          memory, self.streaming, planes, apart)
             else:
                 team_begins(&team)
                 for t in prange(threads, num_threads=team.threads, schedule="static"):
                     share_begins(&team, t)
-                    run_share(table, &rows, self.index_d, self.index_h, to, from_,
+                    run_share(table, spill, &rows, self.index_d, self.index_h, to, from_,
                               total * t // threads, total * (t + 1) // threads,
                               NULL if memory == NULL else memory + t * room, self.streaming,
-                              planes)
+                              planes, apart)
                     share_ends(&team, t)
                 team_ends(&team)
         dismiss_team(&team)

@@ -33,21 +33,25 @@ The caller has checked: first >= 0, first + taps <= the source's size, pixels an
 without gaps, elements aligned, source and result disjoint. No allocation in a row loop, no Python
 object.
 
+Where sums of bytes are formed of pairs, rows are transposed by couples of pixels instead, so that
+a product takes both (couple_rows, and couples.h).
+
 Hot functions, for who reads the machine code: blend, transpose, spread, spread_phases,
-spread_channels, spread_quads, halve_reals, halve_bytes.
+spread_channels, spread_quads, upshape_spread_couples, halve_reals, halve_bytes.
 
 Words: a *strip* is a stretch of a row of the result, with the stretch of the source that it needs.
 A *group* is as many rows as go through `across` together.
 A *phase* is every second, third or fourth pixel of a row.
 A *quad* is a pixel of four elements.
+A *couple* is two neighbouring pixels of a row, of which the first is an even one: of each channel
+two elements side by side.
 """
 
 cimport numpy as cnp
-from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from cython.parallel cimport prange
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t
 from libc.math cimport floor
-from libc.string cimport memcmp, memcpy, memset
+from libc.string cimport memcpy, memset
 
 from check cimport UPSHAPE_CHECK, check_parts, cut, part_bytes
 from couples cimport (
@@ -192,28 +196,6 @@ ctypedef fused work_t:  # an element of a line
     double
     int16_t  # fixed point
 
-# Elements of a strip, of source or result, whichever is more: what is transposed of a group, and
-# what becomes of it, stay in the first cache.
-cdef enum:
-    STRIP = 512
-
-# The same in fixed point.
-cdef enum:
-    STRIP_FIXED = 2048
-
-# A pixel's window of more elements than this is not transposed: its rows are summed one by one.
-cdef enum:
-    WIDEST = 4096
-
-# Where nothing goes across, there is nothing to transpose: elements of a strip.
-cdef enum:
-    STRIP_DOWN = 2048
-
-# Where means of 2 x 2 pixels are made, each element is read once; long strips are read
-# with the fewest starts.
-cdef enum:
-    STRIP_HALVED = 8192
-
 # Bytes of a row that are asked for at once.
 cdef enum:
     FETCHED = 512
@@ -236,23 +218,16 @@ cdef enum Way:
     ROUNDED  # products of 16 bits, each rounded: a weight is stored twice
     TINY  # weights of 8 bits, fractions with a small denominator
 
-# What `across` costs, a tap of an element, where `down` costs 1.
-cdef double ACROSS = 2.5
-
-# Fixed point is taken where no result is more off than this before it is rounded: results are then
-# the exact values rounded to nearest, but for those that close to a tie, which may be one off.
-cdef double OFF = 0.1
-
 # The table of an axis, zeros at the ends of the weights left out.
 cdef struct Axis:
     Py_ssize_t count, source  # pixels of the result and of the source
     Py_ssize_t most  # taps of a pixel, at most
     bint copied
-    int64_t* first
-    int64_t* taps
-    char* weight  # `stride` a pixel, as wide as an element of a line
+    const int64_t* first
+    const int64_t* taps
+    const char* weight  # `stride` a pixel, as wide as an element of a line
     Py_ssize_t stride
-    int64_t* place  # quads: elements before a pixel's weights; pixels with the same share them
+    const int64_t* place  # quads: elements before a pixel's weights; pixels with the same share them
     couples couples
     Py_ssize_t copies  # fixed point: how often a weight, or a pair of weights, is repeated
     int shift  # fixed point: sums are divided by 2^shift
@@ -260,8 +235,8 @@ cdef struct Axis:
     Way way
     # TINY: what a pixel's sums are multiplied with, times 2^15; 0: nothing. ROUNDED: how often they
     # are doubled: half the weights are laid out for a pixel with one above 1.
-    int16_t* scale
-    int16_t* factor  # ROUNDED, quads: 1 or 2 for each element of a pixel, as `scale` says
+    const int16_t* scale
+    const int16_t* factor  # ROUNDED, quads: 1 or 2 for each element of a pixel, as `scale` says
     int lift  # ROUNDED: what bytes are multiplied with first, as a power of two
     int most_line  # fixed point: what an element of a line is at most, 0 at least; -1: anything
 
@@ -276,7 +251,7 @@ cdef struct Table:
     bint rounded  # every pass gives integers
     Py_ssize_t group  # rows that go across together
     Py_ssize_t strips
-    Py_ssize_t* strip  # for each: its first pixel, the first and the last + 1 of the source
+    const Py_ssize_t* strip  # for each: its first pixel, the first and the last + 1 of the source
     Py_ssize_t longest, longest_source  # elements of a strip, at most
     bint transposed  # rows are transposed to go across
     bint halved  # each pixel is the mean of 2 x 2: down and across at once
@@ -1519,42 +1494,47 @@ cdef inline void run_share(char code, int work, char* to, const char* source, co
         run_rows(<int32_t*>to, source, t, rows, desk, first, last, <double>0)
 
 
-cdef class Plan:
-    """Everything about a resize that its tables decide.
+#: What weighing.Level says of this build's vectors.
+LEVEL = UPSHAPE_VECTOR_BYTES, UPSHAPE_SHORTS, UPSHAPE_QUADS
 
-    roles: which axes of the arrays are n, m, d, h, w, c (-1: none); axes: for d, h and w the first
-    pixels (int64), the weights (float64, a row a pixel; None: an axis that is copied) and the
-    source's size; dtype: NumPy's letter, one of `LETTERS`; channels, spacing: elements of a pixel,
-    and from one pixel of the result to the next; streaming: write past the cache; only: "across"
-    or "down", the pass to begin with. For uint8 alone: `rounded`: across comes first if `only` does
-    not say otherwise, and each pass gives integers, halves up, of weights that are whole numbers
-    divided by a power of two (as PyTorch and Pillow do it); `fixed`: fixed point may be taken.
+_WAYS = "pairs", "rounded", "tiny"
+
+
+cdef const int16_t* shorts_at(const int16_t[::1] values):
+    return NULL if values is None else &values[0]
+
+
+cdef class Plan:
+    """Everything about a resize that its tables decide: weighing.plan makes it.
+
+    roles: which axes of the arrays are n, m, d, h, w, c (-1: none); axes, made, rows, picture:
+    weighing's Axis of d, h and w, Sums, Passes and Picture; spacing: elements from one pixel of the
+    result to the next; streaming: write past the cache.
     """
     cdef Frame frame
     cdef Table table
     cdef char code
     cdef int element, work
     cdef bint streaming
-    cdef double error
-    cdef Py_ssize_t allocated, most_taps
+    cdef object keep, made, rows
+    cdef Py_ssize_t most_taps
 
-    def __init__(self, roles, axes, str dtype, Py_ssize_t channels, Py_ssize_t spacing,
-                 bint streaming, str only=None, bint rounded=False, bint fixed=True):
+    def __init__(self, roles, list axes, made, rows, picture, Py_ssize_t spacing, bint streaming):
         cdef Table* t = &self.table
-        if dtype not in LETTERS:
-            raise AssertionError(f"no sums of dtype {dtype!r} are formed")
-        self.code = ord(dtype)
-        self.element = np.dtype(dtype).itemsize
-        trimmed = [
-            self.set_axis(&t.d, axes[0]), self.set_axis(&t.h, axes[1]), self.set_axis(&t.w, axes[2])
-        ]
-        t.channels = channels
+        self.keep, self.made, self.rows = axes, made, rows
+        self.code = ord(picture.dtype)
+        self.element = np.dtype(picture.dtype).itemsize
+        self.work = made.item
+        self.streaming = streaming
+        t.channels = picture.channels
         t.spacing = spacing
-        t.most_byte = 1.0 if dtype == "?" else 255.0
-        t.rounded = rounded
-        t.across_first = not t.w.copied and not t.h.copied and (
-            only == "across" if only is not None else t.rounded or self.is_cheaper_across())
-        self.choose_work(trimmed, fixed)
+        t.most_byte = 1.0 if picture.dtype == "?" else 255.0
+        t.rounded = picture.rounded
+        t.fraction = made.fraction
+        self.set_axis(&t.d, axes[0], made.laid[0])
+        self.set_axis(&t.h, axes[1], made.laid[1])
+        self.set_axis(&t.w, axes[2], made.laid[2])
+        self.set_rows()
         self.frame.roles = roles_of(roles)
         self.frame.depth = t.d.count
         self.frame.height = t.h.count
@@ -1562,417 +1542,63 @@ cdef class Plan:
         self.frame.source_depth = t.d.source
         self.frame.source_height = t.h.source
         self.frame.source_width = t.w.source
-        self.frame.pixel = channels * self.element
+        self.frame.pixel = t.channels * self.element
         self.frame.spacing = spacing * self.element
-        self.streaming = streaming and spacing == channels
-        t.group = UPSHAPE_SHORTS if self.work == 2 else UPSHAPE_VECTOR_BYTES // self.work
-        t.coupled = self.takes_couples()
-        t.quads = self.takes_quads()
-        self.find_period()
-        # Phases are sums of whole rows: quicker than columns, but not where weights are split.
-        if t.coupled and t.period > 0 and t.w.split > 0:
-            t.period = 0
-        t.coupled = t.coupled and t.period == 0
-        t.halved = self.is_halved(trimmed)
-        if t.halved and self.work == 2:
-            t.fraction = 2  # a line holds sums of four
-            self.error = 0.0
-        t.transposed = (
-            not t.w.copied and channels < t.group and t.period == 0 and not t.quads
-            and not t.coupled)
-        if t.quads:
-            t.group = 2
-        elif t.period > 0:
-            t.group = 1
-        self.cut_strips()
         t.deep_ring = t.h.most + t.group - 1
         t.ring = t.deep_ring
         self.most_taps = max(t.d.most, t.h.most, t.w.most) + 1
 
-    cdef object set_axis(self, Axis* axis, tuple given):
-        """Take over where taps are; return the weights without zeros at their ends, in float64."""
-        cdef const int64_t[::1] first = given[0]
-        cdef const double[:, ::1] weight
-        cdef double[:, ::1] trimmed
-        cdef Py_ssize_t j, k, begin, end
-        axis.count = first.shape[0]
-        axis.source = given[2]
-        axis.copied = given[1] is None
-        axis.most = 1
-        axis.first = <int64_t*>self.allocate(axis.count * sizeof(int64_t))
-        axis.taps = <int64_t*>self.allocate(axis.count * sizeof(int64_t))
-        weight = np.ones((axis.count, 1)) if axis.copied else given[1]
-        for j in range(axis.count):
-            begin = 0
-            end = weight.shape[1]
-            while end > 0 and weight[j, end - 1] == 0.0:
-                end -= 1
-            while begin < end and weight[j, begin] == 0.0:
-                begin += 1
-            if begin < end and (first[j] + begin < 0 or first[j] + end > axis.source):
-                raise AssertionError("a table has taps beyond the source")
-            axis.first[j] = first[j] + begin if begin < end else (
-                axis.first[j - 1] if j > 0 else 0)
-            axis.taps[j] = end - begin
-            axis.most = max(axis.most, end - begin)
-        kept = np.zeros((axis.count, axis.most))
-        trimmed = kept
-        for j in range(axis.count):
-            for k in range(axis.taps[j]):
-                trimmed[j, k] = weight[j, axis.first[j] - first[j] + k]
-        return kept
-
-    cdef int choose_work(self, list weights, bint fixed) except -1:
-        """Choose what sums are formed in, and lay out the weights accordingly."""
-        cdef Table* t = &self.table
-        cdef bint bytes = self.code == b"B" or self.code == b"?"
-        self.error = 0.0
-        if t.rounded and not (bytes and t.d.copied):
-            raise AssertionError("bytes alone are rounded after each pass, down and across")
-        if t.rounded and fixed and self.choose_whole(weights):
-            return 0
-        # A mean of bools is off by as much as one of bytes would be: that is too much for 0 and 1.
-        if not t.rounded and self.code == b"B" and fixed and self.choose_fixed(weights):
-            return 0
-        self.work = 8 if t.rounded or self.code not in b"feB?" else 4
-        self.weigh(&t.d, weights[0])
-        self.weigh(&t.h, weights[1])
-        self.weigh(&t.w, weights[2])
-        return 0
-
-    cdef bint choose_whole(self, list weights) except -1:
-        """Lay out weights for passes that give integers, if they have no more digits than fit."""
-        cdef Table* t = &self.table
-        cdef Axis* axis
-        laid = []
-        for own in weights[1:]:
-            digits, split = digits_of(own, 1 << 15), 0
-            if digits < 0:
-                digits, split = digits_of(own, 1 << 26), 11
-            if digits < 0:
-                return False
-            laid.append((own * 2.0**digits, digits, split))
-        if t.h.copied and t.w.copied:
-            return False
-        self.work = 2
-        t.fraction = 0
-        for j, (whole, digits, split) in enumerate(laid):
-            axis = &t.w if j else &t.h
-            axis.shift, axis.split = digits, split
-            axis.most_line = 255
-            if not axis.copied:
-                self.weigh_fixed(axis, whole)
-        return True
-
-    cdef bint choose_fixed(self, list weights) except -1:
-        """Lay out weights for fixed point, if no result is then more off than OFF."""
-        cdef Table* t = &self.table
-        cdef Axis* axis
-        sums = [max(np.abs(own).sum(1).max(), 1.0) for own in weights]
-        order = [] if t.d.copied else [0]
-        if not t.w.copied and t.across_first:
-            order.append(2)
-        if not t.h.copied:
-            order.append(1)
-        if not t.w.copied and not t.across_first:
-            order.append(2)
-        if not order:
-            return False
-        whole, by = parts_of(weights[order[0]]) if order[0] != 2 else (None, None)
-        t.fraction = 7 if by is None or not by.any() else 6
-        while 255.0 * np.prod(sums) * 2.0**t.fraction > 32700.0:
-            t.fraction -= 1
-            if t.fraction < 4:
-                return False
-        if (whole is not None and t.channels * t.w.source >= 4 * UPSHAPE_SHORTS
-                and t.fraction == (6 if by.any() else 7)):
-            if t.fraction == 6:  # what is divided by 128 as it is has one digit more
-                by = np.where(by == 0, 16384, by)
-            laid = [(order[0], TINY, whole, 0, by)]
-            error = 0.5**7 if by.any() else 0.0
-        else:
-            laid, error = [], 0.0
-        error = self.choose_ways(order, weights, sums, laid, error)
-        if error > OFF:
-            return False
-        self.error = error
-        self.work = 2
-        for j, way, whole, shift, scale in laid:
-            axis = &t.d if j == 0 else &t.h if j == 1 else &t.w
-            axis.way = way
-            axis.most_line = -1
-            axis.shift = shift
-            axis.lift = t.fraction if way == ROUNDED and j == order[0] else 0
-            self.weigh_fixed(axis, whole)
-            if scale is not None:
-                axis.scale = <int16_t*>self.allocate(axis.count * sizeof(int16_t))
-                for at in range(axis.count):
-                    axis.scale[at] = scale[at]
-            if axis.copies == 4 and way == ROUNDED:
-                axis.factor = <int16_t*>self.allocate(4 * axis.count * sizeof(int16_t))
-                for at in range(4 * axis.count):
-                    axis.factor[at] = 1 << axis.scale[at // 4]
-        return True
-
-    cdef double choose_ways(self, list order, list weights, list sums, list laid,
-                            double error) except? -1:
-        """Choose how the sums of each pass are formed; return how far off the last one's may be."""
-        cdef Table* t = &self.table
-        size = 255.0 * (sums[order[0]] if laid else 1.0)
-        for n, j in enumerate(order):
-            if n < len(laid):
-                continue
-            own, given = weights[j], 0 if n == 0 else t.fraction
-            # Each product rounded: quickly done, but not where there are many.
-            twice = np.abs(own).max(1) > 1.0
-            one = 32768.0 / (1.0 + twice[:, None])
-            whole = np.clip(np.rint(own * one), -32768, 32767)
-            off = (size * np.abs(whole / one - own).sum(1)
-                   + (own != 0).sum(1) * (1.0 + twice) * 0.5**(t.fraction + 1)).max()
-            if (n > 0 or j == 2) and np.abs(own).max() < 1.99 and error * sums[j] + off < OFF * (
-                    0.5 if n < len(order) - 1 else 1.0):
-                laid.append((j, ROUNDED, whole, 0, twice))
-            else:
-                bit = bits_of(own, size * sums[j] * 2.0**given)
-                whole = whole_weights(own, bit)
-                shift = bit + given - t.fraction
-                if shift < 1 or np.abs(whole).max() > 32767:
-                    return 1.0
-                off = size * np.abs(whole / 2.0**bit - own).sum(1).max() + 0.5**(t.fraction + 1)
-                laid.append((j, PAIRS, whole, shift, None))
-            error = error * sums[j] + off
-            size *= sums[j]
-        return error
-
-    cdef int weigh_fixed(self, Axis* axis, given) except -1:
-        """Lay out integers as weights: as pairs of 16 or of 8 bits, or each of them twice.
-
-        Pixels of four elements have them four times, for whole vectors of pixels.
-        """
-        cdef double[:, ::1] own = np.ascontiguousarray(given, np.float64)
-        cdef Py_ssize_t j, k, c, at, most = (axis.most + 1) // 2 * 2
-        cdef int16_t* weight
-        cdef int32_t whole
-        if axis == &self.table.w and self.takes_couples():
-            self.weigh_couples(axis, own)
-        axis.copies = 2 if axis.way == ROUNDED else 1
-        if self.takes_quads() and axis == &self.table.w:
-            axis.copies = 4
-            most = (axis.most + UPSHAPE_QUADS - 1) // UPSHAPE_QUADS * UPSHAPE_QUADS
-        axis.stride = axis.copies * most * (2 if axis.split > 0 else 1)
-        axis.weight = <char*>self.allocate(axis.count * axis.stride * sizeof(int16_t))
-        memset(axis.weight, 0, axis.count * axis.stride * sizeof(int16_t))
-        if axis.copies == 4:
-            self.find_places(axis, np.asarray(own))
-        for j in range(axis.count):
-            weight = <int16_t*>axis.weight + j * axis.stride
-            for k in range(axis.taps[j]):
-                if axis.way == TINY:
-                    (<int8_t*>weight)[k // 2 * 4 + k % 2] = <int8_t>own[j, k]
-                    (<int8_t*>weight)[k // 2 * 4 + 2 + k % 2] = <int8_t>own[j, k]
-                    continue
-                whole = <int32_t>own[j, k]
-                for c in range(axis.copies):
-                    at = k * axis.copies + c
-                    if axis.way == PAIRS:
-                        at = k // 2 * 2 * axis.copies + 2 * c + k % 2
-                    weight[at] = <int16_t>(whole >> axis.split)
-                    if axis.split > 0:
-                        weight[axis.stride // 2 + at] = <int16_t>(whole & ((1 << axis.split) - 1))
-        return 0
-
-    cdef int weigh_couples(self, Axis* axis, const double[:, ::1] own) except -1:
-        """Lay out integers as weights of couples: what is no tap of a couple has weight 0."""
-        cdef Py_ssize_t j, k, at, parts = 2 if axis.split > 0 else 1
-        cdef int16_t* weight
-        cdef int32_t whole
-        cdef couples* laid = &axis.couples
-        self.table.coupling = coupling_of(self.table.channels)
-        laid.shift, laid.split, laid.most = axis.shift, axis.split, axis.most_line
-        laid.stride = 2 * parts * (axis.most // 2 + 1)
-        laid.first = <int64_t*>self.allocate(axis.count * sizeof(int64_t))
-        laid.count = <int64_t*>self.allocate(axis.count * sizeof(int64_t))
-        laid.weight = <int16_t*>self.allocate(axis.count * laid.stride * sizeof(int16_t))
-        memset(laid.weight, 0, axis.count * laid.stride * sizeof(int16_t))
-        for j in range(axis.count):
-            laid.first[j] = axis.first[j] // 2
-            laid.count[j] = (axis.first[j] % 2 + axis.taps[j] + 1) // 2
-            weight = laid.weight + j * laid.stride
-            for k in range(axis.taps[j]):
-                whole = <int32_t>own[j, k]
-                at = axis.first[j] % 2 + k
-                at = at // 2 * 2 * parts + at % 2
-                weight[at] = <int16_t>(whole >> axis.split)
-                if axis.split > 0:
-                    weight[at + 2] = <int16_t>(whole & ((1 << axis.split) - 1))
-        return 0
-
-    cdef int find_places(self, Axis* axis, given) except -1:
-        """Have pixels with the same weights share those of the first: they stay in the cache."""
+    cdef int set_axis(self, Axis* axis, given, laid) except -1:
+        """Take over where an axis's taps are, and its weights."""
+        cdef const int64_t[::1] first = given.first, taps = given.taps, place = laid.place
+        cdef cnp.ndarray weight = laid.weight
         cdef Py_ssize_t j
-        cdef dict seen = {}
-        axis.place = <int64_t*>self.allocate(axis.count * sizeof(int64_t))
+        axis.count, axis.source, axis.most = given.pixels, given.source, given.most
+        axis.copied = given.copied
+        axis.first, axis.taps = &first[0], &taps[0]
         for j in range(axis.count):
-            axis.place[j] = seen.setdefault(given[j].tobytes(), j) * axis.stride
+            if taps[j] > 0 and not 0 <= first[j] <= axis.source - taps[j]:
+                raise AssertionError("a table has taps beyond the source")
+        if weight is not None:
+            if not (weight.flags.c_contiguous and weight.itemsize == self.work
+                    and len(weight) == axis.count):
+                raise AssertionError(f"weights of {weight.dtype} do not make these sums")
+            axis.weight = PyArray_BYTES(<PyArrayObject*>weight)
+            axis.stride = weight.shape[1]
+        axis.place = NULL if place is None else &place[0]
+        axis.copies, axis.shift, axis.split = laid.copies, laid.shift, laid.split
+        axis.way = <Way><int>_WAYS.index(laid.way)
+        axis.scale, axis.factor = shorts_at(laid.scale), shorts_at(laid.factor)
+        axis.lift, axis.most_line = laid.lift, laid.most_line
         return 0
 
-    cdef int weigh(self, Axis* axis, given) except -1:
-        """Lay out weights as they are."""
-        cdef double[:, ::1] own = np.ascontiguousarray(given)
-        cdef Py_ssize_t j, k
-        axis.stride = axis.most
-        axis.weight = <char*>self.allocate(axis.count * axis.stride * self.work)
-        for j in range(axis.count):
-            for k in range(axis.stride):
-                if self.work == 8:
-                    (<double*>axis.weight)[j * axis.stride + k] = own[j, k]
-                else:
-                    (<float*>axis.weight)[j * axis.stride + k] = <float>own[j, k]
+    cdef int set_rows(self) except -1:
+        """Take over how rows are made."""
+        cdef Table* t = &self.table
+        cdef const Py_ssize_t[::1] strips = self.rows.strips
+        t.across_first = self.rows.across_first
+        t.group, t.transposed = self.rows.group, self.rows.transposed
+        t.halved, t.quads = self.rows.halved, self.rows.quads
+        t.coupled = self.rows.couples is not None
+        if t.coupled:
+            self.set_couples(&t.w, self.rows.couples)
+        t.period, t.step = self.rows.period, self.rows.step
+        t.regular_from, t.regular_to = self.rows.regular
+        t.strips, t.strip = strips.shape[0] // 3, &strips[0]
+        t.longest, t.longest_source = self.rows.longest, self.rows.longest_source
+        t.phase_source, t.phase_result = self.rows.phase_source, self.rows.phase_result
         return 0
 
-    cdef bint is_cheaper_across(self) noexcept:
-        """Return whether going across before going down is less work."""
-        cdef Table* t = &self.table
-        cdef double w = ACROSS * t.w.most * t.w.count, h = t.h.most * t.h.count
-        return w * t.h.source + h * t.w.count < h * t.w.source + w * t.h.count
-
-    cdef bint takes_quads(self) noexcept:
-        """Return whether pixels of a row are made one by one, of vectors of whole pixels.
-
-        Twice and half as many pixels are sooner made of phases.
-        """
-        cdef Table* t = &self.table
-        return (self.work == 2 and t.channels == 4 and not t.w.copied and not self.takes_couples()
-                and t.w.source != 2 * t.w.count and t.w.count != 2 * t.w.source)
-
-    cdef bint takes_couples(self) noexcept:
-        """Return whether rows of bytes go across by couples, as pixels of up to four do."""
-        cdef Table* t = &self.table
-        return (self.work == 2 and t.channels <= 4 and t.w.way == PAIRS and not t.w.copied
-                and t.d.copied and (t.across_first or t.h.copied))
-
-    cdef bint is_halved(self, list weights) except -1:
-        """Return whether each pixel is the mean of 2 x 2, and such as go down and across at once.
-
-        So do pixels of up to eight bytes, in fixed point, and pixels of which a vector holds some.
-        """
-        cdef Table* t = &self.table
-        if t.across_first or t.rounded or not t.d.copied:
-            return False
-        if self.work == 2 and t.channels > 8:
-            return False
-        if self.work != 2 and UPSHAPE_VECTOR_BYTES % (t.channels * self.work) != 0:
-            return False
-        return is_half(&t.h, weights[1]) and is_half(&t.w, weights[2])
-
-    cdef int find_period(self) except -1:
-        """Find after how many pixels of a row the table repeats itself, if that is worth while.
-
-        Pixels of one and two elements are taken apart by twos, others by up to four. In fixed
-        point, rows of three channels are transposed sooner than phases of theirs are put together.
-        """
-        cdef Table* t = &self.table
-        cdef Py_ssize_t most = 2 if t.channels < 3 else 4, period, by, middle, first, last
-        cdef bint odd = self.work == 2 and t.channels not in (1, 2, 4)
-        cdef Py_ssize_t longest = 1 if odd else most
-        t.period = 0
-        if t.w.copied or t.quads or t.channels >= t.group:
-            return 0
-        for period in range(1, longest + 1):
-            middle = t.w.count // 2 // period * period
-            if middle + 2 * period > t.w.count:
-                break
-            by = t.w.first[middle + period] - t.w.first[middle]
-            if not 1 <= by <= most:
-                continue
-            first = last = middle
-            while first > 0 and self.alike(first - 1, period, by):
-                first -= 1
-            while last + period < t.w.count and self.alike(last, period, by):
-                last += 1
-            if 4 * (last + period - first) >= 3 * t.w.count and last - first >= 8 * period:
-                t.period, t.step = period, by
-                t.regular_from, t.regular_to = first, last + period
-                break
+    cdef int set_couples(self, Axis* axis, given) except -1:
+        """Take over the weights of couples."""
+        cdef const int64_t[::1] first = given.first, counts = given.counts
+        cdef const int16_t[:, ::1] weight = given.weight
+        self.table.coupling = coupling_of(self.table.channels)
+        axis.couples.first, axis.couples.count = &first[0], &counts[0]
+        axis.couples.weight, axis.couples.stride = &weight[0, 0], weight.shape[1]
+        axis.couples.shift, axis.couples.split = axis.shift, axis.split
+        axis.couples.most = axis.most_line
         return 0
-
-    cdef bint alike(self, Py_ssize_t x, Py_ssize_t period, Py_ssize_t by) noexcept:
-        """Return whether pixel x + period of a row is made as pixel x is, `by` further on."""
-        cdef Axis* w = &self.table.w
-        return (
-            w.first[x + period] - w.first[x] == by and w.taps[x + period] == w.taps[x]
-            and (w.scale == NULL or w.scale[x + period] == w.scale[x])
-            and memcmp(w.weight + x * w.stride * self.work,
-                       w.weight + (x + period) * w.stride * self.work, w.stride * self.work) == 0
-        )
-
-    cdef int cut_strips(self) except -1:
-        """Cut a row into strips."""
-        cdef Table* t = &self.table
-        cdef Py_ssize_t elements = STRIP_FIXED if self.work == 2 else STRIP
-        cdef Py_ssize_t most
-        cdef Py_ssize_t x, k, start = 0, low = 0, high = 0, own_low, own_high, room
-        if t.halved:
-            elements = STRIP_HALVED
-        elif t.w.copied or t.period > 0 or t.quads:
-            elements = STRIP_DOWN
-        most = max(1, elements // t.channels)
-        if t.period > 1:
-            most = max(most // t.period, 1) * t.period
-        cdef list strips = []
-        for x in range(t.w.count):
-            own_low = t.w.first[x]
-            own_high = own_low + t.w.taps[x]
-            if x > start and (x - start == most
-                              or max(high, own_high) - min(low, own_low) > most):
-                strips.append((start, low, high))
-                start = x
-            if x == start:
-                low = own_low
-                high = own_high
-            low = min(low, own_low)
-            high = max(high, own_high)
-        strips.append((start, low, high))
-        if t.coupled:  # a strip begins with a couple
-            strips = [(start, low // 2 * 2, high) for start, low, high in strips]
-        t.strips = len(strips)
-        t.strip = <Py_ssize_t*>self.allocate((3 * t.strips + 1) * sizeof(Py_ssize_t))
-        t.strip[3 * t.strips] = t.w.count
-        t.longest = t.longest_source = 1
-        for k in range(t.strips):
-            t.strip[3 * k], t.strip[3 * k + 1], t.strip[3 * k + 2] = strips[k]
-            x = strips[k + 1][0] if k + 1 < t.strips else t.w.count
-            t.longest = max(t.longest, (x - t.strip[3 * k]) * t.channels)
-            t.longest_source = max(t.longest_source, (
-                t.strip[3 * k + 2] - t.strip[3 * k + 1]) * t.channels)
-        if t.longest_source > WIDEST:
-            t.transposed = False
-            t.group = 1
-        # Lines begin with a line of the cache, and have room for what a vector more would take.
-        t.longest = (t.longest + 31) // 16 * 16
-        t.longest_source = (t.longest_source + 31) // 16 * 16
-        if t.quads:
-            t.longest_source += (4 * t.w.most + 15) // 16 * 16
-        if t.coupled:  # columns are made by up to twelve, and behind them some that count nothing
-            t.longest_source += 32 + 16 * t.channels
-        if t.period > 0:
-            room = 2 * t.channels + 64
-            t.phase_source = padded((t.longest_source // t.step + room) * self.work)
-            t.phase_result = padded((t.longest // t.period + room) * self.work)
-        return 0
-
-    cdef void* allocate(self, Py_ssize_t bytes) except NULL:
-        cdef void* memory = PyMem_RawMalloc(max(bytes, 1))
-        if memory == NULL:
-            raise MemoryError(f"no memory for the tables of {self.frame.width} pixels")
-        self.allocated += bytes
-        return memory
-
-    def __dealloc__(self):
-        free_axis(&self.table.d)
-        free_axis(&self.table.h)
-        free_axis(&self.table.w)
-        PyMem_RawFree(self.table.strip)
 
     @property
     def kind(self):
@@ -1986,14 +1612,12 @@ cdef class Plan:
     @property
     def ways(self):
         """How sums are formed in fixed point, along d, h and w."""
-        cdef Table* t = &self.table
-        names = ["pairs", "rounded", "tiny"]
-        return [names[<int>t.d.way], names[<int>t.h.way], names[<int>t.w.way]]
+        return [laid.way for laid in self.made.laid]
 
     @property
     def off(self):
         """How far from the exact values results of fixed point are before they are rounded."""
-        return self.error
+        return self.made.off
 
     @property
     def fixed(self):
@@ -2023,7 +1647,8 @@ cdef class Plan:
     @property
     def nbytes(self):
         """Bytes that the tables take."""
-        return self.allocated
+        arrays = [array for each in (*self.keep, *self.made.laid, self.rows) for array in each]
+        return sum(array.nbytes for array in arrays if isinstance(array, np.ndarray))
 
     cdef void part_sizes(self, Py_ssize_t* bytes) noexcept nogil:
         """Fill in what each part of a thread's memory takes."""
@@ -2127,87 +1752,3 @@ cdef void share_of(Plan plan, char* to, const char* source, const Rows* rows, ch
     cdef Desk desk = plan.desk_at(memory)
     run_share(plan.code, plan.work, to, source, &plan.table, rows, &desk, first, last)
     check_parts(desk.start, desk.end)
-
-
-cdef bint is_half(const Axis* axis, weights) except -1:
-    """Return whether each pixel of an axis is the mean of two, and they follow each other."""
-    cdef Py_ssize_t j
-    if axis.copied or axis.most != 2 or not (weights == 0.5).all():
-        return False
-    for j in range(axis.count):
-        if axis.first[j] != 2 * j:
-            return False
-    return True
-
-
-def bits_of(weights, double largest):
-    """Return with how many binary digits weights of 16 bits have sums of 32, up to `largest`."""
-    cdef int bit = 1
-    top = np.abs(weights).max()
-    while (bit < 22 and top * 2.0**(bit + 1) + weights.shape[1] < 32767
-           and largest * 2.0**(bit + 1) < 2.0**31 * 0.95):
-        bit += 1
-    return bit
-
-
-def digits_of(weights, most):
-    """Return how many binary digits weights have behind the point.
-
-    -1: they are no integers below `most` with any number of digits, or their sums of bytes have
-    more than 32 bits.
-    """
-    for digits in range(23):
-        whole = weights * 2.0**digits
-        if np.abs(whole).max() >= most:
-            return -1
-        if (whole == np.rint(whole)).all() and digits > 0:
-            return digits if 255 * np.abs(whole).sum(1).max() < 2**31 - 2**digits else -1
-    return -1
-
-
-def whole_weights(weights, int bit):
-    """Return weights times 2^bit as integers; what is left of a sum goes to its largest weight."""
-    whole = np.rint(weights * 2.0**bit)
-    at = np.abs(whole).argmax(1)[:, None]
-    rest = np.rint(weights.sum(1, keepdims=True) * 2.0**bit) - whole.sum(1, keepdims=True)
-    np.put_along_axis(whole, at, np.take_along_axis(whole, at, 1) + rest, 1)
-    return whole
-
-
-def parts_of(weights):
-    """Return weights as integers of 8 bits and, a pixel, what sums of bytes are multiplied with.
-
-    Sums times 2^-15 times that have six binary digits behind the point, or seven where it is 0.
-    (None, None): weights are no fractions with such small denominators.
-    """
-    left = np.ones(len(weights), bool)
-    whole, by = np.zeros(weights.shape), np.zeros(len(weights), np.int16)
-    if (weights < 0).any() or (weights.sum(1) > 1 + 1e-9).any():
-        return None, None
-    for most in range(128, 64, -1):
-        scaled_up = weights * most
-        fits = left & (np.abs(scaled_up - np.rint(scaled_up)) < 1e-6).all(1)
-        whole[fits] = np.rint(scaled_up[fits])
-        by[fits] = 0 if most == 128 else min(round(32768 * 64 / most), 32767)
-        left &= ~fits
-    return (None, None) if left.any() or whole.max() > 127 else (whole, by)
-
-
-cdef void free_axis(Axis* axis) noexcept:
-    PyMem_RawFree(axis.first)
-    PyMem_RawFree(axis.taps)
-    PyMem_RawFree(axis.weight)
-    PyMem_RawFree(axis.scale)
-    PyMem_RawFree(axis.factor)
-    PyMem_RawFree(axis.place)
-    PyMem_RawFree(axis.couples.first)
-    PyMem_RawFree(axis.couples.count)
-    PyMem_RawFree(axis.couples.weight)
-
-
-cdef inline Py_ssize_t padded(Py_ssize_t bytes) noexcept nogil:
-    return (bytes + 63) // 64 * 64
-
-
-# The letters of the dtypes that sums are formed of.
-LETTERS = "fdeB?bhHi"

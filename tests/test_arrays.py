@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import upshape as up
 from upshape import arrays
 
 
@@ -44,7 +45,7 @@ def test_dtypes_must_be_alike():
 
 
 def test_ranks_are_named_with_their_layouts():
-    with pytest.raises(ValueError, match=r"op: x has shape \(2,\), 1 axes; it must have 3 axes"):
+    with pytest.raises(ValueError, match=r"op: x has shape \(2,\), 1 axis; it must have 3 axes"):
         arrays.check_rank("op", "x", np.zeros(2), {3: "(N, C, W)", 4: "(N, C, H, W)"})
 
 
@@ -129,3 +130,34 @@ def test_an_overlap_that_is_too_hard_to_find_is_taken_for_one():
         np.shares_memory(*combs, max_work=10_000)
     assert np.shares_memory(*combs, max_work=10**8)
     assert arrays.overlap(*combs)
+
+
+@pytest.mark.parametrize(("word", "call"), [
+    ("bilinear", lambda: up.interpolate(np.ones((1, 1, 4, 4)), 8, mode="biliner")),
+    ("nearest-exact", lambda: up.interpolate(np.ones((1, 1, 4, 4)), 8, mode="NEAREST_EXACT")),
+    ("cubic", lambda: up.resize(np.ones((4, 4)), 8, mode="bicubik")),
+    ("linear", lambda: up.resize(np.ones((4, 4)), 8, mode="INTER_LINEAR", like="opencv")),
+    ("opencv", lambda: up.resize(np.ones((4, 4)), 8, like="cv2")),
+    ("skimage", lambda: up.resize(np.ones((4, 4)), 8, like="Scikit-Image")),
+    ("half_pixel", lambda: up.resize(np.ones((4, 4)), 8, coordinates="half-pixel")),
+    ("round_prefer_ceil", lambda: up.resize(np.ones((4, 4)), 8, mode="nearest",
+                                            nearest_mode="round_prefered_ceil")),
+    ("not_smaller", lambda: up.resize(np.ones((4, 4)), 8, keep_aspect_ratio_policy="NotSmaller")),
+    ("same", lambda: up.conv2d(np.ones((1, 1, 4, 4)), np.ones((1, 1, 3, 3)), padding="SAME")),
+])
+def test_a_word_that_is_nearly_one_is_asked_back(word, call):
+    with pytest.raises(ValueError, match=f"; did you mean '{word}'\\?$"):
+        call()
+
+
+def test_a_word_of_another_kind_is_not_guessed_at():
+    for mode in ("near", "spline", "", "x" * 50):
+        with pytest.raises(ValueError, match=r"lanczos, .*hamming$"):
+            up.resize(np.ones((4, 4)), 8, mode=mode)
+
+
+def test_one_picture_with_the_sizes_of_two_axes_is_told_about_its_batch_axis():
+    for x in (np.ones((2, 8, 9)), np.ones((8, 9, 2))):
+        for given in ({"size": (4, 4)}, {"scale_factor": (2, 2)}):
+            with pytest.raises(ValueError, match=r"has 2 numbers; .* if x is one picture without"):
+                up.interpolate(x, **given)

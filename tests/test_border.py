@@ -6,7 +6,7 @@ from layers import normal
 from layouts import channels_last
 
 import upshape as up
-from upshape import orders, runtime, spreading
+from upshape import orders, runtime, spreading, weighing
 from upshape.parameters import out_shape
 
 
@@ -136,7 +136,7 @@ def plan_of(kernel, rows, columns):
         return spreading.plan(module, ROLES, axes, 4, 1, 1, False, False)
     ones = [(rows, np.ones((rows.size, 1)), 5), (columns, np.ones((columns.size, 1)), 7)]
     axes = ((ONE, None, 1), *ones)
-    return module.Plan(ROLES, axes, "f", 1, 1, False)
+    return weighing.plan(module, ROLES, axes, "f", 1, 1, False)
 
 
 KERNELS = ["nearest", "linear", "taps"]

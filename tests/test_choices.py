@@ -86,6 +86,39 @@ def test_the_kept_order_holds_for_every_number_of_threads(rng):
         assert names == {name}
 
 
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize(("channels", "size", "parameters"), [
+    ((12, 16), (17, 23), {"stride": 2, "padding": 1}),
+    ((3, 8), (9, 70), {"stride": 4}),
+    ((700, 12), (7, 9), {}),
+    ((24, 24), (13, 14), {"padding": 1, "groups": 24}),
+])
+def test_an_image_of_a_batch_gets_the_bits_that_it_gets_alone(
+    channels, size, parameters, last, rng
+):
+    """In one order of work, wherever its tiles read; which order is chosen hangs on the batch."""
+    groups = parameters.get("groups", 1)
+    for kind, shape in [(up.ConvTranspose2d, (channels[0], channels[1] // groups, 3, 3)),
+                        (up.Conv2d, (channels[1], channels[0] // groups, 3, 3))]:
+        layer = kind(normal(rng, shape), normal(rng, channels[1:]), **parameters)
+        x = normal(rng, (3, channels[0], *size))
+        images = [x[n:n + 1].copy() for n in range(3)]
+        if last:
+            x, images = channels_last(x), [channels_last(image) for image in images]
+        both = [orders.ways(layer._parameters, frames(layer, each), 1) for each in (x, images[0])]
+        together, alone = [[(order.name, source) for order, source, _ in ways] for ways in both]
+        assert len(together) > 1
+        for name, source in together:
+            force(layer, x, name, source)
+            whole = layer(x)
+            assert (name, None) in alone
+            for other in [other for other in alone if other[0] == name]:
+                force(layer, images[0], *other)
+                for n, image in enumerate(images):
+                    assert layer(image).tobytes() == whole[n].tobytes(), (name, source, other)
+        up.forget_choices()
+
+
 def test_other_shapes_memory_orders_and_layers_are_not_concerned(rng):
     layer, x = layer_of(rng), normal(rng, (1, 12, 20, 30))
     estimated, _ = orders.plan(layer._parameters, x, layer(x), 1)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import upshape as up
-from upshape import interpolation, reference, runtime, spreading
+from upshape import interpolation, reference, runtime, spreading, weighing
 
 EDGES = [1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 97]
 DTYPES = [np.float32, np.float64, np.float16, np.uint8]
@@ -357,15 +357,16 @@ def test_two_taps_equal_the_kernel_of_any_number(rng, dtype, last):
             two, roles, tuple(tables), x.itemsize, elements, elements, False, False
         )
         assert plan.run(x, results[0], 1)
-        plan = any_number.Plan(
-            roles, tuple(map(as_taps, tables)), x.dtype.char, elements, elements, False, "down",
-            fixed=False,
+        plan = weighing.plan(
+            any_number, roles, tuple(map(as_taps, tables)), x.dtype.char, elements, elements,
+            False, "down", fixed=False,
         )
         assert plan.run(x, results[1], 1)
         if x.dtype == np.uint8:
             exact = np.zeros(results[0].shape)
-            plan = any_number.Plan(
-                roles, tuple(map(as_taps, tables)), "d", elements, elements, False, "down"
+            plan = weighing.plan(
+                any_number, roles, tuple(map(as_taps, tables)), "d", elements, elements, False,
+                "down",
             )
             assert plan.run(x.astype(np.float64), exact, 1)
             near_tie = np.abs(exact % 1 - 0.5) < 1e-3

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import upshape as up
-from upshape import interpolation, reference, runtime
+from upshape import interpolation, reference, runtime, weighing
 
 EDGES = [1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 97]
 DTYPES = [
@@ -362,8 +362,10 @@ BAD = [
     ({}, ValueError, "give one of size and scale_factor; got size=None, scale_factor=None"),
     ({"size": 2, "scale_factor": 2}, ValueError, "give one of size and scale_factor"),
     ({"size": 0}, ValueError, "size=0 must be 1 or more"),
-    ({"size": (4, -1)}, ValueError, "size=-1 must be 1 or more"),
-    ({"size": (4, 4, 4)}, ValueError, r"size=\(4, 4, 4\) has 3 numbers; .* or 2 \(H, W\)"),
+    ({"size": (4, -1)}, ValueError, r"size=-1 must be 1 or more, in size=\(4, -1\)"),
+    ({"size": (4, 2.5)}, TypeError, r"size=2.5 must be an int, not float, in size=\(4, 2.5\)"),
+    ({"size": (4, 4, 4)}, ValueError, r"size=\(4, 4, 4\) has 3 numbers; .* or 2 \(H, W\); if x is "
+     r"one volume without a batch axis, pass x\[None\]"),
     ({"size": 2.5}, TypeError, "size=2.5 must be an int, or a tuple or list of 2"),
     ({"size": True}, TypeError, "size=True must be an int, not a bool"),
     ({"size": "8"}, TypeError, "size='8' must be an int"),
@@ -513,6 +515,7 @@ def test_one_tap_equals_the_kernel_of_any_number(rng, dtype, last):
         pixel = elements * x.itemsize
         plan = one.Plan(roles, *indices, inputs[2], pixel, pixel, False)
         assert plan.run(x, results[0], 1)
-        plan = any_number.Plan(roles, tuple(axes), x.dtype.char, elements, elements, False)
+        plan = weighing.plan(
+            any_number, roles, axes, x.dtype.char, elements, elements, False)
         assert plan.run(x, results[1], 1)
         assert_same_pixels(*results)

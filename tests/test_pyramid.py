@@ -136,7 +136,7 @@ ONE = np.zeros((1, 2, 3, 4), np.float32)
         ([ONE, ONE.astype("f8")], {}, TypeError, r"features\[1\] has dtype float64, but features"),
         ([ONE.astype("i8")], {}, TypeError, r"features\[0\] has dtype int64; it can be float32"),
         ([ONE[:, :0]], {}, ValueError, "only the batch axis"),
-        ([np.zeros(3)], {}, ValueError, "1 axes"),
+        ([np.zeros(3)], {}, ValueError, "1 axis"),
         ([ONE], {"mode": "linear"}, ValueError, r"is for 1 spatial axis, but features\[0\] has"),
         ([ONE], {"mode": "quintic"}, ValueError, "mode='quintic' must be one of"),
         ([ONE], {"mode": "nearest", "align_corners": True}, ValueError, "no meaning"),

@@ -137,6 +137,22 @@ def test_threads_change_no_bit(rng, threads):
     assert results[0].tobytes() == results[1].tobytes()
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_an_image_of_a_batch_gets_the_bits_that_it_gets_alone(rng, dtype):
+    for number in range(60):
+        x, arguments = draw_call(rng, dtype)
+        if number % 6 == 0:
+            kept = ("size", "scale_factor", "recompute_scale_factor", "channel_axis")
+            arguments = {name: arguments[name] for name in kept if name in arguments}
+            arguments["mode"] = ("nearest", "nearest-exact")[number // 6 % 2]
+            if x.ndim == 3 and dtype == "uint8":  # refused where it looks like a picture
+                x = x.astype(np.int16)
+        x = np.concatenate([x] * int(rng.integers(1, 4)))
+        y = up.interpolate(x, **arguments)
+        for n in range(len(x)):
+            assert up.interpolate(x[n:n + 1], **arguments).tobytes() == y[n].tobytes()
+
+
 X = np.ones((1, 2, 4, 4), np.float32)
 
 

@@ -95,6 +95,17 @@ def test_version_is_the_installed_one():
     assert up.__version__ == version("upshape")
 
 
+def test_a_clone_beside_a_script_does_not_hide_the_installed_package(tmp_path):
+    """Python takes a folder of the name for a package, unless it finds one anywhere."""
+    (tmp_path / "upshape").mkdir()
+    script = tmp_path / "script.py"
+    script.write_text("import importlib.util as u; print(u.find_spec('upshape').origin)")
+    plain = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONSAFEPATH")}
+    done = subprocess.run([sys.executable, script], env=plain, capture_output=True, text=True,
+                          timeout=120, check=True)
+    assert done.stdout.strip().endswith("__init__.py")
+
+
 # --- threads -------------------------------------------------------------------------------------
 
 

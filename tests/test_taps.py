@@ -1,14 +1,15 @@
 """Resizing by tables of any number of taps, against products of matrices in float64."""
 
 import itertools
+from functools import partial
 
 import numpy as np
 import pytest
 from assertions import U16, U32, U64
 
-from upshape import runtime
+from upshape import runtime, weighing
 
-taps = runtime.kernel("taps")
+plan_of = partial(weighing.plan, runtime.kernel("taps"))
 
 FLOATS = {"f": U32, "d": U64, "e": U32}
 INTEGERS = "B?bhHi"
@@ -120,7 +121,7 @@ def test_random_tables_are_matrices(rng, letter):
         for streaming, only, threads in itertools.product(
             [False, True], ["across", "down"], [1, 3]
         ):
-            plan = taps.Plan(
+            plan = plan_of(
                 roles, axes, letter, channels, memory.shape[-1] if last else 1, streaming, only
             )
             memory[...] = 1
@@ -140,7 +141,7 @@ def test_what_has_no_weight_leaks_nowhere(rng, only, axis):
     axes = [draw_table(rng, 9, 12, 4) for _ in range(3)]
     for table in axes:
         table[1][::2, 2:] = 0
-    plan = taps.Plan((0, 1, 2, 3, 4, -1), axes, "f", 1, 1, False, only)
+    plan = plan_of((0, 1, 2, 3, 4, -1), axes, "f", 1, 1, False, only)
     dense = matrix(axes[axis]) != 0
     for bad in range(9):
         x = rng.standard_normal((1, 2, 9, 9, 9)).astype(np.float32)
@@ -164,7 +165,7 @@ def test_a_row_of_a_million_pixels_becomes_one(rng):
     x = rng.standard_normal((1, 1, 1, 1, i)).astype(np.float32)
     table = np.zeros(1, np.int64), np.full((1, i), 1 / i), i
     axes = [copied(1), copied(1), table]
-    plan = taps.Plan((0, 1, 2, 3, 4, -1), axes, "f", 1, 1, False)
+    plan = plan_of((0, 1, 2, 3, 4, -1), axes, "f", 1, 1, False)
     result = np.zeros((1, 1, 1, 1, 1), np.float32)
     assert plan.run(x, result, 1)
     assert plan.take(1).nbytes < 1 << 24
@@ -174,7 +175,7 @@ def test_a_row_of_a_million_pixels_becomes_one(rng):
 def test_taps_beyond_the_source_are_refused():
     table = np.array([7]), np.ones((1, 3)), 9
     with pytest.raises(AssertionError, match="beyond the source"):
-        taps.Plan((0, 1, 2, 3, 4, -1), [copied(1), copied(1), table], "f", 1, 1, False)
+        plan_of((0, 1, 2, 3, 4, -1), [copied(1), copied(1), table], "f", 1, 1, False)
 
 
 # --- bytes in fixed point ------------------------------------------------------------------------
@@ -228,7 +229,7 @@ def test_bytes_are_rounded_to_nearest_but_beside_ties(rng, support, weigh, sizes
     x = draw_picture(rng, (2, i, i, channels))
     exact, size = applied(x, [down, across], 1)
     for only in ("across", "down"):
-        plan = taps.Plan(
+        plan = plan_of(
             (0, -1, -1, 1, 2, 3), [copied(1), down, across], "B", channels, channels, False, only
         )
         result = np.zeros((2, o, o, channels), np.uint8)
@@ -242,7 +243,7 @@ def test_the_fast_ways_are_taken():
     """Else the test above would hold nothing of them."""
     half, cubic = (antialiased_table(64, 32, *kernel) for kernel in ((1, triangle), (2, keys)))
     ways = [
-        taps.Plan((0, -1, -1, 1, 2, 3), [copied(1), *axes], "B", 3, 3, False, only).ways[1:]
+        plan_of((0, -1, -1, 1, 2, 3), [copied(1), *axes], "B", 3, 3, False, only).ways[1:]
         for axes, only in (
             ([half, half], "down"), ([cubic, half], "down"), ([half, half], "across")
         )
@@ -268,7 +269,7 @@ def test_passes_that_give_integers(rng, axes, only, bits, channels):
         wanted = np.moveaxis(np.tensordot(matrix(table), wanted, (1, axis)), 0, axis)
         wanted = np.clip(np.floor(wanted + 0.5), 0, 255)
     for fixed in (True, False):
-        plan = taps.Plan((0, -1, -1, 1, 2, 3), [copied(1), *tables], "B", channels, channels,
+        plan = plan_of((0, -1, -1, 1, 2, 3), [copied(1), *tables], "B", channels, channels,
                          False, only, True, fixed)
         result = np.zeros(wanted.shape, np.uint8)
         assert plan.run(x, result, 2)
@@ -279,7 +280,7 @@ def test_passes_that_give_integers(rng, axes, only, bits, channels):
 def test_bools_are_means_rounded(rng):
     table = antialiased_table(60, 37, 2, keys)
     x = rng.random((3, 60, 60)) < 0.5
-    plan = taps.Plan((0, -1, -1, 1, 2, -1), [copied(1), table, table], "?", 1, 1, False)
+    plan = plan_of((0, -1, -1, 1, 2, -1), [copied(1), table, table], "?", 1, 1, False)
     result = np.zeros((3, 37, 37), bool)
     assert plan.run(x, result, 1)
     exact, size = applied(x, [table, table], 1)
@@ -298,7 +299,7 @@ def test_tables_that_repeat_themselves_are_matrices(rng, letter, channels, sizes
         table = antialiased_table(i, o, support, weigh)
         x = draw_pixels(rng, (2, 5, i, channels), letter)
         exact, size = applied(x, [table], 2)
-        plan = taps.Plan((0, -1, -1, 1, 2, 3), [copied(1), copied(5), table], letter, channels,
+        plan = plan_of((0, -1, -1, 1, 2, 3), [copied(1), copied(5), table], letter, channels,
                          channels, False)
         result = np.zeros((2, 5, o, channels), letter)
         assert plan.run(x, result, 1)
@@ -313,7 +314,7 @@ def test_rows_are_made_phase_by_phase():
     half, twice = (antialiased_table(*sizes, 1, triangle) for sizes in ((400, 200), (200, 400)))
     third = antialiased_table(300, 100, 1, triangle)
     for table, channels, period in ((half, 1, 1), (twice, 1, 2), (third, 3, 1), (third, 1, 0)):
-        plan = taps.Plan((0, -1, -1, 1, 2, 3), [copied(1), copied(5), table], "f", channels,
+        plan = plan_of((0, -1, -1, 1, 2, 3), [copied(1), copied(5), table], "f", channels,
                          channels, False)
         assert plan.period == period
 
@@ -342,7 +343,7 @@ def test_pixels_of_four_bytes_have_the_bits_of_any_others(rng, only, rounded, mo
         x = draw_picture(rng, (2, 9, i, 5))
         made = []
         for channels in (4, 5):
-            plan = taps.Plan((0, -1, -1, 1, 2, 3), [copied(1), rows, table], "B", channels,
+            plan = plan_of((0, -1, -1, 1, 2, 3), [copied(1), rows, table], "B", channels,
                              channels, False, only, rounded)
             result = np.zeros((2, 7, o, channels), np.uint8)
             assert plan.run(np.ascontiguousarray(x[..., :channels]), result, 2)
@@ -354,11 +355,40 @@ def test_pixels_of_four_bytes_have_the_bits_of_any_others(rng, only, rounded, mo
 def test_weights_of_pixels_of_four_bytes_are_formed_either_way():
     """Else the test above would hold nothing of one of them."""
     up, down = antialiased_table(40, 60, 1, triangle), antialiased_table(90, 20, 2, keys)
-    plans = [taps.Plan((0, -1, -1, 1, 2, 3), [copied(1), rows, table], "B", 4, 4, False)
+    plans = [plan_of((0, -1, -1, 1, 2, 3), [copied(1), rows, table], "B", 4, 4, False)
              for rows, table in ((copied(5), up), (down, down), (copied(5), down))]
     assert [(plan.quads, plan.coupled, plan.ways[2]) for plan in plans] == [
         (True, False, "rounded"), (True, False, "pairs"), (False, True, "pairs")
     ]
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("bits", [14, 22])
+@pytest.mark.parametrize("most", [1, 2, 3, 7, 12, 40])
+def test_rows_of_couples_have_the_bits_of_any_others(rng, most, bits, channels):
+    """Those of five channels are not made of couples; first taps are even and odd.
+
+    A couple's second pixel may be none of the row's, and counts nothing.
+    """
+    for i, o in [(60, 37), (61, 8), (5, 3), (700, 450), (2501, 1111), (33, 34)]:
+        taps_ = min(most, i)
+        first = np.sort(rng.integers(0, i - taps_ + 1, o))
+        first[-1] = i - taps_
+        weights = rng.random((o, taps_)) - 0.2
+        weights /= np.abs(weights).sum(1, keepdims=True) / 1.4
+        table = first, np.rint(weights * 2.0**bits) / 2.0**bits, i
+        rows = antialiased_table(21, 7, 1, triangle)
+        rows = rows[0], np.rint(rows[1] * 2.0**14) / 2.0**14, rows[2]
+        x = draw_picture(rng, (2, 21, i, 5))
+        made = []
+        for count in (channels, 5):
+            plan = plan_of((0, -1, -1, 1, 2, 3), [copied(1), rows, table], "B", count, count, False,
+                           "across", True)
+            result = np.zeros((2, 7, o, count), np.uint8)
+            assert plan.run(np.ascontiguousarray(x[..., :count]), result, 2)
+            assert plan.coupled == (count < 5)
+            made.append(result[..., :channels])
+        np.testing.assert_array_equal(*made)
 
 
 # --- means of 2 x 2 pixels -----------------------------------------------------------------------
@@ -371,7 +401,7 @@ def halves(i):
 
 def halves_plan(sizes, letter, channels, *more):
     axes = [copied(1), halves(sizes[0]), halves(sizes[1])]
-    return taps.Plan((0, -1, -1, 1, 2, 3), axes, letter, channels, *more)
+    return plan_of((0, -1, -1, 1, 2, 3), axes, letter, channels, *more)
 
 
 @pytest.mark.parametrize("letter", [*FLOATS, "B", "?", "h"])
@@ -408,4 +438,4 @@ def test_which_means_are_made_down_and_across_at_once():
         assert halves_plan((64, 64), letter, channels, channels, False, only).halved == halved
     axes = [copied(1), halves(64), antialiased_table(64, 32, 1, triangle)]
     for d, h, w in (axes, [axes[0], axes[2], axes[1]], [halves(64), axes[1], axes[1]]):
-        assert not taps.Plan((0, -1, 1, 2, 3, 4), [d, h, w], "f", 1, 1, False).halved
+        assert not plan_of((0, -1, 1, 2, 3, 4), [d, h, w], "f", 1, 1, False).halved

@@ -6,7 +6,9 @@ What is counted says the kernel's COUNTED. Levels that were not measured take th
 # fmt: off
 MEASURED: dict[str, str] = \
  {'x86-64-v3': 'AMD EPYC (family 26, model 2), 2080 layers; Intel(R) Xeon(R) Processor (family 6, '
-              'model 207), 1000 layers; 26561 ways, 2026-11-27',
+              'model 207), 1000 layers; 26561 ways, 2026-11-27; stepped vectors, with the '
+              'other rates held: AMD EPYC (family 26, model 2), 357 strided layers; 1065 ways, '
+              '2026-11-27',
  'x86-64-v4': 'AMD EPYC (family 26, model 2), 2080 layers; Intel(R) Xeon(R) Processor (family 6, '
               'model 207), 1000 layers; 26504 ways, 2026-11-27'}
 
@@ -181,6 +183,7 @@ RATES: dict[str, dict[str, dict[str, float]]] = \
                           'shifted steps': 0.00781,
                           'stalls': 0.0633,
                           'stepped rows': 0.769,
+                          'stepped vectors': 0.483,
                           'steps': 0.0547,
                           'stray lines': 0.552,
                           'tiles': 3.84,
@@ -212,6 +215,7 @@ RATES: dict[str, dict[str, dict[str, float]]] = \
                               'scattered': 0.23,
                               'stalls': 0.0695,
                               'stepped rows': 0.716,
+                              'stepped vectors': 0.396,
                               'steps': 0.0652,
                               'tiles': 8.75,
                               'transposed': 0.476,

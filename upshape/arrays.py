@@ -11,7 +11,8 @@ import math
 import operator
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -154,26 +155,42 @@ def _is_python(value: Any) -> bool:
 def check_rank(operation: str, name: str, array: AnyArray, ranks: dict[int, str]) -> None:
     """Check the number of axes; `ranks` names the layout that each allowed number stands for."""
     if array.ndim not in ranks:
-        layouts = _or([f"{rank} axes {layout}" for rank, layout in ranks.items()])
+        layouts = _or([f"{axes_of(rank)} {layout}" for rank, layout in ranks.items()])
         raise ValueError(
-            f"{operation}: {name} has shape {array.shape}, {array.ndim} axes; "
+            f"{operation}: {name} has shape {array.shape}, {axes_of(array.ndim)}; "
             f"it must have {layouts}"
         )
 
 
-def as_int(operation: str, name: str, value: Any, least: int, most: int | None = None) -> int:
-    """Return `value` as an int of at least `least` and at most `most`; bools are refused."""
+def axes_of(count: int, kind: str = "") -> str:
+    """Say how many axes there are: "1 axis", "2 spatial axes"."""
+    return f"{count} {kind}{'axis' if count == 1 else 'axes'}"
+
+
+def as_int(
+    operation: str, name: str, value: Any, least: int, most: int | None = None, whole: Any = None
+) -> int:
+    """Return `value` as an int of at least `least` and at most `most`; bools are refused.
+
+    `whole`: what the user passed, if this is one number of it.
+
+    >>> as_int("interpolate", "size", 0, 1, whole=(4, 0))
+    Traceback (most recent call last):
+    ValueError: interpolate: size=0 must be 1 or more, in size=(4, 0)
+    """
+    given = "" if whole is None else f", in {name}={shown(whole)}"
     if isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{operation}: {name}={shown(value)} must be an int, not a bool")
+        raise TypeError(f"{operation}: {name}={shown(value)} must be an int, not a bool{given}")
     try:
         number = operator.index(value)
     except TypeError:
+        kind = type(value).__name__
         raise TypeError(
-            f"{operation}: {name}={shown(value)} must be an int, not {type(value).__name__}"
+            f"{operation}: {name}={shown(value)} must be an int, not {kind}{given}"
         ) from None
     if number < least or (most is not None and number > most):
         allowed = f"{least} or more" if most is None else f"from {least} to {most}"
-        raise ValueError(f"{operation}: {name}={shown(value)} must be {allowed}")
+        raise ValueError(f"{operation}: {name}={shown(value)} must be {allowed}{given}")
     return number
 
 
@@ -185,15 +202,14 @@ def as_ints(
     `spread`: whether a sequence of one int is taken for all axes.
     """
     if _is_sequence(value):
-        if len(value) == 1 and count > 1 and spread:
-            value = tuple(value) * count
-        if len(value) != count:
+        if len(value) != count and not (len(value) == 1 and spread):
             numbers = "number" if len(value) == 1 else "numbers"
             raise ValueError(
                 f"{operation}: {name}={shown(value)} has {len(value)} {numbers}; "
                 f"it must be {axes_wanted('int', count)}"
             )
-        return tuple(as_int(operation, name, number, least) for number in value)
+        given = tuple(as_int(operation, name, one, least, whole=value) for one in value)
+        return given * (count // len(value))
     if count > 1 and not hasattr(value, "__index__"):
         raise TypeError(
             f"{operation}: {name}={shown(value)} must be an int, or a tuple or list of {count} "
@@ -236,12 +252,13 @@ def as_padding(
 def _sides(operation: str, name: str, one: Any, value: Any) -> int | tuple[int, int]:
     """Return what is padded at an axis: an int, or a pair."""
     if not _is_sequence(one):
-        return as_int(operation, name, one, 0)
+        return as_int(operation, name, one, 0, whole=value)
     if len(one) != 2:
         raise ValueError(
             f"{operation}: {name}={shown(value)} must have an int or a pair (before, after) an axis"
         )
-    return as_int(operation, name, one[0], 0), as_int(operation, name, one[1], 0)
+    before, after = (as_int(operation, name, side, 0, whole=value) for side in one)
+    return before, after
 
 
 def axes_wanted(kind: str, count: int) -> str:
@@ -281,8 +298,29 @@ def as_choice(operation: str, name: str, value: Any, choices: Sequence[str]) -> 
     """Return `value`, one of some words."""
     if value not in choices:
         words = _or([repr(choice) for choice in choices])
-        raise ValueError(f"{operation}: {name}={shown(value)} must be an int or {words}")
+        raise ValueError(
+            f"{operation}: {name}={shown(value)} must be an int or {words}{meant(value, choices)}"
+        )
     return str(value)
+
+
+def meant(
+    value: object, words: Sequence[str], aliases: Mapping[str, str] = MappingProxyType({})
+) -> str:
+    """Return the word that a wrong one, or its alias, is closest to, as a question; or nothing.
+
+    >>> meant("half-pixel", ["half_pixel", "asymmetric"]), meant(3, ["half_pixel"])
+    ("; did you mean 'half_pixel'?", '')
+    """
+    if not isinstance(value, str):
+        return ""
+    from difflib import get_close_matches  # only where something is wrong
+
+    known = {alias: word for alias, word in aliases.items() if word in words}
+    known |= {word: word for word in words}
+    known = {written.replace("-", "_"): word for written, word in known.items()}
+    near = get_close_matches(value.lower().replace("-", "_"), known, 1, cutoff=0.84)
+    return f"; did you mean {known[near[0]]!r}?" if near else ""
 
 
 def as_spatial_sizes(
@@ -295,7 +333,7 @@ def as_spatial_sizes(
     """
     if _is_sequence(value) and len(value) == others + count:
         for number in value[:-count]:
-            as_int(operation, name, number, 0)
+            as_int(operation, name, number, 0, whole=value)
         value = tuple(value[-count:])
     return as_ints(operation, name, value, count, 1, spread=False)
 

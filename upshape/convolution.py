@@ -228,9 +228,9 @@ def conv_transpose2d(
     phases, each an ordinary convolution of the input. A pixel is the sum of up to C_in/groups kH kW
     products: it differs from the exact value by at most ``n u / (1 - n u)`` times the sum of the
     products' absolute values, with n the number of products plus one and u half a unit in the last
-    place of 1. The order in which they are added, and so the last bits, may differ between CPUs and
-    between memory layouts; it never depends on the number of threads, and the same call on the same
-    machine gives the same bits.
+    place of 1. The order in which they are added, and so the last bits, may differ between CPUs,
+    memory layouts and shapes, sizes of the batch included; it never depends on the number of
+    threads, and the same call on the same machine gives the same bits.
 
     Examples
     --------

@@ -56,7 +56,8 @@ _OWN = {
 
 _OPENCV = {
     "nearest": Way(Convention("nearest", arithmetic="opencv")),
-    "nearest-exact": Way(Convention("nearest", arithmetic="opencv-exact")),
+    # OpenCV 5 adds up steps as Pillow does; OpenCV 4 takes other pixels at ties.
+    "nearest-exact": Way(Convention("nearest", arithmetic="pillow")),
     "linear": Way(Convention("linear")),
     "cubic": Way(Convention("cubic")),
     # Where an axis grows, `resize` takes "area-linear" for all of them, as OpenCV does.
@@ -143,11 +144,10 @@ def as_like(operation: str, value: object) -> str | None:
     names = [name for name in DIALECTS if name]
     if isinstance(value, str) and value in names:
         return value
-    word = value.lower() if isinstance(value, str) else ""
-    meant = _NAMES.get(word, word)
+    meant = arrays.meant(value, names, _NAMES)
     raise ValueError(
         f"{operation}: like={arrays.shown(value)} must be one of {', '.join(names)}, or None"
-        + (f"; did you mean {meant!r}?" if meant in names else "")
+        + meant
     )
 
 
@@ -156,13 +156,13 @@ def _meant(value: object, modes: dict[str, Way]) -> str:
 
     >>> _meant("INTER_CUBIC", DIALECTS["opencv"]), _meant("spline", DIALECTS["opencv"])
     ("; did you mean 'cubic'?", '')
+    >>> _meant("bilinaer", DIALECTS["opencv"]), _meant("BICUBIC", DIALECTS["pillow"])
+    ("; did you mean 'linear'?", "; did you mean 'cubic'?")
     """
     name = value if isinstance(value, str) else getattr(value, "name", None)
     if not isinstance(name, str):
         return ""
-    word = name.lower().removeprefix("inter_").replace("_", "-")
-    word = ALIASES.get(word, word)
-    return f"; did you mean {word!r}?" if word in modes else ""
+    return arrays.meant(name.lower().removeprefix("inter_"), tuple(modes), ALIASES)
 
 
 def as_mode(operation: str, value: object, like: str | None) -> str:

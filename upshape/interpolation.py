@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from upshape import arrays, runtime, shapes, spreading
+from upshape import arrays, runtime, shapes, spreading, weighing
 from upshape.calls import Calls
 from upshape.tables import Convention, FixedPoint, Taps, linear_axis, nearest_axis, outputs
 
@@ -57,18 +57,25 @@ BFLOAT16 = "bfloat16"
 # Results are written past the cache from this part of the last-level cache on, and from this many
 # bytes on however large that is: what a cache of hundreds of MiB keeps of one process is no more.
 # The crossover belongs to the machine and its other users; `python -m benchmarks.crossover` shows
-# it. On two CPUs of a virtual Zen 3 with 32 MiB streaming is ahead from 6 MiB on for bilinear and
-# from 12 MiB on for nearest, by 1.6 to 1.9 from 16 MiB on; at 2 MiB it would halve nearest's speed.
-# On two of a virtual Granite Rapids with 480 MiB it is ahead from 32 MiB on for bilinear and from
-# 48 MiB on for nearest (by 2.0 to 2.8 at 128 MiB), and 5 % behind at most from 24 MiB on.
-_STREAMED_PART = 0.3125
+# it, for results that are written again and again. On two CPUs of a virtual Zen 5 with 32 MiB,
+# streaming is ahead from 12 to 16 MiB on for bilinear, by 2 from 24 MiB on, on both CPUs from 20 to
+# 32 MiB on; never for bicubic, by 0.9 to 1.0. On two of a virtual Granite Rapids with 480 MiB it
+# was ahead from 32 MiB on for bilinear.
+_STREAMED_PART = 0.4
 _STREAMED_SURELY = 32 << 20
 _STREAMED_FROM = min(
     int(_STREAMED_PART * (runtime.LAST_LEVEL_CACHE or 32 << 20)), _STREAMED_SURELY
 )
 
-# Bytes of the result that are worth a thread. The same command and machine: waking one costs 2 us,
-# and two threads are ahead from about 144 KiB on for bilinear and 256 KiB for nearest.
+# Copies are from so many times as many bytes on: their rows are written one after the other, which
+# costs memory no read. On the same Zen 5 streaming is behind by 0.5 to 0.8 at 16 MiB, 0.75 to 0.9
+# at 20 MiB and 0.9 to 1.0 from 24 to 32 MiB, on both CPUs by 0.7 still. Where the result is in no
+# cache it is ahead whatever the size, by 1.1 to 1.4 (by 1.7 to 2.2 for bilinear).
+_COPIES_STREAMED_TIMES = 1.6
+
+# Bytes of the result that are worth a thread, twice as many if they are copies. The same command
+# and machine: waking one costs 1 us, and two threads are ahead from about 144 KiB on for bilinear,
+# 256 KiB for nearest and 16 KiB for bicubic.
 _THREAD_BYTES = 64 << 10
 
 # Pixels of an input's axis, and its channels: what 32 bits hold.
@@ -281,9 +288,14 @@ def kernel_plan(
     else:
         plan = make.plan([make.table(axis) for axis in range(len(inputs))])
     total = math.prod(how.sizes) * channels * shape[0] * dtype.itemsize
-    made = plan, max(total // _THREAD_BYTES, 1)
+    made = plan, max(total // (_THREAD_BYTES * (1 if how.linear else 2)), 1)
     _plans.put(key, made, plan.nbytes)
     return made
+
+
+def _streams(how: How, result: int) -> bool:
+    """Return whether a result of so many bytes is written past the cache."""
+    return result >= _STREAMED_FROM * (1 if how.linear else _COPIES_STREAMED_TIMES)
 
 
 class _Maker(NamedTuple):
@@ -326,8 +338,8 @@ class _Maker(NamedTuple):
         if self.how.convention is not None and self.how.linear:
             axes = (*[(np.zeros(1, np.int64), None, 1)] * missing, *tables)
             passes = self.how.convention if isinstance(self.how.convention, FixedPoint) else None
-            return _taps.Plan(
-                self.roles, axes, self.dtype.char, self.elements, self.spacing // item,
+            return weighing.plan(
+                _taps, self.roles, axes, self.dtype.char, self.elements, self.spacing // item,
                 self.streaming, "down" if passes is not None and passes.down_first else None,
                 rounded=passes is not None and self.dtype == np.uint8,
                 fixed=passes is not None or not self.how.convention.exact,
@@ -476,7 +488,7 @@ class Job:
             if own:
                 self.target = layout.empty(out.shape, out.dtype)
             self.plan, self.most_threads = kernel_plan(
-                how, x.shape, x.dtype, layout, layout.spacing(self.target), whole >= _STREAMED_FROM
+                how, x.shape, x.dtype, layout, layout.spacing(self.target), _streams(how, whole)
             )
             if own or fresh or getattr(self.plan, "whole", True):
                 break
@@ -546,24 +558,37 @@ def as_mode(operation: str, value: Any, axes: int, name: str = "x") -> str:
     if not isinstance(value, str) or value not in MODES:
         raise ValueError(
             f"{operation}: mode={arrays.shown(value)} must be one of {', '.join(MODES)}"
+            f"{arrays.meant(value, tuple(MODES))}"
         )
     if axes not in MODES[value]:
         fitting = [mode for mode, ranks in MODES.items() if axes in ranks]
         wanted = MODES[value][0]
-        alone = {1: "signal", 2: "picture", 3: "volume"}[wanted]
-        batch = (
-            f"; if {name} is one {alone} without a batch axis, pass {name}[None], with "
-            f"channel_axis=-1 where its channels are last" if axes == wanted - 1 else ""
-        )
+        batch = _without_batch(name, wanted) if axes == wanted - 1 else ""
         raise ValueError(
-            f"{operation}: mode={value!r} is for {_axes(wanted)}, but {name} has {axes}; "
+            f"{operation}: mode={value!r} is for {arrays.axes_of(wanted, 'spatial ')}, but {name} "
+            f"has {axes}; "
             f"mode can be {', '.join(fitting)}{batch}"
         )
     return value
 
 
-def _axes(count: int) -> str:
-    return f"{count} spatial {'axis' if count == 1 else 'axes'}"
+def _without_batch(name: str, axes: int) -> str:
+    """Say what to do with one signal, picture or volume of so many axes."""
+    alone = {1: "signal", 2: "picture", 3: "volume"}[axes]
+    return (f"; if {name} is one {alone} without a batch axis, pass {name}[None], with "
+            f"channel_axis=-1 where its channels are last")
+
+
+def check_batch(operation: str, name: str, x: Array, **given: Any) -> None:
+    """Refuse sizes or factors of one axis more than there are: a batch axis is missing."""
+    axes = x.ndim - 2
+    for argument, value in given.items():
+        if isinstance(value, (tuple, list)) and axes < 3 and len(value) == axes + 1:
+            wanted = arrays.axes_wanted("int" if argument == "size" else "number", axes)
+            raise ValueError(
+                f"{operation}: {argument}={arrays.shown(value)} has {len(value)} numbers; "
+                f"it must be {wanted}{_without_batch(name, axes + 1)}"
+            )
 
 
 def as_align_corners(operation: str, value: Any, mode: str) -> bool:
@@ -946,6 +971,7 @@ def _interpolate(
     axis = as_channel_axis("interpolate", channel_axis, x.ndim)
     check_sizes("interpolate", "x", x.shape)
     check_no_picture("interpolate", "x", x, mode)
+    check_batch("interpolate", "x", x, size=size, scale_factor=scale_factor)
     layout = layout_of(x, axis)
     inputs = tuple(x.shape[axis] for axis in layout.spatial)
     corners = as_align_corners("interpolate", align_corners, mode)

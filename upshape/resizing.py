@@ -345,8 +345,8 @@ def _as_channels(image: Array, value: Any, name: str, told: Any) -> int | None:
         axis = arrays.as_int("resize", "channel_axis", value, -rank, rank - 1) % max(rank, 1)
         if not 2 <= rank <= 4:
             raise ValueError(
-                f"resize: image has shape {image.shape}, {rank} axes; with channel_axis={value} it "
-                f"must have 2, 3 or 4 (pass batches to up.interpolate)"
+                f"resize: image has shape {image.shape}, {arrays.axes_of(rank)}; with "
+                f"channel_axis={value} it must have 2, 3 or 4 (pass batches to up.interpolate)"
             )
         if rank == 4 and numbers == 2:
             raise ValueError(
@@ -364,8 +364,9 @@ def _as_channels(image: Array, value: Any, name: str, told: Any) -> int | None:
         return int(axis)
     if not 1 <= rank <= 3:
         raise ValueError(
-            f"resize: image has shape {image.shape}, {rank} axes; it must be (W,), (H, W) or "
-            f"(D, H, W), and one more axis with channel_axis (pass batches to up.interpolate)"
+            f"resize: image has shape {image.shape}, {arrays.axes_of(rank)}; it must be (W,), "
+            f"(H, W) or (D, H, W), and one more axis with channel_axis (pass batches to "
+            f"up.interpolate)"
         )
     if rank == 3 and 1 <= image.shape[2] <= 4:
         raise ValueError(
@@ -399,7 +400,7 @@ def _as_sizes(
     if not isinstance(policy, str) or policy not in POLICIES:
         raise ValueError(
             f"resize: keep_aspect_ratio_policy={arrays.shown(policy)} must be one of "
-            f"{', '.join(POLICIES)}"
+            f"{', '.join(POLICIES)}{arrays.meant(policy, POLICIES)}"
         )
     sizes, factors = as_sizes("resize", inputs, size, scale_factor)
     if policy == "stretch":
@@ -501,6 +502,7 @@ def _choice(name: str, value: Any, allowed: Sequence[str] | None, like: str | No
     if not isinstance(value, str) or value not in allowed:
         raise ValueError(
             f"resize: {name}={arrays.shown(value)} must be one of {', '.join(allowed)}"
+            f"{arrays.meant(value, allowed)}"
         )
     return value
 

@@ -39,7 +39,6 @@ __all__ = [
     "linear_axis",
     "nearest_axis",
     "opencv_nearest_axis",
-    "opencv_nearest_exact_axis",
     "outputs",
     "packed",
     "pillow_nearest_axis",
@@ -64,7 +63,7 @@ COORDINATES = (
 ROUNDINGS = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
 
 #: Libraries whose nearest pixel depends on how they compute it, and the words for their ways.
-ARITHMETICS = ("exact", "opencv", "opencv-exact", "pillow", "float64", "onnx", "tensorflow")
+ARITHMETICS = ("exact", "opencv", "pillow", "float64", "onnx", "tensorflow")
 
 #: What a `Convention` can make of a position.
 KERNELS = (
@@ -211,16 +210,14 @@ def opencv_nearest_axis(i: int, o: int, part: slice | None = None) -> Index:
     return inside
 
 
-def opencv_nearest_exact_axis(i: int, o: int, part: slice | None = None) -> Index:
-    """Return the source pixels of OpenCV's ``INTER_NEAREST_EXACT``: 16 bits after the point."""
-    step = ((i << 16) + o // 2) // o
-    index = (outputs(o, part) * step + step // 2 - i % 2) >> 16
-    inside: Index = np.clip(index, 0, i - 1)
-    return inside
-
-
 def pillow_nearest_axis(i: int, o: int, part: slice | None = None) -> Index:
-    """Return the source pixels of Pillow's ``NEAREST``: a step in float64, added up."""
+    """Return the source pixels of Pillow's ``NEAREST``: a step in float64, added up.
+
+    OpenCV 5 has taken them over as its ``INTER_NEAREST_EXACT``.
+
+    >>> pillow_nearest_axis(2, 7)  # 2 / 7, added up, is a little less than 1 at the tie
+    array([0, 0, 0, 0, 1, 1, 1])
+    """
     step = i / o
     position = np.add.accumulate(np.concatenate([[step * 0.5], np.full(o - 1, step)]))
     index: Index = np.clip(position.astype(np.int64), 0, i - 1)
@@ -591,7 +588,6 @@ class Convention(NamedTuple):
         """
         ways = {
             "opencv": opencv_nearest_axis,
-            "opencv-exact": opencv_nearest_exact_axis,
             "pillow": pillow_nearest_axis,
         }
         if self.arithmetic in ways:

@@ -675,7 +675,7 @@ cdef inline void run_item(const Layer* layer, const Blocking* plan, Py_ssize_t i
         channels.count = layer.ci * (b + 1) // layer.blocks - first
         channels.first, channels.last = b == 0, b == layer.blocks - 1
         operands.weights = packed + (g * layer.ci + first) * layer.weights
-        operands.tiles = pack_pixels[real](layer, plan, &block, channels.count,
+        operands.tiles = pack_pixels[real](layer, plan, &block, &channels,
                                            x + (g * layer.ci + first) * plan.xc, space)
         for chunk in range(block.first_chunk, block.end_chunk):
             if layer.blocks == 1:
@@ -732,20 +732,20 @@ cdef inline void set_pixels(const Layer* layer, const Blocking* plan, Py_ssize_t
 
 
 cdef inline const real* pack_pixels(const Layer* layer, const Blocking* plan, const Block* block,
-                                    Py_ssize_t channels, const real* x,
+                                    const Channels* channels, const real* x,
                                     const Space* space) noexcept nogil:
     """Return where tiles read a block's pixels of these channels: packed, unless as they lie."""
     cdef real* patch = <real*>space.patch
     cdef Py_ssize_t rows = plan.patch_rows - plan.rows + block.rows
     if plan.source == IM2COL:
-        im2col[real](layer, plan, x, channels, patch, space.runs, block.listed, space.pieces)
+        im2col[real](layer, plan, x, channels.count, patch, space.runs, block.listed, space.pieces)
     elif plan.source == DIRECT:
         return x + block.n * plan.xn + first_read(layer, plan, block)
     else:
-        fill_patch[real](layer, plan, x + block.n * plan.xn, channels, patch, block.qz, block.y,
-                         block.x, rows)
+        fill_patch[real](layer, plan, x + block.n * plan.xn, channels.count, channels.last, patch,
+                         block.qz, block.y, block.x, rows)
     if not layer.lane_vectors:
-        clear_rest[real](layer, plan, patch, channels, block.length, rows)
+        clear_rest[real](layer, plan, patch, channels.count, block.length, rows)
     return patch
 
 

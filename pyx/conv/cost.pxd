@@ -68,6 +68,7 @@ from layer cimport (
 )
 from place cimport MOST_WOVEN, woven_steps
 from tile cimport (
+    UPSHAPE_PIECE_STEP,
     UPSHAPE_PLANE_STEP,
     UPSHAPE_TILE_PIXELS,
     UPSHAPE_TILE_REGISTERS,
@@ -340,7 +341,7 @@ cdef inline void count_im2col(const Layer* layer, Blocking* plan) noexcept nogil
     plan.done[RUNS] = pixels / plan.qx + 1
     if step == 1:
         plan.done[PIECES] = pieces * layer.ci
-    elif step <= UPSHAPE_PLANE_STEP:
+    elif step <= UPSHAPE_PIECE_STEP:
         plan.done[STEPPED_PIECES] = pieces * layer.ci
     else:
         plan.done[PIECES] = pieces * layer.ci

@@ -35,6 +35,7 @@ from tile cimport (
     UPSHAPE_TILE_PIXELS,
     UPSHAPE_TILE_REGISTERS,
     move,
+    paired_t,
     prefetch_to_write,
     real,
     tile_channels,
@@ -87,6 +88,38 @@ cdef inline bint reads_within(const Layer* layer, const Blocking* plan, const Bl
     return True
 
 
+# --- the rows of the result that will be written -------------------------------------------------
+
+# The caches are asked for them while a chunk is multiplied, for `each` rows with each tile.
+cdef struct Asking:
+    Py_ssize_t rows, asked, each
+
+
+cdef inline Asking ask_while(const Layer* layer, const Blocking* plan, const Block* block,
+                             const Channels* channels, Py_ssize_t chunk,
+                             Py_ssize_t vectors) noexcept nogil:
+    """Share out the rows that a chunk is placed in among its tiles, of so many vectors a segment."""
+    cdef Py_ssize_t panel, tiles = 0
+    cdef Asking asking
+    asking.rows = asking.asked = asking.each = 0
+    if channels.last and plan.ox == 1 and block.count > 0:
+        for panel in range(layer.chunk_panel[chunk], layer.chunk_panel[chunk + 1]):
+            tiles += block.segments * tile_count(plan, vectors, layer.panel_most[panel])
+        asking.rows = ((layer.chunk_co[chunk + 1] - layer.chunk_co[chunk]) * layer.row_phases
+                       * block.count)
+        asking.each = up(asking.rows, tiles)
+    return asking
+
+
+cdef inline void ask_on(const Layer* layer, const Blocking* plan, const Block* block,
+                        Py_ssize_t chunk, Asking* asking, const real* out) noexcept nogil:
+    """Ask for the next rows."""
+    if asking.asked < asking.rows:
+        ask_for_rows[real](layer, plan, block, layer.chunk_co[chunk], asking.asked,
+                           min(asking.asked + asking.each, asking.rows), out)
+        asking.asked += asking.each
+
+
 # --- vectors of pixels ---------------------------------------------------------------------------
 
 cdef inline void pixels_chunk(const Layer* layer, const Blocking* plan, const Block* block,
@@ -95,8 +128,6 @@ cdef inline void pixels_chunk(const Layer* layer, const Blocking* plan, const Bl
     """Add a block of input channels to the sums of a chunk's panels."""
     cdef const real* tiles = <const real*>operands.tiles
     cdef real* sums = <real*>operands.sums
-    # The rows of the result that will be written are asked for meanwhile, some with each tile.
-    cdef Py_ssize_t rows = 0, asked = 0, each = 0
     cdef Py_ssize_t panel, width, taps, segment, number, left, some
     cdef Py_ssize_t vectors = up(block.length, plan.vector)
     cdef Cut cut
@@ -106,12 +137,7 @@ cdef inline void pixels_chunk(const Layer* layer, const Blocking* plan, const Bl
     cdef const real* source
     cdef real* c
     cdef int nv
-    if channels.last and plan.ox == 1 and block.count > 0:
-        rows = ((layer.chunk_co[chunk + 1] - layer.chunk_co[chunk]) * layer.row_phases
-                * block.count)
-        for panel in range(layer.chunk_panel[chunk], layer.chunk_panel[chunk + 1]):
-            each += block.segments * tile_count(plan, vectors, layer.panel_most[panel])
-        each = up(rows, each)
+    cdef Asking asking = ask_while(layer, plan, block, channels, chunk, vectors)
     for panel in range(layer.chunk_panel[chunk], layer.chunk_panel[chunk + 1]):
         tap = plan.tap + layer.class_first[layer.panel_class[panel]]
         width, taps = layer.panel_width[panel], taps_of(layer, panel)
@@ -127,10 +153,7 @@ cdef inline void pixels_chunk(const Layer* layer, const Blocking* plan, const Bl
                 nv = <int>min(cut.some + (number < cut.more), left)
                 left -= nv
                 some = nv * plan.vector
-                if asked < rows:
-                    ask_for_rows[real](layer, plan, block, layer.chunk_co[chunk], asked,
-                                       min(asked + each, rows), out)
-                    asked += each
+                ask_on[real](layer, plan, block, chunk, &asking, out)
                 UPSHAPE_CHECK(c >= sums
                               and (c - sums) % plan.sums_row + some <= plan.sums_row)
                 UPSHAPE_CHECK(c - sums + (width - 1) * plan.sums_row + some <= plan.sums_size)
@@ -151,22 +174,27 @@ cdef inline void pairs_chunk(const Layer* layer, const Blocking* plan, const Blo
     """
     cdef const real* tiles = <const real*>operands.tiles
     cdef real* sums = <real*>operands.sums
-    cdef Py_ssize_t panel, width, taps, segment, lane, number, left, some, n = 0
+    cdef Py_ssize_t panel, width, segment, lane, number, left, some, n = 0
     cdef Py_ssize_t vectors = up(block.length, plan.vector)
     cdef Cut cut
-    cdef Table first
-    cdef Table second
+    cdef paired_t row
     cdef const real* w
     cdef const real* init
     cdef const real* source
     cdef real* c
     cdef real* to[UPSHAPE_PAIRS]
     cdef int nv
+    cdef Asking asking
+    asking.rows = asking.asked = 0
+    if not write:  # else step_on asks
+        asking = ask_while(layer, plan, block, channels, chunk, vectors)
+    row.channels, row.x_channel, row.c_row = channels.count, plan.patch_c, plan.sums_row
     for panel in range(layer.chunk_panel[chunk], layer.chunk_panel[chunk + 1]):
-        first = plan.tap + layer.class_first[layer.panel_class[panel]]
-        second = plan.tap + layer.class_first[layer.panel_second[panel]]
-        width, taps = layer.panel_width[panel], taps_of(layer, panel)
-        lane = layer.panel_lane[panel]
+        row.first = plan.tap + layer.class_first[layer.panel_class[panel]]
+        row.second = plan.tap + layer.class_first[layer.panel_second[panel]]
+        row.taps = taps_of(layer, panel)
+        width, lane = layer.panel_width[panel], layer.panel_lane[panel]
+        row.pairs = <int>(width // 2)
         w = weights_of[real](layer, panel, channels, operands, tiles)
         init = start_of[real](layer, panel, channels, operands, tiles)
         cut = cut_vectors(plan, vectors, layer.panel_most[panel])
@@ -175,27 +203,26 @@ cdef inline void pairs_chunk(const Layer* layer, const Blocking* plan, const Blo
             c = sums + (lane - block.base_lane) * plan.sums_row + segment * plan.row_length
             left = vectors
             if write:
-                n = pair_rows[real](layer, plan, block.runs + segment, lane, width // 2,
+                n = pair_rows[real](layer, plan, block.runs + segment, lane, row.pairs,
                                     block.length, out, to)
             for number in range(cut.count):
                 nv = <int>min(cut.some + (number < cut.more), left)
                 left -= nv
                 some = nv * plan.vector
+                ask_on[real](layer, plan, block, chunk, &asking, out)
                 UPSHAPE_CHECK(c >= sums)
                 UPSHAPE_CHECK(write or c - sums + (width - 1) * plan.sums_row + some
                               <= plan.sums_size)
-                UPSHAPE_CHECK(reads_within(layer, plan, block, source - tiles, first, taps,
-                                           channels.count, some))
-                UPSHAPE_CHECK(reads_within(layer, plan, block, source - tiles, second, taps,
-                                           channels.count, some))
-                tile_pairs[real](<int>(width // 2), nv, source, plan.patch_c, first, second,
-                                 taps, channels.count, w, init, c, plan.sums_row,
-                                 to if write else NULL, n)
+                UPSHAPE_CHECK(reads_within(layer, plan, block, source - tiles, row.first,
+                                           row.taps, channels.count, some))
+                UPSHAPE_CHECK(reads_within(layer, plan, block, source - tiles, row.second,
+                                           row.taps, channels.count, some))
+                tile_pairs[real](nv, &row, source, w, init, c, to if write else NULL, n)
                 c += some
                 source += plan.strip_size if plan.source == IM2COL else some
                 n -= 2 * some
                 if write:
-                    step_on[real](layer, plan, width // 2, 2 * some, to)
+                    step_on[real](layer, plan, row.pairs, 2 * some, to)
 
 
 cdef inline Py_ssize_t pair_rows(const Layer* layer, const Blocking* plan, const Run* run,

@@ -70,10 +70,49 @@ UPSHAPE_INLINE void OF(upshape_plane_by_plane)(
     }
 }
 
-/* The same; with masks, all planes of up to four vectors at once. */
+/* Have the caches fetch the elements from `low` to below `high`. */
+UPSHAPE_INLINE void OF(upshape_ask_ahead)(const REAL *x, ptrdiff_t low, ptrdiff_t high)
+{
+    for (ptrdiff_t j = low; j < high; j += 64 / (ptrdiff_t)sizeof(REAL))
+        __builtin_prefetch(x + j);
+}
+
+#if UPSHAPE_HAS_STEPS
+/* The same for a step that the compiler knows. Whole vectors are stored wherever a plane has room for
+ * them: what they write behind a row, the next one writes again. */
+UPSHAPE_INLINE void OF(upshape_planes_of)(
+    const int step, REAL *to, ptrdiff_t to_row, ptrdiff_t plane, const REAL *x, ptrdiff_t x_row,
+    ptrdiff_t rows, ptrdiff_t planes, ptrdiff_t low, ptrdiff_t high, ptrdiff_t n, ptrdiff_t ahead)
+{
+    for (ptrdiff_t r = 0; r < rows; r++, x += x_row, to += to_row) {
+        OF(upshape_ask_ahead)(x + ahead, low, ahead != 0 ? high : low);
+        for (ptrdiff_t j = 0; j < n; j += LANES) {
+            const ptrdiff_t room = (rows - 1 - r) * to_row + n - j;
+            VECTOR v[4];
+            UPSHAPE_UNROLL for (int i = 0; i < step; i++) {
+                const ptrdiff_t at = j * step + i * LANES;
+                v[i] = (VECTOR){0};
+                if (low <= at && at + LANES <= high)
+                    v[i] = OF(load)(x + at);
+                else if (low < at + LANES && at < high)
+                    v[i] = OF(load_between)(x + at, low - at, high - at);
+            }
+            OF(take_apart)(v, step);
+            UPSHAPE_UNROLL for (int p = 0; p < step; p++)
+                if (p < planes && room >= LANES)
+                    OF(store)(to + p * plane + j, v[p]);
+                else if (p < planes)
+                    OF(store_part)(to + p * plane + j, v[p], n - j);
+        }
+    }
+}
+#endif
+
+/* The same; all planes of up to four vectors at once, where a level has what that takes. What is
+ * `ahead` of each row, unless that is 0, is asked for with it: all at once would keep the row waiting. */
 UPSHAPE_INLINE void OF(planes)(
     REAL *to, ptrdiff_t to_row, ptrdiff_t plane, const REAL *x, ptrdiff_t x_row, ptrdiff_t rows,
-    ptrdiff_t step, ptrdiff_t planes, ptrdiff_t low, ptrdiff_t high, ptrdiff_t n)
+    ptrdiff_t step, ptrdiff_t planes, ptrdiff_t low, ptrdiff_t high, ptrdiff_t n, ptrdiff_t ahead)
 {
 #if UPSHAPE_HAS_MASKS
     if (2 <= step && step <= 4) {
@@ -85,10 +124,12 @@ UPSHAPE_INLINE void OF(planes)(
             const unsigned long long in = upshape_bits(high - j * step)
                                           & ~upshape_bits(low - j * step)
                                           & upshape_bits(step * LANES);
+            const ptrdiff_t lines = j == 0 && ahead != 0 ? high : 0;
             const REAL *a = x + j * step;
             REAL *b = to + j;
             for (ptrdiff_t r = 0; r < rows; r++, a += x_row, b += to_row) {
                 VECTOR v[4];
+                OF(upshape_ask_ahead)(a + ahead, low, lines);
                 OF(upshape_load_four)(v, a, in);
                 UPSHAPE_UNROLL for (int p = 0; p < 4; p++)
                     if (p < planes)
@@ -98,6 +139,18 @@ UPSHAPE_INLINE void OF(planes)(
         }
         return;
     }
+#elif UPSHAPE_HAS_STEPS
+    if (step == 2)
+        OF(upshape_planes_of)(2, to, to_row, plane, x, x_row, rows, planes, low, high, n,
+                              ahead);
+    else if (step == 3)
+        OF(upshape_planes_of)(3, to, to_row, plane, x, x_row, rows, planes, low, high, n,
+                              ahead);
+    else if (step == 4)
+        OF(upshape_planes_of)(4, to, to_row, plane, x, x_row, rows, planes, low, high, n,
+                              ahead);
+    if (2 <= step && step <= 4)
+        return;
 #endif
     OF(upshape_plane_by_plane)(
         to, to_row, plane, x, x_row, rows, step, planes, low, high, n);

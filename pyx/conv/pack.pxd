@@ -15,6 +15,7 @@ from libc.string cimport memcpy
 from check cimport UPSHAPE_CHECK
 from layer cimport COL2IM, IM2COL, Blocking, Channels, Layer, Run, inside, up
 from tile cimport (
+    UPSHAPE_PLANE_STEP,
     UPSHAPE_TILE_VECTORS,
     UPSHAPE_VECTOR_BYTES,
     piece,
@@ -53,13 +54,14 @@ cdef inline void ask_for_input(const Blocking* plan, const real* x, Py_ssize_t i
 # --- a padded patch ------------------------------------------------------------------------------
 
 cdef inline void fill_patch(const Layer* layer, const Blocking* plan, const real* x,
-                            Py_ssize_t channels, real* patch, Py_ssize_t qz, Py_ssize_t y0,
-                            Py_ssize_t x0, Py_ssize_t rows) noexcept nogil:
+                            Py_ssize_t channels, bint last, real* patch, Py_ssize_t qz,
+                            Py_ssize_t y0, Py_ssize_t x0, Py_ssize_t rows) noexcept nogil:
     """Copy the input rows that a block reads, with zeros where they leave the input.
 
-    The block's first pixel is (qz, y0, x0); `x` is its image's.
+    The block's first pixel is (qz, y0, x0); `x` is its image's. `last`: no channels follow these.
     """
-    cdef Py_ssize_t c, d, iz, low, high, ix = x0 * layer.isx + layer.x_first
+    cdef Py_ssize_t c, d, iz, low, high, ahead, ix = x0 * layer.isx + layer.x_first
+    cdef bint row_by_row = 1 < layer.isx <= UPSHAPE_PLANE_STEP
     cdef Py_ssize_t size = plan.planes_y * plan.planes_x * plan.patch_rows * plan.patch_y
     cdef const real* source
     UPSHAPE_CHECK(rows <= plan.patch_rows and channels <= layer.block_channels)
@@ -82,18 +84,24 @@ cdef inline void fill_patch(const Layer* layer, const Blocking* plan, const real
                 zero[real](patch + c * plan.patch_c + d * size, size)
                 continue
             source = x + c * plan.xc + iz * plan.xz
-            if plan.far and c + CHANNELS_AHEAD < channels:
+            ahead = 0
+            if row_by_row:
+                ahead = plan.xc if plan.far and not (last and c + 1 == channels) else 0
+            elif plan.far and c + CHANNELS_AHEAD < channels:
                 ask_for_input[real](plan, source + CHANNELS_AHEAD * plan.xc,
                                     y0 * layer.isy + layer.y_first, rows * layer.isy, ix + low,
                                     high - low)
             fill_rows[real](layer, plan, source + ix, patch + c * plan.patch_c + d * size, y0, rows,
-                            low, high)
+                            low, high, ahead)
 
 
 cdef inline void fill_rows(const Layer* layer, const Blocking* plan, const real* x, real* patch,
-                           Py_ssize_t y0, Py_ssize_t rows, Py_ssize_t low,
-                           Py_ssize_t high) noexcept nogil:
-    """Copy rows of one channel and depth, of which columns low .. high are in the input."""
+                           Py_ssize_t y0, Py_ssize_t rows, Py_ssize_t low, Py_ssize_t high,
+                           Py_ssize_t ahead) noexcept nogil:
+    """Copy rows of one channel and depth, of which columns low .. high are in the input.
+
+    `ahead`: as far from there are the rows that are copied next, 0 if they need not be fetched.
+    """
     cdef Py_ssize_t py, px, iy, row_low, row_high, width = plan.patch_columns
     cdef real* to
     cdef const real* source
@@ -113,7 +121,7 @@ cdef inline void fill_rows(const Layer* layer, const Blocking* plan, const real*
             memcpy(to, source, (row_high - row_low) * width * sizeof(real))
         else:
             planes[real](to, width, plan.patch_rows * width, source, layer.isy * plan.xy,
-                         row_high - row_low, layer.isx, plan.planes_x, low, high, width)
+                         row_high - row_low, layer.isx, plan.planes_x, low, high, width, ahead)
 
 
 cdef inline void fill_pixels(const Layer* layer, const Blocking* plan, const real* x,

@@ -44,11 +44,21 @@ UPSHAPE_INLINE void OF(add_up)(
 
 /* --- rows whose phases are lines ---------------------------------------------------------------- */
 
+/* Pixel `at` of a phase's line. Where place[i] is negative it is a line of the bias, of no pixels. Phases
+ * are read one by one, as the caller has just stored them: a vector of them would have to wait until all
+ * stores before these have left for a cache, those of the result included. */
+UPSHAPE_INLINE const REAL *OF(upshape_line)(
+    const REAL *const *a, const ptrdiff_t *place, ptrdiff_t i, ptrdiff_t at)
+{
+    UPSHAPE_SCALAR(i);
+    return a[i] + (place[i] < 0 ? 0 : at);
+}
+
 #if UPSHAPE_HAS_MASKS
 /* Short rows: vector by vector of all of them, so that masks and indices are found once. */
 UPSHAPE_INLINE void OF(upshape_short_rows)(
-    const int step, REAL *to, ptrdiff_t to_row, const REAL *const *a, const ptrdiff_t *a_row,
-    ptrdiff_t n, ptrdiff_t rows)
+    const int step, REAL *to, ptrdiff_t to_row, const REAL *const *a, const ptrdiff_t *place,
+    ptrdiff_t at, ptrdiff_t apart, ptrdiff_t n, ptrdiff_t rows)
 {
     INTS from[4];
     UPSHAPE_UNROLL for (int i = 0; i < step; i++)
@@ -62,13 +72,13 @@ UPSHAPE_INLINE void OF(upshape_short_rows)(
         REAL *b = to + step * j;
         UPSHAPE_UNROLL for (int i = 0; i < step; i++) {
             out[i] = (OF(upshape_mask))OF(first_lanes)(rest - i * LANES);
-            line[i] = a[i] + j;
+            line[i] = OF(upshape_line)(a, place, i, at) + j;
         }
         for (ptrdiff_t r = 0; r < rows; r++, b += to_row) {
             VECTOR v[4];
             UPSHAPE_UNROLL for (int i = 0; i < step; i++) {
                 v[i] = OF(load_where)(line[i], in);
-                line[i] += a_row[i];
+                line[i] += place[i] < 0 ? 0 : apart;
             }
             if (step == 3)
                 v[3] = v[2];
@@ -96,26 +106,30 @@ UPSHAPE_INLINE void OF(upshape_interleave)(
         to[whole * step + i] = a[i][whole];
 }
 
-/* to[r to_row + step j + i] = a[i][r a_row[i] + j]: rows of n elements; step is 1 to 4. */
+/* to[r to_row + step j + i] = a[i][at + r apart + j], or a[i][j] where place[i] is negative: rows of n
+ * elements; step is 1 to 4. */
 UPSHAPE_CALLED void OF(interleave_rows)(
-    REAL *to, ptrdiff_t to_row, const REAL *const *a, const ptrdiff_t *a_row, ptrdiff_t step,
-    ptrdiff_t n, ptrdiff_t rows)
+    REAL *to, ptrdiff_t to_row, const REAL *const *a, const ptrdiff_t *place, ptrdiff_t at,
+    ptrdiff_t apart, ptrdiff_t step, ptrdiff_t n, ptrdiff_t rows)
 {
     const REAL *line[4];
 #if UPSHAPE_HAS_MASKS
     /* Longer ones are moved in the order of memory. */
     if (rows > 1 && n <= 8 * LANES) {
         switch (step) {
-        case 1: OF(upshape_short_rows)(1, to, to_row, a, a_row, n, rows); return;
-        case 2: OF(upshape_short_rows)(2, to, to_row, a, a_row, n, rows); return;
-        case 3: OF(upshape_short_rows)(3, to, to_row, a, a_row, n, rows); return;
-        case 4: OF(upshape_short_rows)(4, to, to_row, a, a_row, n, rows); return;
+#define SHORT(STEP)                                                                               \
+    case STEP: OF(upshape_short_rows)(STEP, to, to_row, a, place, at, apart, n, rows); return;
+            SHORT(1)
+            SHORT(2)
+            SHORT(3)
+            SHORT(4)
+#undef SHORT
         }
     }
 #endif
     for (ptrdiff_t r = 0; r < rows; r++, to += to_row) {
-        for (int i = 0; i < step; i++)
-            line[i] = a[i] + r * a_row[i];
+        for (ptrdiff_t i = 0; i < step; i++)
+            line[i] = OF(upshape_line)(a, place, i, at + r * apart);
         OF(upshape_interleave)(to, line, step, n);
     }
 }

@@ -152,7 +152,8 @@ cdef inline void place_rows(const Layer* layer, const Blocking* plan, const Bloc
                         rows = min(rows, up(plan.ho - oy, layer.sy))
                     UPSHAPE_CHECK(oy + (rows - 1) * layer.sy < plan.ho)
                     UPSHAPE_CHECK(run.at + (rows - 1) * run.apart + run.length <= plan.sums_row)
-                    interleave[real](layer, plan, to, phase, run, length, rows)
+                    interleave_rows[real](to, layer.sy * plan.oy, phase, layer.x_place, run.at,
+                                          run.apart, layer.sx, length, rows)
                     continue
                 if layer.x_gaps > 0:
                     fill[real](to, plan.ox, value, length)
@@ -170,21 +171,6 @@ cdef inline void find_phases(const Layer* layer, const Blocking* plan, const rea
         if layer.x_place[r] >= 0:
             UPSHAPE_CHECK(0 <= slot[layer.x_place[r]] < layer.most_chunk_lanes)
             phase[r] = sums + slot[layer.x_place[r]] * plan.sums_row
-
-
-cdef inline void interleave(const Layer* layer, const Blocking* plan, real* to,
-                            const real** phase, const Run* run, Py_ssize_t length,
-                            Py_ssize_t rows) noexcept nogil:
-    """Write rows of so many pixels, from a run on, whose phases are lines: sums, or the bias."""
-    cdef const real* lines[MOST_WOVEN]
-    cdef Py_ssize_t[MOST_WOVEN] apart
-    cdef Py_ssize_t r
-    for r in range(layer.sx):
-        lines[r], apart[r] = phase[r], 0
-        if layer.x_place[r] >= 0:
-            lines[r] += run.at
-            apart[r] = run.apart
-    interleave_rows[real](to, layer.sy * plan.oy, lines, apart, layer.sx, length, rows)
 
 
 cdef inline void place_pixels(const Layer* layer, const Blocking* plan, real* to, const real* sums,

@@ -44,7 +44,7 @@
 #define UPSHAPE_TILE_SHIFTED 25
 #define UPSHAPE_TILE_NARROW 120
 #define UPSHAPE_PIECE_CYCLES 5
-#define UPSHAPE_PIECE_STEP 2
+#define UPSHAPE_PIECE_STEP 4
 #define UPSHAPE_PLANE_STEP 4
 #else
 #define UPSHAPE_TILE_MISSING 70
@@ -52,7 +52,11 @@
 #define UPSHAPE_TILE_NARROW 40
 #define UPSHAPE_PIECE_CYCLES 12
 #define UPSHAPE_PIECE_STEP 1
+#if UPSHAPE_HAS_STEPS
+#define UPSHAPE_PLANE_STEP 4
+#else
 #define UPSHAPE_PLANE_STEP 1
+#endif
 #endif
 #define UPSHAPE_TILE_VECTORS 8
 #define UPSHAPE_PAIRS (UPSHAPE_TILE_ROWS / 2)
@@ -95,6 +99,14 @@ typedef struct {
     int low, high, n; /* with masks, low and n are masks: what is read, what is written */
     int lines; /* of a channel that is copied later: those to be fetched meanwhile */
 } upshape_piece;
+
+/* What the tiles of a row of a panel of pairs have in common. */
+typedef struct {
+    const ptrdiff_t *first, *second; /* what the taps of either phase read; twins: one table */
+    ptrdiff_t taps, channels;
+    ptrdiff_t x_channel, c_row;      /* from one channel to the next, and one row of sums */
+    int pairs;
+} upshape_paired;
 
 /* A row of products, of one tap, that is added to a row of the result from `low` on. */
 typedef struct {

@@ -22,6 +22,12 @@ cdef extern from "tile.h" nogil:
     ctypedef struct piece_t "upshape_piece":
         Py_ssize_t source, target
         int lines
+    ctypedef struct paired_t "upshape_paired":
+        const Py_ssize_t* first
+        const Py_ssize_t* second
+        Py_ssize_t taps, channels
+        Py_ssize_t x_channel, c_row
+        int pairs
     ctypedef struct term_t "upshape_term":
         const void* products
         Py_ssize_t low
@@ -39,14 +45,10 @@ cdef extern from "tile.h" nogil:
     void tile_channels_64(int mb, int nv, double** x, Py_ssize_t x_channel, const Py_ssize_t* tap,
                           Py_ssize_t taps, Py_ssize_t channels, const double* w,
                           const double* init, double* c) noexcept
-    void tile_pairs_32(int pairs, int nv, const float* x, Py_ssize_t x_channel,
-                       const Py_ssize_t* first, const Py_ssize_t* second, Py_ssize_t taps,
-                       Py_ssize_t channels, const float* w, const float* init, float* c,
-                       Py_ssize_t c_row, float** to, Py_ssize_t n) noexcept
-    void tile_pairs_64(int pairs, int nv, const double* x, Py_ssize_t x_channel,
-                       const Py_ssize_t* first, const Py_ssize_t* second, Py_ssize_t taps,
-                       Py_ssize_t channels, const double* w, const double* init, double* c,
-                       Py_ssize_t c_row, double** to, Py_ssize_t n) noexcept
+    void tile_pairs_32(int nv, const paired_t* row, const float* x, const float* w,
+                       const float* init, float* c, float** to, Py_ssize_t n) noexcept
+    void tile_pairs_64(int nv, const paired_t* row, const double* x, const double* w,
+                       const double* init, double* c, double** to, Py_ssize_t n) noexcept
     void piece_32(piece_t* piece, Py_ssize_t low, Py_ssize_t high, Py_ssize_t n) noexcept
     void piece_64(piece_t* piece, Py_ssize_t low, Py_ssize_t high, Py_ssize_t n) noexcept
     void pieces_32(float* to, const float* x, Py_ssize_t step, const piece_t* pieces,
@@ -55,10 +57,10 @@ cdef extern from "tile.h" nogil:
                    Py_ssize_t count) noexcept
     void planes_32(float* to, Py_ssize_t to_row, Py_ssize_t plane, const float* x,
                    Py_ssize_t x_row, Py_ssize_t rows, Py_ssize_t step, Py_ssize_t planes,
-                   Py_ssize_t low, Py_ssize_t high, Py_ssize_t n) noexcept
+                   Py_ssize_t low, Py_ssize_t high, Py_ssize_t n, Py_ssize_t ahead) noexcept
     void planes_64(double* to, Py_ssize_t to_row, Py_ssize_t plane, const double* x,
                    Py_ssize_t x_row, Py_ssize_t rows, Py_ssize_t step, Py_ssize_t planes,
-                   Py_ssize_t low, Py_ssize_t high, Py_ssize_t n) noexcept
+                   Py_ssize_t low, Py_ssize_t high, Py_ssize_t n, Py_ssize_t ahead) noexcept
     void add_up_32(float* to, float start, const term_t* terms, int count, Py_ssize_t width,
                    Py_ssize_t n) noexcept
     void add_up_64(double* to, double start, const term_t* terms, int count, Py_ssize_t width,
@@ -71,10 +73,11 @@ cdef extern from "tile.h" nogil:
     void zip_64(double* to, const double* a, const double* b, Py_ssize_t n) noexcept
     void weave_32(float* to, const float** a, Py_ssize_t step, Py_ssize_t n) noexcept
     void weave_64(double* to, const double** a, Py_ssize_t step, Py_ssize_t n) noexcept
-    void interleave_rows_32(float* to, Py_ssize_t to_row, const float** a, const Py_ssize_t* a_row,
-                            Py_ssize_t step, Py_ssize_t n, Py_ssize_t rows) noexcept
-    void interleave_rows_64(double* to, Py_ssize_t to_row, const double** a,
-                            const Py_ssize_t* a_row, Py_ssize_t step, Py_ssize_t n,
+    void interleave_rows_32(float* to, Py_ssize_t to_row, const float** a, const Py_ssize_t* place,
+                            Py_ssize_t at, Py_ssize_t apart, Py_ssize_t step, Py_ssize_t n,
+                            Py_ssize_t rows) noexcept
+    void interleave_rows_64(double* to, Py_ssize_t to_row, const double** a, const Py_ssize_t* place,
+                            Py_ssize_t at, Py_ssize_t apart, Py_ssize_t step, Py_ssize_t n,
                             Py_ssize_t rows) noexcept
     void fill_rows_32(float* to, Py_ssize_t to_row, float value, Py_ssize_t n,
                       Py_ssize_t rows) noexcept
@@ -107,16 +110,12 @@ cdef inline void tile_channels(int mb, int nv, real** x, Py_ssize_t x_channel,
         tile_channels_64(mb, nv, x, x_channel, tap, taps, channels, w, init, c)
 
 
-cdef inline void tile_pairs(int pairs, int nv, const real* x, Py_ssize_t x_channel,
-                            const Py_ssize_t* first, const Py_ssize_t* second, Py_ssize_t taps,
-                            Py_ssize_t channels, const real* w, const real* init, real* c,
-                            Py_ssize_t c_row, real** to, Py_ssize_t n) noexcept nogil:
+cdef inline void tile_pairs(int nv, const paired_t* row, const real* x, const real* w,
+                            const real* init, real* c, real** to, Py_ssize_t n) noexcept nogil:
     if real is float:
-        tile_pairs_32(pairs, nv, x, x_channel, first, second, taps, channels, w, init, c, c_row,
-                      to, n)
+        tile_pairs_32(nv, row, x, w, init, c, to, n)
     else:
-        tile_pairs_64(pairs, nv, x, x_channel, first, second, taps, channels, w, init, c, c_row,
-                      to, n)
+        tile_pairs_64(nv, row, x, w, init, c, to, n)
 
 
 cdef inline void piece(piece_t* piece, Py_ssize_t low, Py_ssize_t high, Py_ssize_t n,
@@ -137,11 +136,12 @@ cdef inline void pieces(real* to, const real* x, Py_ssize_t step, const piece_t*
 
 cdef inline void planes(real* to, Py_ssize_t to_row, Py_ssize_t plane, const real* x,
                         Py_ssize_t x_row, Py_ssize_t rows, Py_ssize_t step, Py_ssize_t planes,
-                        Py_ssize_t low, Py_ssize_t high, Py_ssize_t n) noexcept nogil:
+                        Py_ssize_t low, Py_ssize_t high, Py_ssize_t n,
+                        Py_ssize_t ahead) noexcept nogil:
     if real is float:
-        planes_32(to, to_row, plane, x, x_row, rows, step, planes, low, high, n)
+        planes_32(to, to_row, plane, x, x_row, rows, step, planes, low, high, n, ahead)
     else:
-        planes_64(to, to_row, plane, x, x_row, rows, step, planes, low, high, n)
+        planes_64(to, to_row, plane, x, x_row, rows, step, planes, low, high, n, ahead)
 
 
 cdef inline void add_up(real* to, real start, const term_t* terms, int count, Py_ssize_t width,
@@ -175,12 +175,12 @@ cdef inline void weave(real* to, const real** a, Py_ssize_t step, Py_ssize_t n) 
 
 
 cdef inline void interleave_rows(real* to, Py_ssize_t to_row, const real** a,
-                                 const Py_ssize_t* a_row, Py_ssize_t step, Py_ssize_t n,
-                                 Py_ssize_t rows) noexcept nogil:
+                                 const Py_ssize_t* place, Py_ssize_t at, Py_ssize_t apart,
+                                 Py_ssize_t step, Py_ssize_t n, Py_ssize_t rows) noexcept nogil:
     if real is float:
-        interleave_rows_32(to, to_row, a, a_row, step, n, rows)
+        interleave_rows_32(to, to_row, a, place, at, apart, step, n, rows)
     else:
-        interleave_rows_64(to, to_row, a, a_row, step, n, rows)
+        interleave_rows_64(to, to_row, a, place, at, apart, step, n, rows)
 
 
 cdef inline void fill_rows(real* to, Py_ssize_t to_row, real value, Py_ssize_t n,

@@ -13,10 +13,9 @@
  * k runs as in tile_pixels, so it gives the same bits. Included for each REAL. */
 
 #define PARAMETERS                                                                                \
-    const REAL *x, ptrdiff_t x_channel, const ptrdiff_t *first, const ptrdiff_t *second,          \
-    ptrdiff_t taps, ptrdiff_t channels, const REAL *w, const REAL *init, REAL *c,                 \
-    ptrdiff_t c_row, REAL *const *to, ptrdiff_t n
-#define ARGUMENTS x, x_channel, first, second, taps, channels, w, init, c, c_row, to, n
+    const upshape_paired *row, const REAL *x, const REAL *w, const REAL *init, REAL *c,           \
+    REAL *const *to, ptrdiff_t n
+#define ARGUMENTS row, x, w, init, c, to, n
 
 /* Write the rows of the pairs, both phases of a pixel side by side. */
 UPSHAPE_INLINE void OF(upshape_write_pairs)(
@@ -43,12 +42,14 @@ UPSHAPE_INLINE void OF(upshape_write_pairs)(
 UPSHAPE_INLINE void OF(upshape_pairs)(
     const int np, const int nv, const int alike, PARAMETERS)
 {
+    const ptrdiff_t x_channel = row->x_channel, c_row = row->c_row;
+    const ptrdiff_t taps = row->taps, channels = row->channels;
     VECTOR acc[2 * UPSHAPE_PAIRS][UPSHAPE_TILE_VECTORS];
     UPSHAPE_UNROLL for (int b = 0; b < 2 * np; b++)
         UPSHAPE_UNROLL for (int v = 0; v < nv; v++)
             acc[b][v] = init ? OF(splat)(init[b]) : OF(load)(c + b * c_row + v * LANES);
     for (ptrdiff_t t = 0; t < taps; t++) {
-        const REAL *p = x + first[t], *q = x + second[t];
+        const REAL *p = x + row->first[t], *q = x + row->second[t];
         for (ptrdiff_t k = 0; k < channels; k++) {
             UPSHAPE_UNROLL for (int f = 0; f < 2 - alike; f++) {
                 VECTOR pixels[UPSHAPE_TILE_VECTORS];
@@ -83,9 +84,9 @@ UPSHAPE_INLINE void OF(upshape_pairs)(
 UPSHAPE_PAIR_SHAPES(TILE)
 #undef TILE
 
-static inline void OF(tile_pairs)(int np, int nv, PARAMETERS)
+static inline void OF(tile_pairs)(int nv, PARAMETERS)
 {
-    switch (np * 32 + nv * 2 + (first == second)) {
+    switch (row->pairs * 32 + nv * 2 + (row->first == row->second)) {
 #define TILE(NP, NV)                                                                              \
     case NP * 32 + NV * 2: UPSHAPE_TILE_NAME(OF(tile_pairs), NP, NV)(ARGUMENTS); break;           \
     case NP * 32 + NV * 2 + 1: UPSHAPE_TILE_NAME(OF(tile_twins), NP, NV)(ARGUMENTS); break;

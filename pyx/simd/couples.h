@@ -119,8 +119,8 @@ UPSHAPE_INLINE upshape_rounding upshape_rounding_of(int shift, int split, int mo
 /* The table of a row: for each pixel the first of its couples, how many these are, and from `stride`
  * times the pixel on their weights, two each; of split ones two, and then what is left of these two. */
 typedef struct {
-    int64_t *first, *count;
-    int16_t* weight;
+    const int64_t *first, *count;
+    const int16_t* weight;
     ptrdiff_t stride;
     int shift, split, most; /* as upshape_rounding_of takes them */
 } upshape_couples;

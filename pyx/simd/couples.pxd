@@ -12,9 +12,9 @@ cdef extern from "couples.h" nogil:
     coupling coupling_of "upshape_coupling_of"(Py_ssize_t channels)
     void couple "upshape_couple"(int16_t*, const uint8_t**, Py_ssize_t, const uint8_t*)
     ctypedef struct couples "upshape_couples":
-        int64_t* first
-        int64_t* count
-        int16_t* weight
+        const int64_t* first
+        const int64_t* count
+        const int16_t* weight
         Py_ssize_t stride
         int shift, split, most
     void spread_couples "upshape_spread_couples"(

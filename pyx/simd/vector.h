@@ -42,6 +42,20 @@ UPSHAPE_INLINE upshape_words upshape_load(const void* p)
     return v;
 }
 
+/* The first half of a vector; the lanes of the other hold whatever they may. */
+UPSHAPE_INLINE upshape_words upshape_load_half(const void* p)
+{
+#if V == 64 && defined(__AVX512F__)
+    return (upshape_words)_mm512_castsi256_si512(_mm256_loadu_si256(p));
+#elif V == 32 && defined(__AVX2__)
+    return (upshape_words)_mm256_castsi128_si256(_mm_loadu_si128(p));
+#else
+    upshape_words v = {0};
+    __builtin_memcpy(&v, p, V / 2);
+    return v;
+#endif
+}
+
 UPSHAPE_INLINE void upshape_store(void* p, upshape_words v) { __builtin_memcpy(p, &v, V); }
 
 /* The first n words, 0 < n <= V / 4. */
@@ -422,6 +436,11 @@ UPSHAPE_INLINE upshape_doubles upshape_load_first_64(const double *p, ptrdiff_t 
     return (upshape_doubles)_mm256_maskload_pd(
         p, _mm256_cmpgt_epi64(_mm256_set1_epi64x((long long)n), lane));
 }
+#define UPSHAPE_HAS_STEPS 1
+#include "steps.h"
+#endif
+#ifndef UPSHAPE_HAS_STEPS
+#define UPSHAPE_HAS_STEPS 0
 #endif
 #define UPSHAPE_EACH_REAL "reals.inc.h"
 #include "each_real.h"

@@ -12,6 +12,7 @@ cdef extern from "vector.h" nogil:
     ctypedef struct bytes16 "upshape_bytes":
         pass
     words load "upshape_load"(const void*)
+    words load_half "upshape_load_half"(const void*)
     void store "upshape_store"(void*, words)
     void store_first "upshape_store_first"(void*, words, Py_ssize_t)
     bytes16 load_bytes "upshape_load_bytes"(const void*)
