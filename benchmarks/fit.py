@@ -46,7 +46,8 @@ PLAUSIBLE = {
     "stalls": 0.1, "outer lines": 1.0, "far weights": 2, "waited weights": 1, "near lines": 1,
     "paired": 1.0, "picked pixels": 3, "collided": 2, "waiting": 0.5, "far pieces": 20,
     "picked lines": 1, "asked lines": 1, "runs": 3, "paired rows": 3, "page lines": 20,
-    "scattered lines": 0.5, "stray lines": 2,
+    "scattered lines": 0.5, "stray lines": 2, "stepped lines": 1,
+    "outer stepped": 4,
     "near result": 0.5, "far result": 2, "deep taps": 0.15,
     "scattered": 0.6, "single taps": 0.5, "tested": 0.3, "windows": 3, "listed taps": 10,
 }

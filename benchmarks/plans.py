@@ -2,12 +2,14 @@
 
     python -m benchmarks.plans --count 100 --seed 3 --out plans.jsonl
     python -m benchmarks.plans --report plans.jsonl
+    python -m benchmarks.plans --tuned
 
 A layer's ways are its orders of work; of each, the plan that the estimate makes; and besides, plans
 with the other sources of a tile's pixels, and with blocks of pixels half and twice as large. All
 are timed in turn, in one process, and their results held against each other. Printed is the regret
 of the choice: the time of the chosen way over that of the best. A long run can be cut into pieces
-(`--first`, `--count`) that write into one file (`--out`).
+(`--first`, `--count`) that write into one file (`--out`). `--tuned` takes the layers by which the
+numbers of `pyx/conv/blocking.pxd` were chosen that no rate stands for, and prints all their ways.
 """
 
 from __future__ import annotations
@@ -72,6 +74,19 @@ def named_layers() -> list[Layer]:
         Layer(name="21→21 k16 s8 p4 64x64", shape=(1, 21, 64, 64), channels=21, **tall),
         Layer(name="21→21 k16 s8 p4 64x64 last", shape=(1, 21, 64, 64), channels=21,
               channels_last=True, **tall),
+    ]
+
+
+def tuned_layers() -> list[Layer]:
+    """Return the layers that the comments of `pyx/conv/blocking.pxd` name."""
+    woven = [(64, 32, (64, 64)), (64, 32, (28, 28)), (16, 16, (160, 160)), (24, 1, (160, 160)),
+             (24, 24, (256, 256))]
+    direct = [(192, 48, (64, 64)), (64, 64, (128, 128)), (256, 64, (100, 100)),
+              (773, 20, (111, 69)), (512, 24, (64, 64)), (256, 64, (56, 56))]
+    return [
+        Layer(name=f"{ci}→{co} k{k} {sizes[0]}x{sizes[1]}", group="tuned", shape=(1, ci, *sizes),
+              channels=co, kernel=k, stride=k, transposed=k > 1)
+        for k, kind in ((2, woven), (1, direct)) for ci, co, sizes in kind
     ]
 
 
@@ -396,6 +411,17 @@ def report(rows: list[dict[str, Any]], worst: int = 10) -> None:
               f"estimated {ratio(chosen['estimate'], best['estimate'])}")
 
 
+def ways_of(rows: list[dict[str, Any]]) -> None:
+    """Print all ways of each layer: times over the best one, and over their estimate."""
+    for row in rows:
+        print(row["layer"]["name"])
+        ways = sorted(row["ways"], key=lambda way: way["seconds"])
+        for way in ways:
+            print(f"  {way['seconds'] / ways[0]['seconds']:5.2f}  {words(way)}: "
+                  f"{duration(way['seconds'])}, "
+                  f"{ratio(way['seconds'] * 1e9, way['estimate'])} of the estimate")
+
+
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="python -m benchmarks.plans", description=__doc__,
@@ -410,6 +436,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--usual", action="store_true", help="random layers of the kinds that networks "
                    "have, instead of any")
     p.add_argument("--named", action="store_true", help="the named layers instead of random ones")
+    p.add_argument("--tuned", action="store_true", help="the layers of which tuned numbers tell, "
+                   "with all their ways")
     p.add_argument("--thorough", action="store_true", help="other blocks as well")
     p.add_argument("--out", type=Path, help="a file to which a line of JSON a layer is added; "
                    "layers that it has are not timed again")
@@ -420,6 +448,8 @@ def parser() -> argparse.ArgumentParser:
 def layers(options: argparse.Namespace) -> list[Layer]:
     if options.named:
         return named_layers()
+    if options.tuned:
+        return tuned_layers()
     rng = random.Random(options.seed)
     make = usual_layer if options.usual else random_layer
     made = [make(rng, number) for number in range(options.first + options.count)]
@@ -454,6 +484,8 @@ def main(arguments: list[str] | None = None) -> int:
             with options.out.open("a") as file:
                 file.write(json.dumps(rows[-1], ensure_ascii=False) + "\n")
     report(rows)
+    if options.tuned:
+        ways_of(rows)
     return 0
 
 

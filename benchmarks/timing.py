@@ -22,8 +22,10 @@ MOST_ROUNDS = 200
 # A peer this much slower than the fastest cannot be the best: a few rounds of it will do.
 FAR_BEHIND = 4.0
 # The threads of a library that has just run go on spinning, and would slow the next one down:
-# wait until the process uses less than this share of a CPU, but no longer than this (seconds). ONNX
-# Runtime's spin for some 35 ms.
+# wait until the process uses less than this share of a CPU, but no longer than this (seconds).
+# `python -m benchmarks.timing` prints how long each library's do. On two cores of a Zen 5:
+# ONNX Runtime's 31 and 33 ms at most and seldom, OpenVINO's 1.4 ms, the others' next to nothing.
+# The longest wait is three times that.
 QUIET = 0.2
 LONGEST_WAIT = 100e-3
 
@@ -48,15 +50,15 @@ def busy_elsewhere() -> float:
     return ticks / os.sysconf("SC_CLK_TCK") - time.process_time()
 
 
-def settle() -> None:
-    """Wait until the threads of whoever ran last sleep."""
+def settle() -> float:
+    """Wait until the threads of whoever ran last sleep; return the seconds that it took."""
     start = time.perf_counter()
     while True:
         busy, clock = time.process_time(), time.perf_counter()
         time.sleep(200e-6)
         now = time.perf_counter()
         if time.process_time() - busy < QUIET * (now - clock) or now - start > LONGEST_WAIT:
-            return
+            return now - start
 
 
 def burst(call: Callable[[], object], calls: int) -> float:
@@ -118,3 +120,35 @@ def measure(
         for name, values in times.items()
     }
     return timings, max(0.0, others)
+
+
+def main() -> None:
+    """Print how long each library's threads go on after a call on two of them."""
+    from benchmarks import contenders, peers
+    from benchmarks.cases import Convolution, Interpolate
+
+    cases = [
+        Convolution(name="convolution", group="spin", shape=(1, 64, 64, 64), channels=64, kernel=3,
+                    transposed=False),
+        Interpolate(name="bilinear", group="spin", shape=(1, 64, 64, 64), size=(128, 128),
+                    mode="bilinear"),
+    ]
+    for case in cases:
+        peers.set_threads(2, peers.PEERS)
+        for name, make in contenders.offers(case, 2):
+            try:
+                contender = make()  # which holds what its call writes into
+            except peers.LeftOut:
+                continue
+            contender.call()
+            waited = []
+            for _ in range(25):
+                contender.call()
+                waited.append(settle())
+            median = sorted(waited)[len(waited) // 2]
+            print(f"{case.name:12} {name:24} {median * 1e3:6.1f} ms, "
+                  f"at most {max(waited) * 1e3:.1f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -3,23 +3,26 @@
     result[n, m, d, h, x] = source[n, m, index_d[d], index_h[h], index_w[x]]
 
 The tables say which pixel; no convention is known here. A pixel is so many bytes, whatever its
-dtype. Rows of the result that come from one source row are built together: every vector is made
-once and stored in each of them, or a piece of a row is built and copied while it is in the first
-cache. A piece is built by whole vectors, each a permutation of one
-window of the source row, of a vector or of two, where the plan found that the sources of every
-vector lie that close (any enlargement, down to about half the size), else pixel by pixel.
+dtype. A row is built by whole vectors, each a permutation of one window of the source row, of half a
+vector, one or two, where the plan found that the sources of every vector lie that close (any
+enlargement, down to about half the size), else pixel by pixel. Rows of the result that come from
+one source row are made anew one after the other where memory is what holds them up; or every
+vector is made once and stored in each of them; or a piece of a row is built and copied while it is
+in the first cache.
 
 Narrow rows are made many at a time. Where the rows of a plane have no gaps between them, a plane
 is one long row, with a table of its own, and so are as many planes without gaps as end with a whole
-vector. Else their source rows are laid side by side, once for each row of the result, and the group
-is then one long row. So a row costs no more than its bytes, and rows narrower than a vector are
-made by whole vectors as well.
+vector; or each row is one vector, of which the next row overwrites what is too much. Else their
+source rows are laid side by side, once for each row of the result, and the group is then one long
+row. So a row costs no more than its bytes, and rows narrower than a vector are made by whole
+vectors as well.
 
 The caller has checked: indices in range, pixels and the source's rows without gaps, source and
 result disjoint. Nothing is allocated within a row loop, no Python object is touched.
 
 Hot row functions, for who reads the machine code: row_halves, row_words, row_words_two,
-rows_words, pairs_words, row_past, row_bytes, row_bytes_two, row_items.
+row_half_bytes, row_one_bytes, rows_words, pairs_words, runs_words, spill_planes, row_past,
+row_bytes, row_bytes_two, row_items.
 """
 
 cimport cython
@@ -67,6 +70,7 @@ from vector cimport (
     permute_bytes,
     permute_two,
     permute_two_bytes,
+    permute_within,
     store,
     store_bytes,
     store_first,
@@ -95,12 +99,15 @@ cdef enum Kind:
     TRIPLES  # pixel by pixel: three times as many
     PIXELS  # pixel by pixel: any number of bytes, gaps between the result's pixels allowed
 
-# Bytes of a window: half a vector, one, two. The shorter it is the less often it lies in two lines of
-# the cache, and the narrower may the source be.
+# A window: half a vector, one, two. The shorter it is the less often it lies in two lines of the
+# cache, and the narrower may the source be. Words are permuted; of units that are no words each 16
+# bytes of the vector get the four words that hold theirs, and permute these by bytes.
 cdef enum Span:
     HALF
     ONE
     TWO
+    HALF_BYTES
+    ONE_BYTES
 
 # Bytes of a row that are built before they are copied on: a part of the first cache.
 cdef enum:
@@ -117,9 +124,12 @@ cdef enum:
     GROUPED = 192 + UPSHAPE_VECTOR_BYTES
     GROUP = 4096
 
-# Equal rows of so many bytes, in a share of so many, are made one after the other, each anew; others
-# at once, each vector stored in all of them. A line that is written whole, after the line before it,
-# is not read first.
+# Equal rows of so many bytes, in a thread's share of so many, are made one after the other, each anew;
+# others at once, each vector stored in all of them. A line that is written whole, after the line
+# before it, is not read first. On Zen 5, floats to twice the size, rows one after the other are 0.98
+# to 1.1 times as fast while the result is in the cache and 1.2 to 1.6 times where it is not, from
+# 448 bytes on; at 160 to 224 bytes 0.98 to 1.05, at 56 to 80 bytes 0.7 times. In the second cache
+# they are 0.85 to 1.0 times as fast.
 cdef enum:
     APART = 320
     APART_SHARE = 1 << 20
@@ -128,6 +138,10 @@ cdef enum:
 # copy, and reads what is smaller. 1.08 times as fast at 256 bytes, 0.9 at 64 (Granite Rapids).
 cdef enum:
     MANY_BYTES = 128
+
+# Pixels of whole vectors, of so many bytes at most, are copied by these: a call costs as much.
+cdef enum:
+    PIXEL_BY_VECTORS = 1024
 
 # Bytes of a plane that is made as one row, at most: its table stays in the first cache.
 cdef enum:
@@ -159,13 +173,36 @@ cdef struct Spill:
     uint8_t[2 * UPSHAPE_VECTOR_BYTES] order  # from a row's start, and from half a vector before its end
 
 
-cdef inline words window(const char* source, words by, Span span) noexcept nogil:
+# How a vector is permuted: by words; then, of units that are no words, by bytes.
+cdef struct Order:
+    words by
+    words within
+
+
+cdef inline Py_ssize_t order_bytes(Span span) noexcept nogil:
+    """Return the bytes of an order in the tables."""
+    return 2 * UPSHAPE_VECTOR_BYTES if span >= HALF_BYTES else UPSHAPE_VECTOR_BYTES
+
+
+cdef inline Order order_of(const uint8_t* order, Py_ssize_t k, Span span) noexcept nogil:
+    """Return that of vector k."""
+    cdef Order its
+    its.by = its.within = load(order + k * order_bytes(span))
+    if span >= HALF_BYTES:
+        its.within = load(order + k * order_bytes(span) + UPSHAPE_VECTOR_BYTES)
+    return its
+
+
+cdef inline words window(const char* source, Order order, Span span) noexcept nogil:
     """Return a vector of the result."""
-    if span == HALF:
-        return permute(load_half(source), by)
+    cdef words vector
     if span == TWO:
-        return permute_two(load(source), load(source + UPSHAPE_VECTOR_BYTES), by)
-    return permute(load(source), by)
+        return permute_two(load(source), load(source + UPSHAPE_VECTOR_BYTES), order.by)
+    if span == HALF or span == HALF_BYTES:
+        vector = permute(load_half(source), order.by)
+    else:
+        vector = permute(load(source), order.by)
+    return permute_within(vector, order.within) if span >= HALF_BYTES else vector
 
 
 cdef inline void row_windows(char* to, const char* source, const int64_t* base,
@@ -175,7 +212,7 @@ cdef inline void row_windows(char* to, const char* source, const int64_t* base,
     cdef Py_ssize_t k
     cdef words vector
     for k in range(count):
-        vector = window(source + base[k], load(order + k * UPSHAPE_VECTOR_BYTES), span)
+        vector = window(source + base[k], order_of(order, k, span), span)
         if past:
             stream_store(to + k * UPSHAPE_VECTOR_BYTES, vector)
         else:
@@ -197,43 +234,55 @@ cdef void row_words_two(char* to, const char* source, const int64_t* base, const
     row_windows(to, source, base, order, count, TWO, False)
 
 
+cdef void row_half_bytes(char* to, const char* source, const int64_t* base, const uint8_t* order,
+                         Py_ssize_t count) noexcept nogil:
+    row_windows(to, source, base, order, count, HALF_BYTES, False)
+
+
+cdef void row_one_bytes(char* to, const char* source, const int64_t* base, const uint8_t* order,
+                        Py_ssize_t count) noexcept nogil:
+    row_windows(to, source, base, order, count, ONE_BYTES, False)
+
+
 cdef void row_past(char* to, const char* source, const Table* t) noexcept nogil:
     """Write a row of whole vectors past the cache."""
     if t.span == HALF:
         row_windows(to, source, t.base, t.order, t.steps, HALF, True)
     elif t.span == ONE:
         row_windows(to, source, t.base, t.order, t.steps, ONE, True)
-    else:
+    elif t.span == TWO:
         row_windows(to, source, t.base, t.order, t.steps, TWO, True)
+    elif t.span == HALF_BYTES:
+        row_windows(to, source, t.base, t.order, t.steps, HALF_BYTES, True)
+    else:
+        row_windows(to, source, t.base, t.order, t.steps, ONE_BYTES, True)
 
 
-cdef inline void one_row(char* to, const char* source, const Table* t, words by, bint alike,
+cdef inline void one_row(char* to, const char* source, const Table* t, Order order, bint alike,
                          Span span) noexcept nogil:
-    """Write a row, whose last vector ends with it; alike: `by` is the order of all."""
+    """Write a row, whose last vector ends with it; alike: `order` is that of all."""
     cdef Py_ssize_t last = t.steps - 1, advance = t.advance, k
     cdef const int64_t* base = t.base
-    cdef const uint8_t* order = t.order
     for k in range(last):
         if not alike:
-            by = load(order + k * UPSHAPE_VECTOR_BYTES)
+            order = order_of(t.order, k, span)
         store(to + k * UPSHAPE_VECTOR_BYTES,
-              window(source + (k * advance if alike else base[k]), by, span))
+              window(source + (k * advance if alike else base[k]), order, span))
     if not alike:
-        by = load(order + last * UPSHAPE_VECTOR_BYTES)
-    store(to + t.row - UPSHAPE_VECTOR_BYTES, window(source + base[last], by, span))
+        order = order_of(t.order, last, span)
+    store(to + t.row - UPSHAPE_VECTOR_BYTES, window(source + base[last], order, span))
 
 
-cdef inline void equal_rows(char* to, const char* source, const Table* t, words by, bint alike,
+cdef inline void equal_rows(char* to, const char* source, const Table* t, Order order, bint alike,
                             Span span, Py_ssize_t rows, Py_ssize_t pitch) noexcept nogil:
     """Do as one_row does, for two rows and more that are equal."""
     cdef Py_ssize_t last = t.steps - 1, advance = t.advance, k, j
     cdef const int64_t* base = t.base
-    cdef const uint8_t* order = t.order
     cdef words vector
     for k in range(last):
         if not alike:
-            by = load(order + k * UPSHAPE_VECTOR_BYTES)
-        vector = window(source + (k * advance if alike else base[k]), by, span)
+            order = order_of(t.order, k, span)
+        vector = window(source + (k * advance if alike else base[k]), order, span)
         store(to, vector)
         store(to + pitch, vector)
         for j in range(2, rows):
@@ -241,8 +290,8 @@ cdef inline void equal_rows(char* to, const char* source, const Table* t, words 
         to += UPSHAPE_VECTOR_BYTES
     to += t.row - t.steps * UPSHAPE_VECTOR_BYTES
     if not alike:
-        by = load(order + last * UPSHAPE_VECTOR_BYTES)
-    vector = window(source + base[last], by, span)
+        order = order_of(t.order, last, span)
+    vector = window(source + base[last], order, span)
     store(to, vector)
     store(to + pitch, vector)
     for j in range(2, rows):
@@ -262,10 +311,10 @@ cdef inline void each_row(const Table* table, char* to, const char* source,
     cdef Table t = table[0]
     cdef Block own = block[0]
     cdef Py_ssize_t m, h
-    cdef words by = load(t.order)
+    cdef Order order = order_of(t.order, 0, span)
     for m in range(own.planes):
         for h in range(own.count):
-            one_row(to + h * own.dst_h, source + index_h[h] * own.src_h, &t, by, alike, span)
+            one_row(to + h * own.dst_h, source + index_h[h] * own.src_h, &t, order, alike, span)
         to += own.dst_m
         source += own.src_m
 
@@ -276,10 +325,10 @@ cdef inline void each_pair(const Table* table, char* to, const char* source,
     cdef Table t = table[0]
     cdef Block own = block[0]
     cdef Py_ssize_t m, h
-    cdef words by = load(t.order)
+    cdef Order order = order_of(t.order, 0, span)
     for m in range(own.planes):
         for h in range(0, own.count, 2):
-            equal_rows(to + h * own.dst_h, source + index_h[h] * own.src_h, &t, by, alike, span,
+            equal_rows(to + h * own.dst_h, source + index_h[h] * own.src_h, &t, order, alike, span,
                        2, own.dst_h)
         to += own.dst_m
         source += own.src_m
@@ -290,7 +339,7 @@ cdef inline void each_run(const Table* table, char* to, const char* source,
     cdef Table t = table[0]
     cdef Block own = block[0]
     cdef Py_ssize_t m, h, equal
-    cdef words by = load(t.order)
+    cdef Order order = order_of(t.order, 0, span)
     for m in range(own.planes):
         h = 0
         while h < own.count:
@@ -298,9 +347,9 @@ cdef inline void each_run(const Table* table, char* to, const char* source,
             while h + equal < own.count and index_h[h + equal] == index_h[h]:
                 equal += 1
             if equal == 1:
-                one_row(to + h * own.dst_h, source + index_h[h] * own.src_h, &t, by, False, span)
+                one_row(to + h * own.dst_h, source + index_h[h] * own.src_h, &t, order, False, span)
             else:
-                equal_rows(to + h * own.dst_h, source + index_h[h] * own.src_h, &t, by, False,
+                equal_rows(to + h * own.dst_h, source + index_h[h] * own.src_h, &t, order, False,
                            span, equal, own.dst_h)
             h += equal
         to += own.dst_m
@@ -310,25 +359,37 @@ cdef inline void each_run(const Table* table, char* to, const char* source,
 cdef void rows_words(const Table* t, char* to, const char* source, const int64_t* index_h,
                      const Block* block) noexcept nogil:
     """Write rows one after the other."""
-    if t.span == HALF and t.alike:
+    if t.alike and t.span == HALF:
         each_row(t, to, source, index_h, block, True, HALF)
+    elif t.alike and t.span == HALF_BYTES:
+        each_row(t, to, source, index_h, block, True, HALF_BYTES)
     elif t.span == HALF:
         each_row(t, to, source, index_h, block, False, HALF)
     elif t.span == ONE:
         each_row(t, to, source, index_h, block, False, ONE)
-    else:
+    elif t.span == TWO:
         each_row(t, to, source, index_h, block, False, TWO)
+    elif t.span == HALF_BYTES:
+        each_row(t, to, source, index_h, block, False, HALF_BYTES)
+    else:
+        each_row(t, to, source, index_h, block, False, ONE_BYTES)
 
 
 cdef void pairs_words(const Table* t, char* to, const char* source, const int64_t* index_h,
                       const Block* block) noexcept nogil:
     """Write rows that are equal two by two, those at once."""
-    if t.span == HALF and t.alike:
+    if t.alike and t.span == HALF:
         each_pair(t, to, source, index_h, block, True, HALF)
+    elif t.alike and t.span == HALF_BYTES:
+        each_pair(t, to, source, index_h, block, True, HALF_BYTES)
     elif t.span == HALF:
         each_pair(t, to, source, index_h, block, False, HALF)
-    else:
+    elif t.span == ONE:
         each_pair(t, to, source, index_h, block, False, ONE)
+    elif t.span == HALF_BYTES:
+        each_pair(t, to, source, index_h, block, False, HALF_BYTES)
+    else:
+        each_pair(t, to, source, index_h, block, False, ONE_BYTES)
 
 
 cdef void runs_words(const Table* t, char* to, const char* source, const int64_t* index_h,
@@ -336,8 +397,12 @@ cdef void runs_words(const Table* t, char* to, const char* source, const int64_t
     """Write rows of which any are equal, those at once."""
     if t.span == HALF:
         each_run(t, to, source, index_h, block, HALF)
-    else:
+    elif t.span == ONE:
         each_run(t, to, source, index_h, block, ONE)
+    elif t.span == HALF_BYTES:
+        each_run(t, to, source, index_h, block, HALF_BYTES)
+    else:
+        each_run(t, to, source, index_h, block, ONE_BYTES)
 
 
 cdef void row_bytes(char* to, const char* source, const int64_t* base, const uint8_t* order,
@@ -369,18 +434,25 @@ cdef inline void row_vectors(char* to, const char* source, const Table* t, Py_ss
                              Py_ssize_t count) noexcept nogil:
     """Write vectors of a row to `to`, from vector `first` on."""
     cdef const int64_t* base = t.base + first
-    cdef const uint8_t* order = t.order + first * t.stride
+    cdef const uint8_t* order
     if t.kind == WORDS:
+        order = t.order + first * order_bytes(t.span)
         if t.span == HALF:
             row_halves(to, source, base, order, count)
         elif t.span == ONE:
             row_words(to, source, base, order, count)
-        else:
+        elif t.span == TWO:
             row_words_two(to, source, base, order, count)
-    elif t.span == TWO:
-        row_bytes_two(to, source, base, order, count)
-    else:
+        elif t.span == HALF_BYTES:
+            row_half_bytes(to, source, base, order, count)
+        else:
+            row_one_bytes(to, source, base, order, count)
+        return
+    order = t.order + first * t.stride
+    if t.span == ONE:
         row_bytes(to, source, base, order, count)
+    else:
+        row_bytes_two(to, source, base, order, count)
 
 
 cdef void row_items(item_t* to, const char* source, const int64_t* index, Py_ssize_t count,
@@ -397,7 +469,15 @@ cdef void row_items(item_t* to, const char* source, const int64_t* index, Py_ssi
 
 cdef void row_pixels(char* to, const char* source, const int64_t* index, Py_ssize_t count,
                      Py_ssize_t pixel, Py_ssize_t spacing) noexcept nogil:
-    cdef Py_ssize_t x
+    cdef Py_ssize_t x, k
+    cdef const char* its
+    if pixel % UPSHAPE_VECTOR_BYTES == 0 and pixel <= PIXEL_BY_VECTORS:
+        for x in range(count):
+            its = source + index[x] * pixel
+            for k in range(pixel // UPSHAPE_VECTOR_BYTES):
+                store(to + x * spacing + k * UPSHAPE_VECTOR_BYTES,
+                      load(its + k * UPSHAPE_VECTOR_BYTES))
+        return
     for x in range(count):
         memcpy(to + x * spacing, source + index[x] * pixel, pixel)
 
@@ -729,24 +809,68 @@ cdef inline void run_share(const Table* t, const Spill* spill, const Rows* rows,
     check_parts(memory, here)
 
 
+cdef bint windows_of_units(int64_t[::1] index, Py_ssize_t units, Py_ssize_t unit, Py_ssize_t span,
+                           Py_ssize_t source, int64_t* base, uint8_t* order) noexcept:
+    """Do as `windows` does for units of 1 or 2 bytes: 16 bytes of a vector get four words.
+
+    An order is that of the words, then that of the bytes within 16.
+    """
+    cdef Py_ssize_t vector = UPSHAPE_VECTOR_BYTES, total = index.shape[0] * units * unit
+    cdef Py_ssize_t steps = (total + vector - 1) // vector, k, byte, first, low, high, at, j, start
+    cdef int64_t[UPSHAPE_VECTOR_BYTES] from_
+    if total < vector or source < span:
+        return False
+    for k in range(steps):
+        first = min(k * vector, total - vector)
+        low, high = source, 0
+        for byte in range(vector):
+            at = (first + byte) // unit
+            from_[byte] = ((index[at // units] * units + at % units) * unit
+                           + (first + byte) % unit)
+            low = min(low, from_[byte])
+            high = max(high, from_[byte] + 1)
+        low = min(low, source - span)
+        if high - low > span:
+            return False
+        base[k] = low
+        for start in range(0, vector, 16):
+            first = span
+            for j in range(16):
+                first = min(first, (from_[start + j] - low) // 4 * 4)
+            for j in range(16):
+                at = from_[start + j] - low - first
+                if at > 15:
+                    return False
+                order[vector + start + j] = <uint8_t>at
+                # The words behind the window's last one hold no unit that is wanted.
+                order[start + j] = 0
+                if j % 4 == 0:
+                    order[start + j] = <uint8_t>min(first // 4 + j // 4, span // 4 - 1)
+        order += 2 * vector
+    return True
+
+
 cdef bint find_windows(Table* t, Kind kind, int64_t[::1] index, Py_ssize_t source_width,
                        Py_ssize_t vector, Py_ssize_t unit, int index_bytes) except -1:
     """Build rows by these windows, if every vector's sources fit into one; return whether."""
-    cdef Py_ssize_t steps = (t.row + vector - 1) // vector
-    cdef Py_ssize_t k
-    cdef Py_ssize_t span = (vector if t.span == ONE else vector // 2 if t.span == HALF
-                            else 2 * vector)
-    t.memory = PyMem_RawMalloc(64 + steps * (vector + sizeof(int64_t)))
+    cdef Py_ssize_t steps = (t.row + vector - 1) // vector, units = t.pixel // unit, k
+    cdef Py_ssize_t order = vector if t.span <= TWO else 2 * vector, span = vector
+    if t.span == HALF or t.span == HALF_BYTES:
+        span = vector // 2
+    elif t.span == TWO:
+        span = 2 * vector
+    t.memory = PyMem_RawMalloc(64 + steps * (order + sizeof(int64_t)))
     if t.memory == NULL:
         raise MemoryError(f"no memory for the tables of a row of {index.shape[0]} pixels")
     t.order = <uint8_t*>t.memory + (-<size_t>t.memory) % 64  # an order lies in one line of the cache
-    t.base = <int64_t*>(t.order + steps * vector)
-    if windows(&index[0], index.shape[0], t.pixel // unit, unit, vector, span,
-               source_width * t.pixel, index_bytes, t.base, t.order):
+    t.base = <int64_t*>(t.order + steps * order)
+    if (windows(&index[0], index.shape[0], units, unit, vector, span, source_width * t.pixel,
+                index_bytes, t.base, t.order) if t.span <= TWO else
+            windows_of_units(index, units, unit, span, source_width * t.pixel, t.base, t.order)):
         t.kind = kind
         t.steps = steps
         t.stride = vector
-        t.alike = memcmp(t.order, t.order + vector, (steps - 1) * vector) == 0
+        t.alike = memcmp(t.order, t.order + order, (steps - 1) * order) == 0
         t.advance = t.base[1] if steps > 1 else 0
         for k in range(steps - 1):
             t.alike = t.alike and t.base[k] == k * t.advance
@@ -919,13 +1043,14 @@ cdef class Plan:
     cdef int find_groups(self, int64_t[::1] index, Py_ssize_t source_width) except -1:
         """Make groups of rows one row, of whatever kind."""
         cdef Table* t = &self.table
-        cdef Py_ssize_t group
-        # Sixteen rows are whole vectors, whatever a pixel.
-        group = GROUP // max(t.row, t.source_row) // 16 * 16
+        cdef Py_ssize_t group = GROUP // max(t.row, t.source_row)
+        cdef Py_ssize_t whole = UPSHAPE_VECTOR_BYTES // gcd(t.row, UPSHAPE_VECTOR_BYTES)
+        # So many rows are whole vectors; 16 are those of words, whatever a pixel, and of 16 bytes.
+        group = group // whole * whole if group >= whole else group // 16 * 16
         indices = (np.arange(group)[:, None] * source_width + np.asarray(index)).ravel()
         self.keep += (indices,)
         t.row *= group
-        self.find_any_windows(t, indices, group * source_width)
+        self.find_any_windows(t, indices, group * source_width, group < whole)
         t.row //= group
         t.group = group
         if t.base == NULL:
@@ -933,15 +1058,23 @@ cdef class Plan:
             t.index = &index[0]
         return 0
 
-    cdef int find_any_windows(self, Table* t, int64_t[::1] index,
-                              Py_ssize_t source_width) except -1:
-        """Make windows the way of building rows, of the kind that is found first."""
+    cdef int find_any_windows(self, Table* t, int64_t[::1] index, Py_ssize_t source_width,
+                              bint torn=False) except -1:
+        """Make windows the way of building rows, of the kind that is found first.
+
+        torn: the row must be whole vectors, and those of units that are no words would not be.
+        """
         cdef Py_ssize_t unit = 4 if t.pixel % 4 == 0 else 2 if t.pixel % 2 == 0 else 1
         cdef Span span
         for span in ((HALF, ONE, TWO) if unit == 4 else ()):
             t.span = span
             if find_windows(t, WORDS, index, source_width, UPSHAPE_VECTOR_BYTES, 4,
                             UPSHAPE_INDEX_BYTES):
+                return 0
+        wide = unit < 4 and not torn and UPSHAPE_VECTOR_BYTES > 16
+        for span in ((HALF_BYTES, ONE_BYTES) if wide else ()):
+            t.span = span
+            if find_windows(t, WORDS, index, source_width, UPSHAPE_VECTOR_BYTES, unit, 1):
                 return 0
         for span in (ONE, TWO):
             t.span = span
@@ -964,11 +1097,11 @@ cdef class Plan:
 
     @property
     def nbytes(self):
-        """Bytes that the tables take."""
+        """Bytes that the tables take, at most."""
         cdef const Table* t = &self.table
-        own = t.steps * (8 + t.stride) if t.base != NULL else 0
-        own += self.plane.steps * (8 + self.plane.stride)
-        own += self.planes.steps * (8 + self.planes.stride)
+        own = t.steps * (8 + 2 * t.stride) if t.base != NULL else 0
+        own += self.plane.steps * (8 + 2 * self.plane.stride)
+        own += self.planes.steps * (8 + 2 * self.planes.stride)
         return own + sum([np.asarray(index).nbytes for index in self.keep])
 
     def take(self, int threads):

@@ -50,7 +50,7 @@ two elements side by side.
 cimport numpy as cnp
 from cython.parallel cimport prange
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t
-from libc.math cimport floor
+from libc.math cimport floor, floorf
 from libc.string cimport memcpy, memset
 
 from check cimport UPSHAPE_CHECK, check_parts, cut, part_bytes
@@ -81,6 +81,8 @@ from shorts cimport (
     UPSHAPE_QUADS,
     UPSHAPE_SHORTS,
     UPSHAPE_WIDE,
+    above,
+    add_floored,
     add_four_rounded,
     add_products,
     add_products_of_bytes,
@@ -140,6 +142,7 @@ from transposes cimport (
     plus_doubles,
     plus_float,
     plus_floats,
+    plus_product,
     times_doubles,
     times_floats,
     to_integer,
@@ -217,6 +220,21 @@ cdef enum Way:
     PAIRS  # products of two taps, 32 bits: weights are pairs
     ROUNDED  # products of 16 bits, each rounded: a weight is stored twice
     TINY  # weights of 8 bits, fractions with a small denominator
+    FLOORED  # products of 16 bits, each rounded down, and twice their sum and 1: a tie is above it
+
+# Elements that are asked together whether any is near a tie.
+cdef enum:
+    MENDED = 32
+
+# How far two sums of float32, which are means of bytes, may be from each other, a product.
+cdef double APART = 0.5**15
+
+# What becomes of elements that are near a tie: another library's sums decide about them.
+cdef enum Mending:
+    LEFT  # as they are
+    EXACT  # across is exact, and so is down, halves up; or a sum of float32, the last product first
+    CHAINED  # sums of float32, first product first, across and then down
+    WHOLE  # means of whole pixels: their sum, times what float32 has for one by their number
 
 # The table of an axis, zeros at the ends of the weights left out.
 cdef struct Axis:
@@ -227,10 +245,11 @@ cdef struct Axis:
     const int64_t* taps
     const char* weight  # `stride` a pixel, as wide as an element of a line
     Py_ssize_t stride
-    const int64_t* place  # quads: elements before a pixel's weights; pixels with the same share them
+    const int64_t* place  # quads: elements before a pixel's weights; pixels alike share them
     couples couples
     Py_ssize_t copies  # fixed point: how often a weight, or a pair of weights, is repeated
     int shift  # fixed point: sums are divided by 2^shift
+    int more  # PAIRS: what is added to a sum before; half of 2^shift rounds, 0 rounds down
     int split  # PAIRS: weights of more than 16 bits are two, and the first counts 2^split times
     Way way
     # TINY: what a pixel's sums are multiplied with, times 2^15; 0: nothing. ROUNDED: how often they
@@ -249,6 +268,9 @@ cdef struct Table:
     float most_byte  # what bytes of the result are at most: 1 for bool
     int fraction  # fixed point: binary digits of a line's elements behind the point
     bint rounded  # every pass gives integers
+    Mending mended
+    float tie  # how near to a tie elements are mended: sums of float32 are less off
+    Py_ssize_t chained  # EXACT: elements of a row that are sums of float32
     Py_ssize_t group  # rows that go across together
     Py_ssize_t strips
     const Py_ssize_t* strip  # for each: its first pixel, the first and the last + 1 of the source
@@ -444,7 +466,7 @@ cdef void blend_reals(work_t* line, const pixel_t** row, const work_t* weight, P
 
 
 cdef inline shorts scaled_line(sums32 sum, const Axis* axis) noexcept nogil:
-    cdef shorts value = scaled(sum, axis.shift)
+    cdef shorts value = scaled(sum, axis.shift, axis.more)
     return value if axis.most_line < 0 else clamp_shorts(value, axis.most_line)
 
 
@@ -462,14 +484,18 @@ cdef inline int16_t fixed_element(const pixel_t* p, Py_ssize_t apart, const pixe
             sum += value * weight[pair + k % 2] * (1 << axis.split)
             if axis.split > 0:
                 sum += value * weight[axis.stride // 2 + pair + k % 2]
+        elif axis.way == FLOORED:
+            sum += (value * weight[axis.copies * k]) >> 16
         elif axis.way == TINY:
             sum += value * tiny[k // 2 * 4 + k % 2]
         else:
             value <<= axis.lift if pixel_t is uint8_t else 0
             sum += (value * weight[axis.copies * k] + 0x4000) >> 15
     if axis.way == PAIRS:
-        sum = scaled_one(sum, axis.shift)
+        sum = scaled_one(sum, axis.shift, axis.more)
         return sum if axis.most_line < 0 else min(max(sum, 0), axis.most_line)
+    if axis.way == FLOORED:
+        return 2 * sum + 1
     if axis.way == TINY and axis.scale[at] != 0:
         return (sum * axis.scale[at] + 0x4000) >> 15
     return sum << axis.scale[at] if axis.way == ROUNDED else sum
@@ -501,9 +527,9 @@ cdef inline void blend_bytes(int16_t* line, const uint8_t** row, const Axis* axi
         add_products_of_bytes(&a, p, q, w)
         if twice:
             add_products_of_bytes(&b, p + 2 * UPSHAPE_WIDE, q + 2 * UPSHAPE_WIDE, w)
-    store_scaled(line + j, &a, axis.shift, axis.most_line)
+    store_scaled(line + j, &a, axis.shift, axis.more, axis.most_line)
     if twice:
-        store_scaled(line + j + 2 * UPSHAPE_WIDE, &b, axis.shift, axis.most_line)
+        store_scaled(line + j + 2 * UPSHAPE_WIDE, &b, axis.shift, axis.more, axis.most_line)
 
 
 cdef inline void blend_shorts(int16_t* line, const pixel_t** row, const Axis* axis,
@@ -547,7 +573,7 @@ cdef inline void blend_two_wide(int16_t* line, const int16_t** row, const Axis* 
     for i in range(2):
         if split:
             sum[i] = join_wide(sum[i], low[i], axis.split)
-        store_wide(line + j + i * UPSHAPE_WIDE, sum[i], axis.shift, axis.most_line)
+        store_wide(line + j + i * UPSHAPE_WIDE, sum[i], axis.shift, axis.more, axis.most_line)
 
 
 cdef inline void blend_four_rounded(int16_t* line, const int16_t** row, const int16_t* weight,
@@ -574,6 +600,22 @@ cdef inline void blend_rounded(int16_t* line, const pixel_t** row, const Axis* a
     store_shorts(line + j, lift(sum, doubled))
 
 
+cdef inline void blend_floored(int16_t* line, const int16_t** row, const int16_t* weight,
+                               Py_ssize_t taps, Py_ssize_t j) noexcept nogil:
+    """Make four vectors of a line."""
+    cdef shorts[4] sum
+    cdef shorts w
+    cdef Py_ssize_t k, g
+    for g in range(4):
+        sum[g] = no_shorts()
+    for k in range(taps):
+        w = splat_short(weight + 2 * k)
+        for g in range(4):
+            sum[g] = add_floored(sum[g], load_shorts(row[k] + j + g * UPSHAPE_SHORTS), w)
+    for g in range(4):
+        store_shorts(line + j + g * UPSHAPE_SHORTS, above(sum[g]))
+
+
 cdef void blend_fixed(int16_t* line, const pixel_t** row, const Axis* axis, Py_ssize_t at,
                       Py_ssize_t count) noexcept nogil:
     """The same in fixed point."""
@@ -588,6 +630,14 @@ cdef void blend_fixed(int16_t* line, const pixel_t** row, const Axis* axis, Py_s
                 j += 4 * UPSHAPE_SHORTS
             if j < count and count >= 4 * UPSHAPE_SHORTS:
                 blend_tiny(line, row, weight, pairs, axis.scale[at], count - 4 * UPSHAPE_SHORTS)
+                return
+    elif axis.way == FLOORED:
+        if pixel_t is int16_t:
+            while j + 4 * UPSHAPE_SHORTS <= count:
+                blend_floored(line, row, weight, taps, j)
+                j += 4 * UPSHAPE_SHORTS
+            if j < count and count >= 4 * UPSHAPE_SHORTS:
+                blend_floored(line, row, weight, taps, count - 4 * UPSHAPE_SHORTS)
                 return
     elif axis.way == ROUNDED:
         if pixel_t is int16_t:
@@ -936,8 +986,8 @@ cdef inline void quads(int16_t** to, const int16_t** row, const Axis* w, Py_ssiz
     if UPSHAPE_QUADS > 2:
         quad(a + 2, b + 2, row, w, x + 2, vectors)
         quad(a + 3, b + 3, row, w, x + 3, vectors)
-    one = join_quads(a, w.shift)
-    other = join_quads(b, w.shift)
+    one = join_quads(a, w.shift, w.more)
+    other = join_quads(b, w.shift, w.more)
     if w.most_line >= 0:
         one = clamp_shorts(one, w.most_line)
         other = clamp_shorts(other, w.most_line)
@@ -1189,6 +1239,75 @@ cdef void make_whole(work_t* line, Py_ssize_t count) noexcept nogil:
             line[j] = min(max(floor(line[j] + <work_t>0.5), <work_t>0), <work_t>255)
 
 
+cdef inline bint is_near_tie(float value, float tie) noexcept nogil:
+    cdef float off = value - floorf(value) - <float>0.5
+    return (off < tie) & (off > -tie)
+
+
+cdef inline Py_ssize_t next_near_tie(const float* line, Py_ssize_t j, Py_ssize_t count,
+                                     float tie) noexcept nogil:
+    """Return the next element, from j on, that is near a tie, or `count`: vector by vector."""
+    cdef Py_ssize_t k
+    cdef int near
+    while j + MENDED <= count:
+        near = 0
+        for k in range(MENDED):
+            near |= is_near_tie(line[j + k], tie)
+        if near:
+            break
+        j += MENDED
+    while j < count and not is_near_tie(line[j], tie):
+        j += 1
+    return j
+
+
+cdef void mend_exact(float* line, const float** row, const Table* t, Py_ssize_t h,
+                     Py_ssize_t first, Py_ssize_t count) noexcept nogil:
+    """Make elements of a line that are near a tie anew, as EXACT says; `first`: the line's first."""
+    cdef const float* weight = <const float*>t.h.weight + h * t.h.stride
+    cdef Py_ssize_t j = next_near_tie(line, 0, count, t.tie), k
+    cdef double sum
+    cdef float chain
+    while j < count:
+        sum = 0
+        chain = 0
+        for k in range(t.h.taps[h] - 1, -1, -1):
+            sum += <double>row[k][j] * weight[k]
+            chain = plus_product(chain, row[k][j], weight[k])
+        line[j] = chain if first + j < t.chained else <float>floor(sum + 0.5)
+        j = next_near_tie(line, j + 1, count, t.tie)
+
+
+cdef void mend_means(float* line, const uint8_t* source, Py_ssize_t row, const Table* t,
+                     Py_ssize_t h, Py_ssize_t first, Py_ssize_t count) noexcept nogil:
+    """Make elements of a line that are near a tie anew, as CHAINED or WHOLE says.
+
+    `source`: a plane, whose rows are `row` bytes apart; `first`: the line's first pixel.
+    """
+    cdef Py_ssize_t j = next_near_tie(line, 0, count, t.tie), x, k, r
+    cdef const uint8_t* pixel
+    cdef const float* across
+    cdef float total, chain
+    cdef int32_t whole
+    while j < count:
+        x = first + j // t.channels
+        across = <const float*>t.w.weight + x * t.w.stride
+        total = 0
+        whole = 0
+        for r in range(t.h.taps[h]):
+            pixel = source + (t.h.first[h] + r) * row
+            pixel += t.w.first[x] * t.channels + j % t.channels
+            chain = 0
+            for k in range(t.w.taps[x]):
+                chain = plus_product(chain, pixel[k * t.channels], across[k])
+                whole += pixel[k * t.channels]
+            total = plus_product(total, chain, (<const float*>t.h.weight + h * t.h.stride)[r])
+        if t.mended == WHOLE:
+            total = <float>whole * (<float>1 / <float>(t.h.taps[h] * t.w.taps[x]))
+        line[j] = total
+        j = next_near_tie(line, j + 1, count, t.tie)
+
+
 cdef inline bint stays_in_strip(const Axis* w, const Plane* p) noexcept nogil:
     """Whether the taps of a strip's pixels are in the stretch of the source that it has."""
     cdef Py_ssize_t x
@@ -1260,21 +1379,25 @@ cdef void across(work_t** to, const char** row, const Plane* p, const Table* t, 
 
 cdef void grow_strip(pixel_t* to, Plane* p, const Table* t, const Rows* rows, Desk* desk,
                      Py_ssize_t h, Py_ssize_t end, work_t like) noexcept nogil:
-    """Make a strip of the rows `h` to `end` - 1 of a plane: across, then down."""
-    cdef Py_ssize_t made_from = 0, made_to = 0, wanted = 0, k, g, first, taps, count
+    """Make a strip of the rows `h` to `end` - 1 of a plane: across, then down.
+
+    Taps beyond the first and the last row of the source are those rows, once more.
+    """
+    cdef Py_ssize_t made_from = 0, made_to = 0, wanted = 0, k, g, first, last, taps, count
     cdef Py_ssize_t length = (p.last - p.first) * t.channels
     cdef work_t* ring = <work_t*>desk.ring
     cdef work_t* line
     cdef work_t* lines[MOST_LANES]
     cdef const char* from_[MOST_LANES]
     for k in range(h, end):
-        wanted = max(wanted, t.h.first[k] + t.h.taps[k])
+        wanted = max(wanted, min(t.h.first[k] + t.h.taps[k], t.h.source))
     for h in range(h, end):
-        first = t.h.first[h]
         taps = t.h.taps[h]
+        first = max(t.h.first[h], 0)
+        last = min(t.h.first[h] + taps, t.h.source)
         if taps > 0 and (first < made_from or first > made_to):
             made_from = made_to = first
-        while taps > 0 and made_to < first + taps:
+        while taps > 0 and made_to < last:
             count = min(t.group, wanted - made_to)
             if not t.d.copied:
                 deepen(p, t, rows, desk, made_to, made_to + count, <pixel_t*>NULL, like)
@@ -1288,15 +1411,21 @@ cdef void grow_strip(pixel_t* to, Plane* p, const Table* t, const Rows* rows, De
             made_to += count
             made_from = max(made_from, made_to - t.ring)
         g = first % t.ring
-        UPSHAPE_CHECK(taps == 0 or made_from <= first and first + taps <= made_to)
+        UPSHAPE_CHECK(taps == 0 or made_from <= first < last <= made_to)
         UPSHAPE_CHECK(taps <= t.ring and length <= t.longest)
         for k in range(taps):
             desk.row[k] = <const char*>(ring + g * t.longest)
-            g = g + 1 if g + 1 < t.ring else 0
+            if first <= t.h.first[h] + k < last - 1:
+                g = g + 1 if g + 1 < t.ring else 0
         line = line_of(to, <work_t*>desk.line, t, desk.stage)
         blend(line, <const work_t**>desk.row, &t.h, h, length)
         if t.rounded:
             make_whole(line, length)
+        if work_t is float:
+            if t.mended == EXACT:
+                mend_exact(line, <const float**>desk.row, t, h, p.first * t.channels, length)
+            elif t.mended != LEFT:
+                mend_means(line, <const uint8_t*>p.source, rows.src_h, t, h, p.first, length)
         put(to, line, length, t, desk.stage)
         to = <pixel_t*>(<char*>to + rows.dst_h)
 
@@ -1384,11 +1513,15 @@ cdef void shrink_strip(pixel_t* to, const char* source, const Table* t, const Ro
     cdef work_t* lines[MOST_LANES]
     cdef pixel_t* result[MOST_LANES]
     cdef const char* from_[MOST_LANES]
+    cdef const char* plane[MOST_LANES]
+    cdef Py_ssize_t h[MOST_LANES]
     while first < last:
         count = min(t.group, last - first)
         UPSHAPE_CHECK(count <= MOST_LANES and length <= t.longest)
         for g in range(count):
             move(&p, t, rows, &at, source, <char*>to)
+            plane[g] = p.source
+            h[g] = at.h
             result[g] = <pixel_t*>(p.result + at.h * rows.dst_h + skip)
             lines[g] = line_of(result[g], <work_t*>desk.line + g * t.longest, t, desk.stage)
             line = <work_t*>desk.ring + g * t.longest_source
@@ -1409,6 +1542,10 @@ cdef void shrink_strip(pixel_t* to, const char* source, const Table* t, const Ro
             else:
                 across(lines, from_, &p, t, desk, count, <work_t*>NULL, like)
         for g in range(count):
+            if work_t is float:
+                if t.mended != LEFT:
+                    mend_means(lines[g], <const uint8_t*>plane[g], rows.src_h, t, h[g], p.first,
+                               length)
             put(result[g], lines[g], length, t, desk.stage)
         first += count
 
@@ -1419,7 +1556,7 @@ cdef void halve_strip(pixel_t* to, const char* source, const Table* t, const Row
     """Make a strip of the rows `first` to `last` - 1."""
     cdef Place at = place_of(rows, first)
     cdef Plane p = plane_of(t, rows, &at, source, <char*>to, strip)
-    cdef Py_ssize_t length = (p.last - p.first) * t.channels, ahead
+    cdef Py_ssize_t length = (p.last - p.first) * t.channels, ahead, k
     cdef pixel_t* result
     cdef work_t* line
     cdef const char* row
@@ -1432,6 +1569,9 @@ cdef void halve_strip(pixel_t* to, const char* source, const Table* t, const Row
         if work_t is int16_t:
             halve_bytes(line, <const uint8_t*>row, <const uint8_t*>(row + rows.src_h), length,
                         t.channels, ahead)
+            if t.h.way == FLOORED:
+                for k in range(length):
+                    line[k] = 2 * line[k] + 1
         else:
             halve_reals(line, <const pixel_t*>row, <const pixel_t*>(row + rows.src_h), length,
                         t.channels, ahead)
@@ -1497,7 +1637,8 @@ cdef inline void run_share(char code, int work, char* to, const char* source, co
 #: What weighing.Level says of this build's vectors.
 LEVEL = UPSHAPE_VECTOR_BYTES, UPSHAPE_SHORTS, UPSHAPE_QUADS
 
-_WAYS = "pairs", "rounded", "tiny"
+_WAYS = "pairs", "rounded", "tiny", "floored"
+_MENDINGS = "left", "exact", "chained", "whole"
 
 
 cdef const int16_t* shorts_at(const int16_t[::1] values):
@@ -1531,9 +1672,14 @@ cdef class Plan:
         t.most_byte = 1.0 if picture.dtype == "?" else 255.0
         t.rounded = picture.rounded
         t.fraction = made.fraction
+        t.mended = <Mending><int>_MENDINGS.index(made.mending)
+        t.chained = made.chained
         self.set_axis(&t.d, axes[0], made.laid[0])
         self.set_axis(&t.h, axes[1], made.laid[1])
         self.set_axis(&t.w, axes[2], made.laid[2])
+        if t.mended != LEFT and not (self.code == b"B" and self.work == 4 and t.d.copied):
+            raise AssertionError("bytes across and down, sums of float32, are mended")
+        t.tie = APART * (t.h.most + t.w.most)
         self.set_rows()
         self.frame.roles = roles_of(roles)
         self.frame.depth = t.d.count
@@ -1552,12 +1698,15 @@ cdef class Plan:
         """Take over where an axis's taps are, and its weights."""
         cdef const int64_t[::1] first = given.first, taps = given.taps, place = laid.place
         cdef cnp.ndarray weight = laid.weight
+        cdef Table* t = &self.table
         cdef Py_ssize_t j
+        # Rows beyond the source are made in grow_strip alone.
+        cdef bint beyond = axis == &t.h and (laid.way == "floored" or t.mended == EXACT)
         axis.count, axis.source, axis.most = given.pixels, given.source, given.most
         axis.copied = given.copied
         axis.first, axis.taps = &first[0], &taps[0]
         for j in range(axis.count):
-            if taps[j] > 0 and not 0 <= first[j] <= axis.source - taps[j]:
+            if taps[j] > 0 and not beyond and not 0 <= first[j] <= axis.source - taps[j]:
                 raise AssertionError("a table has taps beyond the source")
         if weight is not None:
             if not (weight.flags.c_contiguous and weight.itemsize == self.work
@@ -1566,7 +1715,8 @@ cdef class Plan:
             axis.weight = PyArray_BYTES(<PyArrayObject*>weight)
             axis.stride = weight.shape[1]
         axis.place = NULL if place is None else &place[0]
-        axis.copies, axis.shift, axis.split = laid.copies, laid.shift, laid.split
+        axis.copies, axis.split = laid.copies, laid.split
+        axis.shift, axis.more = laid.shift, laid.more
         axis.way = <Way><int>_WAYS.index(laid.way)
         axis.scale, axis.factor = shorts_at(laid.scale), shorts_at(laid.factor)
         axis.lift, axis.most_line = laid.lift, laid.most_line
@@ -1577,6 +1727,9 @@ cdef class Plan:
         cdef Table* t = &self.table
         cdef const Py_ssize_t[::1] strips = self.rows.strips
         t.across_first = self.rows.across_first
+        if not t.across_first and (t.mended == EXACT or (t.h.way == FLOORED and not (
+                self.rows.halved))):
+            raise AssertionError("lines are exact, or floored, where rows go across first")
         t.group, t.transposed = self.rows.group, self.rows.transposed
         t.halved, t.quads = self.rows.halved, self.rows.quads
         t.coupled = self.rows.couples is not None
@@ -1596,8 +1749,8 @@ cdef class Plan:
         self.table.coupling = coupling_of(self.table.channels)
         axis.couples.first, axis.couples.count = &first[0], &counts[0]
         axis.couples.weight, axis.couples.stride = &weight[0, 0], weight.shape[1]
-        axis.couples.shift, axis.couples.split = axis.shift, axis.split
-        axis.couples.most = axis.most_line
+        axis.couples.shift, axis.couples.more = axis.shift, axis.more
+        axis.couples.split, axis.couples.most = axis.split, axis.most_line
         return 0
 
     @property

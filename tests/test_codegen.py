@@ -124,6 +124,8 @@ CLAIMS = [
           levels=("v4",)),
     Claim("nearest", "row_words_two permutes two windows", {PERMUTE: 2, r"blendvps": 1},
           levels=("v3",)),
+    Claim("nearest", "row_half_bytes permutes words, and bytes within sixteen",
+          {r"perm(?:d|ps)": 1, "pshufb": 1}, levels=("v3", "v4")),
     Claim("nearest", "rows go past the cache by whole vectors", {STREAM: 1}),
     Claim("linear", "rows go past the cache by whole vectors", {STREAM: 1}),
     Claim(

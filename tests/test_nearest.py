@@ -262,6 +262,52 @@ def test_windows_equal_the_pixel_by_pixel_path(rng, pixel, width):
         assert kinds & {"words", "bytes"}
 
 
+@pytest.mark.parametrize("pixel", [1, 2, 3, 4, 5, 6, 8, 12, 64, 192])
+@pytest.mark.parametrize("streaming", [False, True])
+def test_any_rows_of_any_pixel_are_those_of_the_source(rng, pixel, streaming):
+    """Of every way of building rows; nothing is written beside the result."""
+    kernel = runtime.kernel("nearest")
+    for _ in range(300):
+        width, height, planes = (int(rng.integers(1, most)) for most in (140, 12, 9))
+        widths = int(rng.integers(1, 300)), width * int(rng.integers(1, 5))
+        o, rows = widths[int(rng.integers(2))], int(rng.integers(1, 30))
+        index_h = interpolation.nearest_axis(height, rows, None, False, False)
+        index_w = interpolation.nearest_axis(width, o, None, False, False)
+        x = np.frombuffer(rng.bytes(planes * height * width * pixel), np.uint8)
+        x = x.reshape(planes, height, width, pixel)
+        plan = kernel.Plan((0, -1, -1, 1, 2, 3), np.zeros(1, np.int64), index_h, index_w, width,
+                           pixel, pixel, streaming)
+        expected = x[:, index_h][:, :, index_w]
+        fenced = np.full(expected.size + 128, 165, np.uint8)
+        result = fenced[64:-64].reshape(expected.shape)
+        assert plan.run(x, result, 1)
+        assert_same_pixels(result, expected)
+        assert (fenced[:64] == 165).all()
+        assert (fenced[-64:] == 165).all()
+
+
+@pytest.mark.parametrize("item", [1, 2, 4])
+@pytest.mark.parametrize("i", [(2, 4), (3, 5), (6, 7), (7, 8), (9, 3), (40, 40), (30, 120)])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_planes_without_gaps_and_nothing_beside_them(rng, item, i, threads):
+    """Rows shorter than a vector are written by whole ones; wide ones are written one by one."""
+    kernel = runtime.kernel("nearest")
+    for factor in (1.5, 2, 3):
+        tables = [np.minimum(np.arange(int(n * factor)) / factor, n - 1).astype(int) for n in i]
+        plan = kernel.Plan((0, 1, -1, 2, 3, -1), np.zeros(1, np.int64), *tables, i[1], item, item,
+                           False)
+        for planes in (1, 5, 150):
+            x = np.frombuffer(rng.bytes(planes * i[0] * i[1] * item), f"u{item}")
+            x = x.reshape(1, planes, *i)
+            expected = x[:, :, tables[0]][..., tables[1]]
+            fenced = np.full(expected.nbytes + 128, 165, np.uint8)
+            result = fenced[64:-64].view(x.dtype).reshape(expected.shape)
+            assert plan.run(x, result, threads)
+            assert_same_pixels(result, expected)
+            assert (fenced[:64] == 165).all()
+            assert (fenced[-64:] == 165).all()
+
+
 @pytest.mark.skipif(runtime.LEVEL == "x86-64-v2", reason="56 bytes are no narrow row to 16")
 def test_small_planes_without_gaps_are_one_row():
     kernel = runtime.kernel("nearest")

@@ -6,11 +6,13 @@ What is counted says the kernel's COUNTED. Levels that were not measured take th
 # fmt: off
 MEASURED: dict[str, str] = \
  {'x86-64-v3': 'AMD EPYC (family 26, model 2), 2080 layers; Intel(R) Xeon(R) Processor (family 6, '
-              'model 207), 1000 layers; 26561 ways, 2026-11-27; stepped vectors, with the '
-              'other rates held: AMD EPYC (family 26, model 2), 357 strided layers; 1065 ways, '
-              '2026-11-27',
+              'model 207), 1000 layers; 26561 ways, 2026-11-27'
+              '; stepped vectors, stepped lines, outer stepped, the other rates held: AMD EPYC '
+              '(family 26, model 2), 561 layers; 1662 ways, 2026-11-27',
  'x86-64-v4': 'AMD EPYC (family 26, model 2), 2080 layers; Intel(R) Xeon(R) Processor (family 6, '
-              'model 207), 1000 layers; 26504 ways, 2026-11-27'}
+              'model 207), 1000 layers; 26504 ways, 2026-11-27'
+              '; stepped lines, outer stepped, the other rates held: AMD EPYC (family 26, model '
+              '2), 468 layers; 497 ways, 2026-11-27'}
 
 RATES: dict[str, dict[str, dict[str, float]]] = \
  {'x86-64-v3': {'channels': {'broadcasts': 0.0387,
@@ -162,6 +164,7 @@ RATES: dict[str, dict[str, dict[str, float]]] = \
                           'near lines': 0.248,
                           'near result': 0.125,
                           'outer lines': 0.0414,
+                          'outer stepped': 3.95,
                           'padded channels': 7.14,
                           'padded rows': 0.674,
                           'padded vectors': 0.381,
@@ -182,8 +185,9 @@ RATES: dict[str, dict[str, dict[str, float]]] = \
                           'shifted loads': 0.0146,
                           'shifted steps': 0.00781,
                           'stalls': 0.0633,
+                          'stepped lines': 1.22,
                           'stepped rows': 0.769,
-                          'stepped vectors': 0.483,
+                          'stepped vectors': 0.572,
                           'steps': 0.0547,
                           'stray lines': 0.552,
                           'tiles': 3.84,
@@ -215,7 +219,7 @@ RATES: dict[str, dict[str, dict[str, float]]] = \
                               'scattered': 0.23,
                               'stalls': 0.0695,
                               'stepped rows': 0.716,
-                              'stepped vectors': 0.396,
+                              'stepped vectors': 0.773,
                               'steps': 0.0652,
                               'tiles': 8.75,
                               'transposed': 0.476,
@@ -373,6 +377,7 @@ RATES: dict[str, dict[str, dict[str, float]]] = \
                           'near lines': 0.111,
                           'near result': 0.137,
                           'outer lines': 0.024,
+                          'outer stepped': 3.69,
                           'padded channels': 6.2,
                           'padded rows': 0.01,
                           'padded vectors': 1.04,
@@ -393,6 +398,7 @@ RATES: dict[str, dict[str, dict[str, float]]] = \
                           'shifted loads': 0.028,
                           'shifted steps': 0.0111,
                           'stalls': 0.0645,
+                          'stepped lines': 0.999,
                           'stepped pieces': 1.39,
                           'stepped rows': 0.08,
                           'stepped vectors': 1.06,

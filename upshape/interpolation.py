@@ -19,7 +19,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from upshape import arrays, runtime, shapes, spreading, weighing
 from upshape.calls import Calls
-from upshape.tables import Convention, FixedPoint, Taps, linear_axis, nearest_axis, outputs
+from upshape.tables import (
+    ChainedMeans,
+    Convention,
+    ElevenBits,
+    FixedPoint,
+    Floored,
+    Taps,
+    linear_axis,
+    nearest_axis,
+    outputs,
+    packed,
+)
 
 __all__ = ["interpolate"]
 
@@ -335,6 +346,8 @@ class _Maker(NamedTuple):
         item = self.dtype.itemsize
         width = tables[-1][2]
         missing = 3 - len(tables)
+        if isinstance(self.how.convention, (Floored, ElevenBits)):
+            return self._opencvs_plan(tables)
         if self.how.convention is not None and self.how.linear:
             axes = (*[(np.zeros(1, np.int64), None, 1)] * missing, *tables)
             passes = self.how.convention if isinstance(self.how.convention, FixedPoint) else None
@@ -343,6 +356,7 @@ class _Maker(NamedTuple):
                 self.streaming, "down" if passes is not None and passes.down_first else None,
                 rounded=passes is not None and self.dtype == np.uint8,
                 fixed=passes is not None or not self.how.convention.exact,
+                mending=_mending_of(self.how.convention),
             )
         if not self.how.linear:
             indices = [np.zeros(1, np.int64)] * missing + [table[0] for table in tables]
@@ -356,6 +370,35 @@ class _Maker(NamedTuple):
             _linear, self.roles, axes, item, self.elements, self.spacing // item, exact,
             self.streaming, "elements" if plain else None,
         )
+
+    def _opencvs_plan(self, tables: Sequence[tuple[Any, ...]]) -> Any:
+        """Return the plan of OpenCV's bytes: a row, or a picture of them."""
+        *rows, (low, weights, i) = tables
+        floored = isinstance(self.how.convention, Floored)
+        if floored:
+            # Weights of eleven bits may sum to a bit more than 1; a pixel alone has 1, across.
+            alone = (low < 0) | (low >= i - 1)
+            weights = np.where(alone[:, None], [1.0, 0.0], weights)
+        # OpenCV's cubic has vectors of eight sums of float32, and integers behind them.
+        chained = self.how.convention == ElevenBits("cubic")
+        return weighing.plan(
+            _taps, self.roles,
+            (
+                (np.zeros(1, np.int64), None, 1),
+                *(rows or [(np.zeros(1, np.int64), np.ones((1, 1)), 1)]),
+                (*packed(low, weights, i), i),
+            ),
+            self.dtype.char, self.elements, self.spacing // self.dtype.itemsize, self.streaming,
+            floored=floored, mending="left" if floored else "exact",
+            chained=len(low) * self.elements // 8 * 8 if chained else 0,
+        )
+
+
+def _mending_of(convention: Tabled) -> str:
+    """Return which sums decide about what is near a tie."""
+    if not isinstance(convention, ChainedMeans):
+        return "left"
+    return "whole" if convention.whole else "chained"
 
 
 class Pieces:
@@ -402,7 +445,7 @@ class Pieces:
         for axis, (own, part) in enumerate(zip(self.layout.spatial, parts, strict=True)):
             low, weights, i = self.make.table(axis, part)
             reach = 1 if weights is None else 2 if weights.ndim == 1 else weights.shape[1]
-            first, end = int(low.min()), min(int(low.max()) + reach, i)
+            first, end = max(int(low.min()), 0), min(int(low.max()) + reach, i)
             tables.append((low - first, weights, end - first))
             reads[own], writes[own] = slice(first, end), part
         return tables, tuple(reads), tuple(writes)

@@ -23,8 +23,11 @@ __all__ = [
     "COORDINATES",
     "KERNELS",
     "ROUNDINGS",
+    "ChainedMeans",
     "Convention",
+    "ElevenBits",
     "FixedPoint",
+    "Floored",
     "Taps",
     "antialiased",
     "area_axis",
@@ -480,6 +483,42 @@ def lanczos4_axis(position: Float64, i: int) -> Taps:
     return interpolated(position, i, lambda x: lanczos(x, 4), 4, "edge", normalised=True)
 
 
+def float32_cubic(t: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the four weights of each position between two pixels, as OpenCV computes them.
+
+    >>> float32_cubic(np.array([0.5], np.float32)).tolist()
+    [[-0.09375, 0.59375, 0.59375, -0.09375]]
+    """
+    a, one = np.float32(-0.75), np.float32(1)
+    first = ((a * (t + 1) - 5 * a) * (t + 1) + 8 * a) * (t + 1) - 4 * a
+    near = [((a + 2) * x - (a + 3)) * x * x + 1 for x in (t, one - t)]
+    return np.stack([first, *near, one - first - near[0] - near[1]], axis=1)
+
+
+def float32_lanczos4(t: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the eight weights of each position between two pixels, as OpenCV computes them.
+
+    Of one sine and one cosine, a sum and a division of float32; a pixel itself counts 1e30.
+
+    >>> float32_lanczos4(np.array([0.5], np.float32)).round(3)[0, :4]
+    array([-0.013,  0.06 , -0.166,  0.619], dtype=float32)
+    """
+    root = 0.70710678118654752440084436210485
+    turns = ((1, 0), (-root, -root), (0, 1), (root, -root),
+             (-1, 0), (root, root), (0, -1), (-root, root))  # fmt: skip
+    angle = -(t + np.float32(3)).astype(np.float64) * np.pi * 0.25
+    sine, cosine = np.sin(angle), np.cos(angle)
+    weights: NDArray[np.float32] = np.empty((len(t), 8), np.float32)
+    for tap, (by_sine, by_cosine) in enumerate(turns):
+        distance = (t + np.float32(3)) - np.float32(tap)
+        near = np.abs(distance) < np.float32(1e-6)
+        y = np.where(near, 1.0, -distance.astype(np.float64) * np.pi * 0.25)
+        weights[:, tap] = np.where(near, 1e30, (by_sine * sine + by_cosine * cosine) / (y * y))
+    total = weights.cumsum(axis=1, dtype=np.float32)[:, -1:]
+    weights *= np.float32(1) / total
+    return weights
+
+
 def transposed(taps: Taps | None, i: int) -> Taps | None:
     """Return the table of the adjoint: that which takes an axis of `o` pixels back to `i`.
 
@@ -648,3 +687,124 @@ class FixedPoint(NamedTuple):
         whole = np.trunc(taps.weights * 2.0**bits + np.copysign(0.5, taps.weights))
         first, weights = taps.first, whole / 2.0**bits
         return Taps(first, weights) if part is None else Taps(first[part], weights[part])
+
+
+class Floored(NamedTuple):
+    """OpenCV's ``INTER_LINEAR`` of bytes: weights of eleven bits, sums that are rounded down.
+
+    `area`: its ``INTER_AREA`` where an axis grows, which goes the same way. A sum across is divided
+    by 16, its product with a weight down by 65536, both rounded down; the sum of the two products
+    is divided by 4 and rounded, halves up.
+    """
+
+    area: bool = False
+    exact: bool = True
+
+    @property
+    def copies(self) -> bool:
+        """Whether each pixel is one of the source, as it is."""
+        return False
+
+    def taps(
+        self, i: int, o: int, factor: float | None = None, part: slice | None = None
+    ) -> Taps:
+        """Return the table of an axis; what lies beyond the border is the border's pixel, again.
+
+        A product with each of two weights is rounded down, where one with their sum is not.
+
+        >>> Floored().taps(3, 5)
+        Taps(first=array([-1,  0,  1,  1,  2]), weights=array([[0.20019531, 0.79980469],
+               [0.60009766, 0.39990234],
+               [1.        , 0.        ],
+               [0.39990234, 0.60009766],
+               [0.79980469, 0.20019531]]))
+        """
+        dst = outputs(o, part)
+        scale = 1.0 / (o / i)
+        if self.area:
+            low = np.floor(dst * scale)
+            # float32 makes 1 of 0.999..., and then nothing of it.
+            beyond = ((dst + 1) - (low + 1) * (o / i)).astype(np.float32)
+            beyond = np.where(beyond <= 0, np.float32(0), beyond - np.floor(beyond))
+        else:
+            position = ((dst + 0.5) * scale - 0.5).astype(np.float32)
+            low = np.floor(position)
+            beyond = position - low
+        weights = np.stack([np.float32(1) - beyond, beyond], axis=1) * np.float32(2048)
+        return Taps(low.astype(np.int64), np.rint(weights).astype(np.float64) / 2048)
+
+
+class ElevenBits(NamedTuple):
+    """OpenCV's ``INTER_LANCZOS4`` and ``INTER_CUBIC`` of bytes: integers, rounded once, halves up.
+
+    Each weight is computed in float32, as there, and rounded to eleven bits by itself.
+    """
+
+    kernel: str
+    exact: bool = True
+
+    @property
+    def copies(self) -> bool:
+        """Whether each pixel is one of the source, as it is."""
+        return False
+
+    def taps(
+        self, i: int, o: int, factor: float | None = None, part: slice | None = None
+    ) -> Taps:
+        """Return the table of an axis; what lies beyond the border is the border's pixel, again.
+
+        >>> taps = ElevenBits("cubic").taps(4, 2)
+        >>> taps.first.tolist(), (taps.weights * 2048).tolist()
+        ([-1, 1], [[-192.0, 1216.0, 1216.0, -192.0], [-192.0, 1216.0, 1216.0, -192.0]])
+        """
+        position = ((outputs(o, part) + 0.5) * (1.0 / (o / i)) - 0.5).astype(np.float32)
+        low = np.floor(position)
+        weigh = float32_cubic if self.kernel == "cubic" else float32_lanczos4
+        weights = weigh(position - low)
+        first = low.astype(np.int64) - (weights.shape[1] // 2 - 1)
+        return Taps(first, np.rint(weights * np.float32(2048)).astype(np.float64) / 2048)
+
+
+class ChainedMeans(NamedTuple):
+    """OpenCV's ``INTER_AREA`` of bytes where no axis grows: sums of float32, product by product.
+
+    `whole`: both axes shrink by whole factors; it adds up the pixels and multiplies once.
+    """
+
+    whole: bool
+    exact: bool = True
+
+    @property
+    def copies(self) -> bool:
+        """Whether each pixel is one of the source, as it is."""
+        return False
+
+    def taps(
+        self, i: int, o: int, factor: float | None = None, part: slice | None = None
+    ) -> Taps | None:
+        """Return the table of an axis; what covers less than a thousandth of a pixel is left out.
+
+        >>> (ChainedMeans(False).taps(3, 2).weights * 3).round(3)
+        array([[2., 1.],
+               [1., 2.]])
+        """
+        if i == o:
+            return None
+        scale = 1.0 / (o / i)
+        begin = outputs(o, part) * scale
+        end = begin + scale
+        width = np.minimum(scale, i - begin)
+        last = np.minimum(np.floor(end).astype(np.int64), i - 1)
+        first = np.minimum(np.ceil(begin).astype(np.int64), last)
+        # The pixel that is begun with, whole ones, and one that is begun.
+        before = np.where(first - begin > 1e-3, (first - begin) / width, 0.0)
+        beyond = np.where(end - last > 1e-3, np.minimum(np.minimum(end - last, 1.0), width) / width,
+                          0.0)
+        count = int((last - first).max())
+        taps = np.arange(count)
+        between = np.where(taps < (last - first)[:, None], (1.0 / width)[:, None], 0.0)
+        weights = np.zeros((len(begin), count + 2))
+        weights[:, 0] = before
+        weights[:, 1:-1] = between
+        np.put_along_axis(weights, (1 + last - first)[:, None], beyond[:, None], 1)
+        return packed(first - 1, weights.astype(np.float32).astype(np.float64), i)

@@ -3,11 +3,12 @@
 The kernel (pyx/taps) is handed what is decided here. A line, what lies between two passes, holds
 float32, float64 (of float64, and of integers of more than eight bits and int8) or, of uint8 where
 that is exact enough, fixed point: int16 with some binary digits behind the point. Sums of fixed
-point are formed in one of three ways:
+point are formed in one of four ways:
 
     pairs    products of two taps, in 32 bits
     rounded  products of 16 bits, each rounded: quickly done, but not where there are many
     tiny     bytes times weights of 8 bits, which are fractions with a small denominator
+    floored  products of 16 bits, each rounded down, as OpenCV has them
 """
 
 from __future__ import annotations
@@ -103,6 +104,7 @@ class Laid(NamedTuple):
     weight: NDArray[Any] | None = None  # a row a pixel, as wide as an element of a line
     way: str = "pairs"
     shift: int = 0  # pairs: sums are divided by 2^shift
+    more: int = 0  # pairs: what is added before; half of 2^shift rounds, 0 rounds down
     split: int = 0  # pairs: weights of more than 16 bits are two, the first counts 2^split times
     copies: int = 1  # how often a weight, or a pair of weights, is repeated
     # tiny: what a pixel's sums are multiplied with, times 2^15; 0: nothing. rounded: how often they
@@ -121,6 +123,11 @@ class Sums(NamedTuple):
     laid: list[Laid]  # along d, h and w
     fraction: int = 0  # fixed point: binary digits of a line's elements behind the point
     off: float = 0.0  # how far from the exact values results are before they are rounded
+    # What decides about an element near a tie. left: its sum; exact: the exact sum, halves up, but
+    # for `chained` elements of a row, for which products are added in float32, the last one first;
+    # chained: products added in float32, across and then down; whole: means of whole pixels.
+    mending: str = "left"
+    chained: int = 0
 
 
 class Couples(NamedTuple):
@@ -237,7 +244,7 @@ def _whole_sums(picture: Picture, axes: Sequence[Axis], level: Level,
             return None
         quads = axis is axes[2] and takes_quads(picture, axis) and not takes_couples(
             picture, axes, "pairs", across_first)
-        given = Laid(shift=digits, split=split, most_line=255)
+        given = Laid(shift=digits, more=1 << digits >> 1, split=split, most_line=255)
         laid.append(given if axis.copied else _lay_out(
             given, axis.weights * 2.0**digits, level, quads))
     return None if axes[1].copied and axes[2].copied else Sums(2, laid)
@@ -275,6 +282,22 @@ def _fixed_sums(picture: Picture, axes: Sequence[Axis], level: Level,
     return Sums(2, laid, fraction, off)
 
 
+def _floored_sums(picture: Picture, axes: Sequence[Axis], level: Level) -> Sums:
+    """Lay out OpenCV's weights of eleven bits: sums across and products down are rounded down.
+
+    A line has seven digits behind the point, and a result two, and one that lifts what is a tie:
+    16 bits hold lines of weights that sum to 2056.
+    """
+    h, w = (axis.weights * 2048.0 for axis in axes[1:])
+    for own in (h, w):
+        if (picture.dtype != "B" or not axes[0].copied or (own != np.rint(own)).any()
+                or own.min() < 0 or own.sum(1).max() > 2056):
+            raise AssertionError("bytes across and down, of weights of eleven bits, are floored")
+    quads = takes_quads(picture, axes[2])
+    return Sums(2, [Laid(), _lay_out(Laid(way="floored"), h, level, False),
+                    _lay_out(Laid(shift=4), w, level, quads)], 3)
+
+
 def _choose_ways(axes: Sequence[Axis], order: list[int], fraction: int,
                  made: list[tuple[Laid, NDArray[np.float64]]], off: float) -> float:
     """Choose how the sums of each pass are formed; return how far off the last one's may be.
@@ -304,7 +327,7 @@ def _choose_ways(axes: Sequence[Axis], order: list[int], fraction: int,
                 return 1.0
             own_off = size * float(np.abs(whole / 2.0**bit - own).sum(1).max())
             own_off += 0.5**(fraction + 1)
-            made.append((Laid(shift=shift), whole))
+            made.append((Laid(shift=shift, more=1 << shift >> 1), whole))
         off = off * gain + own_off
         size *= gain
     return off
@@ -316,7 +339,8 @@ def _lay_out(laid: Laid, given: NDArray[np.float64], level: Level, quads: bool) 
     Pixels of four elements have them four times, for whole vectors of pixels.
     """
     count, most = given.shape
-    copies = 4 if quads else 2 if laid.way == "rounded" else 1
+    twice = laid.way in ("rounded", "floored")
+    copies = 4 if quads else 2 if twice else 1
     by = level.quads if quads else 2
     whole = np.zeros((count, -(-most // by) * by), np.int32)
     whole[:, :most] = given
@@ -329,7 +353,7 @@ def _lay_out(laid: Laid, given: NDArray[np.float64], level: Level, quads: bool) 
             factor = np.repeat(np.int16(1) << laid.scale, 4)
     if laid.way == "tiny":
         weight = _pairs(whole.astype(np.int8), 2).view(np.int16)
-    elif laid.way == "rounded":
+    elif twice:
         weight = np.repeat(whole.astype(np.int16), copies, axis=1)
     else:
         weight = _pairs((whole >> laid.split).astype(np.int16), copies)
@@ -430,7 +454,8 @@ def passes(picture: Picture, axes: Sequence[Axis], made: Sums, level: Level,
     d, h, w = axes
     channels, fixed = picture.channels, made.item == 2
     group = level.shorts if fixed else level.vector_bytes // made.item
-    coupled = fixed and takes_couples(picture, axes, made.laid[2].way, across_first)
+    coupled = (fixed and made.laid[2].copies == 1
+               and takes_couples(picture, axes, made.laid[2].way, across_first))
     quads = fixed and takes_quads(picture, w) and not coupled
     period, step, regular = 0, 0, (0, 0)
     if not (w.copied or quads or channels >= group):
@@ -441,8 +466,9 @@ def passes(picture: Picture, axes: Sequence[Axis], made: Sums, level: Level,
     coupled = coupled and period == 0
     # Pixels of up to eight bytes are halved, in fixed point, and pixels of which a vector holds
     # some.
+    floored = made.laid[1].way == "floored"
     halved = (
-        not (across_first or picture.rounded) and d.copied and h.is_half and w.is_half
+        (floored or not (across_first or picture.rounded)) and d.copied and h.is_half and w.is_half
         and (channels <= 8 if fixed else level.vector_bytes % (channels * made.item) == 0))
     transposed = not (w.copied or quads or coupled or period) and channels < group
     group = 2 if quads else 1 if period else group
@@ -472,8 +498,8 @@ def passes(picture: Picture, axes: Sequence[Axis], made: Sums, level: Level,
         room = 2 * channels + 64
         phase_source = _padded((longest_source // step + room) * made.item)
         phase_result = _padded((longest // period + room) * made.item)
-    return Passes(across_first, group, transposed, halved, quads, couples, period, step, regular,
-                  strips, longest, longest_source, phase_source, phase_result)
+    return Passes(across_first and not halved, group, transposed, halved, quads, couples, period,
+                  step, regular, strips, longest, longest_source, phase_source, phase_result)
 
 
 def takes_quads(picture: Picture, w: Axis) -> bool:
@@ -577,7 +603,7 @@ def _padded(nbytes: int) -> int:
 def plan(
     kernel: Any, roles: tuple[int, ...], tables: Sequence[tuple[Any, ...]], dtype: str,
     channels: int, spacing: int, streaming: bool, only: str | None = None, rounded: bool = False,
-    fixed: bool = True,
+    fixed: bool = True, floored: bool = False, mending: str = "left", chained: int = 0,
 ) -> Any:
     """Return the kernel's plan.
 
@@ -587,7 +613,9 @@ def plan(
     and from one pixel of the result to the next; streaming: write past the cache; only: "across"
     or "down", the pass to begin with. For uint8 alone: `rounded`: across comes first if `only` does
     not say otherwise, and each pass gives integers, halves up, of weights that are whole numbers
-    divided by a power of two (as PyTorch and Pillow do it); `fixed`: fixed point may be taken.
+    divided by a power of two (as PyTorch and Pillow do it); `fixed`: fixed point may be taken;
+    `floored`: weights are of eleven bits, across comes first, and taps may lie beyond the first and
+    the last row; `mending`, `chained`: see Sums; "exact" says of the weights what `floored` does.
     """
     if dtype not in LETTERS:
         raise AssertionError(f"no sums of dtype {dtype!r} are formed")
@@ -596,9 +624,14 @@ def plan(
     axes = [trimmed(table) for table in tables]
     h, w = axes[1:]
     across_first = not w.copied and not h.copied and (
-        only == "across" if only is not None else rounded or is_cheaper_across(h, w))
-    made = sums(picture, axes, level, across_first, fixed)
+        only == "across" if only is not None
+        else floored or mending == "exact" or rounded or is_cheaper_across(h, w))
+    if floored:
+        made = _floored_sums(picture, axes, level)
+    else:
+        made = sums(picture, axes, level, across_first, fixed and mending == "left")
+        made = made._replace(mending=mending, chained=chained)
     rows = passes(picture, axes, made, level, across_first)
-    if rows.halved and made.item == 2:  # a line holds sums of four
+    if rows.halved and made.item == 2 and not floored:  # a line holds sums of four
         made = made._replace(fraction=2, off=0.0)
     return kernel.Plan(roles, axes, made, rows, picture, spacing, streaming and not picture.gaps)

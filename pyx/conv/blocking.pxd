@@ -329,23 +329,26 @@ cdef struct Best:
 cdef inline double handicap(const Layer* layer, const Blocking* plan) noexcept nogil:
     """Return how many times its estimate a block counts for: what no rate of a count tells.
 
-    Measured on a Zen 5.
+    `python -m benchmarks.plans --tuned` prints times and estimates of the layers that are named
+    here; what is said was measured on a Zen 5.
     """
     cdef double times = 1, bytes
-    # Pairs go from the registers to the result where a tile is of one row; what that spares is
-    # estimated too low (64 -> 32 channels, k2 s2, 64 x 64 pixels at v4: rows are estimated 2 %
-    # above other sources, and take 12 % less).
-    if layer.order == PAIRS and plan.source != ROWS:
+    # Pairs go from the registers to the result where a tile is of one row; where no second cache
+    # holds what a call touches, what that spares is estimated too low (64 -> 32 channels, k2 s2,
+    # 64 x 64 pixels at v4: rows are estimated 2 % above other sources, and take 12 % less). Of
+    # 28 x 28 pixels rows take 1.2 to 1.3 times the best.
+    if layer.order == PAIRS and plan.far and plan.source != ROWS:
         times /= 0.95
     # Caches that fetch ahead do so along whole rows (16 -> 16 channels, k2 s2, 160 x 160 pixels at
     # v3: blocks of 20 x 80 are estimated 2 % above those of 5 x 160, and take 30 % more).
     if plan.far and plan.xx == 1 and plan.columns < plan.qx and plan.source in (ROWS, FLAT):
         times /= 0.95
     # As it lies, the input takes longest where tiles are so narrow that they read a line of each
-    # channel. k1 at v3 takes 1.5 to 2.4 times its estimate where all channels share the places of a
-    # cache (192 -> 48 channels, 64 x 64; 64 -> 64, 128 x 128) or no cache holds them (256 -> 64,
-    # 100 x 100; 773 -> 20, 111 x 69), and 1.0 to 1.2 times else; at v4, 1.0 to 1.4 times of either.
-    # A single panel comes back to no line (24 -> 1 channels, k2 s2, 160 x 160).
+    # channel. k1 at v3 takes up to 1.9 times its estimate where no cache holds them (773 -> 20,
+    # 111 x 69; 256 -> 64, 100 x 100: 1.0); with the rates of before this was also so where all
+    # channels share the places of a cache (192 -> 48 channels, 64 x 64; 64 -> 64, 128 x 128: 0.9
+    # now, and 1.4 times the best). At v4, 0.8 to 1.4 times of either. A single panel comes back to
+    # no line (24 -> 1 channels, k2 s2, 160 x 160).
     if (plan.source == DIRECT and not layer.lane_vectors and plan.far and layer.panels > 1
             and UPSHAPE_VECTOR_BYTES < 64):
         bytes = <double>plan.n * layer.groups * layer.ci * plan.di * plan.hi * plan.wi

@@ -69,6 +69,7 @@ from layer cimport (
     PHASES,
     ROWS,
     TRANSPOSED,
+    Ahead,
     Block,
     Blocking,
     Channels,
@@ -86,7 +87,7 @@ from layer cimport (
     up,
 )
 from multiply cimport lanes_chunk, pairs_chunk, pixels_chunk, transposed_panel
-from pack cimport clear_rest, fill_patch, im2col
+from pack cimport asks_ahead, clear_rest, fill_patch, im2col, look_ahead, share_lines
 from place cimport add_up_row, place_gaps, place_rows
 from scratch cimport Space, space_at, space_bytes
 from tile cimport (
@@ -171,6 +172,9 @@ COUNTED = {
     "paired rows": "a row that a tile writes itself and that ends within a vector",
     "page lines": "64 bytes of pixels a page apart, picked from an input that fits no second cache",
     "stray lines": "64 bytes of an input that is read as it lies and fits no second cache",
+    "stepped lines": "64 bytes of an input step's further rows, read by im2col in pieces, of an "
+                     "input that fits no second cache",
+    "outer stepped": "such a line of an input that no cache holds",
 }
 
 
@@ -638,7 +642,7 @@ cdef void run_share(const Task* task, int thread, const Space* space, const real
         if task.layer.order == COL2IM:
             run_bands[real](task.layer, task.plan, item, space, x, packed, out)
         else:
-            run_item[real](task.layer, task.plan, item, space, x, packed, out)
+            run_item[real](task.layer, task.plan, item, end, space, x, packed, out)
 
 
 cdef inline const real* biases_of(const Layer* layer, Py_ssize_t g,
@@ -647,23 +651,27 @@ cdef inline const real* biases_of(const Layer* layer, Py_ssize_t g,
     return packed + layer.groups * layer.ci * layer.weights + g * layer.biases
 
 
-cdef inline Operands operands_of(const Space* space, const void* bias) noexcept nogil:
+cdef inline Operands operands_of(const Space* space, const void* bias,
+                                 Ahead* ahead) noexcept nogil:
     """Return where sums wait and what they begin with; pixels and weights come with each block."""
     cdef Operands operands
     operands.tiles = operands.weights = NULL
     operands.bias, operands.sums, operands.tile = bias, space.sums, space.tile
+    operands.ahead = ahead
+    ahead.wait = ahead.each = ahead.channel = ahead.channels = 0
     return operands
 
 
 cdef inline void run_item(const Layer* layer, const Blocking* plan, Py_ssize_t item,
-                          const Space* space, const real* x, const real* packed,
+                          Py_ssize_t end, const Space* space, const real* x, const real* packed,
                           real* out) noexcept nogil:
-    """Compute a block of pixels, of a group's range of lanes."""
+    """Compute a block of pixels, of a group's range of lanes; items up to `end` will follow."""
     cdef Py_ssize_t blocks = plan.image_blocks * plan.y_blocks * plan.x_blocks
     cdef Py_ssize_t rest = item // blocks, chunk, b, first
     cdef Py_ssize_t split = rest % plan.splits, g = rest // plan.splits
     cdef const real* bias = biases_of[real](layer, g, packed)
-    cdef Operands operands = operands_of(space, bias)
+    cdef Ahead ahead
+    cdef Operands operands = operands_of(space, bias, &ahead)
     cdef Channels channels
     cdef Block block
     set_pixels(layer, plan, item % blocks, space.runs, &block)
@@ -677,11 +685,30 @@ cdef inline void run_item(const Layer* layer, const Blocking* plan, Py_ssize_t i
         operands.weights = packed + (g * layer.ci + first) * layer.weights
         operands.tiles = pack_pixels[real](layer, plan, &block, &channels,
                                            x + (g * layer.ci + first) * plan.xc, space)
+        if asks_ahead(layer, plan):
+            set_ahead[real](layer, plan, &block, item, end, b + 1, channels.count, x, &ahead)
         for chunk in range(block.first_chunk, block.end_chunk):
             if layer.blocks == 1:
                 block.base_lane = first_lane(layer, chunk)
             run_chunk[real](layer, plan, &block, &channels, chunk, &operands, space,
                             out + g * layer.co * plan.oc)
+
+
+cdef inline void set_ahead(const Layer* layer, const Blocking* plan, const Block* block,
+                           Py_ssize_t item, Py_ssize_t end, Py_ssize_t b, Py_ssize_t channels,
+                           const real* x, Ahead* ahead) noexcept nogil:
+    """Find what is packed next: the item's block `b` of channels, or the next item's first."""
+    cdef Py_ssize_t blocks = plan.image_blocks * plan.y_blocks * plan.x_blocks, first, count
+    if b == layer.blocks:
+        item += 1
+        b = 0
+        if item == end:
+            return
+    first = layer.ci * b // layer.blocks
+    count = layer.ci * (b + 1) // layer.blocks - first
+    first += item // blocks // plan.splits * layer.ci
+    look_ahead(layer, plan, item % blocks, count, <const char*>(x + first * plan.xc), ahead)
+    share_lines(layer, plan, block.segments, block.length, channels, ahead)
 
 
 cdef inline void set_pixels(const Layer* layer, const Blocking* plan, Py_ssize_t index, Run* runs,
@@ -797,7 +824,8 @@ cdef inline void run_bands(const Layer* layer, const Blocking* plan, Py_ssize_t 
     cdef Py_ssize_t oy = plan.ho * part // plan.parts, end = plan.ho * (part + 1) // plan.parts
     cdef Py_ssize_t row, last, done
     cdef const real* bias = biases_of[real](layer, g, packed)
-    cdef Operands operands = operands_of(space, bias)
+    cdef Ahead ahead
+    cdef Operands operands = operands_of(space, bias, &ahead)
     cdef Block block
     operands.tiles, operands.weights = space.patch, packed + g * layer.ci * layer.weights
     block.n = rest // plan.splits // layer.groups

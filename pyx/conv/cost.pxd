@@ -26,6 +26,7 @@ from layer cimport (
     NEAR_LINES,
     NEAR_RESULT,
     OUTER_LINES,
+    OUTER_STEPPED,
     PAGE_LINES,
     PAIRED,
     PAIRED_ROWS,
@@ -48,6 +49,7 @@ from layer cimport (
     SHIFTED_LOADS,
     SHIFTED_STEPS,
     STALLS,
+    STEPPED_LINES,
     STEPPED_PIECES,
     STEPPED_ROWS,
     STEPPED_VECTORS,
@@ -83,6 +85,8 @@ cdef enum:
     NEAR_BYTES = 32 << 10
     WAITING_BYTES = 16 << 10
     FAR_BYTES = 1 << 20
+    # An input that no cache holds, in bytes.
+    MEMORY_BYTES = 16 << 20
     # Distance up to which a cache foresees what is read next.
     STRIDE_BYTES = 1 << 10
     # Ways of such caches, and bytes of a way.
@@ -352,6 +356,21 @@ cdef inline void count_im2col(const Layer* layer, Blocking* plan) noexcept nogil
         plan.done[ASKED_LINES if plan.far else NEAR_LINES] = layer.ci / 64.0 * (
             pixels * item_bytes(layer) * layer.isx
             + (ROW_BYTES if plan.xx == 1 else 0))
+    if plan.far and plan.xx == 1:
+        count_stepped(layer, plan, pixels)
+
+
+cdef inline void count_stepped(const Layer* layer, Blocking* plan, double pixels) noexcept nogil:
+    """Count the lines of the rows, but the first, that an input step has between two pixels.
+
+    Each row of pixels reads them in pieces, which begin and end within a line.
+    """
+    cdef Py_ssize_t item = item_bytes(layer)
+    cdef Py_ssize_t further = plan.planes_y * min(layer.isz, layer.depths) - 1
+    cdef double row = min(plan.qx * layer.isx * item + 64, plan.wi * item)
+    cdef double input = <double>plan.n * layer.groups * layer.ci * plan.di * plan.hi * plan.wi
+    plan.done[OUTER_STEPPED if input * item > MEMORY_BYTES else STEPPED_LINES] = (
+        layer.ci * pixels / plan.qx * further * row / 64)
 
 
 cdef inline void count_direct(const Layer* layer, Blocking* plan) noexcept nogil:

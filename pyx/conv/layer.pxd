@@ -30,7 +30,7 @@ cdef enum:
     STEPPED_PIECES, PICKED_PIECES, LISTED, NEAR_LINES, FAR_LINES, TILES, PARTIAL
     TRANSPOSED_VECTORS, ADDED_ROWS, ADDED, PLACED_ROWS, PLACED, WOVEN, PAIRED, SCATTERED, FILLED
     NEAR_RESULT, FAR_RESULT, COLLIDED, WAITING, FAR_PIECES, PICKED_LINES
-    ASKED_LINES, RUNS, PAIRED_ROWS, PAGE_LINES, STRAY_LINES
+    ASKED_LINES, RUNS, PAIRED_ROWS, PAGE_LINES, STRAY_LINES, STEPPED_LINES, OUTER_STEPPED
     COUNTS
 
 # A table of indices, made once.
@@ -147,6 +147,14 @@ cdef struct Channels:
     Py_ssize_t count
     bint first, last
 
+# The lines of the input that the next block reads: the caches are asked for some with each tile.
+cdef struct Ahead:
+    Py_ssize_t wait, each  # tiles that ask for nothing yet; lines that one of the others asks for
+    Py_ssize_t channels, depths, rows, length  # spans, and the bytes of one
+    Py_ssize_t xc, xz, xy  # from one to the next, in bytes
+    const char* first
+    Py_ssize_t channel, depth, row, at  # the next line; none is left where `channel` is `channels`
+
 # What panels are multiplied with, and where their sums wait: elements of the layer's type.
 cdef struct Operands:
     const void* tiles  # IN: a block's pixels: a patch, or the input itself
@@ -154,6 +162,7 @@ cdef struct Operands:
     const void* bias  # IN: what a group's sums begin with
     void* sums  # room for the sums of the block's range of lanes
     void* tile  # room for a tile's sums
+    Ahead* ahead
 
 
 cdef inline Py_ssize_t item_bytes(const Layer* layer) noexcept nogil:

@@ -29,6 +29,7 @@ from layer cimport (
     tile_count,
     up,
 )
+from pack cimport ask_ahead
 from place cimport CACHE_LINE, ask_for_rows, lanes_at
 from tile cimport (
     UPSHAPE_PAIRS,
@@ -98,7 +99,7 @@ cdef struct Asking:
 cdef inline Asking ask_while(const Layer* layer, const Blocking* plan, const Block* block,
                              const Channels* channels, Py_ssize_t chunk,
                              Py_ssize_t vectors) noexcept nogil:
-    """Share out the rows that a chunk is placed in among its tiles, of so many vectors a segment."""
+    """Share out the rows that a chunk is placed in among its tiles: vectors are a segment's."""
     cdef Py_ssize_t panel, tiles = 0
     cdef Asking asking
     asking.rows = asking.asked = asking.each = 0
@@ -154,6 +155,7 @@ cdef inline void pixels_chunk(const Layer* layer, const Blocking* plan, const Bl
                 left -= nv
                 some = nv * plan.vector
                 ask_on[real](layer, plan, block, chunk, &asking, out)
+                ask_ahead(operands.ahead)
                 UPSHAPE_CHECK(c >= sums
                               and (c - sums) % plan.sums_row + some <= plan.sums_row)
                 UPSHAPE_CHECK(c - sums + (width - 1) * plan.sums_row + some <= plan.sums_size)
@@ -210,6 +212,7 @@ cdef inline void pairs_chunk(const Layer* layer, const Blocking* plan, const Blo
                 left -= nv
                 some = nv * plan.vector
                 ask_on[real](layer, plan, block, chunk, &asking, out)
+                ask_ahead(operands.ahead)
                 UPSHAPE_CHECK(c >= sums)
                 UPSHAPE_CHECK(write or c - sums + (width - 1) * plan.sums_row + some
                               <= plan.sums_size)
@@ -381,6 +384,7 @@ cdef inline void transposed_rows(const Layer* layer, const Blocking* plan, const
         UPSHAPE_CHECK(layer.blocks == 1 or c - <real*>operands.sums + m * width <= plan.sums_size)
         # Whole vectors are written.
         UPSHAPE_CHECK(now.made + up(m, plan.vector) * plan.vector <= plan.sums_row)
+        ask_ahead(operands.ahead)
         tile_channels[real](<int>m, <int>(width // plan.vector), x, plan.patch_c,
                             plan.tap + now.first, now.end - now.first, channels.count, w, init,
                             c)

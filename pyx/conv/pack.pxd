@@ -13,9 +13,25 @@ im2col   For every offset and channel the pixels of a block, whichever rows and 
 from libc.string cimport memcpy
 
 from check cimport UPSHAPE_CHECK
-from layer cimport COL2IM, IM2COL, Blocking, Channels, Layer, Run, inside, up
+from layer cimport (
+    COL2IM,
+    DIRECT,
+    IM2COL,
+    TRANSPOSED,
+    Ahead,
+    Blocking,
+    Channels,
+    Layer,
+    Run,
+    inside,
+    item_bytes,
+    tile_count,
+    up,
+)
 from tile cimport (
     UPSHAPE_PLANE_STEP,
+    UPSHAPE_TILE_PIXELS,
+    UPSHAPE_TILE_REGISTERS,
     UPSHAPE_TILE_VECTORS,
     UPSHAPE_VECTOR_BYTES,
     piece,
@@ -38,6 +54,17 @@ cdef enum:
     LINE_BYTES = 64
     # Input pixels from one to the next of a piece, up to which all its lines are asked for.
     MOST_LINES = 4
+    # The next block's input is asked for while a block is multiplied if the whole input has more
+    # than INPUT_BYTES, a channel of the block no more than a page (caches foresee most of longer
+    # pieces), and the block is strided or packed by im2col; patches that are copied row by row take
+    # up to 1.05 times as long. On a Zen 5 at v4, from 127 x 127 pixels, k3 s2: 64 -> 128 and 128 ->
+    # 128 channels take 0.8 of the time; 256 -> 256, k3 s2 transposed, 0.96; at v3 as long.
+    INPUT_BYTES = 2 << 20
+    SPAN_BYTES = 4 << 10
+    # Weights that are read after these lines have been asked for, at most: more of them would drop
+    # the lines from a second cache. Lines that a tile asks for, at most.
+    LATE_BYTES = 256 << 10
+    MOST_ASKED = 128
 
 
 cdef inline void ask_for_input(const Blocking* plan, const real* x, Py_ssize_t iy, Py_ssize_t rows,
@@ -49,6 +76,102 @@ cdef inline void ask_for_input(const Blocking* plan, const real* x, Py_ssize_t i
         while j < length:
             prefetch(x + row * plan.xy + ix + j)
             j += LINE_BYTES // <Py_ssize_t>sizeof(real)
+
+
+# --- the next block's input ----------------------------------------------------------------------
+
+cdef inline bint asks_ahead(const Layer* layer, const Blocking* plan) noexcept nogil:
+    """Return whether what a block packs is asked for while the one before is multiplied."""
+    cdef double bytes = <double>plan.n * layer.groups * layer.ci * plan.di * plan.hi * plan.wi
+    return (bytes * item_bytes(layer) > INPUT_BYTES and plan.xx == 1
+            and (plan.source == IM2COL or layer.isx > 1 and plan.source != DIRECT)
+            and (not layer.lane_vectors or layer.order == TRANSPOSED))
+
+
+cdef inline void look_ahead(const Layer* layer, const Blocking* plan, Py_ssize_t index,
+                            Py_ssize_t channels, const char* x, Ahead* ahead) noexcept nogil:
+    """Note what a block reads of these channels: of im2col's, the part in its first depth.
+
+    `x` is the first of these channels of the first image.
+    """
+    cdef Py_ssize_t item = item_bytes(layer), n, qz, y, column, rows, columns, last, low, high
+    cdef Py_ssize_t left, right, first_z, end_z
+    column = index % plan.x_blocks * plan.columns
+    if plan.source == IM2COL:
+        last = min(column + plan.columns, plan.n * plan.qz * plan.qy * plan.qx) - 1
+        y, column, columns = column // plan.qx, column % plan.qx, last - column + 1
+        qz = y // plan.qy
+        rows = min(last // plan.qx, (qz + 1) * plan.qy - 1) - y + 1
+        y -= qz * plan.qy
+        if rows > 1:
+            column, columns = 0, plan.qx
+        n, qz = qz // plan.qz, qz % plan.qz
+    else:
+        y = index // plan.x_blocks % plan.y_blocks * plan.rows
+        qz = index // plan.x_blocks // plan.y_blocks
+        n, qz = qz // plan.qz, qz % plan.qz
+        rows, columns = min(plan.rows, plan.qy - y), min(plan.columns, plan.qx - column)
+    low = max(y * layer.isy + layer.y_first, 0)
+    high = min((y + rows - 1) * layer.isy + layer.y_first + layer.y_span, plan.hi)
+    left = max(column * layer.isx + layer.x_first, 0)
+    right = min((column + columns - 1) * layer.isx + layer.x_first + layer.x_span, plan.wi)
+    first_z = max(qz * layer.isz + layer.z_first, 0)
+    end_z = min(qz * layer.isz + layer.z_first + layer.depth_z[layer.depths - 1] + 1, plan.di)
+    ahead.channel = ahead.depth = ahead.row = ahead.at = ahead.channels = 0
+    if low >= high or left >= right or first_z >= end_z:
+        return
+    ahead.channels, ahead.depths, ahead.rows = channels, end_z - first_z, high - low
+    ahead.xc, ahead.xz, ahead.xy = plan.xc * item, plan.xz * item, plan.xy * item
+    ahead.length = (right - left) * item
+    if ahead.length == ahead.xy:
+        # Whole rows follow each other.
+        ahead.length *= ahead.rows
+        ahead.rows = 1
+    if ahead.length * ahead.rows * ahead.depths > SPAN_BYTES:
+        ahead.channels = 0
+    ahead.first = x + (n * plan.xn + first_z * plan.xz + low * plan.xy + left) * item
+
+
+cdef inline void share_lines(const Layer* layer, const Blocking* plan, Py_ssize_t segments,
+                             Py_ssize_t length, Py_ssize_t channels, Ahead* ahead) noexcept nogil:
+    """Share out these lines among a block's tiles, the last ones if it reads many weights."""
+    cdef Py_ssize_t kind, width, tiles = 0, late, lines
+    cdef double weights = <double>layer.weights * channels * item_bytes(layer) / plan.splits
+    if layer.order == TRANSPOSED:
+        tiles = layer.panels * up(plan.rows * plan.columns, UPSHAPE_TILE_PIXELS)
+    else:
+        for kind in range(layer.kinds):
+            width = layer.kind_width[kind]
+            tiles += layer.kind_panels[kind] * segments * tile_count(
+                plan, up(length, plan.vector),
+                max(min(UPSHAPE_TILE_REGISTERS // width, UPSHAPE_TILE_VECTORS), 1))
+    tiles = max(tiles // plan.splits, 1)
+    late = max(<Py_ssize_t>(tiles * min(1.0, LATE_BYTES / max(weights, 1.0))), 1)
+    lines = ahead.channels * ahead.depths * ahead.rows * up(ahead.length, LINE_BYTES)
+    ahead.wait, ahead.each = tiles - late, min(up(lines, late), MOST_ASKED)
+
+
+cdef inline void ask_ahead(Ahead* ahead) noexcept nogil:
+    """Have the cache fetch the next lines."""
+    cdef Py_ssize_t left = ahead.each
+    if ahead.wait > 0:
+        ahead.wait -= 1
+        return
+    while left > 0 and ahead.channel < ahead.channels:
+        left -= 1
+        prefetch(ahead.first + ahead.channel * ahead.xc + ahead.depth * ahead.xz
+                 + ahead.row * ahead.xy + ahead.at)
+        ahead.at += LINE_BYTES
+        if ahead.at < ahead.length:
+            continue
+        ahead.at = 0
+        ahead.row += 1
+        if ahead.row == ahead.rows:
+            ahead.row = 0
+            ahead.depth += 1
+        if ahead.depth == ahead.depths:
+            ahead.depth = 0
+            ahead.channel += 1
 
 
 # --- a padded patch ------------------------------------------------------------------------------

@@ -76,9 +76,9 @@ cdef extern from "tile.h" nogil:
     void interleave_rows_32(float* to, Py_ssize_t to_row, const float** a, const Py_ssize_t* place,
                             Py_ssize_t at, Py_ssize_t apart, Py_ssize_t step, Py_ssize_t n,
                             Py_ssize_t rows) noexcept
-    void interleave_rows_64(double* to, Py_ssize_t to_row, const double** a, const Py_ssize_t* place,
-                            Py_ssize_t at, Py_ssize_t apart, Py_ssize_t step, Py_ssize_t n,
-                            Py_ssize_t rows) noexcept
+    void interleave_rows_64(double* to, Py_ssize_t to_row, const double** a,
+                            const Py_ssize_t* place, Py_ssize_t at, Py_ssize_t apart,
+                            Py_ssize_t step, Py_ssize_t n, Py_ssize_t rows) noexcept
     void fill_rows_32(float* to, Py_ssize_t to_row, float value, Py_ssize_t n,
                       Py_ssize_t rows) noexcept
     void fill_rows_64(double* to, Py_ssize_t to_row, double value, Py_ssize_t n,

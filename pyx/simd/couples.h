@@ -100,17 +100,17 @@ typedef int32_t upshape_column __attribute__((vector_size(64)));
 typedef upshape_sums32 upshape_column;
 #endif
 
-/* How sums become elements of a line: divided by 2^shift, halves up, none less or more than the bounds;
- * sums of split weights are two, of which the first counts 2^split times. */
+/* How sums become elements of a line: with `more` besides divided by 2^shift, rounded down, none less or
+ * more than the bounds; sums of split weights are two, of which the first counts 2^split times. */
 typedef struct {
-    int shift, split;
+    int shift, more, split;
     upshape_shorts least, most;
 } upshape_rounding;
 
 /* most: what an element is at most, 0 at least; -1: whatever 16 bits hold. */
-UPSHAPE_INLINE upshape_rounding upshape_rounding_of(int shift, int split, int most)
+UPSHAPE_INLINE upshape_rounding upshape_rounding_of(int shift, int more, int split, int most)
 {
-    upshape_rounding by = {.shift = shift, .split = split};
+    upshape_rounding by = {.shift = shift, .more = more, .split = split};
     by.least = (upshape_shorts){0} + (int16_t)(most < 0 ? -32768 : 0);
     by.most = (upshape_shorts){0} + (int16_t)(most < 0 ? 32767 : most);
     return by;
@@ -122,7 +122,7 @@ typedef struct {
     const int64_t *first, *count;
     const int16_t* weight;
     ptrdiff_t stride;
-    int shift, split, most; /* as upshape_rounding_of takes them */
+    int shift, more, split, most; /* as upshape_rounding_of takes them */
 } upshape_couples;
 
 UPSHAPE_INLINE upshape_column upshape_full_column(int32_t value)
@@ -160,7 +160,7 @@ UPSHAPE_INLINE upshape_column upshape_join_columns(
 #endif
 }
 
-/* Elements of sums to which a half has been added already: in the order of the rows. */
+/* Elements of sums to which `more` has been added already: in the order of the rows. */
 UPSHAPE_INLINE upshape_shorts upshape_scaled_column(upshape_column sum, const upshape_rounding* by)
 {
 #if defined(__AVX512BW__)
@@ -199,12 +199,12 @@ UPSHAPE_INLINE void upshape_sum_couples(
     upshape_shorts* made, const int16_t* column, const int16_t* weight, ptrdiff_t count,
     ptrdiff_t apart, const upshape_rounding* by, int split, int width)
 {
-    const upshape_column half = upshape_full_column(1 << by->shift >> 1);
+    const upshape_column more = upshape_full_column(by->more);
     const int together = split && upshape_parts_fit(width), step = split ? 4 : 2;
     upshape_column sum[4], low[4];
     for (int i = 0; i < width; i++) {
-        sum[i] = split ? upshape_full_column(0) : half;
-        low[i] = half;
+        sum[i] = split ? upshape_full_column(0) : more;
+        low[i] = more;
     }
     for (ptrdiff_t k = 0; k < count; k++)
         for (int i = 0; i < width; i++) {
@@ -250,7 +250,7 @@ UPSHAPE_INLINE void upshape_spread_by(
     int16_t** to, const int16_t* columns, const upshape_couples* w, int channels, ptrdiff_t first,
     ptrdiff_t last, ptrdiff_t low, int split)
 {
-    const upshape_rounding by = upshape_rounding_of(w->shift, w->split, w->most);
+    const upshape_rounding by = upshape_rounding_of(w->shift, w->more, w->split, w->most);
     upshape_shorts block[8 * 4] = {{0}};
     for (ptrdiff_t e = 0; first < last; first += 8, e += 8 * channels) {
         int count = last - first < 8 ? (int)(last - first) : 8;

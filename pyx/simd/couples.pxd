@@ -16,7 +16,7 @@ cdef extern from "couples.h" nogil:
         const int64_t* count
         const int16_t* weight
         Py_ssize_t stride
-        int shift, split, most
+        int shift, more, split, most
     void spread_couples "upshape_spread_couples"(
         int16_t**, const int16_t*, const couples*, Py_ssize_t channels, Py_ssize_t first,
         Py_ssize_t last, Py_ssize_t low)

@@ -142,10 +142,11 @@ UPSHAPE_INLINE upshape_sums32 upshape_join_sums(upshape_sums32 sum, upshape_sums
     return sum;
 }
 
-/* Each sum divided by 2^shift, halves up, and saturated to 16 bits: in the order of the elements. */
-UPSHAPE_INLINE upshape_shorts upshape_scaled(upshape_sums32 sum, int shift)
+/* Each sum, and `more` besides, divided by 2^shift, rounded down, and saturated to 16 bits: in the order of
+ * the elements. With half of 2^shift more, sums are rounded to nearest, halves up. */
+UPSHAPE_INLINE upshape_shorts upshape_scaled(upshape_sums32 sum, int shift, int more)
 {
-    upshape_ints half = (upshape_ints){0} + (1 << shift >> 1);
+    upshape_ints half = (upshape_ints){0} + more;
 #if defined(__AVX2__)
     __m128i count = _mm_cvtsi32_si128(shift);
     return (upshape_shorts)_mm256_packs_epi32(
@@ -168,9 +169,9 @@ UPSHAPE_INLINE upshape_shorts upshape_scaled(upshape_sums32 sum, int shift)
 #endif
 }
 
-UPSHAPE_INLINE int16_t upshape_scaled_one(int32_t sum, int shift)
+UPSHAPE_INLINE int16_t upshape_scaled_one(int32_t sum, int shift, int more)
 {
-    int32_t v = (sum + (1 << shift >> 1)) >> shift;
+    int32_t v = (sum + more) >> shift;
     return (int16_t)(v < -32768 ? -32768 : v > 32767 ? 32767 : v);
 }
 
@@ -286,16 +287,16 @@ UPSHAPE_INLINE void upshape_add_products_of_bytes(
 #endif
 }
 
-/* As many elements: each sum divided by 2^shift, halves up, and saturated; none less than 0 or more than
- * `most`, unless that is negative. */
+/* As many elements: sums scaled as by upshape_scaled; none less than 0 or more than `most`, unless that is
+ * negative. */
 UPSHAPE_INLINE void upshape_store_scaled(
-    int16_t* p, const upshape_sums_of_bytes* sum, int shift, int most)
+    int16_t* p, const upshape_sums_of_bytes* sum, int shift, int more, int most)
 {
 #if defined(__AVX512BW__)
     const __m512i first = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11);
     const __m512i second = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
     const __m128i count = _mm_cvtsi32_si128(shift);
-    const __m512i half = _mm512_set1_epi32(1 << shift >> 1);
+    const __m512i half = _mm512_set1_epi32(more);
     __m512i x[4];
     for (int j = 0; j < 4; j++)
         x[j] = _mm512_sra_epi32(_mm512_add_epi32((__m512i)sum->part[j], half), count);
@@ -309,7 +310,7 @@ UPSHAPE_INLINE void upshape_store_scaled(
     _mm512_storeu_si512(p + 32, _mm512_permutex2var_epi64(a, second, b));
 #else
     upshape_sums32 first = {sum->part[0], sum->part[1]}, second = {sum->part[2], sum->part[3]};
-    upshape_shorts a = upshape_scaled(first, shift), b = upshape_scaled(second, shift);
+    upshape_shorts a = upshape_scaled(first, shift, more), b = upshape_scaled(second, shift, more);
     if (most >= 0) {
         a = upshape_clamp_shorts(a, most);
         b = upshape_clamp_shorts(b, most);
@@ -380,13 +381,14 @@ UPSHAPE_INLINE upshape_wide_sums upshape_join_wide(
     return sum;
 }
 
-/* Each sum divided by 2^shift, halves up, and saturated; none less than 0 or more than `most`, unless
- * that is negative. */
-UPSHAPE_INLINE void upshape_store_wide(int16_t* p, upshape_wide_sums sum, int shift, int most)
+/* Each sum, and `more` besides, divided by 2^shift, rounded down, and saturated; none less than 0 or more
+ * than `most`, unless that is negative. */
+UPSHAPE_INLINE void upshape_store_wide(
+    int16_t* p, upshape_wide_sums sum, int shift, int more, int most)
 {
 #if defined(__AVX512BW__)
     const __m128i count = _mm_cvtsi32_si128(shift);
-    const __m512i half = _mm512_set1_epi32(1 << shift >> 1);
+    const __m512i half = _mm512_set1_epi32(more);
     __m512i v = _mm512_packs_epi32(
         _mm512_sra_epi32(_mm512_add_epi32((__m512i)sum.low, half), count),
         _mm512_sra_epi32(_mm512_add_epi32((__m512i)sum.high, half), count));
@@ -396,7 +398,7 @@ UPSHAPE_INLINE void upshape_store_wide(int16_t* p, upshape_wide_sums sum, int sh
     _mm512_storeu_si512(p, v);
 #else
     upshape_sums32 both = {sum.low, sum.high};
-    upshape_shorts v = upshape_scaled(both, shift);
+    upshape_shorts v = upshape_scaled(both, shift, more);
     upshape_store_shorts(p, most >= 0 ? upshape_clamp_shorts(v, most) : v);
 #endif
 }
@@ -425,9 +427,27 @@ UPSHAPE_INLINE upshape_shorts upshape_add_rounded(
 #endif
 }
 
+/* sum + a b / 2^16, the product rounded down. */
+UPSHAPE_INLINE upshape_shorts upshape_add_floored(
+    upshape_shorts sum, upshape_shorts a, upshape_shorts b)
+{
+#if defined(__AVX2__)
+    return sum + (upshape_shorts)_mm256_mulhi_epi16((__m256i)a, (__m256i)b);
+#elif defined(__SSE2__)
+    return sum + (upshape_shorts)_mm_mulhi_epi16((__m128i)a, (__m128i)b);
+#else
+    for (int j = 0; j < UPSHAPE_SHORTS; j++)
+        sum[j] = (int16_t)(sum[j] + ((int32_t)a[j] * b[j] >> 16));
+    return sum;
+#endif
+}
+
 UPSHAPE_INLINE upshape_shorts upshape_no_shorts(void) { return (upshape_shorts){0}; }
 
 UPSHAPE_INLINE upshape_shorts upshape_lift(upshape_shorts v, int shift) { return v << shift; }
+
+/* 2 v + 1: in digits of which there is one more, v and a little; what was a tie is rounded up. */
+UPSHAPE_INLINE upshape_shorts upshape_above(upshape_shorts v) { return v << 1 | 1; }
 
 UPSHAPE_INLINE upshape_wide upshape_no_wide(void) { return (upshape_wide){0}; }
 
@@ -662,9 +682,9 @@ UPSHAPE_INLINE upshape_ints upshape_add_quads(
     return sum + upshape_pair_products(v, (upshape_ints)pairs);
 }
 
-/* Of so many vectors of sums: each one's pixels added up, divided by 2^shift and saturated, one behind
- * the other. */
-UPSHAPE_INLINE upshape_shorts upshape_join_quads(const upshape_ints* sum, int shift)
+/* Of so many vectors of sums: each one's pixels added up and scaled as by upshape_scaled, one behind the
+ * other. */
+UPSHAPE_INLINE upshape_shorts upshape_join_quads(const upshape_ints* sum, int shift, int more)
 {
 #if defined(__AVX2__)
     __m256i ab = _mm256_add_epi32(_mm256_permute2x128_si256((__m256i)sum[0], (__m256i)sum[1], 0x20),
@@ -672,10 +692,10 @@ UPSHAPE_INLINE upshape_shorts upshape_join_quads(const upshape_ints* sum, int sh
     __m256i cd = _mm256_add_epi32(_mm256_permute2x128_si256((__m256i)sum[2], (__m256i)sum[3], 0x20),
                                   _mm256_permute2x128_si256((__m256i)sum[2], (__m256i)sum[3], 0x31));
     upshape_sums32 both = {(upshape_ints)ab, (upshape_ints)cd};
-    return (upshape_shorts)_mm256_permute4x64_epi64((__m256i)upshape_scaled(both, shift), 0xd8);
+    return (upshape_shorts)_mm256_permute4x64_epi64((__m256i)upshape_scaled(both, shift, more), 0xd8);
 #else
     upshape_sums32 both = {sum[0], sum[1]};
-    return upshape_scaled(both, shift);
+    return upshape_scaled(both, shift, more);
 #endif
 }
 

@@ -231,4 +231,11 @@ UPSHAPE_INLINE upshape_words upshape_clamp_byte(upshape_words v, float most)
 }
 
 #undef V
+/* sum + a b, both rounded, whatever the level fuses. */
+UPSHAPE_INLINE float upshape_plus_product(float sum, float a, float b)
+{
+    volatile float product = a * b;
+    return sum + product;
+}
+
 #endif

@@ -21,3 +21,4 @@ cdef extern from "transposes.h" nogil:
     words widen_int32 "upshape_widen_int32"(const int32_t*)
     double to_integer "upshape_to_integer"(double, double, double)
     words clamp_byte "upshape_clamp_byte"(words, float)
+    float plus_product "upshape_plus_product"(float, float, float)

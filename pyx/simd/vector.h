@@ -135,6 +135,24 @@ UPSHAPE_INLINE upshape_words upshape_permute(upshape_words window, upshape_words
 #endif
 }
 
+/* Byte j of each 16 bytes is their byte index[j]; 0 <= index[j] < 16. */
+UPSHAPE_INLINE upshape_words upshape_permute_within(upshape_words v, upshape_words index)
+{
+#if V == 64 && defined(__AVX512BW__)
+    return (upshape_words)_mm512_shuffle_epi8((__m512i)v, (__m512i)index);
+#elif V == 32 && defined(__AVX2__)
+    return (upshape_words)_mm256_shuffle_epi8((__m256i)v, (__m256i)index);
+#else
+    upshape_words r;
+    for (int j = 0; j < V; j += 16) {
+        upshape_bytes part = upshape_permute_bytes(
+            upshape_load_bytes((const char*)&v + j), upshape_load_bytes((const char*)&index + j));
+        upshape_store_bytes((char*)&r + j, part);
+    }
+    return r;
+#endif
+}
+
 /* Word j of the result is word index[j] of two neighbouring windows: counted through both, in words
  * with the sign bit set for the second window (or in bytes, without: see above). */
 UPSHAPE_INLINE upshape_words upshape_permute_two(

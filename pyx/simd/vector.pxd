@@ -18,6 +18,7 @@ cdef extern from "vector.h" nogil:
     bytes16 load_bytes "upshape_load_bytes"(const void*)
     void store_bytes "upshape_store_bytes"(void*, bytes16)
     words permute "upshape_permute"(words, words)
+    words permute_within "upshape_permute_within"(words, words)
     words permute_two "upshape_permute_two"(words, words, words)
     words permute_four "upshape_permute_four"(words, words, words, words, words)
     bytes16 permute_bytes "upshape_permute_bytes"(bytes16, bytes16)
