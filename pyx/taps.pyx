@@ -33,13 +33,18 @@ The caller has checked: first >= 0, first + taps <= the source's size, pixels an
 without gaps, elements aligned, source and result disjoint. No allocation in a row loop, no Python
 object.
 
+Where sums of bytes are formed of pairs, rows are transposed by couples of pixels instead, so that
+a product takes both (couple_rows, and couples.h).
+
 Hot functions, for who reads the machine code: blend, transpose, spread, spread_phases,
-spread_channels, spread_quads, halve_reals, halve_bytes.
+spread_channels, spread_quads, upshape_spread_couples, halve_reals, halve_bytes.
 
 Words: a *strip* is a stretch of a row of the result, with the stretch of the source that it needs.
 A *group* is as many rows as go through `across` together.
 A *phase* is every second, third or fourth pixel of a row.
 A *quad* is a pixel of four elements.
+A *couple* is two neighbouring pixels of a row, of which the first is an even one: of each channel
+two elements side by side.
 """
 
 cimport numpy as cnp
@@ -49,6 +54,14 @@ from libc.math cimport floor, floorf
 from libc.string cimport memcpy, memset
 
 from check cimport UPSHAPE_CHECK, check_parts, cut, part_bytes
+from couples cimport (
+    UPSHAPE_COUPLED,
+    couple,
+    couples,
+    coupling,
+    coupling_of,
+    spread_couples,
+)
 from rows cimport (
     Frame,
     Place,
@@ -76,12 +89,15 @@ from shorts cimport (
     add_quads,
     add_rounded,
     add_tiny,
+    add_wide,
     clamp_shorts,
     eight_bytes,
     eight_shorts,
     ints,
     join_quads,
     join_quads_rounded,
+    join_sums,
+    join_wide,
     lift,
     load_shorts,
     multiplied,
@@ -93,6 +109,7 @@ from shorts cimport (
     no_sums_of_bytes,
     no_tiny_sums,
     no_wide,
+    no_wide_sums,
     raise_quads,
     raise_sums,
     scaled,
@@ -106,13 +123,17 @@ from shorts cimport (
     store_scaled,
     store_shorts,
     store_tiny,
+    store_wide,
     sums32,
     sums_of_bytes,
     tiny_sums,
     transpose_shorts,
     wide,
     wide_pair,
+    wide_sums,
+    wide_zip,
     widen_to_shorts,
+    zip_wide,
 )
 from transposes cimport (
     clamp_byte,
@@ -225,6 +246,7 @@ cdef struct Axis:
     const char* weight  # `stride` a pixel, as wide as an element of a line
     Py_ssize_t stride
     const int64_t* place  # quads: elements before a pixel's weights; pixels alike share them
+    couples couples
     Py_ssize_t copies  # fixed point: how often a weight, or a pair of weights, is repeated
     int shift  # fixed point: sums are divided by 2^shift
     int more  # PAIRS: what is added to a sum before; half of 2^shift rounds, 0 rounds down
@@ -256,6 +278,8 @@ cdef struct Table:
     bint transposed  # rows are transposed to go across
     bint halved  # each pixel is the mean of 2 x 2: down and across at once
     bint quads  # pixels of four elements go across one by one, two rows at a time
+    bint coupled  # rows are transposed by couples to go across
+    coupling coupling
     # The pixels regular_from to regular_to - 1 of a row repeat themselves: `period` later, a pixel
     # has the same weights, for the source's pixels `step` further on. 0: they do not.
     Py_ssize_t period, step, regular_from, regular_to
@@ -512,18 +536,44 @@ cdef inline void blend_shorts(int16_t* line, const pixel_t** row, const Axis* ax
                               const int16_t* weight, Py_ssize_t pairs,
                               Py_ssize_t j) noexcept nogil:
     """Make a vector of a line."""
-    cdef sums32 sum = no_sums()
+    cdef sums32 sum = no_sums(), low = no_sums()
+    cdef const int16_t* weight_too = weight + axis.stride // 2
+    cdef shorts a, b
     cdef Py_ssize_t k
-    for k in range(pairs):
-        sum = add_products(sum, shorts_of(row[2 * k] + j), shorts_of(row[2 * k + 1] + j),
-                           splat_pair(weight + 2 * k))
     if axis.split > 0:
-        sum = raise_sums(sum, axis.split)
-        weight += axis.stride // 2
+        for k in range(pairs):
+            a = shorts_of(row[2 * k] + j)
+            b = shorts_of(row[2 * k + 1] + j)
+            sum = add_products(sum, a, b, splat_pair(weight + 2 * k))
+            low = add_products(low, a, b, splat_pair(weight_too + 2 * k))
+        sum = join_sums(sum, low, axis.split)
+    else:
         for k in range(pairs):
             sum = add_products(sum, shorts_of(row[2 * k] + j), shorts_of(row[2 * k + 1] + j),
                                splat_pair(weight + 2 * k))
     store_shorts(line + j, scaled_line(sum, axis))
+
+
+cdef inline void blend_two_wide(int16_t* line, const int16_t** row, const Axis* axis,
+                                const int16_t* weight, Py_ssize_t pairs, Py_ssize_t j,
+                                bint split) noexcept nogil:
+    """Make two wide vectors of a line."""
+    cdef wide_sums[2] sum, low
+    cdef wide_zip[2] zipped
+    cdef Py_ssize_t half = axis.stride // 2, i, k
+    for i in range(2):
+        sum[i] = low[i] = no_wide_sums()
+    for k in range(pairs):
+        for i in range(2):
+            zipped[i] = zip_wide(row[2 * k] + j + i * UPSHAPE_WIDE,
+                                 row[2 * k + 1] + j + i * UPSHAPE_WIDE)
+            sum[i] = add_wide(sum[i], zipped[i], splat_wide_pair(weight + 2 * k))
+            if split:
+                low[i] = add_wide(low[i], zipped[i], splat_wide_pair(weight + half + 2 * k))
+    for i in range(2):
+        if split:
+            sum[i] = join_wide(sum[i], low[i], axis.split)
+        store_wide(line + j + i * UPSHAPE_WIDE, sum[i], axis.shift, axis.more, axis.most_line)
 
 
 cdef inline void blend_four_rounded(int16_t* line, const int16_t** row, const int16_t* weight,
@@ -611,6 +661,13 @@ cdef void blend_fixed(int16_t* line, const pixel_t** row, const Axis* axis, Py_s
             if j < count and count >= 2 * UPSHAPE_WIDE:
                 blend_bytes(line, row, axis, weight, pairs, count - 2 * UPSHAPE_WIDE, False)
                 return
+        if pixel_t is int16_t:
+            while j + 2 * UPSHAPE_WIDE <= count:
+                if axis.split > 0:
+                    blend_two_wide(line, row, axis, weight, pairs, j, True)
+                else:
+                    blend_two_wide(line, row, axis, weight, pairs, j, False)
+                j += 2 * UPSHAPE_WIDE
         while j + UPSHAPE_SHORTS <= count:
             blend_shorts(line, row, axis, weight, pairs, j)
             j += UPSHAPE_SHORTS
@@ -815,6 +872,31 @@ cdef void spread_fixed(int16_t** to, const int16_t* transposed, const Axis* w, P
         spread_fixed_by(to, transposed, w, channels, first, last, low, 3)
     else:
         spread_fixed_by(to, transposed, w, channels, first, last, low, 1)
+
+
+# --- across: columns of couples ------------------------------------------------------------------
+
+cdef void couple_rows(int16_t* columns, const uint8_t** row, Py_ssize_t count, Py_ssize_t readable,
+                      const coupling* by) noexcept nogil:
+    """Make columns of `count` bytes of rows; what is behind the `readable` ones is 0."""
+    cdef Py_ssize_t at = 0, b, g, start
+    cdef uint8_t[MOST_LANES][16] end
+    cdef const uint8_t* end_of[MOST_LANES]
+    for g in range(UPSHAPE_SHORTS):
+        end_of[g] = end[g]
+    while at < count:
+        for b in range(by.blocks):
+            start = at + by.start[b]
+            if start + 16 <= readable:
+                couple(columns, row, start, by.turn[b])
+            else:
+                memset(end, 0, sizeof(end))
+                if start < readable:
+                    for g in range(UPSHAPE_SHORTS):
+                        memcpy(end[g], row[g] + start, readable - start)
+                couple(columns, end_of, 0, by.turn[b])
+            columns += 4 * UPSHAPE_COUPLED
+        at += by.bytes
 
 
 cdef void spread_row(work_t* to, const pixel_t* row, const Axis* w, Py_ssize_t channels,
@@ -1244,7 +1326,15 @@ cdef void across(work_t** to, const char** row, const Plane* p, const Table* t, 
     cdef const int16_t* quad_row[2]
     UPSHAPE_CHECK(0 < count <= MOST_LANES and elements <= t.longest_source)
     UPSHAPE_CHECK(stays_in_strip(&t.w, p))
-    if t.quads:
+    if t.coupled and 4 * count > lanes:
+        if work_t is int16_t and pixel_t is uint8_t:
+            for g in range(count, lanes):  # rows that nobody wants
+                row[g] = row[0]
+                to[g] = <work_t*>desk.line + lanes * t.longest
+            couple_rows(transposed, <const uint8_t**>row, elements,
+                        (t.w.source - p.low) * t.channels, &t.coupling)
+            spread_couples(to, transposed, &t.w.couples, t.channels, p.first, p.last, p.low // 2)
+    elif t.quads:
         if work_t is int16_t:
             for g in range(2):
                 if g >= count:
@@ -1275,7 +1365,7 @@ cdef void across(work_t** to, const char** row, const Plane* p, const Table* t, 
                 spread_phases(to[g], <const int16_t*>transposed - skip, p, t, desk)
             else:
                 spread_phases(to[g], <const pixel_t*>row[g] - skip, p, t, desk)
-    elif t.transposed or t.channels < lanes:
+    elif t.transposed or t.coupled or t.channels < lanes:
         for g in range(count):
             spread_row(to[g], <const pixel_t*>row[g] - skip, &t.w, t.channels, p.first, p.last)
     else:
@@ -1642,11 +1732,25 @@ cdef class Plan:
             raise AssertionError("lines are exact, or floored, where rows go across first")
         t.group, t.transposed = self.rows.group, self.rows.transposed
         t.halved, t.quads = self.rows.halved, self.rows.quads
+        t.coupled = self.rows.couples is not None
+        if t.coupled:
+            self.set_couples(&t.w, self.rows.couples)
         t.period, t.step = self.rows.period, self.rows.step
         t.regular_from, t.regular_to = self.rows.regular
         t.strips, t.strip = strips.shape[0] // 3, &strips[0]
         t.longest, t.longest_source = self.rows.longest, self.rows.longest_source
         t.phase_source, t.phase_result = self.rows.phase_source, self.rows.phase_result
+        return 0
+
+    cdef int set_couples(self, Axis* axis, given) except -1:
+        """Take over the weights of couples."""
+        cdef const int64_t[::1] first = given.first, counts = given.counts
+        cdef const int16_t[:, ::1] weight = given.weight
+        self.table.coupling = coupling_of(self.table.channels)
+        axis.couples.first, axis.couples.count = &first[0], &counts[0]
+        axis.couples.weight, axis.couples.stride = &weight[0, 0], weight.shape[1]
+        axis.couples.shift, axis.couples.more = axis.shift, axis.more
+        axis.couples.split, axis.couples.most = axis.split, axis.most_line
         return 0
 
     @property
@@ -1684,6 +1788,11 @@ cdef class Plan:
         return self.table.quads
 
     @property
+    def coupled(self):
+        """Whether rows of bytes go across by couples."""
+        return self.table.coupled
+
+    @property
     def halved(self):
         """Whether means of 2 x 2 pixels are made, down and across at once."""
         return self.table.halved
@@ -1699,7 +1808,8 @@ cdef class Plan:
         cdef Table* t = &self.table
         cdef Py_ssize_t work = self.work
         bytes[IN_TRANSPOSED] = (
-            t.longest_source * t.group * work if t.transposed or t.quads or t.w.lift > 0 else 0)
+            t.longest_source * t.group * work
+            if t.transposed or t.quads or t.coupled or t.w.lift > 0 else 0)
         bytes[IN_PHASES] = t.phase_source * t.step if t.period > 0 and t.step > 1 else 0
         bytes[IN_PHASES_MADE] = t.phase_result * t.period if t.period > 1 else 0
         bytes[IN_RING] = 0

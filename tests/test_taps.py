@@ -347,7 +347,7 @@ def test_pixels_of_four_bytes_have_the_bits_of_any_others(rng, only, rounded, mo
                              channels, False, only, rounded)
             result = np.zeros((2, 7, o, channels), np.uint8)
             assert plan.run(np.ascontiguousarray(x[..., :channels]), result, 2)
-            assert plan.quads == (plan.fixed and channels == 4)
+            assert (plan.quads or plan.coupled) == (plan.fixed and channels == 4)
             made.append(result[..., :4])
         np.testing.assert_array_equal(*made)
 
@@ -355,9 +355,40 @@ def test_pixels_of_four_bytes_have_the_bits_of_any_others(rng, only, rounded, mo
 def test_weights_of_pixels_of_four_bytes_are_formed_either_way():
     """Else the test above would hold nothing of one of them."""
     up, down = antialiased_table(40, 60, 1, triangle), antialiased_table(90, 20, 2, keys)
-    plans = [plan_of((0, -1, -1, 1, 2, 3), [copied(1), copied(5), table], "B", 4, 4, False)
-             for table in (up, down)]
-    assert [(plan.quads, plan.ways[2]) for plan in plans] == [(True, "rounded"), (True, "pairs")]
+    plans = [plan_of((0, -1, -1, 1, 2, 3), [copied(1), rows, table], "B", 4, 4, False)
+             for rows, table in ((copied(5), up), (down, down), (copied(5), down))]
+    assert [(plan.quads, plan.coupled, plan.ways[2]) for plan in plans] == [
+        (True, False, "rounded"), (True, False, "pairs"), (False, True, "pairs")
+    ]
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("bits", [14, 22])
+@pytest.mark.parametrize("most", [1, 2, 3, 7, 12, 40])
+def test_rows_of_couples_have_the_bits_of_any_others(rng, most, bits, channels):
+    """Those of five channels are not made of couples; first taps are even and odd.
+
+    A couple's second pixel may be none of the row's, and counts nothing.
+    """
+    for i, o in [(60, 37), (61, 8), (5, 3), (700, 450), (2501, 1111), (33, 34)]:
+        taps_ = min(most, i)
+        first = np.sort(rng.integers(0, i - taps_ + 1, o))
+        first[-1] = i - taps_
+        weights = rng.random((o, taps_)) - 0.2
+        weights /= np.abs(weights).sum(1, keepdims=True) / 1.4
+        table = first, np.rint(weights * 2.0**bits) / 2.0**bits, i
+        rows = antialiased_table(21, 7, 1, triangle)
+        rows = rows[0], np.rint(rows[1] * 2.0**14) / 2.0**14, rows[2]
+        x = draw_picture(rng, (2, 21, i, 5))
+        made = []
+        for count in (channels, 5):
+            plan = plan_of((0, -1, -1, 1, 2, 3), [copied(1), rows, table], "B", count, count, False,
+                           "across", True)
+            result = np.zeros((2, 7, o, count), np.uint8)
+            assert plan.run(np.ascontiguousarray(x[..., :count]), result, 2)
+            assert plan.coupled == (count < 5)
+            made.append(result[..., :channels])
+        np.testing.assert_array_equal(*made)
 
 
 # --- means of 2 x 2 pixels -----------------------------------------------------------------------

@@ -19,7 +19,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Axis", "Laid", "Level", "Passes", "Picture", "Sums", "cut", "passes", "plan", "sums"]
+__all__ = [
+    "Axis", "Couples", "Laid", "Level", "Passes", "Picture", "Sums",
+    "cut", "passes", "plan", "sums",
+]
 
 #: The letters of the dtypes that sums are formed of.
 LETTERS = "fdeB?bhHi"
@@ -127,6 +130,17 @@ class Sums(NamedTuple):
     chained: int = 0
 
 
+class Couples(NamedTuple):
+    """The weights of a row's pixels, two for each couple: neighbours, of which one is even.
+
+    What is no tap of a couple has weight 0; of split weights both parts follow each other.
+    """
+
+    first: NDArray[np.int64]  # a pixel: its first couple, and how many it has
+    counts: NDArray[np.int64]
+    weight: NDArray[np.int16]  # a row a pixel
+
+
 class Passes(NamedTuple):
     """How rows are made."""
 
@@ -135,6 +149,7 @@ class Passes(NamedTuple):
     transposed: bool  # these are transposed, so that a column is a vector
     halved: bool  # each pixel is the mean of 2 x 2: down and across at once
     quads: bool  # pixels of four elements go across one by one, two rows at a time
+    couples: Couples | None  # rows are transposed by couples of pixels
     # The pixels regular[0] to regular[1] - 1 of a row repeat themselves: `period` later, a pixel
     # has the same weights, for the source's pixels `step` further on. 0: they do not.
     period: int
@@ -206,7 +221,7 @@ def sums(picture: Picture, axes: Sequence[Axis], level: Level, across_first: boo
         raise AssertionError("bytes alone are rounded after each pass, down and across")
     made = None
     if picture.rounded and fixed:
-        made = _whole_sums(picture, axes, level)
+        made = _whole_sums(picture, axes, level, across_first)
     elif picture.dtype == "B" and fixed:
         # A mean of bools is off by as much as one of bytes would be: too much for 0 and 1.
         made = _fixed_sums(picture, axes, level, across_first)
@@ -217,7 +232,8 @@ def sums(picture: Picture, axes: Sequence[Axis], level: Level, across_first: boo
     return Sums(item, [Laid(np.ascontiguousarray(axis.weights, dtype)) for axis in axes])
 
 
-def _whole_sums(picture: Picture, axes: Sequence[Axis], level: Level) -> Sums | None:
+def _whole_sums(picture: Picture, axes: Sequence[Axis], level: Level,
+                across_first: bool) -> Sums | None:
     """Lay out weights for passes that give integers, if they have no more digits than fit."""
     laid = [Laid()]
     for axis in axes[1:]:
@@ -226,9 +242,9 @@ def _whole_sums(picture: Picture, axes: Sequence[Axis], level: Level) -> Sums | 
             digits, split = digits_of(axis.weights, 1 << 26), 11
         if digits < 0:
             return None
-        quads = axis is axes[2] and takes_quads(picture, axis)
-        given = Laid(
-            shift=digits, more=1 << digits >> 1, split=split, most_line=255)
+        quads = axis is axes[2] and takes_quads(picture, axis) and not takes_couples(
+            picture, axes, "pairs", across_first)
+        given = Laid(shift=digits, more=1 << digits >> 1, split=split, most_line=255)
         laid.append(given if axis.copied else _lay_out(
             given, axis.weights * 2.0**digits, level, quads))
     return None if axes[1].copied and axes[2].copied else Sums(2, laid)
@@ -260,7 +276,8 @@ def _fixed_sums(picture: Picture, axes: Sequence[Axis], level: Level,
     laid = [Laid()] * 3
     for n, (given, whole) in zip(order, made, strict=True):
         lift = fraction if given.way == "rounded" and n == order[0] else 0
-        quads = n == 2 and takes_quads(picture, axes[2])
+        quads = n == 2 and takes_quads(picture, axes[2]) and not takes_couples(
+            picture, axes, given.way, across_first)
         laid[n] = _lay_out(given._replace(lift=lift), whole, level, quads)
     return Sums(2, laid, fraction, off)
 
@@ -437,17 +454,23 @@ def passes(picture: Picture, axes: Sequence[Axis], made: Sums, level: Level,
     d, h, w = axes
     channels, fixed = picture.channels, made.item == 2
     group = level.shorts if fixed else level.vector_bytes // made.item
-    quads = fixed and takes_quads(picture, w)
+    coupled = (fixed and made.laid[2].copies == 1
+               and takes_couples(picture, axes, made.laid[2].way, across_first))
+    quads = fixed and takes_quads(picture, w) and not coupled
     period, step, regular = 0, 0, (0, 0)
     if not (w.copied or quads or channels >= group):
         period, step, regular = _period(w, made.laid[2], channels, fixed)
+    # Phases are sums of whole rows: quicker than couples, but not where weights are split.
+    if coupled and made.laid[2].split > 0:
+        period, step, regular = 0, 0, (0, 0)
+    coupled = coupled and period == 0
     # Pixels of up to eight bytes are halved, in fixed point, and pixels of which a vector holds
     # some.
     floored = made.laid[1].way == "floored"
     halved = (
         (floored or not (across_first or picture.rounded)) and d.copied and h.is_half and w.is_half
         and (channels <= 8 if fixed else level.vector_bytes % (channels * made.item) == 0))
-    transposed = not (w.copied or quads or period) and channels < group
+    transposed = not (w.copied or quads or coupled or period) and channels < group
     group = 2 if quads else 1 if period else group
     elements = _STRIP_FIXED if fixed else _STRIP
     if halved:
@@ -465,13 +488,18 @@ def passes(picture: Picture, axes: Sequence[Axis], made: Sums, level: Level,
     longest, longest_source = ((size + 31) // 16 * 16 for size in (longest, longest_source))
     if quads:
         longest_source += (4 * w.most + 15) // 16 * 16
+    couples = None
+    if coupled:  # a strip begins with a couple; columns are made by up to twelve
+        couples = couples_of(w, made.laid[2])
+        strips[1::3] -= strips[1::3] % 2
+        longest_source += 32 + 16 * channels
     phase_source = phase_result = 0
     if period:
         room = 2 * channels + 64
         phase_source = _padded((longest_source // step + room) * made.item)
         phase_result = _padded((longest // period + room) * made.item)
-    return Passes(across_first and not halved, group, transposed, halved, quads, period, step,
-                  regular, strips, longest, longest_source, phase_source, phase_result)
+    return Passes(across_first and not halved, group, transposed, halved, quads, couples, period,
+                  step, regular, strips, longest, longest_source, phase_source, phase_result)
 
 
 def takes_quads(picture: Picture, w: Axis) -> bool:
@@ -481,6 +509,37 @@ def takes_quads(picture: Picture, w: Axis) -> bool:
     """
     return (picture.channels == 4 and not w.copied
             and w.source != 2 * w.pixels and w.pixels != 2 * w.source)
+
+
+def takes_couples(picture: Picture, axes: Sequence[Axis], way: str, across_first: bool) -> bool:
+    """Return whether rows of bytes go across by couples, as pixels of up to four do.
+
+    They are the source's own, and sums of fixed point are formed of pairs.
+    """
+    d, h, w = axes
+    return (
+        way == "pairs" and picture.channels <= 4 and not w.copied and d.copied
+        and (across_first or h.copied))
+
+
+def couples_of(axis: Axis, laid: Laid) -> Couples:
+    """Return the weights of couples.
+
+    >>> axis = trimmed((np.array([1, 2]), np.array([[1.0, 2.0], [3.0, 4.0]]), 4))
+    >>> couples_of(axis, Laid(np.array([[1, 2], [3, 4]], np.int16)))[1:]
+    (array([2, 1]), array([[0, 1, 2, 0],
+           [3, 4, 0, 0]], dtype=int16))
+    """
+    assert laid.weight is not None
+    parts, odd = 2 if laid.split > 0 else 1, axis.first % 2
+    given = laid.weight.reshape(axis.pixels, parts, -1)[:, :, :axis.most]
+    most = axis.most // 2 + 1
+    weight = np.zeros((axis.pixels, parts, 2 * most), np.int16)
+    for begin in (0, 1):
+        weight[odd == begin, :, begin:begin + axis.most] = given[odd == begin]
+    by_turns = weight.reshape(axis.pixels, parts, most, 2).swapaxes(1, 2)
+    return Couples(axis.first // 2, (odd + axis.taps + 1) // 2,
+                   np.ascontiguousarray(by_turns).reshape(axis.pixels, -1))
 
 
 def _period(w: Axis, laid: Laid, channels: int, fixed: bool) -> tuple[int, int, tuple[int, int]]:

@@ -134,6 +134,14 @@ UPSHAPE_INLINE upshape_sums32 upshape_raise_sums(upshape_sums32 sum, int by)
     return sum;
 }
 
+/* sum 2^by + low. */
+UPSHAPE_INLINE upshape_sums32 upshape_join_sums(upshape_sums32 sum, upshape_sums32 low, int by)
+{
+    sum.low = (sum.low << by) + low.low;
+    sum.high = (sum.high << by) + low.high;
+    return sum;
+}
+
 /* Each sum, and `more` besides, divided by 2^shift, rounded down, and saturated to 16 bits: in the order of
  * the elements. With half of 2^shift more, sums are rounded to nearest, halves up. */
 UPSHAPE_INLINE upshape_shorts upshape_scaled(upshape_sums32 sum, int shift, int more)
@@ -316,6 +324,82 @@ UPSHAPE_INLINE void upshape_store_scaled(
     upshape_store_shorts(p, a);
     upshape_store_shorts(p + UPSHAPE_SHORTS, b);
 #endif
+#endif
+}
+
+/* --- UPSHAPE_WIDE elements at once -------------------------------------------------------------- */
+
+/* Elements of two rows in turn, and sums of them: of the first and of the second halves of each 16 bytes. */
+typedef struct {
+    upshape_wide low, high;
+} upshape_wide_zip;
+
+typedef struct {
+    upshape_wide_ints low, high;
+} upshape_wide_sums;
+
+UPSHAPE_INLINE upshape_wide_sums upshape_no_wide_sums(void)
+{
+    upshape_wide_sums none = {{0}, {0}};
+    return none;
+}
+
+UPSHAPE_INLINE upshape_wide_zip upshape_zip_wide(const int16_t* p, const int16_t* q)
+{
+    upshape_wide_zip r;
+#if defined(__AVX512BW__)
+    __m512i a = _mm512_loadu_si512(p), b = _mm512_loadu_si512(q);
+    r.low = (upshape_wide)_mm512_unpacklo_epi16(a, b);
+    r.high = (upshape_wide)_mm512_unpackhi_epi16(a, b);
+#else
+    upshape_shorts a = upshape_load_shorts(p), b = upshape_load_shorts(q);
+    r.low = upshape_zip_low(a, b);
+    r.high = upshape_zip_high(a, b);
+#endif
+    return r;
+}
+
+UPSHAPE_INLINE upshape_wide_sums upshape_add_wide(
+    upshape_wide_sums sum, upshape_wide_zip zip, upshape_wide_ints pair)
+{
+#if defined(__AVX512BW__)
+    sum.low += (upshape_wide_ints)_mm512_madd_epi16((__m512i)zip.low, (__m512i)pair);
+    sum.high += (upshape_wide_ints)_mm512_madd_epi16((__m512i)zip.high, (__m512i)pair);
+#else
+    sum.low += upshape_pair_products(zip.low, pair);
+    sum.high += upshape_pair_products(zip.high, pair);
+#endif
+    return sum;
+}
+
+/* sum 2^by + low. */
+UPSHAPE_INLINE upshape_wide_sums upshape_join_wide(
+    upshape_wide_sums sum, upshape_wide_sums low, int by)
+{
+    sum.low = (sum.low << by) + low.low;
+    sum.high = (sum.high << by) + low.high;
+    return sum;
+}
+
+/* Each sum, and `more` besides, divided by 2^shift, rounded down, and saturated; none less than 0 or more
+ * than `most`, unless that is negative. */
+UPSHAPE_INLINE void upshape_store_wide(
+    int16_t* p, upshape_wide_sums sum, int shift, int more, int most)
+{
+#if defined(__AVX512BW__)
+    const __m128i count = _mm_cvtsi32_si128(shift);
+    const __m512i half = _mm512_set1_epi32(more);
+    __m512i v = _mm512_packs_epi32(
+        _mm512_sra_epi32(_mm512_add_epi32((__m512i)sum.low, half), count),
+        _mm512_sra_epi32(_mm512_add_epi32((__m512i)sum.high, half), count));
+    if (most >= 0)
+        v = _mm512_min_epi16(
+            _mm512_max_epi16(v, _mm512_setzero_si512()), _mm512_set1_epi16((short)most));
+    _mm512_storeu_si512(p, v);
+#else
+    upshape_sums32 both = {sum.low, sum.high};
+    upshape_shorts v = upshape_scaled(both, shift, more);
+    upshape_store_shorts(p, most >= 0 ? upshape_clamp_shorts(v, most) : v);
 #endif
 }
 

@@ -22,6 +22,7 @@ cdef extern from "shorts.h" nogil:
     sums32 no_sums "upshape_no_sums"()
     sums32 add_products "upshape_add_products"(sums32, shorts, shorts, ints)
     sums32 raise_sums "upshape_raise_sums"(sums32, int)
+    sums32 join_sums "upshape_join_sums"(sums32, sums32, int)
     shorts scaled "upshape_scaled"(sums32, int, int)
     int16_t scaled_one "upshape_scaled_one"(int32_t, int, int)
     shorts clamp_shorts "upshape_clamp_shorts"(shorts, int)
@@ -33,6 +34,15 @@ cdef extern from "shorts.h" nogil:
     wide_pair splat_wide_pair "upshape_splat_wide_pair"(const int16_t*)
     void add_products_of_bytes "upshape_add_products_of_bytes"(
         sums_of_bytes*, const uint8_t*, const uint8_t*, wide_pair)
+    ctypedef struct wide_zip "upshape_wide_zip":
+        pass
+    ctypedef struct wide_sums "upshape_wide_sums":
+        pass
+    wide_sums no_wide_sums "upshape_no_wide_sums"()
+    wide_zip zip_wide "upshape_zip_wide"(const int16_t*, const int16_t*)
+    wide_sums add_wide "upshape_add_wide"(wide_sums, wide_zip, wide_pair)
+    wide_sums join_wide "upshape_join_wide"(wide_sums, wide_sums, int)
+    void store_wide "upshape_store_wide"(int16_t*, wide_sums, int, int, int)
     void store_scaled "upshape_store_scaled"(
         int16_t*, const sums_of_bytes*, int, int, int)
     shorts splat_short "upshape_splat_short"(const int16_t*)
