@@ -26,7 +26,7 @@ import preflight
 
 KEPT = Path("build", "kept")
 # Where headers and .pxd are looked for; a file's name is the same in every #include and cimport.
-FOLDERS = ["pyx", "pyx/simd", "pyx/conv", "pyx/linear"]
+FOLDERS = ["pyx", "pyx/simd", "pyx/conv", "pyx/linear", "pyx/taps"]
 MACHINE = "upshape/_machine.pxd"  # what the kernels take from the baseline module
 
 # Module: seconds that a core of Zen 5 takes to translate it and to compile it for a level. They
