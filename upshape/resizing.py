@@ -21,6 +21,7 @@ from upshape.interpolation import (
     MEAN_DTYPES,
     How,
     Job,
+    Layout,
     Tabled,
     as_align_corners,
     as_antialias,
@@ -249,6 +250,9 @@ def _resize(
             np.copyto(target, _in_passes(x, how, passes, down_first))
             return result
         how = How(how.mode, how.sizes, how.factors, False, passes._replace(down_first=down_first))
+    if how.convention == ElevenBits("cubic"):
+        # Which elements of a row are sums of float32 depends on all of its channels.
+        layout = Layout(1, layout.spatial, last=True)
     Job(x, target, how, layout, target.nbytes, out is None).run()
     return result
 
