@@ -349,6 +349,8 @@ def test_dtypes_and_ranges_are_kept(dtype, rng):
         ("out has shape", lambda: up.resize(GRAY, 4, out=np.zeros((4, 5), np.uint8))),
         ("scale_factor=2 takes input_size",
          lambda: up.interpolate_backward(np.ones((1, 1, 9)), 4, 2)),
+        ("input_size=9223372036854775808 is too large; an axis can have 2147483647 at most",
+         lambda: up.interpolate_backward(np.ones((1, 1, 9)), 2**63, 0.5)),
         ("other images or channels",
          lambda: up.interpolate_backward(np.ones((1, 1, 9)), (1, 2, 4))),
         (r"image has shape \(8, 9, 0\); no axis can be 0",
@@ -377,6 +379,16 @@ def test_dtypes_and_ranges_are_kept(dtype, rng):
 def test_what_cannot_be_is_told(match, call):
     with pytest.raises(ValueError, match=match):
         call()
+
+
+@pytest.mark.parametrize("name", ["coordinates", "nearest_mode", "cubic_coeff_a"])
+@pytest.mark.parametrize(
+    "value", [np.array([2.5, 3]), np.array([]), np.array(["floor", "x"]), [1, 2]], ids=str
+)
+def test_an_array_is_no_word_and_no_number(name, value):
+    mode = "nearest" if name == "nearest_mode" else "cubic"
+    with pytest.raises((TypeError, ValueError), match=f"resize: {name}=.* must be"):
+        up.resize(GRAY, 4, mode, **{name: value})
 
 
 def test_every_dialects_mode_runs(rng):
