@@ -222,3 +222,33 @@ def test_a_wrong_table_of_a_layer_is_caught(kind, order, where):
         return
     assert done.returncode == -signal.SIGABRT, done.stderr
     assert re.match(rf"upshape: (.*/)?{re.escape(where)}:\d+: check failed: ", done.stderr)
+
+
+WRONG_SCRATCH = """
+import sys
+import numpy as np
+import upshape as up
+from upshape import spreading
+
+part, cut = sys.argv[1], spreading.cut
+
+def cut_wrongly(*args, **keywords):
+    made = cut(*args, **keywords)
+    return made._replace(**{part: getattr(made, part) // 4} if part else {})
+
+spreading.cut = cut_wrongly
+up.interpolate(np.zeros((1, 1, 50, 7, 30), np.uint8), (90, 9, 700), mode="trilinear")
+print("done")
+"""
+
+
+@pytest.mark.skipif(not CHECKED, reason="only a debug build has fences")
+@pytest.mark.parametrize("part", ["", "room"])
+def test_working_memory_of_linear_interpolation_has_fences(part):
+    done = subprocess.run([sys.executable, "-c", WRONG_SCRATCH, part], capture_output=True,
+                          text=True)
+    if not part:
+        assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
+        return
+    assert done.returncode == -signal.SIGABRT, done.stderr
+    assert "behind a part of scratch" in done.stderr

@@ -118,6 +118,7 @@ cdef inline void look_ahead(const Layer* layer, const Blocking* plan, Py_ssize_t
     first_z = max(qz * layer.isz + layer.z_first, 0)
     end_z = min(qz * layer.isz + layer.z_first + layer.depth_z[layer.depths - 1] + 1, plan.di)
     ahead.channel = ahead.depth = ahead.row = ahead.at = ahead.channels = 0
+    ahead.depths = ahead.rows = ahead.length = 0
     if low >= high or left >= right or first_z >= end_z:
         return
     ahead.channels, ahead.depths, ahead.rows = channels, end_z - first_z, high - low

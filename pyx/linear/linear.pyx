@@ -62,6 +62,7 @@ from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from cython.parallel cimport prange
 from libc.stdint cimport int64_t, uint16_t, uint8_t
 
+from check cimport check_parts, cut, part_bytes
 from dtypes cimport pixel_t, work_t
 from find cimport (
     denominator,
@@ -341,7 +342,7 @@ cdef class Plan(Memory):
     cdef int element
     cdef bint streaming
     cdef object keep
-    cdef Py_ssize_t scratch, stage
+    cdef Py_ssize_t line, doubts, stage  # bytes of the parts of a thread's memory
 
     def __init__(self, roles, tuple axes, Vectors vectors not None, cut, bint exact,
                  bint streaming):
@@ -391,13 +392,11 @@ cdef class Plan(Memory):
         t.tile = <Py_ssize_t*>self.allocate(len(tiles) * sizeof(Py_ssize_t))
         for j in range(len(tiles)):
             t.tile[j] = tiles[j]
-        t.room = room + room % 2  # Doubts follow it: what they hold is aligned
         t.doubts, t.group, t.few = doubts, group, few
-        self.scratch = t.room * (8 if self.element == 8 else 4)
-        if self.element == 1:
-            self.scratch += 2 * t.doubts * sizeof(Doubt)
-        self.scratch = (self.scratch + 63) // 64 * 64 + 64
-        self.stage = (max(stage, GATHERED) + 128 + 63) // 64 * 64
+        self.line = room * (8 if self.element == 8 else 4)
+        self.doubts = 2 * doubts * sizeof(Doubt) if self.element == 1 else 0
+        self.stage = max(stage, GATHERED) + 128 if self.streaming else 0
+        t.doubts_at = part_bytes(self.line)
         return 0
 
     @property
@@ -414,7 +413,8 @@ cdef class Plan(Memory):
 
     cdef Py_ssize_t room(self) noexcept:
         """Return the bytes of a thread."""
-        return self.scratch + (self.stage if self.streaming else 0)
+        cdef Py_ssize_t bytes = part_bytes(self.line) + part_bytes(self.doubts)
+        return bytes + (part_bytes(self.stage) if self.streaming else 0)
 
     def take(self, int threads):
         """Return the working memory of a run on so many threads, to be handed to it."""
@@ -459,17 +459,28 @@ cdef class Plan(Memory):
         form_team(&team, threads)
         with nogil:
             if team.threads == 1:
-                run_share(self.element, &self.table, &rows, &self.d, &self.h, to, from_, limit, 0,
-                          total, memory, memory + self.scratch if self.streaming else NULL)
+                share_of(self, to, from_, limit, &rows, memory, 0, total)
             else:
                 team_begins(&team)
                 for t in prange(threads, num_threads=team.threads, schedule="static"):
                     share_begins(&team, t)
-                    run_share(self.element, &self.table, &rows, &self.d, &self.h, to, from_, limit,
-                              total * t // threads, total * (t + 1) // threads,
-                              memory + t * room,
-                              memory + t * room + self.scratch if self.streaming else NULL)
+                    share_of(self, to, from_, limit, &rows, memory + t * room,
+                             total * t // threads, total * (t + 1) // threads)
                     share_ends(&team, t)
                 team_ends(&team)
         dismiss_team(&team)
         return True
+
+
+cdef void share_of(Plan plan, char* to, const char* source, const char* limit, const Rows* rows,
+                   char* memory, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    """Do a thread's share, with memory of its own, which begins with a line of the cache."""
+    cdef char* here = memory
+    cdef char* line = cut(&here, plan.line)
+    cdef char* stage = NULL
+    cut(&here, plan.doubts)  # they follow the line: Table.doubts_at
+    if plan.streaming:
+        stage = cut(&here, plan.stage)
+    run_share(plan.element, &plan.table, rows, &plan.d, &plan.h, to, source, limit, first, last,
+              line, stage)
+    check_parts(memory, here)

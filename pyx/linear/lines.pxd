@@ -162,7 +162,7 @@ cdef inline void run_lines(const Table* t, const Rows* rows, const Axis* d, cons
     cdef Py_ssize_t skip = t.tile[3 * tile + 1] * t.channels
     cdef Py_ssize_t length = t.tile[3 * tile + 2] * t.channels - skip
     cdef Py_ssize_t together = gapless(rows, row * item), count, doubts
-    cdef Doubt* doubt = <Doubt*>(line + t.room)
+    cdef Doubt* doubt = <Doubt*>(<char*>line + t.doubts_at)
     cdef char* result
     cdef pixel_t* target
     cdef Place at = place_of(rows, first)

@@ -42,7 +42,7 @@ cdef struct Table:
     Py_ssize_t lanes  # elements of a vector of the line
     Py_ssize_t tiles
     Py_ssize_t doubts  # at most, of a row of a tile, or of a group of rows
-    Py_ssize_t room  # elements of the longest line, with what is read beyond it
+    Py_ssize_t doubts_at  # bytes from the line to them
     Py_ssize_t* tile  # for each tile: its first step, the first and the last + 1 pixel of the line
     int64_t* low
     double* t

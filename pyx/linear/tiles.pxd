@@ -112,7 +112,7 @@ cdef inline void run_tile(const Table* t, const Rows* rows, const Axis* d, const
     cdef Py_ssize_t whole = t.width * t.spacing * <Py_ssize_t>sizeof(pixel_t)
     cdef Py_ssize_t bytes = min(t.tile[3 * tile + 3] * per_step * <Py_ssize_t>sizeof(pixel_t),
                                 whole) - start
-    cdef Doubt* doubt = <Doubt*>(line + t.room)
+    cdef Doubt* doubt = <Doubt*>(<char*>line + t.doubts_at)
     cdef Py_ssize_t used = 0, room
     cdef bint narrow = bytes < NARROW, pair
     cdef bint pairs = t.kind != CHANNELS or stage != NULL or side_by_side(t, rows, to)
