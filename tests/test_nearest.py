@@ -432,6 +432,7 @@ BAD = [
     ({"size": ((3,), (4, 5))}, TypeError, r"size=\(3,\) must be an int, not tuple"),
     ({"size": np.full(10**6, 3)}, ValueError, r"size=\(3, 3, .{,200}\.\.\. has 1000000 numbers"),
     ({"scale_factor": (2, None)}, TypeError, "must be numbers"),
+    ({"scale_factor": (2, np.array([2, 3]))}, TypeError, "must be numbers"),
     ({"scale_factor": 2, "mode": "quintic"}, ValueError, "mode='quintic' must be one of nearest, "),
     ({"scale_factor": 2, "mode": 3}, ValueError, "mode=3 must be one of"),
     ({"scale_factor": 2, "mode": "linear"}, ValueError, "is for 1 spatial axis, but x has 2"),

@@ -132,6 +132,25 @@ def test_cubic_of_other_channels_is_opencvs_integers_and_floats(rng, channels, s
         assert np.array_equal(y, resized(x, tuple(size), "cubic"))
 
 
+@pytest.mark.parametrize("sizes", SIZES)
+@pytest.mark.parametrize("channels", [2, 5, 9])
+def test_cubic_of_planes_has_the_floats_of_whole_rows(rng, channels, sizes):
+    """Which elements are sums of float32 depends on a row of all channels, wherever they lie."""
+    h, w, *size = sizes
+    for x in draw_pictures(rng, h, w, channels):
+        wanted = resized(x, tuple(size), "cubic")
+        planes = np.ascontiguousarray(np.moveaxis(x, -1, 0))
+        y = up.resize(planes, size, "cubic", channel_axis=0, like="opencv")
+        assert y.flags.c_contiguous
+        assert np.array_equal(np.moveaxis(y, 0, -1), wanted)
+        backwards = np.ascontiguousarray(x[..., ::-1])[..., ::-1]
+        wide = np.zeros((channels, size[0], 2 * size[1]), np.uint8)
+        out = np.moveaxis(wide[..., ::2], 0, -1)
+        up.resize(backwards, size, "cubic", channel_axis=-1, like="opencv", out=out)
+        assert np.array_equal(out, wanted)
+        assert not wide[..., 1::2].any()
+
+
 @pytest.mark.parametrize("sizes", [(3, 8, 7, 8), (9, 5, 9, 21), (8, 40, 3, 41), (1, 1, 2, 1)])
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_area_that_grows_is_linear_with_weights_of_its_own(rng, channels, sizes):

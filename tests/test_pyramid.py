@@ -130,6 +130,9 @@ ONE = np.zeros((1, 2, 3, 4), np.float32)
     [
         ([], {}, ValueError, "features is empty"),
         (3, {}, TypeError, "features must be a sequence of arrays, not int"),
+        ([np.zeros((1, 2, 9), np.uint8)], {"mode": np.array([2, 3])}, ValueError,
+         r"mode=\(2, 3\) must be one of"),
+        (np.array(3), {}, TypeError, r"sequence of arrays, not array\(3\), an array without axes"),
         ("ab", {}, TypeError, "features must be a sequence of arrays, not str"),
         ([ONE, ONE[0]], {}, ValueError, r"features\[1\] has shape \(2, 3, 4\)"),
         ([ONE, ONE.repeat(2, 0)], {}, ValueError, "same batch size"),

@@ -187,6 +187,45 @@ def test_pillows_wide_integers_are_sums_of_float64(rng):
             assert np.array_equal(y, z)
 
 
+def pytorchs_cubic(row, o):
+    """Return a row of bytes, by PyTorch's taps: those beyond the border join the border's one.
+
+    One by one; the largest weight on the way decides how many bits all have.
+    """
+    i = len(row)
+    taps, largest = [], 0.0
+    for d in range(o):
+        position = (d + 0.5) * (i / o) - 0.5
+        low = math.floor(position)
+        weights = dict.fromkeys(range(i), 0.0)
+        for k in range(low - 1, low + 3):
+            pixel = min(max(k, 0), i - 1)
+            weights[pixel] += reference.cubic_kernel(k - position, -0.75)
+            largest = max(largest, weights[pixel])
+        taps.append({pixel: weight for pixel, weight in weights.items() if weight})
+    bits = 0
+    while bits < 22 and int(0.5 + largest * 2 ** (bits + 1)) < 1 << 15:
+        bits += 1
+    sums = [
+        sum(int(w * 2**bits + math.copysign(0.5, w)) * int(row[p]) for p, w in own.items())
+        for own in taps
+    ]
+    return [min(max(total + (1 << bits - 1) >> bits, 0), 255) for total in sums]
+
+
+@pytest.mark.parametrize(
+    ("i", "o"), [(194, 193), (193, 192), (300, 299), (301, 302), (257, 255), (5, 11), (40, 13)]
+)
+def test_pytorchs_bytes_have_the_bits_of_the_largest_weight_on_the_way(rng, i, o):
+    """From 194 pixels to 193 the last one's weight is 1, but for a tap beyond, which lessens it."""
+    for _ in range(5):
+        row = rng.integers(0, 256, i).astype(np.uint8)
+        y = up.resize(row, o, "cubic", like="torch", antialias=False)
+        assert y.tolist() == pytorchs_cubic(row, o)
+        column = up.resize(row[:, None], (o, 1), "cubic", like="torch", antialias=False)
+        assert np.array_equal(column[:, 0], y)
+
+
 def test_opencvs_area_grows_by_float32():
     """Pixel 29 of 58 lies at 7 of 14, which its double makes 6.999...: all of pixel 6."""
     y = up.resize(np.arange(14.0), 58, "area", like="opencv")
@@ -310,6 +349,8 @@ def test_dtypes_and_ranges_are_kept(dtype, rng):
         ("out has shape", lambda: up.resize(GRAY, 4, out=np.zeros((4, 5), np.uint8))),
         ("scale_factor=2 takes input_size",
          lambda: up.interpolate_backward(np.ones((1, 1, 9)), 4, 2)),
+        ("input_size=9223372036854775808 is too large; an axis can have 2147483647 at most",
+         lambda: up.interpolate_backward(np.ones((1, 1, 9)), 2**63, 0.5)),
         ("other images or channels",
          lambda: up.interpolate_backward(np.ones((1, 1, 9)), (1, 2, 4))),
         (r"image has shape \(8, 9, 0\); no axis can be 0",
@@ -338,6 +379,16 @@ def test_dtypes_and_ranges_are_kept(dtype, rng):
 def test_what_cannot_be_is_told(match, call):
     with pytest.raises(ValueError, match=match):
         call()
+
+
+@pytest.mark.parametrize("name", ["coordinates", "nearest_mode", "cubic_coeff_a"])
+@pytest.mark.parametrize(
+    "value", [np.array([2.5, 3]), np.array([]), np.array(["floor", "x"]), [1, 2]], ids=str
+)
+def test_an_array_is_no_word_and_no_number(name, value):
+    mode = "nearest" if name == "nearest_mode" else "cubic"
+    with pytest.raises((TypeError, ValueError), match=f"resize: {name}=.* must be"):
+        up.resize(GRAY, 4, mode, **{name: value})
 
 
 def test_every_dialects_mode_runs(rng):

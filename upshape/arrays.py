@@ -272,6 +272,22 @@ def _is_sequence(value: Any) -> bool:
     return isinstance(value, (tuple, list)) or (isinstance(value, np.ndarray) and value.ndim == 1)
 
 
+def as_real(value: Any) -> float | None:
+    """Return a number as a float, infinity if it is beyond those; None: it is no number.
+
+    >>> as_real(np.float32(0.5)), as_real(10**400), as_real(True), as_real(np.array([1, 2]))
+    (0.5, inf, None, None)
+    """
+    if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__float__"):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+    except (TypeError, ValueError):  # an array of several numbers, or of none
+        return None
+
+
 def shown(value: Any) -> str:
     """Return how the user wrote this, NumPy's arrays as tuples; what is long is cut.
 

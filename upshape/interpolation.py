@@ -90,7 +90,7 @@ _COPIES_STREAMED_TIMES = 1.6
 _THREAD_BYTES = 64 << 10
 
 # Pixels of an input's axis, and its channels: what 32 bits hold.
-_LONGEST = 2**31 - 1
+LONGEST = 2**31 - 1
 
 # Plans kept, and the bytes of their tables: up to some forty a pixel of a row, a column and the
 # depth.
@@ -570,9 +570,9 @@ def check_sizes(operation: str, name: str, shape: tuple[int, ...]) -> None:
         raise ValueError(
             f"{operation}: {name} has shape {shape}; only the batch axis, the first, can be 0"
         )
-    if max(shape[1:]) > _LONGEST:
+    if max(shape[1:]) > LONGEST:
         raise ValueError(
-            f"{operation}: {name} has shape {shape}; an axis can have {_LONGEST} at most"
+            f"{operation}: {name} has shape {shape}; an axis can have {LONGEST} at most"
         )
 
 
@@ -582,7 +582,9 @@ def check_no_picture(operation: str, name: str, x: Array, mode: Any) -> None:
     Three axes are (N, C, L). Bytes in which one axis is as short as colours are and the other two
     are not are hardly signals, unless the mode says that there is one spatial axis.
     """
-    if x.ndim != 3 or x.dtype != np.uint8 or mode in ("linear", "cubic"):
+    if x.ndim != 3 or x.dtype != np.uint8:
+        return
+    if isinstance(mode, str) and mode in ("linear", "cubic"):
         return
     for layout, colours, others, advice in (
         ("(H, W, C)", x.shape[2], x.shape[:2], f"{name}[None] with channel_axis=-1"),
@@ -680,15 +682,12 @@ def as_factors(operation: str, value: Any, axes: int) -> tuple[float, ...]:
         )
     factors = []
     for own in values:
-        if isinstance(own, (bool, np.bool_)) or not hasattr(own, "__float__"):
+        factor = arrays.as_real(own)
+        if factor is None:
             raise TypeError(
                 f"{operation}: scale_factor={arrays.shown(value)} must be numbers, "
                 f"{arrays.axes_wanted('number', axes)}"
             )
-        try:
-            factor = float(own)
-        except OverflowError:
-            factor = math.inf
         if not (factor > 0.0 and math.isfinite(factor)):
             raise ValueError(
                 f"{operation}: scale_factor={arrays.shown(value)} must be positive and finite"

@@ -115,6 +115,11 @@ def _concat(
         raise TypeError(
             f"upsample_concat: features must be a sequence of arrays, not {type(features).__name__}"
         )
+    if isinstance(features, np.ndarray) and features.ndim == 0:
+        raise TypeError(
+            f"upsample_concat: features must be a sequence of arrays, not "
+            f"{arrays.shown(features)}, an array without axes"
+        )
     if len(features) == 0:
         raise ValueError("upsample_concat: features is empty; give one array or more")
     means = mode is None or (

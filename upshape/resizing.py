@@ -18,9 +18,11 @@ from upshape.interpolation import (
     BFLOAT16,
     LAYOUTS,
     LINEAR_DTYPES,
+    LONGEST,
     MEAN_DTYPES,
     How,
     Job,
+    Layout,
     Tabled,
     as_align_corners,
     as_antialias,
@@ -249,6 +251,9 @@ def _resize(
             np.copyto(target, _in_passes(x, how, passes, down_first))
             return result
         how = How(how.mode, how.sizes, how.factors, False, passes._replace(down_first=down_first))
+    if how.convention == ElevenBits("cubic"):
+        # Which elements of a row are sums of float32 depends on all of its channels.
+        layout = Layout(1, layout.spatial, last=True)
     Job(x, target, how, layout, target.nbytes, out is None).run()
     return result
 
@@ -523,7 +528,7 @@ def _choice(name: str, value: Any, allowed: Sequence[str] | None, like: str | No
             f"resize: {name}={arrays.shown(value)} is ONNX's; like={like!r} has its own, "
             f"leave one of them out"
         )
-    if value == "tf_crop_and_resize":
+    if isinstance(value, str) and value == "tf_crop_and_resize":
         raise ValueError(
             f"resize: {name}='tf_crop_and_resize' is two steps; crop the image first, as in "
             f"resize(image[top:bottom, left:right], ...), with coordinates='align_corners'"
@@ -538,9 +543,9 @@ def _choice(name: str, value: Any, allowed: Sequence[str] | None, like: str | No
 
 def _as_number(name: str, value: Any) -> float:
     """Return a finite number, of any sign."""
-    if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__float__"):
+    number = arrays.as_real(value)
+    if number is None:
         raise TypeError(f"resize: {name}={arrays.shown(value)} must be a number")
-    number = float(value)
     if not math.isfinite(number):
         raise ValueError(f"resize: {name}={arrays.shown(value)} must be finite")
     return number
@@ -741,4 +746,10 @@ def _as_input_size(name: str, value: Any, grad: Array, axis: int) -> tuple[int, 
                 f"than those of grad, whose shape is {grad.shape}"
             )
         value = [size for at, size in enumerate(value) if at not in (0, axis)]
-    return arrays.as_ints(name, "input_size", value, axes, 1, spread=False)
+    inputs = arrays.as_ints(name, "input_size", value, axes, 1, spread=False)
+    if max(inputs) > LONGEST:
+        raise ValueError(
+            f"{name}: input_size={arrays.shown(value)} is too large; an axis can have {LONGEST} at "
+            f"most"
+        )
+    return inputs

@@ -680,13 +680,25 @@ class FixedPoint(NamedTuple):
             return None
         bits = self.bits
         if bits is None:
-            bits, largest = 0, float(taps.weights.max())
+            bits, largest = 0, self._largest(taps.weights, i, o, factor)
             while bits < 22 and int(0.5 + largest * 2 ** (bits + 1)) < 1 << 15:
                 bits += 1
         # Halves away from zero, as by C's conversion of w + 0.5 or w - 0.5.
         whole = np.trunc(taps.weights * 2.0**bits + np.copysign(0.5, taps.weights))
         first, weights = taps.first, whole / 2.0**bits
         return Taps(first, weights) if part is None else Taps(first[part], weights[part])
+
+    def _largest(self, weights: Float64, i: int, o: int, factor: float | None) -> float:
+        """Return the largest weight that PyTorch meets while it makes those of an axis.
+
+        It adds a cubic's taps beyond the border to the last pixel one by one, and sees that pixel's
+        own weight before one beyond, which may be negative, makes it smaller.
+        """
+        largest = float(weights.max())
+        if self.convention.kernel != "cubic" or self.convention.antialias:
+            return largest
+        away = positions(self.convention.coordinates, i, o, factor) - (i - 1)
+        return max(largest, float(cubic(away, self.convention.a).max()))
 
 
 class Floored(NamedTuple):

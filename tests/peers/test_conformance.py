@@ -44,6 +44,34 @@ def test_the_table_has_every_library():
     assert all(int(row[4]) == SIZES for row in rows)
 
 
+@pytest.mark.parametrize(("i", "o"), [(194, 193), (1000, 999), (999, 1000), (700, 698)])
+def test_bytes_of_pytorch_where_hardly_a_pixel_is_lost(i, o):
+    """Sizes beyond the table's: a weight of nearly 1 decides how many bits all of them have."""
+    torch = pytest.importorskip("torch")
+    x = np.random.default_rng(0).integers(0, 256, (9, i)).astype(np.uint8)
+    whole = torch.from_numpy(x)[None, None]
+    for mode, theirs in (("linear", "bilinear"), ("cubic", "bicubic")):
+        for antialias in (False, True):
+            y = up.resize(x, (7, o), mode, like="torch", antialias=antialias)
+            expected = torch.nn.functional.interpolate(
+                whole, size=(7, o), mode=theirs, antialias=antialias
+            )
+            assert np.array_equal(y, expected[0, 0].numpy())
+
+
+@pytest.mark.parametrize("channels", [2, 5, 9, 16])
+def test_planes_of_bytes_are_opencvs_pictures(channels):
+    """Cubic's sums of float32 and of integers differ at ties, of which there are many here."""
+    cv2 = pytest.importorskip("cv2")
+    rng = np.random.default_rng(0)
+    for h, w, oh, ow in ((20, 30, 40, 15), (31, 8, 155, 12), (35, 14, 35, 7), (50, 40, 25, 80)):
+        x = rng.integers(0, 256, (h, w, channels)).astype(np.uint8)
+        planes = np.ascontiguousarray(np.moveaxis(x, -1, 0))
+        y = up.resize(planes, (oh, ow), "cubic", channel_axis=0, like="opencv")
+        expected = cv2.resize(x, (ow, oh), interpolation=cv2.INTER_CUBIC)
+        assert np.array_equal(np.moveaxis(y, 0, -1), expected)
+
+
 def test_antialias_of_pytorch_is_wrong_where_one_column_is_left_and_rows_grow():
     """The example of the conformance page."""
     torch = pytest.importorskip("torch")
