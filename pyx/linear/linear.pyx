@@ -333,7 +333,8 @@ cdef class Vectors(Memory):
 cdef class Plan(Memory):
     """Everything about a linear interpolation that its arguments decide: spreading.plan makes it.
 
-    roles, axes, streaming, exact: as there; vectors: the tables of a row; cut: its tiles.
+    roles, axes, streaming, exact: as there; vectors: the tables of a row; pieces: what
+    spreading.cut makes of it.
     """
     cdef Frame frame
     cdef Table table
@@ -344,7 +345,7 @@ cdef class Plan(Memory):
     cdef object keep
     cdef Py_ssize_t line, doubts, stage  # bytes of the parts of a thread's memory
 
-    def __init__(self, roles, tuple axes, Vectors vectors not None, cut, bint exact,
+    def __init__(self, roles, tuple axes, Vectors vectors not None, pieces, bint exact,
                  bint streaming):
         self.element, self.streaming = vectors.element, streaming
         self.keep = axes, vectors
@@ -358,7 +359,7 @@ cdef class Plan(Memory):
         self.frame.height, self.frame.source_height = self.h.count, self.h.last + 1
         self.table = vectors.table
         self.table.exact = exact
-        tiles, room, doubts, group, stage, few = cut
+        tiles, room, doubts, group, stage, few = pieces
         self.set_tiles(tiles, room, doubts, group, stage, few)
 
     cdef int set_axis(self, Axis* axis, tuple given) except -1:
