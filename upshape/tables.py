@@ -701,6 +701,21 @@ class FixedPoint(NamedTuple):
         return max(largest, float(cubic(away, self.convention.a).max()))
 
 
+def _opencvs_positions(
+    i: int, o: int, part: slice | None
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the lower neighbours and the distances from them, as OpenCV's float32 has them."""
+    position = ((outputs(o, part) + 0.5) * (1.0 / (o / i)) - 0.5).astype(np.float32)
+    low = np.floor(position)
+    return low, position - low
+
+
+def _of_eleven_bits(weights: NDArray[np.float32]) -> Float64:
+    """Round weights to eleven bits behind the point, each by itself."""
+    whole: Float64 = np.rint(weights * np.float32(2048)).astype(np.float64)
+    return whole / 2048
+
+
 class Floored(NamedTuple):
     """OpenCV's ``INTER_LINEAR`` of bytes: weights of eleven bits, sums that are rounded down.
 
@@ -731,19 +746,16 @@ class Floored(NamedTuple):
                [0.39990234, 0.60009766],
                [0.79980469, 0.20019531]]))
         """
-        dst = outputs(o, part)
-        scale = 1.0 / (o / i)
         if self.area:
-            low = np.floor(dst * scale)
+            dst = outputs(o, part)
+            low = np.floor(dst * (1.0 / (o / i)))
             # float32 makes 1 of 0.999..., and then nothing of it.
             beyond = ((dst + 1) - (low + 1) * (o / i)).astype(np.float32)
             beyond = np.where(beyond <= 0, np.float32(0), beyond - np.floor(beyond))
         else:
-            position = ((dst + 0.5) * scale - 0.5).astype(np.float32)
-            low = np.floor(position)
-            beyond = position - low
-        weights = np.stack([np.float32(1) - beyond, beyond], axis=1) * np.float32(2048)
-        return Taps(low.astype(np.int64), np.rint(weights).astype(np.float64) / 2048)
+            low, beyond = _opencvs_positions(i, o, part)
+        weights = np.stack([np.float32(1) - beyond, beyond], axis=1)
+        return Taps(low.astype(np.int64), _of_eleven_bits(weights))
 
 
 class ElevenBits(NamedTuple):
@@ -769,12 +781,10 @@ class ElevenBits(NamedTuple):
         >>> taps.first.tolist(), (taps.weights * 2048).tolist()
         ([-1, 1], [[-192.0, 1216.0, 1216.0, -192.0], [-192.0, 1216.0, 1216.0, -192.0]])
         """
-        position = ((outputs(o, part) + 0.5) * (1.0 / (o / i)) - 0.5).astype(np.float32)
-        low = np.floor(position)
-        weigh = float32_cubic if self.kernel == "cubic" else float32_lanczos4
-        weights = weigh(position - low)
+        low, beyond = _opencvs_positions(i, o, part)
+        weights = (float32_cubic if self.kernel == "cubic" else float32_lanczos4)(beyond)
         first = low.astype(np.int64) - (weights.shape[1] // 2 - 1)
-        return Taps(first, np.rint(weights * np.float32(2048)).astype(np.float64) / 2048)
+        return Taps(first, _of_eleven_bits(weights))
 
 
 class ChainedMeans(NamedTuple):

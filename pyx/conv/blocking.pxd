@@ -345,10 +345,9 @@ cdef inline double handicap(const Layer* layer, const Blocking* plan) noexcept n
         times /= 0.95
     # As it lies, the input takes longest where tiles are so narrow that they read a line of each
     # channel. k1 at v3 takes up to 1.9 times its estimate where no cache holds them (773 -> 20,
-    # 111 x 69; 256 -> 64, 100 x 100: 1.0); with the rates of before this was also so where all
-    # channels share the places of a cache (192 -> 48 channels, 64 x 64; 64 -> 64, 128 x 128: 0.9
-    # now, and 1.4 times the best). At v4, 0.8 to 1.4 times of either. A single panel comes back to
-    # no line (24 -> 1 channels, k2 s2, 160 x 160).
+    # 111 x 69; 256 -> 64, 100 x 100: 1.0), and 1.4 times the best where all channels share the
+    # places of a cache (192 -> 48 channels, 64 x 64; 64 -> 64, 128 x 128). At v4, 0.8 to 1.4 times
+    # its estimate. A single panel comes back to no line (24 -> 1 channels, k2 s2, 160 x 160).
     if (plan.source == DIRECT and not layer.lane_vectors and plan.far and layer.panels > 1
             and UPSHAPE_VECTOR_BYTES < 64):
         bytes = <double>plan.n * layer.groups * layer.ci * plan.di * plan.hi * plan.wi
